@@ -1,0 +1,53 @@
+//! Invoked by operators: makes a partner and its primary admin.
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Fields, Stopped, serve_invocations};
+use portal::identity::machine_secret;
+use portal::models::{PartnerId, PartnerName, Permissions, Profile, PublicUser, Role, User, UserId};
+use portal::passwords::{Digests, Password};
+use portal::random;
+use portal::store::{Actor, CredentialItem, Event, PartnerItem};
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve_invocations(create_partner).await
+}
+
+async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) -> Result<Value, Failure> {
+    let name: Option<PartnerName> = input.required("partner_name");
+    let person = input.object("primary_admin", Fields::person);
+    let (name, (first_name, last_name, email, password)) = input.finish((|| Some((name?, person?)))())?;
+
+    let now = portal.now();
+    let generated = if password.is_none() { Some(Password::generate(&random::bytes()?)) } else { None };
+    let Some(chosen) = password.as_ref().or(generated.as_ref()) else { return Err(Failure::bug("no password")) };
+    let must_change_password = generated.is_some();
+    let profile = Profile {
+        first_name,
+        last_name,
+        email,
+        role: Role::PrimaryAdmin,
+        permissions: Permissions::all(),
+        must_change_password,
+    };
+    let partner_id = PartnerId::new(now, random::bytes()?);
+    let user = User::new(UserId::new(now, random::bytes()?), partner_id.clone(), profile, now, None);
+    let partner = PartnerItem { name, primary_admin_id: user.id.clone(), user_count: 1, created_at: now };
+    let digests = Digests::new(chosen, random::bytes()?)?;
+
+    let mut change = portal.store().change();
+    change.add_partner(&partner, &user);
+    change.add_credential(&user.id, &CredentialItem::new(digests, must_change_password, now, machine_secret()?));
+    let event =
+        Event::new("partner.created", now, Actor::Operator, &user, None, &request_id)?.changing(None, Some(&user));
+    change.record(&partner_id, &event);
+    change.commit().await?;
+
+    Ok(json!({
+        "partner_id": partner_id,
+        "primary_admin": PublicUser::from(&user),
+        "generated_password": generated.as_ref().map(Password::expose),
+    }))
+}

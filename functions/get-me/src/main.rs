@@ -1,0 +1,17 @@
+//! `GET /v1/me`: the caller.
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::session;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(get_me).await
+}
+
+async fn get_me(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let caller = session::caller(portal.store(), request.claims(), portal.now()).await?;
+    request.no_body()?;
+    Answer::user(&caller.user)
+}

@@ -1,0 +1,22 @@
+//! `GET /v1/users/{user_id}`: one user.
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::policy::{Wish, authorize};
+use portal::session;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(get_user).await
+}
+
+async fn get_user(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let id = request.user_id();
+    let (caller, target) =
+        session::caller_and_target(portal.store(), request.claims(), id.as_ref(), portal.now()).await?;
+    request.no_body()?;
+    let target = target.ok_or(Failure::NotFound)?;
+    authorize(&caller.user, &Wish::GetUser { target: &target })?;
+    Answer::user(&target)
+}

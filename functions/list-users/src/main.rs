@@ -1,0 +1,118 @@
+//! `GET /v1/users`: the partner's users, sorted, searched and filtered, page by page.
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::models::{PublicUser, Role, Status, User, fold};
+use portal::policy::{Wish, authorize};
+use portal::session::Claims;
+use portal::store::{Order, Position, Sort};
+use serde::Serialize;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(list_users).await
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    items: Vec<PublicUser<'a>>,
+    next_cursor: Option<String>,
+    total: u64,
+}
+
+async fn list_users(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let (now, store) = (portal.now(), portal.store());
+    let claims = Claims::read(request.claims())?;
+    let partner_key = claims.partner_key();
+    let rows = store.read(&[&claims.places()[..], &[partner_key.place()]].concat()).await?;
+    let caller = claims.caller(&rows, now)?;
+    request.no_body()?;
+    let input = parse(&request)?;
+    authorize(&caller.user, &Wish::ListUsers)?;
+
+    let partner = &caller.user.partner_id;
+    let list = format!("{partner} {:?} {:?} {:?}", input.sort, input.order, input.filter);
+    let after = input.cursor.as_deref().map(|cursor| position(&list, cursor)).transpose()?;
+    let sorted = (input.sort, input.order);
+    let (page, total) = if input.filter.is_everybody() {
+        let count = rows.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.user_count;
+        (store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count)
+    } else {
+        let matches = |user: &User| input.filter.matches(user);
+        let page = store.find_users(partner, sorted, after.as_ref(), input.limit, matches).await?;
+        let count = u64::try_from(page.matching).unwrap_or(u64::MAX);
+        (page, count)
+    };
+    let next_cursor = page.next.map(|position| position.to_cursor(&list));
+    Answer::json(200, &List { items: page.users.iter().map(PublicUser::from).collect(), next_cursor, total })
+}
+
+fn position(list: &str, cursor: &str) -> Result<Position, Failure> {
+    Position::from_cursor(list, cursor)
+        .ok_or_else(|| Failure::query("cursor", "This is not a cursor of this list; start again without one."))
+}
+
+struct Input {
+    limit: usize,
+    cursor: Option<String>,
+    sort: Sort,
+    order: Order,
+    filter: Filter,
+}
+
+#[derive(Debug)]
+struct Filter {
+    search: Option<String>,
+    role: Option<Role>,
+    status: Option<Status>,
+}
+
+impl Filter {
+    fn is_everybody(&self) -> bool {
+        self.search.is_none() && self.role.is_none() && self.status.is_none()
+    }
+
+    fn matches(&self, user: &User) -> bool {
+        self.role.is_none_or(|role| role == user.role)
+            && self.status.is_none_or(|status| status == user.status)
+            && self.search.as_ref().is_none_or(|search| {
+                let name = format!("{} {}", user.first_name.as_str(), user.last_name.as_str());
+                fold(&name).contains(search) || fold(user.email.typed()).contains(search)
+            })
+    }
+}
+
+fn parse(request: &Request) -> Result<Input, Failure> {
+    let mut query = request.query();
+    let limit = query.take("limit", "The limit is a whole number from 1 to 100.", |text| {
+        text.parse().ok().filter(|limit| (1..=100).contains(limit))
+    });
+    let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
+    let sort = query.take("sort", "Sort by name, email, created_at or last_sign_in_at.", |text| match text {
+        "name" => Some(Sort::Name),
+        "email" => Some(Sort::Email),
+        "created_at" => Some(Sort::CreatedAt),
+        "last_sign_in_at" => Some(Sort::LastSignInAt),
+        _ => None,
+    });
+    let order = query.take("order", "The order is asc or desc.", |text| match text {
+        "asc" => Some(Order::Ascending),
+        "desc" => Some(Order::Descending),
+        _ => None,
+    });
+    let search = query.take("search", "Search for 2 to 100 characters.", |text| {
+        let folded = fold(text.trim());
+        ((2..=100).contains(&text.trim().chars().count()) && !folded.is_empty()).then_some(folded)
+    });
+    let role = query.take("role", "There is no such role.", |text| Role::parse(text).ok());
+    let status = query.take("status", "There is no such status.", |text| Status::parse(text).ok());
+    query.finish()?;
+    Ok(Input {
+        limit: limit.unwrap_or(25),
+        cursor,
+        sort: sort.unwrap_or(Sort::Name),
+        order: order.unwrap_or(Order::Ascending),
+        filter: Filter { search, role, status },
+    })
+}

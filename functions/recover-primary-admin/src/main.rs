@@ -1,0 +1,61 @@
+//! Invoked by operators: gives a primary admin who is locked out a new password, and ends all of their sessions.
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Fields, Stopped, serve_invocations};
+use portal::identity::Generation;
+use portal::models::{PartnerId, PublicUser, User};
+use portal::passwords::{About, Password};
+use portal::random;
+use portal::store::{Actor, CredentialItem, Event, Key, Store};
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve_invocations(recover_primary_admin).await
+}
+
+async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: String) -> Result<Value, Failure> {
+    let partner: Option<PartnerId> = input.required("partner_id");
+    let password: Option<Option<Password>> = input.optional("password");
+    let (partner, password) = input.finish((|| Some((partner?, password?)))())?;
+
+    let now = portal.now();
+    let (user, credential) = load(portal.store(), &partner).await?;
+    let generated = if password.is_none() { Some(Password::generate(&random::bytes()?)) } else { None };
+    let Some(chosen) = password.as_ref().or(generated.as_ref()) else { return Err(Failure::bug("no password")) };
+    let about = About { email: &user.email, first_name: &user.first_name, last_name: &user.last_name };
+    let digests = match chosen.check_strength(&about) {
+        Ok(()) => credential.digests.change_to(chosen)?,
+        Err(rejection) => Err(rejection),
+    };
+    let digests = digests.map_err(|rejection| Failure::password("password", rejection))?;
+
+    let after = User { must_change_password: true, ..user.signed_out(now) };
+    let mut change = portal.store().change();
+    change.change_user(&user, &after);
+    change.change_credential(&user.id, &credential, &credential.changed(digests, true, now));
+    change.end_generation(&user, now);
+    let event = Event::new("primary_admin.recovered", now, Actor::Operator, &user, None, &request_id)?
+        .changing(Some(&user), Some(&after));
+    change.record(&partner, &event);
+    change.commit().await?;
+
+    portal.identity()?.end_soon(&Generation::of(&user)).await;
+    Ok(json!({
+        "partner_id": partner,
+        "primary_admin": PublicUser::from(&after),
+        "generated_password": generated.as_ref().map(Password::expose),
+    }))
+}
+
+async fn load(store: &Store, partner: &PartnerId) -> Result<(User, CredentialItem), Failure> {
+    let key = Key::partner(partner);
+    let id = store.read(&[key.place()]).await?.get(&key)?.ok_or(Failure::NotFound)?.primary_admin_id;
+    let (user, credential) = (Key::user(partner, &id), Key::credential(&id));
+    let rows = store.read(&[user.place(), credential.place()]).await?;
+    match (rows.get(&user)?, rows.get(&credential)?) {
+        (Some(item), Some(credential)) => Ok((item.user, credential)),
+        (Some(_), None) | (None, _) => Err(Failure::bug("a partner without its primary admin")),
+    }
+}

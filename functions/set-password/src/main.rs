@@ -1,0 +1,147 @@
+//! `PUT /v1/users/{user_id}/password`: sets a user's password, or one's own.
+//!
+//! Another user's: ends all of their sessions, and by default has to be changed at the next sign-in. One's own: needs the
+//! present one, and ends all other sessions.
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::identity::Generation;
+use portal::models::{Timestamp, User};
+use portal::passwords::{About, Attempt, Digests, Password};
+use portal::policy::{Wish, authorize};
+use portal::session::{Caller, Claims};
+use portal::store::{Actor, Counter, CredentialItem, Event, Key, Rows};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(set_password).await
+}
+
+async fn set_password(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let now = portal.now();
+    let claims = Claims::read(request.claims())?;
+    let target =
+        request.user_id().map(|id| (claims.colleague_key(&id), Key::credential(&id), Counter::current_password(&id)));
+    let mut places = claims.places().to_vec();
+    if let Some((user, credential, counter)) = &target {
+        places.extend([user.place(), credential.place(), counter.place().clone()]);
+    }
+    let rows = portal.store().read(&places).await?;
+    let caller = claims.caller(&rows, now)?;
+
+    let is_own = request.user_id().is_some_and(|id| id == caller.user.id);
+    let input = parse(&request, is_own)?;
+    let (user, credential, counter) = target.ok_or(Failure::NotFound)?;
+    let target = rows.get(&user)?.ok_or(Failure::NotFound)?.user;
+    authorize(&caller.user, &Wish::SetPassword { target: &target })?;
+    request.expects(target.version)?;
+    let credential = rows.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
+
+    let about = About { email: &target.email, first_name: &target.first_name, last_name: &target.last_name };
+    input.password.check_strength(&about).map_err(|rejection| Failure::password("password", rejection))?;
+    let setting = Setting { portal, request: &request, caller: &caller, target: &target, credential: &credential, now };
+    match &input.whose {
+        Whose::Own { current } => setting.own(&input.password, current, &counter, &rows).await?,
+        Whose::Another { must_change } => setting.of_another(&input.password, *must_change).await?,
+    }
+    Ok(Answer::no_content())
+}
+
+struct Input {
+    password: Password,
+    whose: Whose,
+}
+
+enum Whose {
+    Own { current: Attempt },
+    Another { must_change: bool },
+}
+
+fn parse(request: &Request, is_own: bool) -> Result<Input, Failure> {
+    let mut body = request.body()?;
+    let password: Option<Password> = body.required("password");
+    let must_change: Option<Option<bool>> = body.optional("must_change");
+    let current: Option<Option<Attempt>> = body.optional("current_password");
+    if is_own && matches!(must_change, Some(Some(_))) {
+        body.refuse("must_change", "not_allowed", "This is not possible for one's own password.");
+    }
+    if is_own && matches!(current, Some(None)) {
+        body.refuse("current_password", "required", "This field is required for one's own password.");
+    }
+    if !is_own && matches!(current, Some(Some(_))) {
+        body.refuse("current_password", "not_allowed", "This is only for one's own password.");
+    }
+    body.finish((|| {
+        let whose = match (is_own, current?) {
+            (true, current) => Whose::Own { current: current? },
+            (false, _) => Whose::Another { must_change: must_change?.unwrap_or(true) },
+        };
+        Some(Input { password: password?, whose })
+    })())
+}
+
+/// What was read, and by whom.
+struct Setting<'a> {
+    portal: &'a Portal,
+    request: &'a Request,
+    caller: &'a Caller,
+    target: &'a User,
+    credential: &'a CredentialItem,
+    now: Timestamp,
+}
+
+impl Setting<'_> {
+    async fn own(&self, password: &Password, current: &Attempt, counter: &Counter, rows: &Rows) -> Result<(), Failure> {
+        let (store, user) = (self.portal.store(), self.target);
+        if let Some(seconds) = store.count(counter, rows, self.now).await? {
+            return Err(Failure::TooManyRequests(seconds));
+        }
+        if !self.credential.digests.verify(current)? {
+            return Err(Failure::field("current_password", "wrong", "This is not the present password."));
+        }
+        let digests = self.digests(password)?;
+        // Read after the user: a sign-in since then makes the change start anew.
+        let sessions = store.sessions_of(&user.id).await?;
+
+        let after = User { must_change_password: false, ..user.changed(self.now) };
+        let mut change = store.change();
+        self.caller.vouch(&mut change, Some(user));
+        change.change_user_unless_signed_in(user, &after);
+        change.change_credential(&user.id, self.credential, &self.credential.changed(digests, false, self.now));
+        for (session_id, session) in &sessions {
+            let is_live = session.expires_at > self.now.unix_seconds();
+            if is_live && *session_id != self.caller.session_id {
+                change.end_session(&user.id, session_id);
+            }
+        }
+        change.clear_counter(counter);
+        change.record(&user.partner_id, &self.event("password.changed", &after)?);
+        Ok(change.commit().await?)
+    }
+
+    async fn of_another(&self, password: &Password, must_change: bool) -> Result<(), Failure> {
+        let user = self.target;
+        let digests = self.digests(password)?;
+        let after = User { must_change_password: must_change, ..user.signed_out(self.now) };
+        let mut change = self.portal.store().change();
+        self.caller.vouch(&mut change, Some(user));
+        change.change_user(user, &after);
+        change.change_credential(&user.id, self.credential, &self.credential.changed(digests, must_change, self.now));
+        change.end_generation(user, self.now);
+        change.record(&user.partner_id, &self.event("password.set", &after)?);
+        change.commit().await?;
+        self.portal.identity()?.end_soon(&Generation::of(user)).await;
+        Ok(())
+    }
+
+    fn digests(&self, password: &Password) -> Result<Digests, Failure> {
+        self.credential.digests.change_to(password)?.map_err(|rejection| Failure::password("password", rejection))
+    }
+
+    fn event(&self, action: &'static str, after: &User) -> Result<Event, Failure> {
+        let actor = Actor::user(&self.caller.user);
+        let event = Event::new(action, self.now, actor, self.target, Some(self.request.address()), self.request.id())?;
+        Ok(event.changing(Some(self.target), Some(after)))
+    }
+}

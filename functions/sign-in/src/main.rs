@@ -1,0 +1,220 @@
+//! `POST /v1/sessions`: signs a user in.
+//!
+//! Every way to fail gives the same answer after the same work: attempts are counted before anything is hashed, and one
+//! digest is computed whether or not anybody has the email.
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
+use portal::identity::Generation;
+use portal::models::{Email, PartnerId, Status, Timestamp, User, UserId};
+use portal::passwords::{Attempt, verify_nobody};
+use portal::random;
+use portal::session;
+use portal::store::{
+    Actor, ChallengeItem, Counter, CredentialItem, Event, Key, KnownAddressItem, Rows, SessionItem, Store,
+};
+use serde::Serialize;
+use std::time::Duration;
+
+/// How long a challenge can be answered.
+const CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
+
+/// How long an address is remembered from which an email signed in.
+const ADDRESS_KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
+
+const WRONG: Failure = Failure::Unauthenticated("The email or the password is wrong.");
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(sign_in).await
+}
+
+struct Input {
+    email: Email,
+    password: Attempt,
+    partner: Option<PartnerId>,
+    refresh_token_in: RefreshTokenIn,
+}
+
+#[derive(Serialize)]
+struct Challenge {
+    challenge: &'static str,
+    session: String,
+}
+
+async fn sign_in(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let input = parse(&request)?;
+    let (now, store) = (portal.now(), portal.store());
+
+    let counters = Counters::of(&input.email, request.address());
+    let (who, rows) = tokio::try_join!(who(store, &input), counters.read(store, &input.email, request.address()))?;
+    let limits = counters.limits(&rows, &input.email, request.address(), now)?;
+    let (counted, found) = tokio::join!(count(store, &limits, &rows, now), load(store, who));
+    counted?;
+
+    let found = found?;
+    let is_right = match &found {
+        Some(found) => found.credential.digests.verify(&input.password)?,
+        None => verify_nobody(&input.password).map(|()| false)?,
+    };
+    let Some(found) = found.filter(|found| is_right && found.user.status == Status::Active) else { return Err(WRONG) };
+    if found.credential.is_expired(now) {
+        return Err(Failure::InitialPasswordExpired);
+    }
+    if found.credential.must_change {
+        return challenge(store, &found, &counters.pair, now).await;
+    }
+    open_session(portal, &request, &input, &found, &counters.pair, now).await
+}
+
+fn parse(request: &Request) -> Result<Input, Failure> {
+    let mut body = request.body()?;
+    let email = body.required("email");
+    let password = body.required("password");
+    let partner: Option<Option<String>> = body.optional("partner_id");
+    let refresh_token_in: Option<Option<RefreshTokenIn>> = body.optional("refresh_token_in");
+    let input =
+        body.finish((|| Some((email?, password?, partner?, refresh_token_in?.unwrap_or(RefreshTokenIn::Body))))())?;
+    let (email, password, partner, refresh_token_in) = input;
+    if refresh_token_in == RefreshTokenIn::Cookie && request.is_cross_origin() {
+        return Err(Failure::Unauthenticated("A page of another origin cannot sign in with a cookie."));
+    }
+    // A malformed id is a partner that nobody has: the same answer, after the same work.
+    let partner = partner.map(|id| PartnerId::parse(&id).unwrap_or_else(|_| nobody()));
+    Ok(Input { email, password, partner, refresh_token_in })
+}
+
+/// The id of no partner: they are named by the time when they were made.
+fn nobody() -> PartnerId {
+    PartnerId::new(Timestamp::from_unix_millis(0), [0; 10])
+}
+
+/// The one user that this can be: of the partner that is named, or of the only partner that the email serves.
+async fn who(store: &Store, input: &Input) -> Result<Option<(PartnerId, UserId)>, Failure> {
+    let entry = if let Some(partner) = &input.partner {
+        let key = Key::email(&input.email, partner);
+        store.read(&[key.place()]).await?.get(&key)?
+    } else {
+        let mut entries = store.users_with_email(&input.email, 2).await?;
+        entries.pop().filter(|_| entries.is_empty())
+    };
+    Ok(entry.map(|entry| (entry.partner_id, entry.user_id)))
+}
+
+struct Counters {
+    pair: Counter,
+    address: Counter,
+    email: Counter,
+}
+
+impl Counters {
+    fn of(email: &Email, address: &str) -> Self {
+        Self { pair: Counter::pair(email, address), address: Counter::address(address), email: Counter::email(email) }
+    }
+
+    async fn read(&self, store: &Store, email: &Email, address: &str) -> Result<Rows, Failure> {
+        let known = Key::known_address(email, address);
+        let counters = [&self.pair, &self.address, &self.email].map(|counter| counter.place().clone());
+        Ok(store.read(&[&counters[..], &[known.place()]].concat()).await?)
+    }
+
+    /// The counters that count, when none of them blocks. An address from which this email has signed in is spared the
+    /// limit per email, so that nobody can be locked out from outside.
+    fn limits(&self, rows: &Rows, email: &Email, address: &str, now: Timestamp) -> Result<Vec<&Counter>, Failure> {
+        let known = rows.get(&Key::known_address(email, address))?;
+        let is_known = known.is_some_and(|known| known.expires_at > now.unix_seconds());
+        let limits: Vec<&Counter> =
+            [&self.pair, &self.address].into_iter().chain((!is_known).then_some(&self.email)).collect();
+        for counter in &limits {
+            if let Some(seconds) = counter.blocked(rows, now)? {
+                return Err(Failure::TooManyRequests(seconds));
+            }
+        }
+        Ok(limits)
+    }
+}
+
+async fn count(store: &Store, limits: &[&Counter], rows: &Rows, now: Timestamp) -> Result<(), Failure> {
+    for counter in limits {
+        if let Some(seconds) = store.count(counter, rows, now).await? {
+            return Err(Failure::TooManyRequests(seconds));
+        }
+    }
+    Ok(())
+}
+
+struct Found {
+    user: User,
+    credential: CredentialItem,
+    sessions: Vec<(String, SessionItem)>,
+}
+
+async fn load(store: &Store, who: Option<(PartnerId, UserId)>) -> Result<Option<Found>, Failure> {
+    let Some((partner, id)) = who else { return Ok(None) };
+    let (user, credential) = (Key::user(&partner, &id), Key::credential(&id));
+    let places = [user.place(), credential.place()];
+    let (rows, sessions) = tokio::try_join!(store.read(&places), store.sessions_of(&id))?;
+    Ok(match (rows.get(&user)?, rows.get(&credential)?) {
+        (Some(item), Some(credential)) => Some(Found { user: item.user, credential, sessions }),
+        (Some(_), None) | (None, _) => None,
+    })
+}
+
+/// The password is right but has to be changed first.
+async fn challenge(store: &Store, found: &Found, pair: &Counter, now: Timestamp) -> Result<Answer, Failure> {
+    let secret = random::token()?;
+    let challenge = ChallengeItem {
+        generation: found.user.session_generation,
+        credential_version: found.credential.version,
+        expires_at: now.plus(CHALLENGE_LIFETIME).unix_seconds(),
+    };
+    let mut change = store.change();
+    change.add_challenge(&found.user.id, &secret, &challenge);
+    change.clear_counter(pair);
+    change.commit().await?;
+    let session = format!("{}.{}.{secret}", found.user.partner_id, found.user.id);
+    Answer::json(200, &Challenge { challenge: "new_password_required", session })
+}
+
+async fn open_session(
+    portal: &Portal,
+    request: &Request,
+    input: &Input,
+    found: &Found,
+    pair: &Counter,
+    now: Timestamp,
+) -> Result<Answer, Failure> {
+    let Found { user, credential, sessions } = found;
+    let tokens = portal.identity()?.issue(&Generation::of(user), &credential.machine_secret).await?;
+
+    let mut change = portal.store().change();
+    change.note_sign_in(user, now);
+    if credential.digests.is_outdated() {
+        let renewed = credential.renewed(credential.digests.renewed(&input.password, random::bytes()?)?);
+        change.change_credential(&user.id, credential, &renewed);
+    } else {
+        change.check_credential(&user.id, credential.version);
+    }
+    session::begin(&mut change, user, &tokens, now, request.address(), request.user_agent());
+    for (id, _) in oldest(sessions, now) {
+        change.end_session(&user.id, id);
+    }
+    change.clear_counter(pair);
+    let known = KnownAddressItem { expires_at: now.plus(ADDRESS_KNOWN_FOR).unix_seconds() };
+    change.know_address(&input.email, request.address(), &known);
+    let event = Event::new("session.started", now, Actor::user(user), user, Some(request.address()), request.id())?;
+    change.record(&user.partner_id, &event);
+    change.commit().await?;
+
+    let user = User { last_sign_in_at: Some(now), ..user.clone() };
+    Answer::signed_in(&user, &tokens, input.refresh_token_in)
+}
+
+/// The sessions that have to go for one more.
+fn oldest(sessions: &[(String, SessionItem)], now: Timestamp) -> Vec<&(String, SessionItem)> {
+    let mut live: Vec<_> = sessions.iter().filter(|(_, session)| session.expires_at > now.unix_seconds()).collect();
+    live.sort_by_key(|(_, session)| session.created_at);
+    live.truncate((live.len() + 1).saturating_sub(session::MOST));
+    live
+}

@@ -1,0 +1,33 @@
+//! `DELETE /v1/sessions/current`: signs out here, and only here.
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::session;
+use portal::store::{Actor, Event};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(sign_out).await
+}
+
+async fn sign_out(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let now = portal.now();
+    let caller = session::caller(portal.store(), request.claims(), now).await?;
+    let mut body = request.body_or_empty()?;
+    let refresh_token: Option<Option<String>> = body.optional("refresh_token");
+    let refresh_token = body.finish(refresh_token)?.or_else(|| request.refresh_cookie());
+
+    let user = &caller.user;
+    let mut change = portal.store().change();
+    change.end_own_session(&user.id, &caller.session_id);
+    let event = Event::new("session.ended", now, Actor::user(user), user, Some(request.address()), request.id())?;
+    change.record(&user.partner_id, &event);
+    change.commit().await?;
+
+    // The row is gone, so the refresh token is of no use already.
+    if let Some(refresh_token) = refresh_token {
+        portal.identity()?.revoke_soon(&refresh_token).await;
+    }
+    Ok(Answer::no_content().without_refresh_cookie())
+}

@@ -1,0 +1,85 @@
+//! The first partner of a new portal, so that there is somebody to sign in as.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::lambda::{InvokeError, Invoked, Lambda};
+
+/// A partner made at the first start, and how its primary admin signs in. Of no use outside this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Demo {
+    pub(crate) partner_id: String,
+    pub(crate) email: String,
+    pub(crate) password: String,
+}
+
+/// Why there is no demo partner.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DemoError {
+    #[error("there are no random numbers for a password: {0}")]
+    Random(#[from] getrandom::Error),
+    #[error("create-partner cannot be invoked: {0}")]
+    Invoke(#[from] InvokeError),
+    #[error("create-partner failed: {0}")]
+    Failed(String),
+}
+
+/// Has `create-partner` make a partner, as an operator would.
+pub(crate) async fn make(lambda: &Lambda) -> Result<Demo, DemoError> {
+    let (email, password) = ("admin@example.com", password()?);
+    let request = json!({
+        "partner_name": "Demo partner",
+        "primary_admin": { "first_name": "Ada", "last_name": "Admin", "email": email, "password": password },
+    });
+    let answer = lambda.invoke("create-partner", request.to_string().into()).await?;
+    let partner_id = partner_id(&answer)?;
+    Ok(Demo { partner_id, email: email.to_owned(), password })
+}
+
+fn partner_id(answer: &Invoked) -> Result<String, DemoError> {
+    let body: Value = serde_json::from_slice(&answer.payload).unwrap_or_default();
+    let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+    match answer.function_error {
+        None => text("partner_id").ok_or_else(|| DemoError::Failed("its answer has no partner_id".to_owned())),
+        Some(_) => Err(DemoError::Failed(text("errorMessage").unwrap_or_else(|| "see its log above".to_owned()))),
+    }
+}
+
+/// 100 random bits that a person can type: four groups of five characters, none of them mistaken for another.
+fn password() -> Result<String, getrandom::Error> {
+    const LETTERS: [char; 32] = [
+        'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y',
+        'z', '2', '3', '4', '5', '6', '7', '8', '9', '0',
+    ];
+    let mut random = [0_u8; 20];
+    getrandom::fill(&mut random)?;
+    let letters = random.map(|byte| LETTERS.get(usize::from(byte % 32)).copied().unwrap_or('a'));
+    Ok(letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lambda::FunctionError;
+
+    #[test]
+    fn passwords_are_four_groups_of_five_and_never_the_same() {
+        let (one, other) = (password().unwrap(), password().unwrap());
+        assert_ne!(one, other);
+        let groups: Vec<_> = one.split('-').map(str::len).collect();
+        assert_eq!(groups, [5, 5, 5, 5]);
+    }
+
+    #[test]
+    fn the_answer_of_create_partner_is_read() {
+        let answer = |payload: &'static str, function_error| {
+            partner_id(&Invoked { payload: payload.into(), function_error }).map_err(|error| error.to_string())
+        };
+        assert_eq!(answer(r#"{"partner_id": "prt_1"}"#, None), Ok("prt_1".into()));
+        assert_eq!(answer("{}", None), Err("create-partner failed: its answer has no partner_id".into()));
+        assert_eq!(
+            answer(r#"{"errorMessage": "no table"}"#, Some(FunctionError::Unhandled)),
+            Err("create-partner failed: no table".into())
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! Lambda's Invoke API (2015-03-31) over HTTP, as the AWS CLI and SDKs call it. Signatures are not checked.
+
+use axum::Json;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde::de::IgnoredAny;
+use serde_json::json;
+
+use super::body::{self, BodyError};
+use super::{FunctionError, InvokeError, Invoked, Lambda, PAYLOAD_LIMIT, random};
+
+/// The Invoke API of all functions.
+pub(crate) fn router(lambda: Lambda) -> Router {
+    Router::new().route("/2015-03-31/functions/{name}/invocations", post(invoke)).with_state(lambda)
+}
+
+/// The values of `X-Amz-Invocation-Type`.
+enum InvocationType {
+    RequestResponse,
+    Event,
+    DryRun,
+}
+
+impl InvocationType {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        match headers.get("x-amz-invocation-type").map(HeaderValue::as_bytes) {
+            None | Some(b"RequestResponse") => Some(Self::RequestResponse),
+            Some(b"Event") => Some(Self::Event),
+            Some(b"DryRun") => Some(Self::DryRun),
+            Some(_) => None,
+        }
+    }
+}
+
+async fn invoke(State(lambda): State<Lambda>, Path(name): Path<String>, headers: HeaderMap, body: Body) -> Response {
+    let request_id = random::request_id();
+    let name = function_name(&name);
+    let mut response = match read(body).await {
+        Err(refused) => refused.into_response(),
+        Ok(_) if lambda.pool(name).is_none() => Refused::unknown(&lambda, name).into_response(),
+        Ok(payload) => match InvocationType::of(&headers) {
+            Some(InvocationType::RequestResponse) => match lambda.invoke_as(name, payload, request_id.clone()).await {
+                Ok(invoked) => answered(invoked),
+                Err(error) => Refused::from_error(&lambda, &error).into_response(),
+            },
+            Some(InvocationType::Event) => {
+                let (name, request_id) = (name.to_owned(), request_id.clone());
+                // What comes of it is in the log; there is nobody to answer.
+                tokio::spawn(async move { lambda.invoke_as(&name, payload, request_id).await });
+                StatusCode::ACCEPTED.into_response()
+            }
+            Some(InvocationType::DryRun) => StatusCode::NO_CONTENT.into_response(),
+            None => Refused::invalid("InvalidParameterValueException", "Unknown invocation type").into_response(),
+        },
+    };
+    // A request id is a UUID, which is always a valid header.
+    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert("x-amzn-requestid", request_id);
+    }
+    response
+}
+
+/// `add-user` of `add-user`, `add-user:$LATEST`, `arn:aws:lambda:eu-west-1:123456789012:function:add-user:$LATEST` …
+fn function_name(name: &str) -> &str {
+    let name = name.rsplit_once("function:").map_or(name, |(_, name)| name);
+    name.split_once(':').map_or(name, |(name, _)| name)
+}
+
+async fn read(body: Body) -> Result<Bytes, Refused> {
+    let payload = body::read(body, PAYLOAD_LIMIT).await.map_err(|error| match error {
+        BodyError::TooLarge { .. } => Refused::too_large(),
+        BodyError::Incomplete => Refused::invalid("InvalidRequestContentException", "The body is incomplete"),
+    })?;
+    if payload.is_empty() {
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    match serde_json::from_slice::<IgnoredAny>(&payload) {
+        Ok(IgnoredAny) => Ok(payload),
+        Err(error) => Err(Refused::invalid(
+            "InvalidRequestContentException",
+            &format!("Could not parse request body into json: {error}"),
+        )),
+    }
+}
+
+fn answered(invoked: Invoked) -> Response {
+    let headers = [
+        (HeaderName::from_static("content-type"), "application/json"),
+        (HeaderName::from_static("x-amz-executed-version"), "$LATEST"),
+    ];
+    let mut response = (headers, invoked.payload).into_response();
+    match invoked.function_error {
+        None => {}
+        Some(FunctionError::Unhandled) => {
+            response.headers_mut().insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
+        }
+    }
+    response
+}
+
+/// An error of the Invoke API itself, in AWS's REST JSON form.
+struct Refused {
+    status: StatusCode,
+    error: &'static str,
+    /// `User` or `Service`, whose fault it is.
+    kind: &'static str,
+    message: String,
+}
+
+impl Refused {
+    fn invalid(error: &'static str, message: &str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error, kind: "User", message: message.to_owned() }
+    }
+
+    fn too_large() -> Self {
+        Self {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            error: "RequestTooLargeException",
+            kind: "User",
+            message: format!("Request must be smaller than {PAYLOAD_LIMIT} bytes for the InvokeFunction operation"),
+        }
+    }
+
+    fn unknown(lambda: &Lambda, name: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            error: "ResourceNotFoundException",
+            kind: "User",
+            message: format!("Function not found: {}", lambda.arn(name)),
+        }
+    }
+
+    fn from_error(lambda: &Lambda, error: &InvokeError) -> Self {
+        match error {
+            InvokeError::UnknownFunction(name) => Self::unknown(lambda, name),
+            InvokeError::PayloadTooLarge => Self::too_large(),
+            InvokeError::Stopped => Self {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                error: "ServiceException",
+                kind: "Service",
+                message: error.to_string(),
+            },
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let headers = [(HeaderName::from_static("x-amzn-errortype"), self.error)];
+        // AWS itself spells the key both ways; its SDKs read both.
+        (self.status, headers, Json(json!({ "Type": self.kind, "Message": self.message }))).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::function_name;
+
+    #[test]
+    fn a_function_is_named_by_itself_or_at_the_end_of_an_arn() {
+        for name in [
+            "add-user",
+            "add-user:$LATEST",
+            "000000000000:function:add-user",
+            "arn:aws:lambda:eu-west-1:000000000000:function:add-user",
+            "arn:aws:lambda:eu-west-1:000000000000:function:add-user:$LATEST",
+        ] {
+            assert_eq!(function_name(name), "add-user", "{name}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The runtime with real processes: this test binary plays the function (`function`, below).
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A function that does what its requests say, over the Runtime API. It never returns.
+#[tokio::test]
+#[ignore = "not a test: the other tests start it as a process"]
+#[allow(clippy::disallowed_methods, reason = "as a function it is told everything by its environment")]
+async fn function() {
+    if let Ok(code) = std::env::var("EXIT_AT_START") {
+        std::process::exit(code.parse().unwrap());
+    }
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap();
+    let url = |rest: &str| format!("http://{api}/2018-06-01/runtime/invocation/{rest}");
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    loop {
+        let next = http.get(url("next")).send().await.unwrap();
+        let header = |name: &str| next.headers()[name].to_str().unwrap().to_owned();
+        let (request_id, deadline) = (header("lambda-runtime-aws-request-id"), header("lambda-runtime-deadline-ms"));
+        let left = deadline.parse::<u128>().unwrap().saturating_sub(clock::since_1970().as_millis());
+        let request: Value = next.json().await.unwrap();
+        if let Some(code) = request["exit"].as_i64() {
+            std::process::exit(i32::try_from(code).unwrap());
+        }
+        tokio::time::sleep(Duration::from_millis(request["sleep_ms"].as_u64().unwrap_or_default())).await;
+        let environment: BTreeMap<String, String> = std::env::vars().collect();
+        let (outcome, answer) = if let Some(message) = request.get("fail") {
+            ("error", json!({ "errorType": "Failure", "errorMessage": message }))
+        } else {
+            let left = u64::try_from(left).unwrap();
+            ("response", json!({ "process": std::process::id(), "left_ms": left, "environment": environment }))
+        };
+        http.post(url(&format!("{request_id}/{outcome}"))).json(&answer).send().await.unwrap();
+    }
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    /// A folder with the one binary `tester`, which starts `function`.
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("portal-local-{}", random::hex::<8>()));
+        std::fs::create_dir(&folder).unwrap();
+        // Written by another process: a file that some thread's child still has open for writing cannot be started.
+        let script = r#"printf '#!/bin/sh\nexec "%s" --exact lambda::tests::function --ignored --nocapture\n' "$1" > "$2"
+            chmod +x "$2""#;
+        let written = Command::new("/bin/sh")
+            .args(["-c", script, "sh"])
+            .arg(std::env::current_exe().unwrap())
+            .arg(folder.join("tester"))
+            .status();
+        assert!(written.unwrap().success());
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn start(folder: &Path, timeout: Duration, given: &[(&str, &str)]) -> Result<Lambda, StartError> {
+    let function = plan::Function {
+        logical_id: "TesterFunction".to_owned(),
+        folder: "tester".to_owned(),
+        environment: BTreeMap::from([("USERS_TABLE".to_owned(), "users".to_owned())]),
+        timeout,
+        memory_mb: 256,
+        statements: Vec::new(),
+    };
+    let given: BTreeMap<_, _> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings = Settings { binaries: folder.to_owned(), environment: Box::new(move |_| given.clone()) };
+    Lambda::start(vec![function], settings).await
+}
+
+async fn invoke(lambda: &Lambda, request: Value) -> (Value, Option<FunctionError>) {
+    let invoked = lambda.invoke("tester", request.to_string().into()).await.unwrap();
+    (serde_json::from_slice(&invoked.payload).unwrap(), invoked.function_error)
+}
+
+async fn process(lambda: &Lambda, request: Value) -> u64 {
+    let (answer, error) = invoke(lambda, request).await;
+    assert_eq!(error, None, "{answer}");
+    answer["process"].as_u64().unwrap()
+}
+
+/// The answer to a request that Lambda itself failed, without its request id.
+async fn failure(lambda: &Lambda, request: Value) -> (String, String) {
+    let (answer, error) = invoke(lambda, request).await;
+    assert_eq!(error, Some(FunctionError::Unhandled), "{answer}");
+    let message = answer["errorMessage"].as_str().unwrap();
+    let (_, message) = message.split_once(" Error: ").unwrap_or(("", message));
+    (answer["errorType"].as_str().unwrap().to_owned(), message.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_has_one_request_at_a_time_and_is_used_again() {
+    let folder = Folder::new();
+    let lambda = start(&folder.0, Duration::from_secs(20), &[]).await.unwrap();
+    let first = process(&lambda, json!({})).await;
+    assert_eq!(process(&lambda, json!({})).await, first);
+
+    let (one, other) =
+        tokio::join!(process(&lambda, json!({ "sleep_ms": 200 })), process(&lambda, json!({ "sleep_ms": 200 })));
+    assert_ne!(one, other);
+    let last = process(&lambda, json!({})).await;
+    assert!([one, other].contains(&last));
+    lambda.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_past_the_cap_wait_for_a_process() {
+    let folder = Folder::new();
+    let lambda = start(&folder.0, Duration::from_mins(1), &[]).await.unwrap();
+    let requests = (0..40).map(|_| process(&lambda, json!({ "sleep_ms": 100 })));
+    let mut processes = futures::future::join_all(requests).await;
+    processes.sort_unstable();
+    processes.dedup();
+    assert!(processes.len() <= 32, "{}", processes.len());
+    lambda.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_dies_fails_its_request_and_is_replaced() {
+    let folder = Folder::new();
+    let lambda = start(&folder.0, Duration::from_secs(20), &[]).await.unwrap();
+    let first = process(&lambda, json!({})).await;
+    let expected = ("Runtime.ExitError".to_owned(), "Runtime exited with error: exit status 7".to_owned());
+    assert_eq!(failure(&lambda, json!({ "exit": 7 })).await, expected);
+    let second = process(&lambda, json!({})).await;
+    assert_ne!(second, first);
+
+    // One that dies while it has nothing to do fails nobody's request, once its end has been seen.
+    assert!(signal("KILL", second));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_ne!(process(&lambda, json!({})).await, second);
+    lambda.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_past_its_time_limit_ends_its_process() {
+    let folder = Folder::new();
+    let lambda = start(&folder.0, Duration::from_secs(1), &[]).await.unwrap();
+    let (answer, _) = invoke(&lambda, json!({})).await;
+    assert!((500..=1000).contains(&answer["left_ms"].as_u64().unwrap()), "{answer}");
+
+    let expected = ("Sandbox.Timedout".to_owned(), "Task timed out after 1.00 seconds".to_owned());
+    assert_eq!(failure(&lambda, json!({ "sleep_ms": 60_000 })).await, expected);
+    assert_ne!(process(&lambda, json!({})).await, answer["process"].as_u64().unwrap());
+    lambda.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_function_reports_is_the_answer() {
+    let folder = Folder::new();
+    let lambda = start(&folder.0, Duration::from_secs(20), &[]).await.unwrap();
+    let expected = ("Failure".to_owned(), "on purpose".to_owned());
+    assert_eq!(failure(&lambda, json!({ "fail": "on purpose" })).await, expected);
+    lambda.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_cannot_start_fails_every_request() {
+    let folder = Folder::new();
+    let lambda = start(&folder.0, Duration::from_secs(20), &[("EXIT_AT_START", "3")]).await.unwrap();
+    let expected = ("Runtime.ExitError".to_owned(), "Runtime exited with error: exit status 3".to_owned());
+    for _ in 0..2 {
+        assert_eq!(failure(&lambda, json!({})).await, expected);
+    }
+    lambda.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_sees_its_own_environment_only() {
+    let folder = Folder::new();
+    let lambda = start(&folder.0, Duration::from_secs(20), &[("AWS_REGION", "eu-west-1")]).await.unwrap();
+    let (answer, _) = invoke(&lambda, json!({})).await;
+    let environment = answer["environment"].as_object().unwrap();
+    for (name, expected) in
+        [("USERS_TABLE", "users"), ("AWS_REGION", "eu-west-1"), ("AWS_LAMBDA_FUNCTION_NAME", "TesterFunction")]
+    {
+        assert_eq!(environment[name], expected);
+    }
+    let known = ["USERS_TABLE", "AWS_REGION", "_HANDLER", "PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_"];
+    let unknown: Vec<_> =
+        environment.keys().filter(|name| !known.contains(&name.as_str()) && !name.starts_with("AWS_LAMBDA_")).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    lambda.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_ends_busy_and_idle_processes() {
+    let folder = Folder::new();
+    let lambda = start(&folder.0, Duration::from_mins(1), &[]).await.unwrap();
+    let (one, other) =
+        tokio::join!(process(&lambda, json!({ "sleep_ms": 100 })), process(&lambda, json!({ "sleep_ms": 100 })));
+    let busy = tokio::spawn({
+        let lambda = lambda.clone();
+        async move { lambda.invoke("tester", Bytes::from_static(br#"{"sleep_ms":60000}"#)).await }
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    lambda.stop().await;
+    let busy = busy.await.unwrap().unwrap();
+    assert_eq!(busy.function_error, Some(FunctionError::Unhandled));
+    assert!(matches!(lambda.invoke("tester", Bytes::new()).await, Err(InvokeError::Stopped)));
+    // The one that was idle is taken off the system's list a moment after it has ended.
+    for _ in 0..50 {
+        if !signal("0", one) && !signal("0", other) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("a process is still there");
+}
+
+#[tokio::test]
+async fn a_missing_binary_is_named() {
+    let folder = Folder::new();
+    std::fs::remove_file(folder.0.join("tester")).unwrap();
+    let error = start(&folder.0, Duration::from_secs(1), &[]).await.err().unwrap().to_string();
+    assert_eq!(error, format!("the binary of TesterFunction is not at {}", folder.0.join("tester").display()));
+}
+
+/// Whether there was a process to signal.
+fn signal(signal: &str, process: u64) -> bool {
+    let sent = Command::new("/bin/sh").args(["-c", &format!("kill -{signal} {process} 2>/dev/null")]).status();
+    sent.unwrap().success()
+}

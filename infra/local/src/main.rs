@@ -1,0 +1,160 @@
+//! `cargo run`: the whole cloud of the partner portal on one machine, from the template that deploys. Reads the command
+//! line, says where everything is, and turns signals and errors into the end of the process.
+
+mod builder;
+mod demo;
+mod gateway;
+mod lambda;
+mod plan;
+mod proxy;
+mod resources;
+mod servers;
+mod stack;
+mod template;
+mod user_pool;
+mod workspace;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::stack::{Choices, Stack};
+
+/// Runs the partner portal on this machine, from template.yaml.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// The port of the portal; 0 takes any free one
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// Keep everything in memory, and nothing for the next start
+    #[arg(long)]
+    ephemeral: bool,
+    /// Once ready, print one line of JSON that says where everything is
+    #[arg(long)]
+    json: bool,
+    /// Use this DynamoDB in place of the embedded one
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    dynamodb_endpoint: Option<String>,
+    /// Use this Cognito in place of the embedded user pool
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    cognito_endpoint: Option<String>,
+}
+
+/// The address of a server, without a slash at its end.
+fn endpoint(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+    if url.scheme() == "http" && url.has_host() {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err("only servers at http:// are supported".to_owned())
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let mut signals = Signals::new()?;
+    let choices = Choices {
+        port: options.port,
+        ephemeral: options.ephemeral,
+        dynamodb: options.dynamodb_endpoint,
+        cognito: options.cognito_endpoint,
+    };
+    let stack = tokio::select! {
+        biased;
+        () = signals.interrupted() => return Ok(()),
+        stack = Stack::start(&choices) => stack?,
+    };
+    let text = if options.json { json(&stack)? } else { welcome(&stack) };
+    // Whoever started this may have closed its stdout; the portal runs all the same.
+    let _ = io::stdout().write_all(text.as_bytes());
+    signals.interrupted().await;
+    stack.stop().await;
+    Ok(())
+}
+
+/// Ctrl-C and the end that a supervisor asks for.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn interrupted(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn json(stack: &Stack) -> serde_json::Result<String> {
+    serde_json::to_string(&stack.ready).map(|line| line + "\n")
+}
+
+fn welcome(stack: &Stack) -> String {
+    let ready = &stack.ready;
+    let data = match &stack.data {
+        Some(folder) => format!("in {} (remove it to start anew)", folder.display()),
+        None => "in memory, gone when this ends".to_owned(),
+    };
+    format!(
+        "
+  The partner portal runs.
+
+  Open        {url}
+  Sign in as  {email}
+  Password    {password}
+  Partner     {partner}
+
+  API         {url}/v1
+  Functions   {lambda} (for `aws lambda invoke --endpoint-url`)
+  Data        {data}
+  Logs        on stderr
+
+  Ctrl-C ends it.
+
+",
+        url = ready.url,
+        email = ready.primary_admin.email,
+        password = ready.primary_admin.password,
+        partner = ready.partner_id,
+        lambda = ready.lambda_url,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_options_are_well_formed() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn an_endpoint_is_an_http_url() {
+        assert_eq!(endpoint("http://localhost:8000/"), Ok("http://localhost:8000".into()));
+        for wrong in ["localhost:8000", "https://localhost", "8000", ""] {
+            assert!(endpoint(wrong).is_err(), "{wrong}");
+        }
+    }
+}

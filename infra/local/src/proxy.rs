@@ -1,0 +1,241 @@
+//! The one way from the functions to AWS: knows each caller by its access key and each call by its `X-Amz-Target`, and
+//! passes it on to DynamoDB or Cognito. What a function may do, and what goes wrong on its way, is decided in `refusal`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
+
+use crate::lambda::log;
+
+/// DynamoDB's own limit for a request.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+/// The access key that everything has beyond the proxy: some servers keep separate data for each key.
+pub(crate) const ACCESS_KEY: &str = "local";
+/// The calls that Cognito takes from anybody.
+const UNSIGNED: &[&str] = &["RevokeToken"];
+
+/// Where calls go, and from whom they come.
+pub(crate) struct Proxy {
+    dynamodb: String,
+    cognito: String,
+    callers: BTreeSet<String>,
+    client: reqwest::Client,
+}
+
+/// An API of AWS that functions call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    DynamoDb,
+    Cognito,
+}
+
+/// One call of a function.
+#[derive(Debug)]
+struct Call<'a> {
+    service: Service,
+    operation: &'a str,
+    /// The access key of a signed call.
+    access_key: Option<&'a str>,
+}
+
+impl Proxy {
+    /// A proxy for callers with these access keys.
+    pub(crate) fn new(
+        dynamodb: String,
+        cognito: String,
+        callers: impl IntoIterator<Item = String>,
+    ) -> reqwest::Result<Self> {
+        // The environment's HTTP proxy is not meant for loopback, and redirects are the functions' business.
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { dynamodb, cognito, callers: callers.into_iter().collect(), client })
+    }
+
+    /// Serves both APIs at one address.
+    pub(crate) fn router(self) -> Router {
+        Router::new().fallback(handle).with_state(Arc::new(self))
+    }
+
+    /// The answer in place of the real one, if there has to be one.
+    fn refusal(&self, call: &Call<'_>) -> Option<Response> {
+        match call.access_key {
+            Some(key) if self.callers.contains(key) => None,
+            Some(_) => Some(error(
+                StatusCode::BAD_REQUEST,
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )),
+            None if call.service == Service::Cognito && UNSIGNED.contains(&call.operation) => None,
+            None => Some(error(
+                StatusCode::BAD_REQUEST,
+                "MissingAuthenticationTokenException",
+                "Request is missing Authentication Token",
+            )),
+        }
+    }
+
+    async fn forward(&self, call: &Call<'_>, headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
+        let url = match call.service {
+            Service::DynamoDb => &self.dynamodb,
+            Service::Cognito => &self.cognito,
+        };
+        let answer = self.client.post(url).headers(forwarded(headers, call.access_key)).body(body).send().await?;
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        let body = answer.bytes().await?;
+        // These are about the connection beyond the proxy.
+        headers.remove(header::CONNECTION);
+        headers.remove(header::TRANSFER_ENCODING);
+        Ok((status, headers, body).into_response())
+    }
+}
+
+async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Some(call) = Call::read(&head.headers) else {
+        return error(StatusCode::BAD_REQUEST, "UnknownOperationException", "This is neither DynamoDB nor Cognito.");
+    };
+    // A body that breaks off needs no answer: its sender is gone.
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "The request is too large.");
+    };
+    if let Some(refusal) = proxy.refusal(&call) {
+        return refusal;
+    }
+    match proxy.forward(&call, head.headers.clone(), body).await {
+        Ok(answer) => answer,
+        Err(problem) => {
+            log::line("proxy", &format!("{:?} {} failed: {problem}", call.service, call.operation));
+            let code = match call.service {
+                Service::DynamoDb => "InternalServerError",
+                Service::Cognito => "InternalErrorException",
+            };
+            error(StatusCode::INTERNAL_SERVER_ERROR, code, "The server cannot be reached.")
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    fn read(headers: &'a HeaderMap) -> Option<Self> {
+        let (service, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
+        let service = match service {
+            "DynamoDB_20120810" => Service::DynamoDb,
+            "AWSCognitoIdentityProviderService" => Service::Cognito,
+            _ => return None,
+        };
+        let access_key = headers.get(header::AUTHORIZATION).and_then(|value| access_key(value.to_str().ok()?));
+        Some(Self { service, operation, access_key })
+    }
+}
+
+/// The access key in `AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/dynamodb/aws4_request, …`.
+fn access_key(authorization: &str) -> Option<&str> {
+    authorization.split_once("Credential=")?.1.split_once('/').map(|(key, _)| key)
+}
+
+/// The headers beyond the proxy. The signature is nobody's any more, which no local server minds.
+fn forwarded(mut headers: HeaderMap, access_key: Option<&str>) -> HeaderMap {
+    for name in [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    let ours = headers.get(header::AUTHORIZATION).zip(access_key).and_then(|(value, key)| {
+        let ours = format!("Credential={ACCESS_KEY}/");
+        HeaderValue::from_str(&value.to_str().ok()?.replace(&format!("Credential={key}/"), &ours)).ok()
+    });
+    if let Some(ours) = ours {
+        headers.insert(header::AUTHORIZATION, ours);
+    }
+    headers
+}
+
+/// An error as both APIs write it.
+fn error(status: StatusCode, code: &'static str, message: &str) -> Response {
+    let body = json!({ "__type": code, "message": message }).to_string();
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1")),
+        (HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(code)),
+    ];
+    (status, headers, Body::from(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::servers::serve;
+
+    const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AddUserFunction/20260101/us-east-1/dynamodb/aws4_request, \
+                             SignedHeaders=host, Signature=0";
+
+    /// Answers with the name of the server, the access key that it saw and the body, and a header of its own.
+    async fn server(name: &'static str, tasks: &mut JoinSet<()>) -> String {
+        let echo = Router::new().fallback(async move |headers: HeaderMap, body: String| {
+            let key = headers.get("authorization").and_then(|value| access_key(value.to_str().ok()?));
+            let seen = format!("{name} {} {body}", key.unwrap_or("nobody"));
+            (StatusCode::IM_A_TEAPOT, [("x-amz-crc32", "7")], seen)
+        });
+        serve("echo", echo, tasks).await.unwrap()
+    }
+
+    async fn call(proxy: &str, target: &str, signature: Option<&str>) -> (u16, Option<String>, String) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = client.post(proxy).header("x-amz-target", target).body("hello");
+        if let Some(signature) = signature {
+            request = request.header("authorization", signature);
+        }
+        let answer = request.send().await.unwrap();
+        let own = answer.headers().get("x-amz-crc32").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), own, answer.text().await.unwrap())
+    }
+
+    async fn proxy(dynamodb: String, cognito: String, tasks: &mut JoinSet<()>) -> String {
+        let proxy = Proxy::new(dynamodb, cognito, ["AddUserFunction".to_owned()]).unwrap();
+        serve("proxy", proxy.router(), tasks).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_call_reaches_its_server_and_the_answer_comes_back_as_it_is() {
+        let mut tasks = JoinSet::new();
+        let (dynamodb, cognito) = (server("dynamodb", &mut tasks).await, server("cognito", &mut tasks).await);
+        let proxy = proxy(dynamodb, cognito, &mut tasks).await;
+        for (target, signature, expected) in [
+            ("DynamoDB_20120810.GetItem", Some(SIGNATURE), "dynamodb local hello"),
+            ("AWSCognitoIdentityProviderService.AdminGetUser", Some(SIGNATURE), "cognito local hello"),
+            ("AWSCognitoIdentityProviderService.RevokeToken", None, "cognito nobody hello"),
+        ] {
+            let expected = (418, Some("7".to_owned()), expected.to_owned());
+            assert_eq!(call(&proxy, target, signature).await, expected, "{target}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_functions_are_served_and_only_what_they_use() {
+        let mut tasks = JoinSet::new();
+        let server = server("server", &mut tasks).await;
+        let proxy = proxy(server.clone(), server, &mut tasks).await;
+        for (target, signature, expected) in [
+            ("S3.GetObject", Some(SIGNATURE), "UnknownOperationException"),
+            ("DynamoDB_20120810.GetItem", Some("Credential=Somebody/"), "UnrecognizedClientException"),
+            ("DynamoDB_20120810.GetItem", None, "MissingAuthenticationTokenException"),
+            ("AWSCognitoIdentityProviderService.AdminGetUser", None, "MissingAuthenticationTokenException"),
+        ] {
+            let (status, _, body) = call(&proxy, target, signature).await;
+            assert_eq!(status, 400);
+            assert!(body.contains(expected), "{target}: {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_down_is_an_error_that_sdks_try_again() {
+        let mut tasks = JoinSet::new();
+        let down = "http://127.0.0.1:1".to_owned();
+        let proxy = proxy(down.clone(), down, &mut tasks).await;
+        let (status, _, body) = call(&proxy, "DynamoDB_20120810.GetItem", Some(SIGNATURE)).await;
+        assert_eq!((status, body.contains("InternalServerError")), (500, true), "{body}");
+    }
+}

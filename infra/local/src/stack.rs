@@ -1,0 +1,317 @@
+//! The whole cloud: starts its parts in order, says where they are, and ends them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::Router;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use crate::builder::{self, BuildError};
+use crate::demo::{self, Demo, DemoError};
+use crate::gateway;
+use crate::lambda::{self, Lambda, log};
+use crate::plan::{Function, Plan, Schedule};
+use crate::proxy::Proxy;
+use crate::resources::{self, Pool, ResourceError};
+use crate::servers::{self, ServerError};
+use crate::template::{REGION, Template, TemplateError};
+use crate::workspace::{self, DataFolder, Memory, WorkspaceError};
+
+/// How long requests and processes have to end, each; together well under the five seconds that Ctrl-C may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What the ids of a server that the stack brings along are remembered under.
+const EMBEDDED: &str = "embedded";
+/// How often to ask for a free port that both loopback addresses have.
+const PORT_ATTEMPTS: u32 = 16;
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub(crate) struct Choices {
+    /// 0: any free port.
+    pub(crate) port: u16,
+    /// Keep everything in memory.
+    pub(crate) ephemeral: bool,
+    /// A DynamoDB in place of the embedded one.
+    pub(crate) dynamodb: Option<String>,
+    /// A Cognito in place of the embedded one.
+    pub(crate) cognito: Option<String>,
+}
+
+/// Why the stack does not start: one line for a person.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    #[error("port {port} cannot be used: {source}")]
+    Port { port: u16, source: io::Error },
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("template.yaml: {0}")]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
+    #[error("the proxy cannot be made: {0}")]
+    Proxy(#[from] reqwest::Error),
+    #[error(transparent)]
+    Lambda(#[from] lambda::StartError),
+    #[error("the demo partner cannot be made: {0}")]
+    Demo(#[from] DemoError),
+}
+
+impl From<io::Error> for StartError {
+    fn from(source: io::Error) -> Self {
+        Self::Server(source.into())
+    }
+}
+
+/// Where everything is, as `--json` prints it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Ready {
+    pub(crate) url: String,
+    pub(crate) lambda_url: String,
+    pub(crate) dynamodb_url: String,
+    pub(crate) cognito_url: String,
+    pub(crate) user_pool_id: String,
+    pub(crate) client_id: String,
+    pub(crate) tables: Vec<String>,
+    pub(crate) partner_id: String,
+    pub(crate) primary_admin: PrimaryAdmin,
+}
+
+/// How to sign in.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PrimaryAdmin {
+    pub(crate) email: String,
+    pub(crate) password: String,
+}
+
+/// A stack that runs.
+pub(crate) struct Stack {
+    pub(crate) ready: Ready,
+    /// Where its data is; `None`: in memory.
+    pub(crate) data: Option<PathBuf>,
+    lambda: Lambda,
+    /// Serving the API; it ends when told to.
+    gateway: JoinSet<()>,
+    end_gateway: watch::Sender<()>,
+    /// Everything else that runs; it ends with this value.
+    tasks: JoinSet<()>,
+    /// Locked until the stack is gone.
+    _folder: Option<DataFolder>,
+}
+
+/// What the functions build on.
+struct Cloud {
+    dynamodb_url: String,
+    cognito_url: String,
+    pool: Pool,
+    plan: Plan,
+    tables: Vec<String>,
+    /// The tables were not there, so neither is anything in them.
+    is_new: bool,
+}
+
+impl Stack {
+    /// Starts everything and returns when the API answers.
+    pub(crate) async fn start(choices: &Choices) -> Result<Self, StartError> {
+        let root = workspace::root()?;
+        let folder = if choices.ephemeral { None } else { Some(DataFolder::open(&root)?) };
+        let listeners = bind(choices.port).await.map_err(|source| StartError::Port { port: choices.port, source })?;
+        let url = match listeners.first() {
+            Some(listener) => format!("http://localhost:{}", listener.local_addr()?.port()),
+            None => String::new(),
+        };
+        let path = root.join("template.yaml");
+        let text = std::fs::read_to_string(&path).map_err(|source| StartError::Unreadable { path, source })?;
+        let template = Template::parse(&text)?;
+
+        let mut memory = folder.as_ref().map_or_else(|| Ok(Memory::default()), DataFolder::recall)?;
+        let mut tasks = JoinSet::new();
+        let (binaries, cloud) = tokio::try_join!(
+            async { Ok(builder::build(&root).await?) },
+            make_cloud(choices, &template, folder.as_ref(), &mut memory, &mut tasks),
+        )?;
+
+        let callers = cloud.plan.functions.iter().map(access_key);
+        let proxy = Proxy::new(cloud.dynamodb_url.clone(), cloud.cognito_url.clone(), callers)?;
+        let proxy_url = servers::serve("proxy", proxy.router(), &mut tasks).await?;
+        let environment = Box::new(move |function: &Function| environment(function, &proxy_url));
+        let lambda = Lambda::start(cloud.plan.functions, lambda::Settings { binaries, environment }).await?;
+        let lambda_url = servers::serve("lambda", lambda.router(), &mut tasks).await?;
+
+        let demo = demo_partner(choices, &lambda, cloud.is_new, &mut memory).await?;
+        if let Some(folder) = &folder {
+            folder.remember(&memory)?;
+        }
+        for schedule in cloud.plan.schedules {
+            tasks.spawn(fire(schedule, lambda.clone()));
+        }
+
+        let (end_gateway, ended) = watch::channel(());
+        let mut gateway = JoinSet::new();
+        let keys = gateway::Keys::new(cloud.cognito_url.clone());
+        let router = gateway::router(cloud.plan.routes, lambda.clone(), keys);
+        for listener in listeners {
+            gateway.spawn(serve_api(listener, router.clone(), ended.clone()));
+        }
+        let ready = Ready {
+            url,
+            lambda_url,
+            dynamodb_url: cloud.dynamodb_url,
+            cognito_url: cloud.cognito_url,
+            user_pool_id: cloud.pool.ids.user_pool,
+            client_id: cloud.pool.ids.client,
+            tables: cloud.tables,
+            partner_id: demo.partner_id,
+            primary_admin: PrimaryAdmin { email: demo.email, password: demo.password },
+        };
+        let data = folder.as_ref().map(|folder| folder.path().to_owned());
+        Ok(Self { ready, data, lambda, gateway, end_gateway, tasks, _folder: folder })
+    }
+
+    /// Lets requests finish for a moment, then ends everything, the functions' processes first.
+    pub(crate) async fn stop(mut self) {
+        self.end_gateway.send_replace(());
+        let finished = async { while self.gateway.join_next().await.is_some() {} };
+        // Whoever is not done by now is cut off.
+        let _ = timeout(PATIENCE, finished).await;
+        let _ = timeout(PATIENCE, self.lambda.stop()).await;
+        self.gateway.shutdown().await;
+        self.tasks.shutdown().await;
+    }
+}
+
+/// The servers, the tables and pool on them, and the plan that names them.
+async fn make_cloud(
+    choices: &Choices,
+    template: &Template,
+    folder: Option<&DataFolder>,
+    memory: &mut Memory,
+    tasks: &mut JoinSet<()>,
+) -> Result<Cloud, StartError> {
+    let dynamodb_url = match &choices.dynamodb {
+        Some(url) => url.clone(),
+        None => servers::dynamodb(folder.map(DataFolder::dynamodb).as_deref(), tasks).await?,
+    };
+    let cognito_url = match &choices.cognito {
+        Some(url) => url.clone(),
+        None => servers::user_pool(folder.map(DataFolder::user_pool).as_deref(), tasks).await?,
+    };
+    let tables = template.tables()?;
+    let server = key_of(choices.cognito.as_deref());
+    let (is_new, pool) = tokio::try_join!(
+        resources::tables(&dynamodb_url, &tables),
+        resources::user_pool(&cognito_url, template, memory.pools.get(server)),
+    )?;
+    memory.pools.insert(server.to_owned(), pool.clone());
+
+    let mut plan = template.plan(&pool.ids)?;
+    if choices.cognito.is_some()
+        && let Some(issuer) = resources::issuer(&cognito_url, &pool.ids.user_pool).await
+    {
+        for authorizer in plan.routes.iter_mut().filter_map(|route| route.authorizer.as_mut()) {
+            authorizer.issuer.clone_from(&issuer);
+        }
+    }
+    let tables = tables.into_iter().map(|table| table.name).collect();
+    Ok(Cloud { dynamodb_url, cognito_url, pool, plan, tables, is_new })
+}
+
+/// The demo partner of an earlier start, as long as its tables are still there; else a new one.
+async fn demo_partner(
+    choices: &Choices,
+    lambda: &Lambda,
+    is_new: bool,
+    memory: &mut Memory,
+) -> Result<Demo, StartError> {
+    let server = key_of(choices.dynamodb.as_deref());
+    match memory.partners.get(server) {
+        Some(demo) if !is_new => Ok(demo.clone()),
+        _ => {
+            let demo = demo::make(lambda).await?;
+            memory.partners.insert(server.to_owned(), demo.clone());
+            Ok(demo)
+        }
+    }
+}
+
+fn key_of(endpoint: Option<&str>) -> &str {
+    endpoint.unwrap_or(EMBEDDED)
+}
+
+/// The proxy knows a function by its access key. Logical ids are letters and digits, as access keys have to be.
+fn access_key(function: &Function) -> String {
+    function.logical_id.clone()
+}
+
+/// What Lambda and its role give a function on AWS, leading to the proxy here.
+fn environment(function: &Function, proxy_url: &str) -> BTreeMap<String, String> {
+    [
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_DEFAULT_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", access_key(function)),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("AWS_SESSION_TOKEN", "local".to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", proxy_url.to_owned()),
+        ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", proxy_url.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// Takes the port on 127.0.0.1 and, where there is IPv6, on `::1`: `localhost` may be either, and must not be another
+/// program on one of them.
+async fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
+    let mut attempts = PORT_ATTEMPTS;
+    loop {
+        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), v4.local_addr()?.port());
+        match TcpListener::bind(v6).await {
+            Ok(v6) => return Ok(vec![v4, v6]),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                attempts -= 1;
+                if port != 0 || attempts == 0 {
+                    return Err(error);
+                }
+            }
+            Err(_) => return Ok(vec![v4]),
+        }
+    }
+}
+
+async fn serve_api(listener: TcpListener, router: Router, mut ended: watch::Receiver<()>) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let told = async move {
+        // An error means that the stack is gone, which is reason enough to end.
+        let _ = ended.changed().await;
+    };
+    if let Err(problem) = axum::serve(listener, service).with_graceful_shutdown(told).await {
+        log::line("gateway", &problem.to_string());
+    }
+}
+
+/// Invokes the schedule's function again and again, the first time after one whole period.
+async fn fire(schedule: Schedule, lambda: Lambda) {
+    let mut tick = interval_at(Instant::now() + schedule.every, schedule.every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let input = schedule.input.to_string();
+    loop {
+        tick.tick().await;
+        match lambda.invoke(&schedule.function, input.clone().into()).await {
+            Ok(answer) if answer.function_error.is_none() => {}
+            Ok(_) => log::line("schedule", &format!("{} failed: see its log above", schedule.function)),
+            Err(problem) => log::line("schedule", &format!("{} failed: {problem}", schedule.function)),
+        }
+    }
+}

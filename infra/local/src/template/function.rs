@@ -1,0 +1,179 @@
+//! A function of the template: how it runs, and what calls it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Api;
+use super::section::{Entry, Place, Section, TemplateError};
+use crate::plan::{Function, JwtAuthorizer, Plan, Route, Schedule};
+
+/// Adds the function, its routes and its schedules to the plan.
+pub(super) fn read(
+    logical_id: &str,
+    binary: Option<&str>,
+    mut properties: Section,
+    api: &Api,
+    plan: &mut Plan,
+) -> Result<(), TemplateError> {
+    // What says how AWS packs, watches and rolls out a function.
+    properties.ignore(&[
+        "Architectures",
+        "AutoPublishAlias",
+        "DeploymentPreference",
+        "Description",
+        "Handler",
+        "LoggingConfig",
+        "ReservedConcurrentExecutions",
+        "Runtime",
+        "Tags",
+        "Tracing",
+    ]);
+    let mut environment = properties.section("Environment")?;
+    let function = Function {
+        logical_id: logical_id.to_owned(),
+        folder: folder(properties.require("CodeUri")?, binary)?,
+        environment: environment
+            .section("Variables")?
+            .rest()
+            .map(|(name, entry)| Ok((name, entry.text()?)))
+            .collect::<Result<_, _>>()?,
+        // Lambda's own defaults.
+        timeout: Duration::from_secs(properties.take("Timeout").map_or(Ok(3), Entry::number)?.into()),
+        memory_mb: properties.take("MemorySize").map_or(Ok(128), Entry::number)?,
+        statements: properties.take("Policies").map_or_else(|| Ok(Vec::new()), statements)?,
+    };
+    environment.finish()?;
+    for (_, event) in properties.section("Events")?.rest() {
+        read_event(logical_id, event.section()?, api, plan)?;
+    }
+    properties.finish()?;
+    plan.functions.push(function);
+    Ok(())
+}
+
+/// The last part of `functions/add-user/`, which names the package and its binary too.
+fn folder(code: Entry, binary: Option<&str>) -> Result<String, TemplateError> {
+    let place = code.place.clone();
+    let code = code.text()?;
+    let folder = code.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    match binary {
+        _ if folder.is_empty() => Err(place.error("this names no folder")),
+        Some(binary) if binary != folder => {
+            Err(place.error(format!("the folder is `{folder}`, but the binary `{binary}`")))
+        }
+        _ => Ok(folder.to_owned()),
+    }
+}
+
+/// The statements of inline policies; a managed policy or one of SAM's would need its text, which is not here.
+fn statements(policies: Entry) -> Result<Vec<Value>, TemplateError> {
+    let policies = if policies.value.is_object() { vec![policies] } else { policies.list()? };
+    let mut all = Vec::new();
+    for policy in policies {
+        if policy.value.get("Statement").is_none() {
+            return Err(policy.error("the local stack knows inline policies with their own statements"));
+        }
+        let mut policy = policy.section()?;
+        policy.ignore(&["Version"]);
+        for statement in policy.require("Statement")?.list()? {
+            for key in ["Effect", "Action", "Resource"] {
+                if statement.value.get(key).is_none() {
+                    return Err(statement.error(format!("`{key}` is missing")));
+                }
+            }
+            all.push(statement.value);
+        }
+        policy.finish()?;
+    }
+    Ok(all)
+}
+
+fn read_event(function: &str, mut event: Section, api: &Api, plan: &mut Plan) -> Result<(), TemplateError> {
+    let kind = event.require("Type")?;
+    let properties = event.section("Properties")?;
+    event.finish()?;
+    match kind.value.as_str() {
+        Some("HttpApi") => {
+            let route = route(function, properties, api)?;
+            if plan.routes.iter().any(|other| other.method == route.method && other.path == route.path) {
+                return Err(kind.error(format!("{} {} is routed twice", route.method, route.path)));
+            }
+            plan.routes.push(route);
+        }
+        Some("Schedule") => plan.schedules.extend(schedule(function, properties, "Schedule")?),
+        Some("ScheduleV2") => plan.schedules.extend(schedule(function, properties, "ScheduleExpression")?),
+        _ => return Err(kind.error("the local stack knows events of type HttpApi, Schedule and ScheduleV2")),
+    }
+    Ok(())
+}
+
+fn route(function: &str, mut properties: Section, api: &Api) -> Result<Route, TemplateError> {
+    let of = properties.require("ApiId")?;
+    if of.value.as_str() != Some(api.logical_id.as_str()) {
+        return Err(of.error(format!("the local stack serves the API {}", api.logical_id)));
+    }
+    let method = properties.require("Method")?.text()?.to_ascii_uppercase();
+    let path = properties.require("Path")?;
+    if !path.value.as_str().is_some_and(|path| path.starts_with('/')) {
+        return Err(path.error("a path starts with /"));
+    }
+    let path = path.text()?;
+    let mut auth = properties.section("Auth")?;
+    let authorizer = match auth.take("Authorizer") {
+        Some(entry) => authorizer(entry, api)?,
+        None => api.default_authorizer.as_ref().and_then(|name| api.authorizers.get(name)).cloned(),
+    };
+    auth.finish()?;
+    properties.finish()?;
+    Ok(Route { method, path, function: function.to_owned(), authorizer })
+}
+
+fn authorizer(entry: Entry, api: &Api) -> Result<Option<JwtAuthorizer>, TemplateError> {
+    let place = entry.place.clone();
+    let name = entry.text()?;
+    if name == "NONE" {
+        return Ok(None);
+    }
+    match api.authorizers.get(&name) {
+        Some(authorizer) => Ok(Some(authorizer.clone())),
+        None => Err(place.error(format!("there is no authorizer `{name}`"))),
+    }
+}
+
+/// `None` for a schedule that is switched off.
+fn schedule(function: &str, mut properties: Section, key: &str) -> Result<Option<Schedule>, TemplateError> {
+    properties.ignore(&["Description", "FlexibleTimeWindow", "Name", "RetryPolicy"]);
+    let expression = properties.require(key)?;
+    let place = expression.place.clone();
+    let every = rate(&expression.text()?, &place)?;
+    let input = match properties.take("Input") {
+        None => Value::Object(serde_json::Map::new()),
+        Some(entry) => {
+            let place = entry.place.clone();
+            serde_json::from_str(&entry.text()?).map_err(|error| place.error(format!("not JSON: {error}")))?
+        }
+    };
+    let enabled = properties.take("Enabled").map_or(Ok(true), Entry::flag)?;
+    let state = properties.take("State").map_or_else(|| Ok("ENABLED".to_owned()), Entry::text)?;
+    properties.finish()?;
+    Ok((enabled && state == "ENABLED").then(|| Schedule { function: function.to_owned(), every, input }))
+}
+
+/// `rate(5 minutes)`.
+fn rate(expression: &str, place: &Place) -> Result<Duration, TemplateError> {
+    let seconds = || {
+        let (count, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+        let count: u64 = count.parse().ok()?;
+        let unit = match unit {
+            "minute" | "minutes" => 60,
+            "hour" | "hours" => 60 * 60,
+            "day" | "days" => 24 * 60 * 60,
+            _ => return None,
+        };
+        count.checked_mul(unit).filter(|seconds| *seconds > 0)
+    };
+    seconds()
+        .map(Duration::from_secs)
+        .ok_or_else(|| place.error(format!("the local stack knows rate(5 minutes) and its like, not `{expression}`")))
+}

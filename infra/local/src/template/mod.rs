@@ -1,0 +1,302 @@
+//! Reads `template.yaml`, the one source of truth: which tables, user pool, functions, routes and schedules there are.
+//! Whatever it does not understand is an error with its place, since a thing left out would work here and fail in AWS,
+//! or the other way round. Knows the template alone: makes nothing and calls nothing.
+
+mod function;
+mod references;
+mod section;
+mod table;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use self::references::References;
+pub(crate) use self::section::TemplateError;
+use self::section::{Entry, Place, Section};
+pub(crate) use self::table::{Index, KeyType, Keys, Projection, Table};
+use crate::plan::{JwtAuthorizer, Plan};
+
+/// The region that everything claims to be in.
+pub(crate) const REGION: &str = "us-east-1";
+const ACCOUNT: &str = "000000000000";
+
+/// The template, its text checked and its references not yet resolved: some stand for ids that the user pool gives out.
+#[derive(Debug)]
+pub(crate) struct Template {
+    parameters: BTreeMap<String, String>,
+    function_globals: Value,
+    api_globals: Value,
+    resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Debug)]
+struct Resource {
+    kind: Kind,
+    properties: Value,
+    /// The binary that `Metadata` tells SAM to build, for a function.
+    binary: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Table,
+    UserPool,
+    UserPoolClient,
+    HttpApi,
+    Function,
+    /// Alarms and their like, which have no meaning on one machine.
+    OnlyInAws,
+}
+
+/// The ids of a user pool and its client.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct PoolIds {
+    pub(crate) user_pool: String,
+    pub(crate) client: String,
+}
+
+impl Template {
+    /// Reads the template's text and checks all of it.
+    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
+        let top = Place::new("");
+        let yaml = serde_yaml_ng::from_str(text).map_err(|error| top.error(error.to_string()))?;
+        let mut document = Entry::new(top.clone(), references::to_json(yaml, &top)?).section()?;
+        document.ignore(&["AWSTemplateFormatVersion", "Transform", "Description", "Metadata", "Outputs"]);
+
+        let mut globals = document.section("Globals")?;
+        let mut template = Self {
+            parameters: BTreeMap::new(),
+            function_globals: globals.take("Function").map_or_else(empty, |entry| entry.value),
+            api_globals: globals.take("HttpApi").map_or_else(empty, |entry| entry.value),
+            resources: BTreeMap::new(),
+        };
+        globals.finish()?;
+        for (name, entry) in document.section("Parameters")?.rest() {
+            template.parameters.insert(name, parameter(entry.section()?)?);
+        }
+        for (logical_id, entry) in document.require("Resources")?.section()?.rest() {
+            // Messages start with the resource's name: `Resources.` would say nothing.
+            let entry = Entry::new(Place::new(logical_id.as_str()), entry.value);
+            template.resources.insert(logical_id, resource(entry.section()?)?);
+        }
+        document.finish()?;
+
+        // Ids of no pool, so that every problem shows before anything is made.
+        let unmade = PoolIds { user_pool: format!("{REGION}_unmade"), client: "unmade".to_owned() };
+        template.tables()?;
+        template.user_pool()?;
+        template.user_pool_client(&unmade.user_pool)?;
+        template.plan(&unmade)?;
+        Ok(template)
+    }
+
+    /// The tables to make.
+    pub(crate) fn tables(&self) -> Result<Vec<Table>, TemplateError> {
+        let references = self.references(None);
+        self.of_kind(Kind::Table)
+            .map(|(logical_id, resource)| table::read(logical_id, properties(&references, logical_id, resource)?))
+            .collect()
+    }
+
+    /// The user pool's properties, which are the fields of `CreateUserPool`.
+    pub(crate) fn user_pool(&self) -> Result<Value, TemplateError> {
+        let (logical_id, resource) = self.the_one(Kind::UserPool)?;
+        let properties = properties(&self.references(None), logical_id, resource)?;
+        Ok(properties.rest().map(|(key, entry)| (key, entry.value)).collect())
+    }
+
+    /// The client's properties, which are the fields of `CreateUserPoolClient`.
+    pub(crate) fn user_pool_client(&self, user_pool: &str) -> Result<Value, TemplateError> {
+        let (logical_id, resource) = self.the_one(Kind::UserPoolClient)?;
+        let ids = PoolIds { user_pool: user_pool.to_owned(), client: String::new() };
+        let properties = properties(&self.references(Some(&ids)), logical_id, resource)?;
+        Ok(properties.rest().map(|(key, entry)| (key, entry.value)).collect())
+    }
+
+    /// Functions, routes and schedules, with every reference resolved.
+    pub(crate) fn plan(&self, pool: &PoolIds) -> Result<Plan, TemplateError> {
+        let references = self.references(Some(pool));
+        let (api, resource) = self.the_one(Kind::HttpApi)?;
+        let globals = references.resolve(&self.api_globals, &Place::new("Globals.HttpApi"))?;
+        let own = references.resolve(&resource.properties, &properties_of(api))?;
+        let api = read_api(api, Entry::new(properties_of(api), merged(globals, own)).section()?)?;
+
+        let mut plan = Plan { functions: Vec::new(), routes: Vec::new(), schedules: Vec::new() };
+        let globals = references.resolve(&self.function_globals, &Place::new("Globals.Function"))?;
+        for (logical_id, resource) in self.of_kind(Kind::Function) {
+            let own = references.resolve(&resource.properties, &properties_of(logical_id))?;
+            let properties = Entry::new(properties_of(logical_id), merged(globals.clone(), own)).section()?;
+            function::read(logical_id, resource.binary.as_deref(), properties, &api, &mut plan)?;
+        }
+        Ok(plan)
+    }
+
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&str, &Resource)> {
+        self.resources
+            .iter()
+            .filter(move |(_, resource)| resource.kind == kind)
+            .map(|(logical_id, resource)| (logical_id.as_str(), resource))
+    }
+
+    fn the_one(&self, kind: Kind) -> Result<(&str, &Resource), TemplateError> {
+        let mut all = self.of_kind(kind);
+        match (all.next(), all.next()) {
+            (Some(one), None) => Ok(one),
+            _ => Err(Place::new("Resources").error(format!("the local stack serves one resource of kind {kind:?}"))),
+        }
+    }
+
+    /// What the template's names stand for. Before there is a pool, nothing may refer to it.
+    fn references(&self, pool: Option<&PoolIds>) -> References {
+        let mut references = References { names: self.parameters.clone(), attributes: BTreeMap::new() };
+        for (name, value) in [
+            ("AWS::AccountId", ACCOUNT),
+            ("AWS::Partition", "aws"),
+            ("AWS::Region", REGION),
+            ("AWS::StackName", "partner-portal"),
+            ("AWS::URLSuffix", "amazonaws.com"),
+        ] {
+            references.names.insert(name.to_owned(), value.to_owned());
+        }
+        for (id, resource) in &self.resources {
+            let (name, arn) = match resource.kind {
+                Kind::Table => {
+                    let name = table::physical_name(id);
+                    let arn = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}");
+                    (Some(name), Some(arn))
+                }
+                Kind::UserPool => {
+                    let name = pool.map(|pool| pool.user_pool.clone());
+                    let arn = name.as_ref().map(|id| format!("arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{id}"));
+                    (name, arn)
+                }
+                Kind::UserPoolClient => (pool.map(|pool| pool.client.clone()), None),
+                Kind::Function => (Some(id.clone()), Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{id}"))),
+                Kind::HttpApi | Kind::OnlyInAws => (Some(id.clone()), None),
+            };
+            references.names.extend(name.map(|name| (id.clone(), name)));
+            references.attributes.extend(arn.map(|arn| (format!("{id}.Arn"), arn)));
+        }
+        references
+    }
+}
+
+/// What functions need to know of the HTTP API.
+#[derive(Debug)]
+struct Api {
+    logical_id: String,
+    authorizers: BTreeMap<String, JwtAuthorizer>,
+    default_authorizer: Option<String>,
+}
+
+fn empty() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+fn properties_of(logical_id: &str) -> Place {
+    Place::new(logical_id).key("Properties")
+}
+
+fn properties(references: &References, logical_id: &str, resource: &Resource) -> Result<Section, TemplateError> {
+    let place = properties_of(logical_id);
+    Entry::new(place.clone(), references.resolve(&resource.properties, &place)?).section()
+}
+
+fn parameter(mut section: Section) -> Result<String, TemplateError> {
+    section.ignore(&[
+        "Description",
+        "AllowedValues",
+        "AllowedPattern",
+        "ConstraintDescription",
+        "MinLength",
+        "MaxLength",
+        "MinValue",
+        "MaxValue",
+        "NoEcho",
+    ]);
+    let kind = section.require("Type")?;
+    if !matches!(kind.value.as_str(), Some("String" | "Number")) {
+        return Err(kind.error("the local stack knows parameters of type String and Number"));
+    }
+    let default = section.require("Default")?.text()?;
+    section.finish()?;
+    Ok(default)
+}
+
+fn resource(mut section: Section) -> Result<Resource, TemplateError> {
+    section.ignore(&["DeletionPolicy", "UpdateReplacePolicy", "DependsOn"]);
+    let kind = section.require("Type")?;
+    let kind = match kind.value.as_str() {
+        Some("AWS::DynamoDB::Table") => Kind::Table,
+        Some("AWS::Cognito::UserPool") => Kind::UserPool,
+        Some("AWS::Cognito::UserPoolClient") => Kind::UserPoolClient,
+        Some("AWS::Serverless::HttpApi") => Kind::HttpApi,
+        Some("AWS::Serverless::Function") => Kind::Function,
+        Some("AWS::Serverless::Application" | "AWS::CloudFormation::Stack") => Kind::OnlyInAws,
+        Some(other) => return Err(kind.error(format!("the local stack does not know the type {other}"))),
+        None => return Err(kind.error("expected a string")),
+    };
+    let properties = section.take("Properties").map_or_else(empty, |entry| entry.value);
+    let mut metadata = section.section("Metadata")?;
+    let binary = metadata.section("BuildProperties")?.take("Binary").map(Entry::text).transpose()?;
+    section.finish()?;
+    Ok(Resource { kind, properties, binary })
+}
+
+fn read_api(logical_id: &str, mut properties: Section) -> Result<Api, TemplateError> {
+    properties.ignore(&["FailOnWarnings", "AccessLogSettings", "DefaultRouteSettings", "Description", "Name", "Tags"]);
+    let mut auth = properties.section("Auth")?;
+    let mut authorizers = BTreeMap::new();
+    for (name, entry) in auth.section("Authorizers")?.rest() {
+        let mut authorizer = entry.section()?;
+        let source = authorizer.require("IdentitySource")?;
+        if source.value.as_str() != Some("$request.header.Authorization") {
+            return Err(source.error("the local stack knows $request.header.Authorization"));
+        }
+        let mut jwt = authorizer.require("JwtConfiguration")?.section()?;
+        let issuer = jwt.require("issuer")?.text()?;
+        let audience = jwt.require("audience")?.list()?.into_iter().map(Entry::text).collect::<Result<_, _>>()?;
+        jwt.finish()?;
+        authorizer.finish()?;
+        authorizers.insert(name, JwtAuthorizer { issuer, audience });
+    }
+    let default_authorizer = match auth.take("DefaultAuthorizer") {
+        None => None,
+        Some(entry) => {
+            let place = entry.place.clone();
+            let name = entry.text()?;
+            if !authorizers.contains_key(&name) {
+                return Err(place.error(format!("there is no authorizer `{name}`")));
+            }
+            Some(name)
+        }
+    };
+    auth.finish()?;
+    properties.finish()?;
+    Ok(Api { logical_id: logical_id.to_owned(), authorizers, default_authorizer })
+}
+
+/// SAM's rule for globals: objects are merged, lists joined, and of two other values the resource's own counts.
+fn merged(global: Value, own: Value) -> Value {
+    match (global, own) {
+        (Value::Object(mut global), Value::Object(own)) => {
+            for (key, value) in own {
+                let value = match global.remove(&key) {
+                    Some(inherited) => merged(inherited, value),
+                    None => value,
+                };
+                global.insert(key, value);
+            }
+            Value::Object(global)
+        }
+        (Value::Array(mut global), Value::Array(own)) => {
+            global.extend(own);
+            Value::Array(global)
+        }
+        (_, own) => own,
+    }
+}
+
+#[cfg(test)]
+mod tests;

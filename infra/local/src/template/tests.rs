@@ -1,0 +1,249 @@
+//! The reader on small texts, and on the template that deploys.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::plan::Function;
+
+/// A whole template around `functions`, with the smallest of everything else.
+fn template(functions: &str) -> Result<Template, String> {
+    let text = format!(
+        r"
+Parameters:
+  LogLevel: {{ Type: String, Default: INFO }}
+Globals:
+  Function:
+    Runtime: provided.al2023
+    Timeout: 15
+    Environment: {{ Variables: {{ LOG_LEVEL: !Ref LogLevel }} }}
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        DefaultAuthorizer: Tokens
+        Authorizers:
+          Tokens:
+            IdentitySource: $request.header.Authorization
+            JwtConfiguration:
+              issuer: !Sub https://cognito-idp.${{AWS::Region}}.amazonaws.com/${{Pool}}
+              audience: [!Ref Client]
+  Pool:
+    Type: AWS::Cognito::UserPool
+    Properties: {{ MfaConfiguration: 'OFF' }}
+  Client:
+    Type: AWS::Cognito::UserPoolClient
+    Properties: {{ UserPoolId: !Ref Pool, AccessTokenValidity: 15 }}
+{functions}"
+    );
+    Template::parse(&text).map_err(|error| error.to_string())
+}
+
+fn function(properties: &str) -> Result<Plan, String> {
+    let text = format!(
+        r"
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{{ AttributeName: pk, AttributeType: S }}]
+      KeySchema: [{{ AttributeName: pk, KeyType: HASH }}]
+  DoFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/do-it/
+{properties}"
+    );
+    let ids = PoolIds { user_pool: "us-east-1_pool".into(), client: "client".into() };
+    template(&text)?.plan(&ids).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_function_has_the_globals_unless_it_says_otherwise() {
+    let plan = function("      MemorySize: 512\n      Environment: { Variables: { TABLE: !Ref Table } }\n").unwrap();
+    let [Function { logical_id, folder, environment, timeout, memory_mb, statements }] = plan.functions.as_slice()
+    else {
+        panic!("one function: {plan:?}");
+    };
+    assert_eq!((logical_id.as_str(), folder.as_str()), ("DoFunction", "do-it"));
+    assert_eq!((*timeout, *memory_mb), (Duration::from_secs(15), 512));
+    assert_eq!(environment["LOG_LEVEL"], "INFO");
+    assert_eq!(environment["TABLE"], "portal-local-Table");
+    assert!(statements.is_empty());
+}
+
+#[test]
+fn statements_hold_arns() {
+    let plan = function(
+        "      Policies:\n        - Statement:\n            - Effect: Allow\n              Action: dynamodb:Query\n              \
+         Resource: !Sub ${Table.Arn}/index/by_name\n",
+    )
+    .unwrap();
+    let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/portal-local-Table/index/by_name";
+    assert_eq!(plan.functions[0].statements, [json!({"Effect": "Allow", "Action": "dynamodb:Query", "Resource": arn})]);
+}
+
+#[test]
+fn a_route_has_the_default_authorizer_or_none() {
+    let plan = function(
+        r"
+      Events:
+        A: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: get, Path: '/v1/x/{id}' } }
+        B: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: POST, Path: /v1/x, Auth: { Authorizer: NONE } } }
+",
+    )
+    .unwrap();
+    let [a, b] = plan.routes.as_slice() else { panic!("two routes: {plan:?}") };
+    assert_eq!((a.method.as_str(), a.path.as_str(), a.function.as_str()), ("GET", "/v1/x/{id}", "DoFunction"));
+    assert_eq!(
+        a.authorizer,
+        Some(JwtAuthorizer {
+            issuer: "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_pool".into(),
+            audience: vec!["client".into()],
+        })
+    );
+    assert_eq!(b.authorizer, None);
+}
+
+#[test]
+fn a_schedule_is_a_rate_with_an_input() {
+    for (event, expected) in [
+        ("Schedule, Properties: { Schedule: rate(1 minute) }", vec![(60, json!({}))]),
+        ("ScheduleV2, Properties: { ScheduleExpression: rate(2 hours), Input: '[1]' }", vec![(7200, json!([1]))]),
+        ("Schedule, Properties: { Schedule: rate(1 day), Enabled: false }", vec![]),
+    ] {
+        let plan = function(&format!("      Events: {{ A: {{ Type: {event} }} }}\n")).unwrap();
+        let found: Vec<_> = plan.schedules.into_iter().map(|s| (s.every.as_secs(), s.input)).collect();
+        assert_eq!(found, expected, "{event}");
+    }
+}
+
+#[test]
+fn what_the_reader_does_not_know_is_an_error_that_names_the_place() {
+    for (properties, expected) in [
+        ("      Layers: [x]", "DoFunction.Properties.Layers: the local stack does not know this property"),
+        ("      Timeout: soon", "DoFunction.Properties.Timeout: expected a whole number, found `soon`"),
+        (
+            "      Policies: [AmazonS3FullAccess]",
+            "DoFunction.Properties.Policies[0]: the local stack knows inline policies with their own statements",
+        ),
+        (
+            "      Events: { A: { Type: S3 } }",
+            "DoFunction.Properties.Events.A.Type: the local stack knows events of type HttpApi, Schedule and ScheduleV2",
+        ),
+        (
+            "      Events: { A: { Type: Schedule, Properties: { Schedule: cron(0 10 * * ? *) } } }",
+            "DoFunction.Properties.Events.A.Properties.Schedule: the local stack knows rate(5 minutes) and its like, not \
+             `cron(0 10 * * ? *)`",
+        ),
+        (
+            "      Events: { A: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: GET, Path: /, Auth: { Authorizer: \
+             Other } } } }",
+            "DoFunction.Properties.Events.A.Properties.Auth.Authorizer: there is no authorizer `Other`",
+        ),
+        (
+            "      Environment: { Variables: { A: !Ref Missing } }",
+            "DoFunction.Properties.Environment.Variables.A: nothing is called `Missing`",
+        ),
+        (
+            "    Metadata: { BuildProperties: { Binary: other } }",
+            "DoFunction.Properties.CodeUri: the folder is `do-it`, but \
+             the binary `other`",
+        ),
+        ("    Condition: Always", "DoFunction.Condition: the local stack does not know this property"),
+        ("  Queue: { Type: AWS::SQS::Queue }", "Queue.Type: the local stack does not know the type AWS::SQS::Queue"),
+        (
+            "  Pool2: { Type: AWS::Cognito::UserPool }",
+            "Resources: the local stack serves one resource of kind UserPool",
+        ),
+        ("Conditions: {}", "Conditions: the local stack does not know this property"),
+    ] {
+        assert_eq!(function(properties).map(drop), Err(expected.to_owned()));
+    }
+    assert!(Template::parse("Resources: [").is_err());
+    assert_eq!(
+        Template::parse("{}").map(drop).map_err(|error| error.to_string()),
+        Err("`Resources` is missing".into())
+    );
+}
+
+#[test]
+fn a_table_has_its_keys_indexes_and_time_to_live() {
+    let text = r"
+  Rows:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      TimeToLiveSpecification: { AttributeName: expires, Enabled: true }
+      AttributeDefinitions:
+        - { AttributeName: pk, AttributeType: S }
+        - { AttributeName: n, AttributeType: N }
+      KeySchema: [{ AttributeName: pk, KeyType: HASH }]
+      LocalSecondaryIndexes:
+        - IndexName: by_n
+          KeySchema: [{ AttributeName: pk, KeyType: HASH }, { AttributeName: n, KeyType: RANGE }]
+          Projection: { ProjectionType: INCLUDE, NonKeyAttributes: [a, b] }
+      GlobalSecondaryIndexes:
+        - IndexName: all_by_n
+          KeySchema: [{ AttributeName: n, KeyType: HASH }]
+          Projection: { ProjectionType: KEYS_ONLY }
+";
+    let keys = |hash: &str, range: Option<&str>| Keys { hash: hash.into(), range: range.map(Into::into) };
+    assert_eq!(
+        template(text).unwrap().tables().unwrap(),
+        [Table {
+            logical_id: "Rows".into(),
+            name: "portal-local-Rows".into(),
+            attributes: vec![("pk".into(), KeyType::String), ("n".into(), KeyType::Number)],
+            keys: keys("pk", None),
+            local_indexes: vec![Index {
+                name: "by_n".into(),
+                keys: keys("pk", Some("n")),
+                projection: Projection::Include(vec!["a".into(), "b".into()]),
+            }],
+            global_indexes: vec![Index {
+                name: "all_by_n".into(),
+                keys: keys("n", None),
+                projection: Projection::KeysOnly,
+            }],
+            time_to_live: Some("expires".into()),
+        }]
+    );
+    let unknown = text.replace("BillingMode: PAY_PER_REQUEST", "TableName: rows");
+    assert_eq!(
+        template(&unknown).map(drop),
+        Err("Rows.Properties.TableName: the local stack does not know this property".into())
+    );
+}
+
+#[test]
+fn the_pool_and_its_client_are_passed_on_as_written() {
+    let template = template("").unwrap();
+    assert_eq!(template.user_pool().unwrap(), json!({"MfaConfiguration": "OFF"}));
+    assert_eq!(template.user_pool_client("p").unwrap(), json!({"UserPoolId": "p", "AccessTokenValidity": 15}));
+}
+
+#[test]
+fn the_template_that_deploys_is_understood_and_every_function_has_its_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let template = Template::parse(&std::fs::read_to_string(root.join("template.yaml")).unwrap()).unwrap();
+    let plan = template.plan(&PoolIds { user_pool: "us-east-1_pool".into(), client: "client".into() }).unwrap();
+
+    let mut folders: Vec<_> = std::fs::read_dir(root.join("functions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    let mut named: Vec<_> = plan.functions.iter().map(|function| function.folder.clone()).collect();
+    named.sort();
+    assert_eq!(named, folders);
+    for function in &plan.functions {
+        assert!(!function.statements.is_empty(), "{} may do nothing", function.logical_id);
+    }
+    assert!(plan.routes.iter().any(|route| route.authorizer.is_none()));
+    assert!(plan.routes.iter().any(|route| route.authorizer.is_some()));
+    assert!(!plan.schedules.is_empty());
+    assert!(!template.tables().unwrap().is_empty());
+}

@@ -1,0 +1,117 @@
+//! The only reader of environment variables.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Region, SharedCredentialsProvider, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+/// A variable that Lambda, or the template, should have set.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {0} is not set")]
+pub struct Missing(pub &'static str);
+
+/// What a function's environment says. A table or the pool is absent where the function does not use it.
+#[derive(Debug)]
+pub struct Config {
+    pub(crate) users_table: Option<String>,
+    pub(crate) credentials_table: Option<String>,
+    pub(crate) sessions_table: Option<String>,
+    pub(crate) audit_table: Option<String>,
+    pub(crate) user_pool_id: Option<String>,
+    pub(crate) user_pool_client_id: Option<String>,
+    region: String,
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
+    dynamodb_endpoint: Option<String>,
+    cognito_endpoint: Option<String>,
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the environment's one home")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The least severe level to log: what Lambda passes on from the template.
+pub(crate) fn log_level() -> Option<String> {
+    variable("AWS_LAMBDA_LOG_LEVEL")
+}
+
+impl Config {
+    /// # Errors
+    /// Names the first variable that Lambda always sets and that is missing.
+    pub fn from_environment() -> Result<Self, Missing> {
+        let required = |name: &'static str| variable(name).ok_or(Missing(name));
+        Ok(Self {
+            users_table: variable("USERS_TABLE"),
+            credentials_table: variable("CREDENTIALS_TABLE"),
+            sessions_table: variable("SESSIONS_TABLE"),
+            audit_table: variable("AUDIT_TABLE"),
+            user_pool_id: variable("USER_POOL_ID"),
+            user_pool_client_id: variable("USER_POOL_CLIENT_ID"),
+            region: required("AWS_REGION")?,
+            access_key_id: required("AWS_ACCESS_KEY_ID")?,
+            secret_access_key: required("AWS_SECRET_ACCESS_KEY")?,
+            session_token: variable("AWS_SESSION_TOKEN"),
+            dynamodb_endpoint: variable("AWS_ENDPOINT_URL_DYNAMODB"),
+            cognito_endpoint: variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"),
+        })
+    }
+
+    /// A DynamoDB client.
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let mut builder = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(self.credentials())
+            .http_client(http_client())
+            .retry_config(retries())
+            .timeout_config(timeouts());
+        builder.set_endpoint_url(self.dynamodb_endpoint.clone());
+        aws_sdk_dynamodb::Client::from_conf(builder.build())
+    }
+
+    /// A Cognito client.
+    pub(crate) fn cognito(&self) -> aws_sdk_cognitoidentityprovider::Client {
+        let mut builder = aws_sdk_cognitoidentityprovider::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(self.credentials())
+            .http_client(http_client())
+            .retry_config(retries())
+            .timeout_config(timeouts());
+        builder.set_endpoint_url(self.cognito_endpoint.clone());
+        aws_sdk_cognitoidentityprovider::Client::from_conf(builder.build())
+    }
+
+    /// Lambda gives a process its credentials for life, so nothing needs to refresh them.
+    fn credentials(&self) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Credentials::new(
+            &self.access_key_id,
+            &self.secret_access_key,
+            self.session_token.clone(),
+            None,
+            "environment",
+        ))
+    }
+}
+
+/// One try of a call may take 3 s, all of them 8 s: less than a function's time, so that it still answers itself.
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(8))
+        .build()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50))
+}
+
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}

@@ -1,0 +1,141 @@
+//! The closed set of failures of an action. Typed errors of the layers below become one of these; `http::problem` turns
+//! each into an answer.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::passwords;
+use crate::policy::Denied;
+
+/// Why an action did not happen.
+#[derive(Debug)]
+pub enum Failure {
+    /// The request itself cannot be read; fields are named where one is at fault.
+    InvalidRequest(&'static str, Vec<FieldError>),
+    /// The body is not `application/json`.
+    UnsupportedMediaType,
+    /// Nobody is signed in, or what was shown to sign in is wrong.
+    Unauthenticated(&'static str),
+    /// Signed out, suspended or removed.
+    SessionEnded,
+    /// The policy says no.
+    Denied(Denied),
+    /// The first password was not used in time.
+    InitialPasswordExpired,
+    /// No such user in this partner.
+    NotFound,
+    /// The partner has a user with this email already.
+    EmailTaken,
+    /// What the decision rested on moved while it was carried out: decide anew.
+    Moved,
+    /// It moved every time.
+    Conflict,
+    /// `If-Match` names another version.
+    VersionMismatch,
+    /// The values of these fields are not acceptable.
+    ValidationFailed(Vec<FieldError>),
+    /// A password, and nothing but a password, is not acceptable.
+    PasswordRejected(Vec<FieldError>),
+    /// The partner has as many users as it can have.
+    UserLimitReached,
+    /// Too many attempts; the seconds until the next one counts.
+    TooManyRequests(u64),
+    /// AWS throttles or is down.
+    Unavailable(Cause),
+    /// Our own fault.
+    Internal(Cause),
+}
+
+/// What lies behind a failure: for the log, never for a client.
+#[derive(Debug)]
+pub struct Cause(String);
+
+impl Cause {
+    /// Keeps the whole chain of sources.
+    pub fn new(what: &str, error: &(dyn Error + 'static)) -> Self {
+        let mut text = what.to_owned();
+        let mut next = Some(error);
+        while let Some(error) = next {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {error}");
+            next = error.source();
+        }
+        Self(text)
+    }
+
+    /// The chain in one line.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Failure {
+    /// An [`Failure::Internal`] with its source.
+    pub fn internal(what: &str, error: &(dyn Error + 'static)) -> Self {
+        Self::Internal(Cause::new(what, error))
+    }
+
+    /// An [`Failure::Internal`] that has no source.
+    pub fn bug(what: &str) -> Self {
+        Self::Internal(Cause(what.to_owned()))
+    }
+
+    /// One field's value is not acceptable.
+    pub fn field(field: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self::ValidationFailed(vec![FieldError::new(field, code, message)])
+    }
+
+    /// One parameter of the query is not acceptable.
+    pub fn query(parameter: &str, message: &str) -> Self {
+        Self::InvalidRequest("The query is not acceptable.", vec![FieldError::new(parameter, "invalid", message)])
+    }
+
+    /// The password in `field` is not acceptable.
+    pub fn password(field: &str, rejection: passwords::Rejection) -> Self {
+        Self::PasswordRejected(vec![FieldError::password(field, rejection)])
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<passwords::HashingFailed> for Failure {
+    fn from(error: passwords::HashingFailed) -> Self {
+        Self::internal("hashing a password", &error)
+    }
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, Serialize)]
+pub struct FieldError {
+    /// Its name, with dots where it is nested.
+    pub field: String,
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    #[serde(skip)]
+    is_password: bool,
+}
+
+impl FieldError {
+    /// A field whose value is not acceptable.
+    pub fn new(field: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), code, message: message.into(), is_password: false }
+    }
+
+    /// A password that is not acceptable.
+    pub fn password(field: &str, rejection: passwords::Rejection) -> Self {
+        Self { field: field.to_owned(), code: rejection.code(), message: rejection.message(), is_password: true }
+    }
+
+    /// Whether the password rules refused it.
+    pub(crate) fn is_password(&self) -> bool {
+        self.is_password
+    }
+}

@@ -1,0 +1,111 @@
+//! What an action answers.
+
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use super::{RefreshTokenIn, cookie};
+use crate::error::Failure;
+use crate::identity::Tokens;
+use crate::models::{PublicUser, User};
+use crate::session;
+
+/// A successful answer.
+#[derive(Debug)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Option<String>,
+}
+
+impl Answer {
+    /// A body in JSON.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the value has no JSON form.
+    pub fn json(status: u16, value: &impl Serialize) -> Result<Self, Failure> {
+        let body = serde_json::to_string(value).map_err(|error| Failure::internal("writing an answer", &error))?;
+        Ok(Self { status, headers: vec![("content-type", "application/json".to_owned())], body: Some(body) })
+    }
+
+    /// A finished sign-in, with the refresh token where the client wants it.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub fn signed_in(user: &User, tokens: &Tokens, refresh_token_in: RefreshTokenIn) -> Result<Self, Failure> {
+        #[derive(Serialize)]
+        struct SignedIn<'a> {
+            access_token: &'a str,
+            token_type: &'static str,
+            expires_in: i32,
+            refresh_token: Option<&'a str>,
+            user: PublicUser<'a>,
+        }
+        let in_body = refresh_token_in == RefreshTokenIn::Body;
+        let answer = Self::json(
+            200,
+            &SignedIn {
+                access_token: &tokens.access_token,
+                token_type: "Bearer",
+                expires_in: tokens.expires_in,
+                refresh_token: in_body.then_some(&tokens.refresh_token),
+                user: user.into(),
+            },
+        )?;
+        Ok(if in_body { answer } else { answer.with_refresh_cookie(&tokens.refresh_token) })
+    }
+
+    /// A user, with the version for `If-Match`.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub fn user(user: &User) -> Result<Self, Failure> {
+        Ok(Self::json(200, &PublicUser::from(user))?.with_version(user.version))
+    }
+
+    /// 204, without a body.
+    pub fn no_content() -> Self {
+        Self { status: 204, headers: Vec::new(), body: None }
+    }
+
+    /// The version that the body shows, for `If-Match`.
+    #[must_use]
+    pub fn with_version(self, version: u64) -> Self {
+        self.with("etag", format!("\"{version}\""))
+    }
+
+    /// Where what was made can be read.
+    #[must_use]
+    pub fn with_location(self, path: String) -> Self {
+        self.with("location", path)
+    }
+
+    /// Gives the refresh token to the browser's keeping.
+    #[must_use]
+    fn with_refresh_cookie(self, refresh_token: &str) -> Self {
+        self.with("set-cookie", cookie::set(refresh_token, session::LIFETIME.as_secs()))
+    }
+
+    /// Takes the refresh token from the browser.
+    #[must_use]
+    pub fn without_refresh_cookie(self) -> Self {
+        self.with("set-cookie", cookie::clear())
+    }
+
+    fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(super) fn into_response(self) -> Result<Response<Body>, http::Error> {
+        // Whatever we answer is of this moment and for this caller.
+        let mut response = Response::builder().status(self.status).header("cache-control", "no-store");
+        for (name, value) in self.headers {
+            response = response.header(name, value);
+        }
+        response.body(self.body.map_or(Body::Empty, Body::Text))
+    }
+}

@@ -1,0 +1,273 @@
+//! Reads a JSON object field by field, so that everything wrong with it is told at once.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Failure, FieldError};
+use crate::models::{Email, PartnerId, PartnerName, Permission, Permissions, PersonName, Role};
+use crate::passwords::{About, Attempt, Password};
+
+/// A value that a request's field can hold. Parse, don't validate.
+pub trait FromField: Sized {
+    /// # Errors
+    /// What is wrong with the field called `name`.
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError>;
+}
+
+/// The fields of a request's body. Take each once, then [`finish`](Self::finish).
+#[derive(Debug)]
+pub struct Fields {
+    prefix: String,
+    values: Map<String, Value>,
+    errors: Vec<FieldError>,
+    unknown: Vec<FieldError>,
+}
+
+impl Fields {
+    /// Reads `text`, which must be one JSON object.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidRequest`].
+    pub fn parse(text: &[u8]) -> Result<Self, Failure> {
+        let value = serde_json::from_slice(text)
+            .map_err(|_| Failure::InvalidRequest("The body is not valid JSON.", Vec::new()))?;
+        Self::from_value(value)
+    }
+
+    /// Reads a value, which must be a JSON object.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidRequest`].
+    pub fn from_value(value: Value) -> Result<Self, Failure> {
+        match value {
+            Value::Object(values) => Ok(Self::new(String::new(), values)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Err(Failure::InvalidRequest("The body is not a JSON object.", Vec::new()))
+            }
+        }
+    }
+
+    fn new(prefix: String, values: Map<String, Value>) -> Self {
+        Self { prefix, values, errors: Vec::new(), unknown: Vec::new() }
+    }
+
+    /// The field must be there. `None` once it is at fault, which [`finish`](Self::finish) tells.
+    pub fn required<T: FromField>(&mut self, name: &str) -> Option<T> {
+        match self.values.remove(name) {
+            None | Some(Value::Null) => {
+                self.refuse(name, "required", "This field is required.");
+                None
+            }
+            Some(value) => self.read(name, &value),
+        }
+    }
+
+    /// The field may be absent or `null`: `Some(None)`. `None` once it is at fault.
+    #[allow(clippy::option_option, reason = "outer: the field is sound; inner: it is there")]
+    pub fn optional<T: FromField>(&mut self, name: &str) -> Option<Option<T>> {
+        match self.values.remove(name) {
+            None | Some(Value::Null) => Some(None),
+            Some(value) => self.read(name, &value).map(Some),
+        }
+    }
+
+    /// The field may be absent, but not `null`: `Some(None)` when it is absent.
+    #[allow(clippy::option_option, reason = "outer: the field is sound; inner: it is there")]
+    pub fn given<T: FromField>(&mut self, name: &str) -> Option<Option<T>> {
+        match self.values.remove(name) {
+            None => Some(None),
+            Some(value) => self.read(name, &value).map(Some),
+        }
+    }
+
+    /// `role` and `permissions`: within the role's ceiling, by default what the role gives. Without a default the role
+    /// is required.
+    pub fn access(&mut self, default_role: Option<Role>) -> Option<(Role, Permissions)> {
+        let role = match default_role {
+            Some(default) => self.optional("role").map(|role| role.unwrap_or(default)),
+            None => self.required("role"),
+        };
+        let permissions: Option<Option<Permissions>> = self.optional("permissions");
+        let (role, permissions) = (role?, permissions?);
+        if role == Role::PrimaryAdmin {
+            self.refuse("role", "not_assignable", "Nobody can be made the primary admin.");
+            return None;
+        }
+        let permissions = permissions.unwrap_or_else(|| role.default_permissions());
+        if !permissions.is_subset_of(&role.ceiling()) {
+            self.refuse("permissions", "above_ceiling", "The role cannot hold all of these permissions.");
+            return None;
+        }
+        Some((role, permissions))
+    }
+
+    /// `first_name`, `last_name` and `email` of somebody new, and a `password` that does not give them away.
+    pub fn person(&mut self) -> Option<(PersonName, PersonName, Email, Option<Password>)> {
+        let first_name = self.required("first_name");
+        let last_name = self.required("last_name");
+        let email = self.required("email");
+        let password: Option<Option<Password>> = self.optional("password");
+        let (first_name, last_name, email, password) = (first_name?, last_name?, email?, password?);
+        if let Some(password) = &password {
+            let about = About { email: &email, first_name: &first_name, last_name: &last_name };
+            if let Err(rejection) = password.check_strength(&about) {
+                self.refuse_password("password", rejection);
+                return None;
+            }
+        }
+        Some((first_name, last_name, email, password))
+    }
+
+    /// An object within the object, whose faults are told with the rest.
+    pub fn object<T>(&mut self, name: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Option<T> {
+        match self.values.remove(name) {
+            None | Some(Value::Null) => {
+                self.refuse(name, "required", "This field is required.");
+                None
+            }
+            Some(Value::Object(values)) => {
+                let mut inner = Self::new(format!("{}{name}.", self.prefix), values);
+                let read = read(&mut inner);
+                inner.note_unknown();
+                self.errors.append(&mut inner.errors);
+                self.unknown.append(&mut inner.unknown);
+                read
+            }
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                self.refuse(name, "wrong_type", "This field must be an object.");
+                None
+            }
+        }
+    }
+
+    /// Adds a fault that shows only when fields are seen together.
+    pub fn refuse(&mut self, name: &str, code: &'static str, message: &str) {
+        self.errors.push(FieldError::new(&format!("{}{name}", self.prefix), code, message));
+    }
+
+    /// Adds a fault of the password in `name`.
+    pub fn refuse_password(&mut self, name: &str, rejection: crate::passwords::Rejection) {
+        self.errors.push(FieldError::password(&format!("{}{name}", self.prefix), rejection));
+    }
+
+    fn read<T: FromField>(&mut self, name: &str, value: &Value) -> Option<T> {
+        match T::from_field(&format!("{}{name}", self.prefix), value) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.errors.push(error);
+                None
+            }
+        }
+    }
+
+    fn note_unknown(&mut self) {
+        for name in self.values.keys() {
+            let name = format!("{}{name}", self.prefix);
+            self.unknown.push(FieldError::new(&name, "unknown_field", "There is no such field."));
+        }
+    }
+
+    /// The input, when nothing is wrong with any field.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidRequest`] for unknown fields; else [`Failure::PasswordRejected`] when only passwords are at
+    /// fault; else [`Failure::ValidationFailed`]. All fields at once.
+    pub fn finish<T>(mut self, input: Option<T>) -> Result<T, Failure> {
+        self.note_unknown();
+        if !self.unknown.is_empty() {
+            return Err(Failure::InvalidRequest("The body has fields that are not known here.", self.unknown));
+        }
+        match input {
+            Some(input) if self.errors.is_empty() => Ok(input),
+            _ if self.errors.is_empty() => Err(Failure::bug("a field was refused without a reason")),
+            _ if self.errors.iter().all(FieldError::is_password) => Err(Failure::PasswordRejected(self.errors)),
+            _ => Err(Failure::ValidationFailed(self.errors)),
+        }
+    }
+}
+
+/// The text of a field, for the types that are made from text.
+fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, FieldError> {
+    value.as_str().ok_or_else(|| FieldError::new(name, "wrong_type", "This field must be a string."))
+}
+
+impl FromField for String {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        text(name, value).map(str::to_owned)
+    }
+}
+
+impl FromField for bool {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        value.as_bool().ok_or_else(|| FieldError::new(name, "wrong_type", "This field must be true or false."))
+    }
+}
+
+impl FromField for u32 {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        value.as_u64().and_then(|number| Self::try_from(number).ok()).ok_or_else(|| {
+            FieldError::new(name, "wrong_type", "This field must be a whole number, not negative and not too large.")
+        })
+    }
+}
+
+impl FromField for PersonName {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, error.code(), error.to_string()))
+    }
+}
+
+impl FromField for PartnerName {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, error.code(), error.to_string()))
+    }
+}
+
+impl FromField for Email {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, "invalid_email", error.to_string()))
+    }
+}
+
+impl FromField for PartnerId {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, "invalid_id", error.to_string()))
+    }
+}
+
+impl FromField for Role {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?)
+            .map_err(|_| FieldError::new(name, "unknown_role", "The role must be admin, manager or viewer."))
+    }
+}
+
+impl FromField for Permissions {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        let Value::Array(values) = value else {
+            return Err(FieldError::new(name, "wrong_type", "This field must be a list of permissions."));
+        };
+        values
+            .iter()
+            .map(|value| {
+                let text = value
+                    .as_str()
+                    .ok_or_else(|| FieldError::new(name, "wrong_type", "Each permission must be a string."))?;
+                Permission::parse(text).map_err(|_| {
+                    FieldError::new(name, "unknown_permission", "The list names a permission that does not exist.")
+                })
+            })
+            .collect()
+    }
+}
+
+impl FromField for Password {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|rejection| FieldError::password(name, rejection))
+    }
+}
+
+impl FromField for Attempt {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        text(name, value).map(Self::parse)
+    }
+}

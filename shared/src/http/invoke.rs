@@ -1,0 +1,51 @@
+//! Runs an action as a Lambda function that operators and schedules invoke, with JSON in and out.
+
+use std::fmt::Write as _;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Fields;
+use super::serve::{log, within};
+use crate::Portal;
+use crate::error::Failure;
+use crate::telemetry;
+
+/// Serves invocations with `action`, one at a time, until Lambda ends the process. A failure is a function error, whose
+/// type is the problem's code and whose message names the fields at fault.
+///
+/// # Errors
+/// When the environment lacks something, or the Lambda runtime is out of reach.
+pub async fn serve<F, A, T>(action: F) -> Result<(), lambda_runtime::Error>
+where
+    F: Fn(&'static Portal, Fields, String) -> A + Send + Sync,
+    A: Future<Output = Result<T, Failure>> + Send,
+    T: Serialize,
+{
+    telemetry::start();
+    // Lives as long as the process, so that actions can borrow it.
+    let portal: &'static Portal = Box::leak(Box::new(Portal::from_environment()?));
+    let action = &action;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let LambdaEvent { payload, context } = event;
+        let result = match Fields::from_value(payload) {
+            Ok(fields) => {
+                within(portal, context.deadline, Box::pin(action(portal, fields, context.request_id.clone()))).await
+            }
+            Err(failure) => Err(failure),
+        };
+        result.map_err(|failure| diagnostic(failure, &context.request_id))
+    }))
+    .await
+}
+
+fn diagnostic(failure: Failure, request_id: &str) -> Diagnostic {
+    let problem = log(failure, request_id);
+    let mut message = problem.detail;
+    for error in &problem.errors {
+        // Writing to a String cannot fail.
+        let _ = write!(message, " {}: {}", error.field, error.message);
+    }
+    Diagnostic { error_type: problem.code.to_owned(), error_message: message }
+}

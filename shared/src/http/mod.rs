@@ -1,0 +1,21 @@
+//! Where HTTP begins and ends: a request becomes typed input, a result becomes an answer, a failure becomes a problem.
+//! Knows models and failures; nothing of stores or policy.
+
+mod answer;
+mod cookie;
+mod fields;
+mod invoke;
+mod problem;
+mod query;
+mod request;
+mod serve;
+
+pub use answer::Answer;
+pub use fields::{Fields, FromField};
+pub use invoke::serve as serve_invocations;
+pub use query::Query;
+pub use request::{RefreshTokenIn, Request};
+pub use serve::serve;
+
+/// Why a function stopped serving.
+pub type Stopped = lambda_runtime::Error;

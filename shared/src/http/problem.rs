@@ -1,0 +1,168 @@
+//! The one mapping from failures to problem details (RFC 9457). A 5xx says nothing of the inside.
+
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use crate::error::{Failure, FieldError};
+use crate::policy::Denied;
+
+/// Seconds after which a client may try again when AWS throttled us or was down.
+const TRY_AGAIN_AFTER: u64 = 2;
+
+/// A problem as a client sees it.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    pub(super) status: u16,
+    pub(super) detail: String,
+    pub(super) code: &'static str,
+    request_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) errors: Vec<FieldError>,
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    #[allow(clippy::too_many_lines, reason = "one line per failure, in one place")]
+    pub(super) fn new(failure: Failure, request_id: &str) -> Self {
+        let mut retry_after = None;
+        let (status, code, title, detail, errors) = match failure {
+            Failure::InvalidRequest(detail, errors) => (400, "invalid_request", "Invalid request", detail, errors),
+            Failure::UnsupportedMediaType => {
+                (415, "unsupported_media_type", "Unsupported media type", "The body must be application/json.", vec![])
+            }
+            Failure::Unauthenticated(detail) => (401, "unauthenticated", "Not signed in", detail, vec![]),
+            Failure::SessionEnded => {
+                (401, "session_ended", "Session ended", "This session has ended. Sign in again.", vec![])
+            }
+            Failure::Denied(denied) => match denied {
+                Denied::NoSuchUser => not_found(),
+                Denied::PrimaryAdminProtected => (
+                    403,
+                    "primary_admin_protected",
+                    "Primary admin protected",
+                    "Only the primary admin may change the primary admin.",
+                    vec![],
+                ),
+                Denied::SelfChangeForbidden => (
+                    403,
+                    "self_change_forbidden",
+                    "Not for yourself",
+                    "Nobody may change their own permissions or remove themselves.",
+                    vec![],
+                ),
+                Denied::MissingPermission(permission) => {
+                    return Self {
+                        detail: format!("This needs the permission {}.", permission.as_str()),
+                        ..Self::of(403, "missing_permission", "Missing permission", "", vec![], request_id)
+                    };
+                }
+                Denied::ExceedsOwnPermissions => (
+                    403,
+                    "exceeds_own_permissions",
+                    "Beyond your own permissions",
+                    "This user holds, or would hold, a permission that you do not.",
+                    vec![],
+                ),
+                Denied::AboveCeiling => {
+                    let error = FieldError::new(
+                        "permissions",
+                        "above_ceiling",
+                        "The role cannot hold all of these permissions.",
+                    );
+                    (422, "validation_failed", "Validation failed", FIELDS, vec![error])
+                }
+            },
+            Failure::InitialPasswordExpired => (
+                403,
+                "initial_password_expired",
+                "Initial password expired",
+                "This password was not used in time. Ask for a new one.",
+                vec![],
+            ),
+            Failure::NotFound => not_found(),
+            Failure::EmailTaken => {
+                let error = FieldError::new("email", "taken", "Another user of this partner has this email.");
+                (409, "email_taken", "Email taken", "Another user of this partner has this email.", vec![error])
+            }
+            // `serve` tries again on Moved; past the last try it is a conflict.
+            Failure::Moved | Failure::Conflict => {
+                (409, "conflict", "Conflict", "This was changed by others at the same time. Try again.", vec![])
+            }
+            Failure::VersionMismatch => (
+                412,
+                "version_mismatch",
+                "Version mismatch",
+                "This was changed since you read it. Read it again.",
+                vec![],
+            ),
+            Failure::ValidationFailed(errors) => (422, "validation_failed", "Validation failed", FIELDS, errors),
+            Failure::PasswordRejected(errors) => {
+                (422, "password_rejected", "Password rejected", "The password is not acceptable.", errors)
+            }
+            Failure::UserLimitReached => (
+                422,
+                "user_limit_reached",
+                "User limit reached",
+                "This partner has as many users as it can have.",
+                vec![],
+            ),
+            Failure::TooManyRequests(seconds) => {
+                retry_after = Some(seconds);
+                (429, "too_many_requests", "Too many requests", "Too many attempts. Wait before the next one.", vec![])
+            }
+            Failure::Unavailable(_) => {
+                retry_after = Some(TRY_AGAIN_AFTER);
+                (503, "unavailable", "Unavailable", "This is not possible at the moment. Try again shortly.", vec![])
+            }
+            Failure::Internal(_) => {
+                (500, "internal", "Internal error", "This did not work because of a fault of ours.", vec![])
+            }
+        };
+        Self { retry_after, ..Self::of(status, code, title, detail, errors, request_id) }
+    }
+
+    fn of(
+        status: u16,
+        code: &'static str,
+        title: &'static str,
+        detail: &str,
+        errors: Vec<FieldError>,
+        request_id: &str,
+    ) -> Self {
+        Self {
+            kind: format!("urn:partner-portal:problem:{code}"),
+            title,
+            status,
+            detail: detail.to_owned(),
+            code,
+            request_id: request_id.to_owned(),
+            errors,
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn into_response(self) -> Result<Response<Body>, http::Error> {
+        let mut response = Response::builder()
+            .status(self.status)
+            .header("content-type", "application/problem+json")
+            .header("cache-control", "no-store");
+        if let Some(seconds) = self.retry_after {
+            response = response.header("retry-after", seconds);
+        }
+        if self.status == 401 {
+            response = response.header("www-authenticate", "Bearer");
+        }
+        // A problem is made of strings and numbers: it always has a JSON form.
+        response.body(Body::Text(serde_json::to_string(&self).unwrap_or_default()))
+    }
+}
+
+const FIELDS: &str = "Some fields are not acceptable.";
+
+fn not_found() -> (u16, &'static str, &'static str, &'static str, Vec<FieldError>) {
+    (404, "not_found", "Not found", "There is no such user.", vec![])
+}

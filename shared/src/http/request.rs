@@ -1,0 +1,203 @@
+//! A request as an action reads it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, RequestExt as _};
+
+use super::{Fields, FromField, Query, cookie};
+use crate::error::{Failure, FieldError};
+use crate::models::UserId;
+
+/// An HTTP API request. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Request(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    request: lambda_http::Request,
+    id: String,
+    address: String,
+    claims: BTreeMap<String, String>,
+}
+
+impl Request {
+    pub(super) fn new(request: lambda_http::Request) -> Self {
+        let (id, address, claims) = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => (
+                context.request_id.clone().unwrap_or_default(),
+                context.http.source_ip.clone().unwrap_or_default(),
+                context
+                    .authorizer
+                    .as_ref()
+                    .and_then(|authorizer| authorizer.jwt.as_ref())
+                    .map(|jwt| jwt.claims.clone().into_iter().collect())
+                    .unwrap_or_default(),
+            ),
+            Some(_) | None => <_>::default(),
+        };
+        Self(Arc::new(Inner { request, id, address, claims }))
+    }
+
+    /// Names this request in logs, problems and audit events.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The client's address.
+    pub fn address(&self) -> &str {
+        &self.0.address
+    }
+
+    /// The claims that the API's authorizer has checked; none on a public route.
+    pub fn claims(&self) -> &BTreeMap<String, String> {
+        &self.0.claims
+    }
+
+    /// What the client calls itself, cut to a sensible length.
+    pub fn user_agent(&self) -> String {
+        self.header("user-agent").unwrap_or_default().chars().take(256).collect()
+    }
+
+    /// The user that the path names. `None` for a malformed id, which looks like any user that does not exist.
+    pub fn user_id(&self) -> Option<UserId> {
+        self.0.request.path_parameters_ref()?.first("user_id").and_then(|id| UserId::parse(id).ok())
+    }
+
+    /// The query.
+    pub fn query(&self) -> Query {
+        Query::parse(self.0.request.uri().query().unwrap_or_default())
+    }
+
+    /// The body of a route that needs one.
+    ///
+    /// # Errors
+    /// [`Failure::UnsupportedMediaType`], [`Failure::InvalidRequest`].
+    pub fn body(&self) -> Result<Fields, Failure> {
+        if !self.has_json() {
+            return Err(Failure::UnsupportedMediaType);
+        }
+        Fields::parse(self.0.request.body())
+    }
+
+    /// The body of a route that can do without: an empty one is an empty object.
+    ///
+    /// # Errors
+    /// As [`body`](Self::body).
+    pub fn body_or_empty(&self) -> Result<Fields, Failure> {
+        match self.0.request.body() {
+            Body::Empty => Fields::parse(b"{}"),
+            body if body.iter().all(u8::is_ascii_whitespace) => Fields::parse(b"{}"),
+            _ => self.body(),
+        }
+    }
+
+    /// For routes that take no body: accepts an empty one, or an empty object.
+    ///
+    /// # Errors
+    /// As [`body`](Self::body).
+    pub fn no_body(&self) -> Result<(), Failure> {
+        self.body_or_empty()?.finish(Some(()))
+    }
+
+    /// `If-Match`, held against the version as it is.
+    ///
+    /// # Errors
+    /// [`Failure::VersionMismatch`].
+    pub fn expects(&self, version: u64) -> Result<(), Failure> {
+        let Some(header) = self.header("if-match") else { return Ok(()) };
+        let present = format!("\"{version}\"");
+        // Weak tags never match (RFC 9110, 13.1.1).
+        if header.split(',').map(str::trim).any(|tag| tag == "*" || tag == present) {
+            Ok(())
+        } else {
+            Err(Failure::VersionMismatch)
+        }
+    }
+
+    /// The refresh token of the cookie, when a page of our own sends it.
+    pub fn refresh_cookie(&self) -> Option<String> {
+        if self.origin() != Origin::Own {
+            return None;
+        }
+        self.header("cookie").and_then(cookie::read).map(str::to_owned)
+    }
+
+    /// Whether a page of another origin sends this.
+    pub fn is_cross_origin(&self) -> bool {
+        self.origin() == Origin::Foreign
+    }
+
+    fn origin(&self) -> Origin {
+        match (self.header("origin"), self.header("host")) {
+            (None, _) => Origin::Unknown,
+            // One origin with the API: the page's host is the host that it calls.
+            (Some(origin), Some(host)) if is_origin_of(origin, host) => Origin::Own,
+            (Some(_), _) => Origin::Foreign,
+        }
+    }
+
+    fn has_json(&self) -> bool {
+        let Some(kind) = self.header("content-type") else { return false };
+        kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.0.request.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Origin {
+    Own,
+    Foreign,
+    Unknown,
+}
+
+/// Over TLS, or on this very machine.
+fn is_origin_of(origin: &str, host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let is_local = name == "localhost" || name == "[::1]" || name.starts_with("127.");
+    match origin.split_once("://") {
+        Some(("https", authority)) => authority.eq_ignore_ascii_case(host),
+        Some(("http", authority)) => is_local && authority.eq_ignore_ascii_case(host),
+        Some(_) | None => false,
+    }
+}
+
+/// Where a client wants its refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshTokenIn {
+    /// In the answer.
+    Body,
+    /// Only in a cookie that scripts cannot read.
+    Cookie,
+}
+
+impl FromField for RefreshTokenIn {
+    fn from_field(name: &str, value: &serde_json::Value) -> Result<Self, FieldError> {
+        match value.as_str() {
+            Some("body") => Ok(Self::Body),
+            Some("cookie") => Ok(Self::Cookie),
+            Some(_) => Err(FieldError::new(name, "invalid", "This field must be body or cookie.")),
+            None => Err(FieldError::new(name, "wrong_type", "This field must be a string.")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_origin_of;
+
+    #[test]
+    fn only_a_page_of_the_same_host_over_tls_or_on_this_machine_is_our_own() {
+        assert!(is_origin_of("https://portal.example", "portal.example"));
+        assert!(is_origin_of("http://localhost:3000", "localhost:3000"));
+        assert!(is_origin_of("http://127.0.0.1:3000", "127.0.0.1:3000"));
+        assert!(!is_origin_of("http://portal.example", "portal.example"));
+        assert!(!is_origin_of("https://evil.example", "portal.example"));
+        assert!(!is_origin_of("http://localhost:3001", "localhost:3000"));
+        assert!(!is_origin_of("null", "portal.example"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Runs an action as a Lambda function behind the HTTP API.
+
+use std::time::Duration;
+
+use lambda_http::{Body, RequestExt as _, Response, service_fn};
+
+use super::problem::Problem;
+use super::{Answer, Request};
+use crate::Portal;
+use crate::error::{Cause, Failure};
+use crate::telemetry;
+
+/// How often an action is decided anew when what it rested on moves.
+const DECISIONS: usize = 3;
+
+/// Kept back from a function's time, to answer in.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(700);
+
+/// Serves requests with `action`, one at a time, until Lambda ends the process.
+///
+/// # Errors
+/// When the environment lacks something, or the Lambda runtime is out of reach.
+pub async fn serve<F, A>(action: F) -> Result<(), lambda_http::Error>
+where
+    F: Fn(&'static Portal, Request) -> A + Send + Sync,
+    A: Future<Output = Result<Answer, Failure>> + Send,
+{
+    telemetry::start();
+    // Lives as long as the process, so that actions can borrow it.
+    let portal: &'static Portal = Box::leak(Box::new(Portal::from_environment()?));
+    let action = &action;
+    lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
+        let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
+        let request = Request::new(request);
+        let id = request.id().to_owned();
+        let result = within(portal, deadline, decide(portal, request, action)).await;
+        respond(result, &id)
+    }))
+    .await
+}
+
+async fn decide<F, A>(portal: &'static Portal, request: Request, action: &F) -> Result<Answer, Failure>
+where
+    F: Fn(&'static Portal, Request) -> A,
+    A: Future<Output = Result<Answer, Failure>>,
+{
+    for _ in 0..DECISIONS {
+        match action(portal, request.clone()).await {
+            Err(Failure::Moved) => tracing::debug!("what this was decided on moved"),
+            result => return result,
+        }
+    }
+    Err(Failure::Conflict)
+}
+
+/// Gives `work` until shortly before `deadline` (milliseconds since 1970). What was not committed by then never is, and
+/// what was committed is whole.
+pub(super) async fn within<T>(
+    portal: &Portal,
+    deadline: u64,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let now = u64::try_from(portal.now().unix_millis()).unwrap_or_default();
+    let time = Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(TIME_TO_ANSWER);
+    match tokio::time::timeout(time, work).await {
+        Ok(result) => result,
+        Err(elapsed) => Err(Failure::Unavailable(Cause::new("the function's time is up", &elapsed))),
+    }
+}
+
+fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Response<Body>, lambda_http::Error> {
+    match result {
+        Ok(answer) => {
+            tracing::info!(request_id, status = answer.status(), "answered");
+            Ok(answer.into_response()?)
+        }
+        Err(failure) => {
+            let problem = log(failure, request_id);
+            Ok(problem.into_response()?)
+        }
+    }
+}
+
+/// A source is logged once: here, where it becomes an answer.
+pub(super) fn log(failure: Failure, request_id: &str) -> Problem {
+    let cause = if let Failure::Unavailable(cause) | Failure::Internal(cause) = &failure {
+        Some(cause.as_str().to_owned())
+    } else {
+        None
+    };
+    let problem = Problem::new(failure, request_id);
+    let (status, code) = (problem.status, problem.code);
+    if let Some(cause) = cause {
+        tracing::error!(request_id, status, code, cause, "failed");
+    } else {
+        tracing::info!(request_id, status, code, "refused");
+    }
+    problem
+}

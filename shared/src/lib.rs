@@ -1,0 +1,66 @@
+//! What every function of the partner portal shares. Dependencies point downward only: functions → `session`, `http` →
+//! `store`, `identity`, `passwords` → `policy` → `models`.
+
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod identity;
+pub mod models;
+pub mod passwords;
+pub mod policy;
+pub mod random;
+pub mod session;
+pub mod store;
+pub mod telemetry;
+
+use std::sync::OnceLock;
+
+use clock::Clock;
+use config::Config;
+use error::Failure;
+use identity::Identity;
+use models::Timestamp;
+use store::Store;
+
+/// What a function holds for the life of its process: clients are made once and borrowed.
+pub struct Portal {
+    config: Config,
+    clock: Clock,
+    store: Store,
+    identity: OnceLock<Identity>,
+}
+
+impl Portal {
+    /// Reads the environment and makes the DynamoDB client.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn from_environment() -> Result<Self, config::Missing> {
+        let config = Config::from_environment()?;
+        let store = Store::new(&config);
+        Ok(Self { config, clock: Clock::system(), store, identity: OnceLock::new() })
+    }
+
+    /// The time of this moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// DynamoDB.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Cognito; its client is made at the first use, which most functions never come to.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the function has no user pool in its environment.
+    pub fn identity(&self) -> Result<&Identity, Failure> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let identity = Identity::new(&self.config)?;
+        Ok(self.identity.get_or_init(|| identity))
+    }
+}

@@ -1,0 +1,244 @@
+//! An email address: as its owner typed it for display, in lower case for comparison.
+
+use std::fmt;
+
+use super::text_form::text_form;
+
+/// The longest local part (RFC 5321, 4.5.3.1.1).
+const LOCAL_PART_MAX: usize = 64;
+/// The longest address that fits a path of SMTP (RFC 5321, 4.5.3.1.3).
+const WHOLE_MAX: usize = 254;
+/// The longest label of a domain (RFC 1035, 2.3.4).
+const LABEL_MAX: usize = 63;
+
+/// A valid ASCII email address.
+///
+/// The grammar is that of the WHATWG's `<input type=email>`, made stricter where real addresses are: the domain has a
+/// dot, and the local part has none at its ends nor two in a row. `Debug` hides the address, so that no log shows it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Email {
+    typed: String,
+    normalized: String,
+}
+
+/// Why a text is no email address. Never repeats the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEmail {
+    /// Nothing but white space.
+    #[error("an email address is needed")]
+    Empty,
+    /// Longer than mail can carry.
+    #[error("an email address has at most 254 characters, at most 64 of them before the @")]
+    TooLong,
+    /// Not of the form `name@example.com`.
+    #[error("this is not an email address such as name@example.com")]
+    Malformed,
+}
+
+impl InvalidEmail {
+    /// The word for it in a problem's `errors`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+impl Email {
+    /// Reads an address; white space around it is dropped.
+    pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
+        let typed = text.trim();
+        if typed.is_empty() {
+            return Err(InvalidEmail::Empty);
+        }
+        // Neither side of the grammar allows another @, so either end finds the same one.
+        let (local_part, domain) = typed.split_once('@').ok_or(InvalidEmail::Malformed)?;
+        if !is_local_part(local_part) || !is_domain(domain) {
+            return Err(InvalidEmail::Malformed);
+        }
+        if local_part.len() > LOCAL_PART_MAX || typed.len() > WHOLE_MAX {
+            return Err(InvalidEmail::TooLong);
+        }
+        Ok(Self { typed: typed.to_owned(), normalized: typed.to_ascii_lowercase() })
+    }
+
+    /// As its owner typed it, for display.
+    pub fn typed(&self) -> &str {
+        &self.typed
+    }
+
+    /// In lower case, for comparison and as a key.
+    pub fn normalized(&self) -> &str {
+        &self.normalized
+    }
+
+    /// What stands before the @, as typed.
+    pub fn local_part(&self) -> &str {
+        self.typed.split_once('@').map_or("", |(local_part, _)| local_part)
+    }
+
+    /// Whether both are one address, however they are typed. (`==` asks for the same typing too.)
+    pub fn same_address(&self, other: &Self) -> bool {
+        self.normalized == other.normalized
+    }
+}
+
+fn is_local_part(text: &str) -> bool {
+    let is_atom = |atom: &str| {
+        !atom.is_empty() && atom.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&b))
+    };
+    text.split('.').all(is_atom)
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=LABEL_MAX).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.contains('.') && text.split('.').all(is_label)
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Email(…)")
+    }
+}
+
+text_form!(Email, InvalidEmail, typed);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn addresses_in_use_are_read() {
+        for text in [
+            "ada@example.com",
+            "Ada.Lovelace+portal@Sub.Example.co.uk",
+            "o'brien@example.ie",
+            "!#$%&'*+/=?^_`{|}~-@example.com",
+            "a@b.c",
+            "1@1.1",
+            "a@xn--bcher-kva.example",
+            "a@b-c.example",
+        ] {
+            let email = Email::parse(text).expect(text);
+            assert_eq!(email.typed(), text);
+            assert_eq!(email.normalized(), text.to_lowercase());
+        }
+    }
+
+    #[test]
+    fn white_space_around_it_is_dropped() {
+        assert_eq!(Email::parse("\t ada@example.com \n").unwrap().typed(), "ada@example.com");
+    }
+
+    #[test]
+    fn malformed_addresses_are_refused() {
+        for text in [
+            "ada",
+            "@",
+            "ada@",
+            "@example.com",
+            "ada@example",
+            "ada@@example.com",
+            "ada@home@example.com",
+            "ada lovelace@example.com",
+            "ada@exa mple.com",
+            ".ada@example.com",
+            "ada.@example.com",
+            "ada..lovelace@example.com",
+            "ada@.example.com",
+            "ada@example.com.",
+            "ada@example..com",
+            "ada@-example.com",
+            "ada@example-.com",
+            "ada@exam_ple.com",
+            "ada@[192.0.2.1]",
+            "\"ada\"@example.com",
+            "Ada <ada@example.com>",
+            "ada,bob@example.com",
+            "ada@example.com\u{0}",
+            "ada\n@example.com",
+            "ädä@example.com",
+            "ada@bücher.example",
+            "\u{FF41}da@example.com",
+        ] {
+            assert_eq!(Email::parse(text), Err(InvalidEmail::Malformed), "{text}");
+        }
+        let long_label = format!("ada@{}.com", "a".repeat(64));
+        assert_eq!(Email::parse(&long_label), Err(InvalidEmail::Malformed));
+    }
+
+    #[test]
+    fn emptiness_is_a_reason_of_its_own() {
+        for text in ["", " ", "\n\t"] {
+            assert_eq!(Email::parse(text), Err(InvalidEmail::Empty));
+        }
+    }
+
+    #[test]
+    fn the_limits_of_smtp_hold() {
+        let local_part = |length| format!("{}@example.com", "a".repeat(length));
+        assert!(Email::parse(&local_part(64)).is_ok());
+        assert_eq!(Email::parse(&local_part(65)), Err(InvalidEmail::TooLong));
+
+        let whole = |length: usize| {
+            let domain = ["a".repeat(63), "b".repeat(63), "c".repeat(63)].join(".");
+            format!("{}@{domain}.de", "a".repeat(length - domain.len() - 4))
+        };
+        assert_eq!(whole(254).len(), 254);
+        assert!(Email::parse(&whole(254)).is_ok());
+        assert_eq!(Email::parse(&whole(255)), Err(InvalidEmail::TooLong));
+    }
+
+    #[test]
+    fn one_address_typed_in_two_ways_is_the_same_address_but_not_equal() {
+        let (one, other) = (Email::parse("Ada@Example.com").unwrap(), Email::parse("ada@example.COM").unwrap());
+        assert!(one.same_address(&other));
+        assert_ne!(one, other);
+        assert!(!one.same_address(&Email::parse("bob@example.com").unwrap()));
+    }
+
+    #[test]
+    fn the_local_part_is_what_stands_before_the_at() {
+        assert_eq!(Email::parse("Ada.Lovelace@example.com").unwrap().local_part(), "Ada.Lovelace");
+    }
+
+    #[test]
+    fn debug_and_errors_hide_the_address() {
+        assert_eq!(format!("{:?}", Email::parse("ada@example.com").unwrap()), "Email(…)");
+        let error = serde_json::from_str::<Email>(r#""ada@secret""#).unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn it_is_stored_as_typed() {
+        let email = Email::parse("Ada@Example.com").unwrap();
+        let json = serde_json::to_string(&email).unwrap();
+        assert_eq!(json, r#""Ada@Example.com""#);
+        assert_eq!(serde_json::from_str::<Email>(&json).unwrap(), email);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".*") {
+            let _ = Email::parse(&text);
+        }
+
+        #[test]
+        fn what_is_read_is_within_all_limits(text in "[a-c.@ -]{0,40}|[a-zA-Z.]{1,70}@[a-z.-]{1,200}") {
+            if let Ok(email) = Email::parse(&text) {
+                prop_assert!(email.typed().len() <= WHOLE_MAX && email.local_part().len() <= LOCAL_PART_MAX);
+                prop_assert_eq!(Email::parse(email.typed()), Ok(email.clone()));
+                prop_assert!(Email::parse(email.normalized()).unwrap().same_address(&email));
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The values of the portal, valid from the moment they exist: private fields, one constructor each, a typed error (parse, don't validate).
+//! Knows nothing of policy, storage, identity or HTTP, and never reads a clock or makes randomness.
+
+mod closed_set;
+mod email;
+mod fold;
+mod id;
+mod name;
+mod permission;
+mod role;
+mod status;
+mod text_form;
+mod timestamp;
+mod user;
+
+pub use email::{Email, InvalidEmail};
+pub use fold::fold;
+pub use id::{EventId, InvalidId, PartnerId, UserId};
+pub use name::{InvalidName, PartnerName, PersonName};
+pub use permission::{Permission, Permissions, UnknownPermission};
+pub use role::{Role, UnknownRole};
+pub use status::{Status, UnknownStatus};
+pub(crate) use text_form::text_form;
+pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use user::{Profile, PublicUser, User};

@@ -1,0 +1,155 @@
+//! What a user may do, and sets of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::closed_set::closed_set;
+
+closed_set! {
+    /// One thing that a user may be allowed to do within their partner.
+    pub enum Permission or UnknownPermission("there is no such permission") {
+        /// List and read users.
+        UsersRead = "users.read",
+        /// Add users.
+        UsersAdd = "users.add",
+        /// Change name, email and password of users.
+        UsersEdit = "users.edit",
+        /// Remove users.
+        UsersRemove = "users.remove",
+        /// End the sessions of users.
+        UsersForceLogout = "users.force_logout",
+        /// Change role and permissions of users.
+        UsersSetPermissions = "users.set_permissions",
+        /// Read the audit trail.
+        AuditRead = "audit.read",
+    }
+}
+
+/// A set of permissions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Permissions(u8);
+
+const fn bit(permission: Permission) -> u8 {
+    1 << permission as u8
+}
+
+impl Permissions {
+    /// The empty set.
+    pub const fn none() -> Self {
+        Self(0)
+    }
+
+    /// Every permission there is.
+    pub fn all() -> Self {
+        Permission::ALL.into_iter().collect()
+    }
+
+    /// Whether the permission is in the set.
+    pub const fn contains(&self, permission: Permission) -> bool {
+        self.0 & bit(permission) != 0
+    }
+
+    /// Whether `other` has everything that this set has.
+    pub const fn is_subset_of(&self, other: &Self) -> bool {
+        self.missing_from(other).is_empty()
+    }
+
+    /// What this set has and `other` lacks.
+    #[must_use]
+    pub const fn missing_from(&self, other: &Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether nothing is in the set.
+    pub const fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// The permissions of the set, in the contract's order.
+    pub fn iter(&self) -> impl Iterator<Item = Permission> + use<> {
+        let set = *self;
+        Permission::ALL.into_iter().filter(move |permission| set.contains(*permission))
+    }
+}
+
+impl FromIterator<Permission> for Permissions {
+    fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
+        Self(permissions.into_iter().fold(0, |bits, permission| bits | bit(permission)))
+    }
+}
+
+impl fmt::Debug for Permissions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(Permission::as_str)).finish()
+    }
+}
+
+impl Serialize for Permissions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Permissions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Vec::<Permission>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_words_are_those_of_the_contract_in_its_order() {
+        assert_eq!(
+            Permission::ALL.map(Permission::as_str),
+            [
+                "users.read",
+                "users.add",
+                "users.edit",
+                "users.remove",
+                "users.force_logout",
+                "users.set_permissions",
+                "audit.read"
+            ]
+        );
+        for permission in Permission::ALL {
+            assert_eq!(Permission::parse(permission.as_str()), Ok(permission));
+        }
+        for word in ["", "users", "Users.read", "users.read ", "users.*"] {
+            assert_eq!(Permission::parse(word), Err(UnknownPermission));
+        }
+    }
+
+    #[test]
+    fn a_set_is_written_in_the_contracts_order_without_duplicates() {
+        let set: Permissions = serde_json::from_str(r#"["audit.read","users.read","audit.read"]"#).unwrap();
+        assert_eq!(serde_json::to_string(&set).unwrap(), r#"["users.read","audit.read"]"#);
+        assert_eq!(serde_json::to_string(&Permissions::none()).unwrap(), "[]");
+        assert!(serde_json::from_str::<Permissions>(r#"["users.fly"]"#).is_err());
+    }
+
+    #[test]
+    fn what_is_missing_from_another_set_is_named() {
+        let few: Permissions = [Permission::UsersRead, Permission::UsersEdit].into_iter().collect();
+        let other: Permissions = [Permission::UsersRead, Permission::AuditRead].into_iter().collect();
+        assert!(few.missing_from(&other).iter().eq([Permission::UsersEdit]));
+        assert!(!few.is_subset_of(&other));
+        assert!(few.is_subset_of(&Permissions::all()));
+        assert!(Permissions::none().is_subset_of(&few));
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_holds_what_was_put_into_it(chosen in prop::sample::subsequence(Permission::ALL.to_vec(), 0..=Permission::ALL.len())) {
+            let set: Permissions = chosen.iter().copied().collect();
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), chosen);
+            let json = serde_json::to_value(set).unwrap();
+            prop_assert_eq!(serde_json::from_value::<Permissions>(json).unwrap(), set);
+        }
+    }
+}

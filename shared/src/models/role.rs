@@ -1,0 +1,80 @@
+//! Roles: what a user starts with, and what they can hold at most.
+
+use super::closed_set::closed_set;
+use super::{Permission, Permissions};
+
+closed_set! {
+    /// What a user is in their partner.
+    pub enum Role or UnknownRole("there is no such role") {
+        /// The one who owns the portal. There is exactly one in a partner, and it is never granted.
+        PrimaryAdmin = "primary_admin",
+        /// Manages users without limits of its own.
+        Admin = "admin",
+        /// Looks after users but not their permissions.
+        Manager = "manager",
+        /// Only reads.
+        Viewer = "viewer",
+    }
+}
+
+impl Role {
+    /// What a user of this role holds unless something else was chosen.
+    pub fn default_permissions(self) -> Permissions {
+        match self {
+            Self::PrimaryAdmin | Self::Admin => Permissions::all(),
+            Self::Manager => Permissions::from_iter([
+                Permission::UsersRead,
+                Permission::UsersAdd,
+                Permission::UsersEdit,
+                Permission::UsersForceLogout,
+            ]),
+            Self::Viewer => Permissions::from_iter([Permission::UsersRead]),
+        }
+    }
+
+    /// The most that a user of this role can hold.
+    pub fn ceiling(self) -> Permissions {
+        match self {
+            Self::PrimaryAdmin | Self::Admin => Permissions::all(),
+            Self::Manager | Self::Viewer => self.default_permissions().iter().chain([Permission::AuditRead]).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(permissions: Permissions) -> Vec<&'static str> {
+        permissions.iter().map(Permission::as_str).collect()
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_contract() {
+        assert_eq!(Role::ALL.map(Role::as_str), ["primary_admin", "admin", "manager", "viewer"]);
+        for role in Role::ALL {
+            assert_eq!(role.as_str().parse(), Ok(role));
+        }
+        assert_eq!(Role::parse("Admin"), Err(UnknownRole));
+    }
+
+    #[test]
+    fn defaults_and_ceilings_are_those_of_the_contract() {
+        for role in [Role::PrimaryAdmin, Role::Admin] {
+            assert_eq!(role.default_permissions(), Permissions::all());
+            assert_eq!(role.ceiling(), Permissions::all());
+        }
+        let manager = ["users.read", "users.add", "users.edit", "users.force_logout"];
+        assert_eq!(words(Role::Manager.default_permissions()), manager);
+        assert_eq!(words(Role::Manager.ceiling()), [&manager[..], &["audit.read"]].concat());
+        assert_eq!(words(Role::Viewer.default_permissions()), ["users.read"]);
+        assert_eq!(words(Role::Viewer.ceiling()), ["users.read", "audit.read"]);
+    }
+
+    #[test]
+    fn no_default_is_above_its_ceiling() {
+        for role in Role::ALL {
+            assert!(role.default_permissions().is_subset_of(&role.ceiling()), "{role}");
+        }
+    }
+}

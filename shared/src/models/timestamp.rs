@@ -1,0 +1,157 @@
+//! A moment in UTC with millisecond precision. It never reads the clock: `portal::clock` does.
+
+use std::fmt;
+use std::time::Duration;
+
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use super::text_form::text_form;
+
+const FORMAT: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// 9999-12-31T23:59:59.999Z, the last moment whose text has the fixed width.
+const LAST_MILLIS: i64 = 253_402_300_799_999;
+
+/// A moment between the years 1970 and 9999, in whole milliseconds.
+///
+/// Its text is RFC 3339 of one width (`2026-11-22T12:29:51.123Z`), so texts sort as the moments do.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(OffsetDateTime);
+
+/// A text that is not a moment as this system writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time is written as 2026-11-22T12:29:51.123Z")]
+pub struct InvalidTimestamp;
+
+impl Timestamp {
+    /// The moment this many milliseconds after 1970 began, moved into 1970..=9999 when outside.
+    pub fn from_unix_millis(millis: i64) -> Self {
+        let since_epoch = time::Duration::milliseconds(millis.clamp(0, LAST_MILLIS));
+        Self(OffsetDateTime::UNIX_EPOCH.saturating_add(since_epoch))
+    }
+
+    /// Milliseconds since 1970 began; never negative.
+    pub fn unix_millis(self) -> i64 {
+        self.0.unix_timestamp() * 1_000 + i64::from(self.0.millisecond())
+    }
+
+    /// Whole seconds since 1970 began, rounded down; what token claims and DynamoDB's TTL count in.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.unix_timestamp()
+    }
+
+    /// Reads exactly the form that `Display` writes.
+    pub fn parse(text: &str) -> Result<Self, InvalidTimestamp> {
+        let parsed = PrimitiveDateTime::parse(text, FORMAT).map_err(|_| InvalidTimestamp)?;
+        let nanos = parsed.assume_utc().unix_timestamp_nanos();
+        let millis = i64::try_from(nanos.div_euclid(1_000_000)).map_err(|_| InvalidTimestamp)?;
+        let timestamp = Self::from_unix_millis(millis);
+        // Refuses other spellings of a moment (`+2026-…`) and the years before 1970, which would be clamped.
+        if timestamp.to_string() == text { Ok(timestamp) } else { Err(InvalidTimestamp) }
+    }
+
+    /// This much later, at most the end of the year 9999. Parts of a millisecond are dropped.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self::from_unix_millis(self.unix_millis().saturating_add(whole_millis(duration)))
+    }
+
+    /// This much earlier, at the least the start of 1970. Parts of a millisecond are dropped.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self::from_unix_millis(self.unix_millis().saturating_sub(whole_millis(duration)))
+    }
+}
+
+fn whole_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.0.to_calendar_date();
+        let (hour, minute, second, millisecond) = self.0.to_hms_milli();
+        let month = u8::from(month);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+text_form!(Timestamp, InvalidTimestamp, to_string);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn it_is_written_as_rfc_3339_with_milliseconds() {
+        let moment = Timestamp::from_unix_millis(1_795_350_591_123);
+        assert_eq!(moment.to_string(), "2026-11-22T12:29:51.123Z");
+        assert_eq!(format!("{moment:?}"), "2026-11-22T12:29:51.123Z");
+        assert_eq!(serde_json::to_string(&moment).unwrap(), r#""2026-11-22T12:29:51.123Z""#);
+        assert_eq!(moment.unix_seconds(), 1_795_350_591);
+    }
+
+    #[test]
+    fn moments_outside_of_its_years_are_moved_inside() {
+        assert_eq!(Timestamp::from_unix_millis(i64::MIN).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_unix_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        let now = Timestamp::from_unix_millis(1_000);
+        assert_eq!(now.minus(Duration::from_secs(2)).unix_millis(), 0);
+        assert_eq!(now.plus(Duration::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn only_its_own_form_is_read() {
+        for text in [
+            "",
+            "2026-11-22",
+            "2026-11-22T12:29:51Z",
+            "2026-11-22T12:29:51.123",
+            "2026-11-22T12:29:51.123+00:00",
+            "2026-11-22t12:29:51.123z",
+            "2026-11-22T12:29:51.1234Z",
+            " 2026-11-22T12:29:51.123Z",
+            "+2026-11-22T12:29:51.123Z",
+            "2026-02-30T12:29:51.123Z",
+            "2026-11-22T24:00:00.000Z",
+            "2026-11-22T23:59:60.000Z",
+            "1969-12-31T23:59:59.999Z",
+        ] {
+            assert_eq!(Timestamp::parse(text), Err(InvalidTimestamp), "{text}");
+        }
+        assert!(serde_json::from_str::<Timestamp>("1795350591123").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_it_writes_it_reads(millis in 0..=LAST_MILLIS) {
+            let moment = Timestamp::from_unix_millis(millis);
+            prop_assert_eq!(moment.unix_millis(), millis);
+            prop_assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment));
+        }
+
+        #[test]
+        fn texts_sort_as_moments_do(one in 0..=LAST_MILLIS, other in 0..=LAST_MILLIS) {
+            let (one, other) = (Timestamp::from_unix_millis(one), Timestamp::from_unix_millis(other));
+            prop_assert_eq!(one.to_string().cmp(&other.to_string()), one.cmp(&other));
+        }
+
+        #[test]
+        fn going_there_and_back_is_no_journey(millis in 0..LAST_MILLIS / 2, seconds in 0..1_000_000_u64) {
+            let moment = Timestamp::from_unix_millis(millis);
+            let duration = Duration::from_secs(seconds);
+            prop_assert_eq!(moment.plus(duration).minus(duration), moment);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! A user of a partner: the whole record as the store keeps it, and the part of it that clients see.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Email, PartnerId, Permissions, PersonName, Role, Status, Timestamp, UserId};
+
+/// A person who uses the portal of one partner.
+///
+/// Fields are public because every part is valid by itself. Serde has all of them: it is the stored form, not the answer to
+/// a client, which is [`PublicUser`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Names the user, in every partner.
+    pub id: UserId,
+    /// The partner that this user belongs to.
+    pub partner_id: PartnerId,
+    /// First name.
+    pub first_name: PersonName,
+    /// Last name.
+    pub last_name: PersonName,
+    /// What the user signs in with; unique within the partner.
+    pub email: Email,
+    /// Role.
+    pub role: Role,
+    /// What the user may do; never above the role's ceiling.
+    pub permissions: Permissions,
+    /// Whether the user may use the portal at all.
+    pub status: Status,
+    /// Whether the next sign-in asks for a new password first.
+    pub must_change_password: bool,
+    /// The last sign-in, if there was one.
+    pub last_sign_in_at: Option<Timestamp>,
+    /// When somebody last ended every session of this user.
+    pub signed_out_at: Option<Timestamp>,
+    /// When the user was added.
+    pub created_at: Timestamp,
+    /// Who added the user; nobody for a primary admin, who comes with the partner.
+    pub created_by: Option<UserId>,
+    /// The last committed change that counts in `version`.
+    pub updated_at: Timestamp,
+    /// Counts the changes that a client can see: what `ETag` and `If-Match` compare.
+    pub version: u64,
+    /// Counts the changes of role, permissions, status and generation: what a decision about this user's authority rests on.
+    pub access_version: u64,
+    /// Which generation of sessions counts; one more ends all earlier ones.
+    pub session_generation: u64,
+}
+
+/// What is decided about a user when it is added.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// First name.
+    pub first_name: PersonName,
+    /// Last name.
+    pub last_name: PersonName,
+    /// What the user signs in with.
+    pub email: Email,
+    /// Role.
+    pub role: Role,
+    /// What the user may do.
+    pub permissions: Permissions,
+    /// Whether the first sign-in asks for a new password.
+    pub must_change_password: bool,
+}
+
+impl User {
+    /// A new user, added at `at` by `by`.
+    pub fn new(id: UserId, partner_id: PartnerId, profile: Profile, at: Timestamp, by: Option<UserId>) -> Self {
+        Self {
+            id,
+            partner_id,
+            first_name: profile.first_name,
+            last_name: profile.last_name,
+            email: profile.email,
+            role: profile.role,
+            permissions: profile.permissions,
+            status: Status::Active,
+            must_change_password: profile.must_change_password,
+            last_sign_in_at: None,
+            signed_out_at: None,
+            created_at: at,
+            created_by: by,
+            updated_at: at,
+            version: 1,
+            access_version: 1,
+            session_generation: 1,
+        }
+    }
+
+    /// The user as any change leaves it: one version on.
+    #[must_use]
+    pub fn changed(&self, at: Timestamp) -> Self {
+        Self { version: self.version + 1, updated_at: at, ..self.clone() }
+    }
+
+    /// The user after a change that ends every session.
+    #[must_use]
+    pub fn signed_out(&self, at: Timestamp) -> Self {
+        Self {
+            access_version: self.access_version + 1,
+            session_generation: self.session_generation + 1,
+            signed_out_at: Some(at),
+            ..self.changed(at)
+        }
+    }
+
+    /// Whether this is the one who owns the partner's portal.
+    pub fn is_primary_admin(&self) -> bool {
+        match self.role {
+            Role::PrimaryAdmin => true,
+            Role::Admin | Role::Manager | Role::Viewer => false,
+        }
+    }
+}
+
+/// What a client sees of a user: the one list of the contract's fields, each always present, `null` when empty.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PublicUser<'a> {
+    id: &'a UserId,
+    partner_id: &'a PartnerId,
+    first_name: &'a PersonName,
+    last_name: &'a PersonName,
+    email: &'a Email,
+    role: Role,
+    permissions: Permissions,
+    status: Status,
+    must_change_password: bool,
+    last_sign_in_at: Option<Timestamp>,
+    signed_out_at: Option<Timestamp>,
+    created_at: Timestamp,
+    created_by: Option<&'a UserId>,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+impl<'a> From<&'a User> for PublicUser<'a> {
+    fn from(user: &'a User) -> Self {
+        // Named one by one, so that a new field of the record is a decision here: shown or not.
+        let User {
+            id,
+            partner_id,
+            first_name,
+            last_name,
+            email,
+            role,
+            permissions,
+            status,
+            must_change_password,
+            last_sign_in_at,
+            signed_out_at,
+            created_at,
+            created_by,
+            updated_at,
+            version,
+            access_version: _,
+            session_generation: _,
+        } = user;
+        Self {
+            id,
+            partner_id,
+            first_name,
+            last_name,
+            email,
+            role: *role,
+            permissions: *permissions,
+            status: *status,
+            must_change_password: *must_change_password,
+            last_sign_in_at: *last_sign_in_at,
+            signed_out_at: *signed_out_at,
+            created_at: *created_at,
+            created_by: created_by.as_ref(),
+            updated_at: *updated_at,
+            version: *version,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ada() -> User {
+        let at = Timestamp::from_unix_millis(1_795_350_591_123);
+        User {
+            id: UserId::new(at, [1; 10]),
+            partner_id: PartnerId::new(at, [2; 10]),
+            first_name: PersonName::parse("Ada").unwrap(),
+            last_name: PersonName::parse("Lovelace").unwrap(),
+            email: Email::parse("Ada@example.com").unwrap(),
+            role: Role::Viewer,
+            permissions: Role::Viewer.ceiling(),
+            status: Status::Active,
+            must_change_password: true,
+            last_sign_in_at: None,
+            signed_out_at: Some(at),
+            created_at: at,
+            created_by: None,
+            updated_at: at,
+            version: 3,
+            access_version: 2,
+            session_generation: 1,
+        }
+    }
+
+    #[test]
+    fn a_client_sees_exactly_the_contracts_fields_in_its_order() {
+        let json = serde_json::to_string_pretty(&PublicUser::from(&ada())).unwrap();
+        assert_eq!(
+            json,
+            r#"{
+  "id": "usr_01a2033bf69371018101010101010101",
+  "partner_id": "prt_01a2033bf69372028202020202020202",
+  "first_name": "Ada",
+  "last_name": "Lovelace",
+  "email": "Ada@example.com",
+  "role": "viewer",
+  "permissions": [
+    "users.read",
+    "audit.read"
+  ],
+  "status": "active",
+  "must_change_password": true,
+  "last_sign_in_at": null,
+  "signed_out_at": "2026-11-22T12:29:51.123Z",
+  "created_at": "2026-11-22T12:29:51.123Z",
+  "created_by": null,
+  "updated_at": "2026-11-22T12:29:51.123Z",
+  "version": 3
+}"#
+        );
+    }
+
+    #[test]
+    fn the_stored_record_comes_back_whole() {
+        let stored = serde_json::to_value(ada()).unwrap();
+        assert_eq!(stored["session_generation"], 1);
+        assert_eq!(serde_json::from_value::<User>(stored).unwrap(), ada());
+    }
+
+    #[test]
+    fn the_record_can_be_flattened_into_a_stored_item() {
+        #[derive(Serialize, Deserialize, PartialEq, Debug)]
+        struct Item {
+            pk: String,
+            #[serde(flatten)]
+            user: User,
+        }
+        let item = Item { pk: "PARTNER#p".to_owned(), user: ada() };
+        let stored: serde_dynamo::Item = serde_dynamo::to_item(&item).unwrap();
+        assert_eq!(serde_dynamo::from_item::<_, Item>(stored).unwrap(), item);
+    }
+
+    #[test]
+    fn debug_hides_the_email() {
+        assert!(!format!("{:?}", ada()).contains("example.com"));
+    }
+
+    #[test]
+    fn only_the_role_makes_a_primary_admin() {
+        for role in Role::ALL {
+            assert_eq!(User { role, ..ada() }.is_primary_admin(), role == Role::PrimaryAdmin);
+        }
+    }
+}

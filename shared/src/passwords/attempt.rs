@@ -1,0 +1,58 @@
+//! What somebody typed as a password at sign-in.
+
+use std::fmt;
+
+use super::{LENGTH_MAX, normalized};
+
+/// What somebody typed as their password. Anything is one: what no password can be only never matches.
+pub struct Attempt {
+    text: String,
+    too_long: bool,
+}
+
+impl Attempt {
+    /// Takes whatever was typed. Of a text too long to be a password only the beginning is kept, which is hashed like any other.
+    pub fn parse(typed: &str) -> Self {
+        let mut text = normalized(typed);
+        let too_long = text.chars().count() > LENGTH_MAX;
+        if too_long {
+            text.pop();
+        }
+        Self { text, too_long }
+    }
+
+    /// Whether a password can be like this at all.
+    pub(super) fn can_match(&self) -> bool {
+        !self.too_long
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attempt(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_cut_and_never_matches() {
+        for (length, can_match, kept) in
+            [(0, true, 0), (1, true, 1), (128, true, 128), (129, false, 128), (9_999, false, 128)]
+        {
+            let attempt = Attempt::parse(&"a".repeat(length));
+            assert_eq!((attempt.can_match(), attempt.as_bytes().len()), (can_match, kept), "{length}");
+        }
+    }
+
+    #[test]
+    fn debug_hides_it() {
+        assert_eq!(format!("{:?}", Attempt::parse("hunter2")), "Attempt(…)");
+    }
+}

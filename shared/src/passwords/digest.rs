@@ -1,0 +1,198 @@
+//! One Argon2id digest and its text form, the PHC string `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
+
+use std::fmt;
+
+use argon2::{Algorithm, Argon2, MIN_SALT_LEN, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use subtle::ConstantTimeEq as _;
+
+use crate::models::text_form;
+
+/// Bytes of a hash.
+const HASH_LENGTH: usize = 32;
+
+/// The digest of a password could not be computed: no memory for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("argon2 cannot hash: {0}")]
+pub struct HashingFailed(argon2::Error);
+
+/// A text that is no digest of ours. Never repeats the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an Argon2id digest")]
+pub(super) struct InvalidDigest;
+
+/// What a hash costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cost {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl Cost {
+    /// OWASP's Password Storage Cheat Sheet.
+    pub(super) const TODAY: Self = Self { memory_kib: 19_456, passes: 2, lanes: 1 };
+
+    #[cfg(test)]
+    pub(super) const CHEAP: Self = Self { memory_kib: 64, passes: 1, lanes: 1 };
+
+    fn params(self) -> Result<Params, argon2::Error> {
+        Params::new(self.memory_kib, self.passes, self.lanes, Some(HASH_LENGTH))
+    }
+}
+
+/// How a password becomes a hash: passwords of one recipe need hashing only once to be compared.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Recipe {
+    cost: Cost,
+    salt: Vec<u8>,
+}
+
+impl Recipe {
+    pub(super) fn new(cost: Cost, salt: &[u8]) -> Self {
+        Self { cost, salt: salt.to_vec() }
+    }
+
+    pub(super) fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    pub(super) fn salt(&self) -> &[u8] {
+        &self.salt
+    }
+}
+
+/// The hash of a password, and how it was made.
+#[derive(Clone)]
+pub(super) struct Digest {
+    recipe: Recipe,
+    hash: [u8; HASH_LENGTH],
+}
+
+impl Digest {
+    /// The one place that runs Argon2id.
+    pub(super) fn compute(password: &[u8], recipe: Recipe) -> Result<Self, HashingFailed> {
+        #[cfg(test)]
+        count::add_one();
+        let params = recipe.cost.params().map_err(HashingFailed)?;
+        let mut hash = [0; HASH_LENGTH];
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(password, &recipe.salt, &mut hash)
+            .map_err(HashingFailed)?;
+        Ok(Self { recipe, hash })
+    }
+
+    pub(super) fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Compares the hashes in constant time.
+    pub(super) fn matches(&self, other: &Self) -> bool {
+        self.hash.ct_eq(&other.hash).into()
+    }
+
+    fn parse(text: &str) -> Result<Self, InvalidDigest> {
+        let parts: Vec<&str> = text.split('$').collect();
+        let ["", "argon2id", "v=19", cost, salt, hash] = parts.as_slice() else { return Err(InvalidDigest) };
+        let cost = parse_cost(cost).ok_or(InvalidDigest)?;
+        let salt = STANDARD_NO_PAD.decode(salt).map_err(|_| InvalidDigest)?;
+        if salt.len() < MIN_SALT_LEN {
+            return Err(InvalidDigest);
+        }
+        let hash = STANDARD_NO_PAD.decode(hash).map_err(|_| InvalidDigest)?;
+        let hash = hash.try_into().map_err(|_| InvalidDigest)?;
+        Ok(Self { recipe: Recipe { cost, salt }, hash })
+    }
+
+    fn to_phc(&self) -> String {
+        let Cost { memory_kib, passes, lanes } = self.recipe.cost;
+        let (salt, hash) = (STANDARD_NO_PAD.encode(&self.recipe.salt), STANDARD_NO_PAD.encode(self.hash));
+        format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}")
+    }
+}
+
+fn parse_cost(text: &str) -> Option<Cost> {
+    let parts: Vec<&str> = text.split(',').collect();
+    let [memory, passes, lanes] = parts.as_slice() else { return None };
+    let cost = Cost {
+        memory_kib: memory.strip_prefix("m=")?.parse().ok()?,
+        passes: passes.strip_prefix("t=")?.parse().ok()?,
+        lanes: lanes.strip_prefix("p=")?.parse().ok()?,
+    };
+    cost.params().is_ok().then_some(cost)
+}
+
+text_form!(Digest, InvalidDigest, to_phc);
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(…)")
+    }
+}
+
+/// Counts the hashes of this thread, so that tests can prove how many an operation costs.
+#[cfg(test)]
+pub(super) mod count {
+    use std::cell::Cell;
+
+    thread_local!(static HASHES: Cell<u32> = const { Cell::new(0) });
+
+    pub(in super::super) fn add_one() {
+        HASHES.set(HASHES.get() + 1);
+    }
+
+    /// What `work` gives, and how many times it ran Argon2id.
+    pub(in super::super) fn during<T>(work: impl FnOnce() -> T) -> (T, u32) {
+        let before = HASHES.get();
+        let result = work();
+        (result, HASHES.get() - before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From the test suite of Argon2's reference implementation.
+    const REFERENCE: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+
+    #[test]
+    fn it_computes_what_the_reference_implementation_does() {
+        let reference = Digest::parse(REFERENCE).unwrap();
+        let computed = Digest::compute(b"password", reference.recipe().clone()).unwrap();
+        assert_eq!(computed.to_phc(), REFERENCE);
+        assert!(computed.matches(&reference));
+    }
+
+    #[test]
+    fn what_it_writes_it_reads() {
+        let digest = Digest::compute(b"password", Recipe::new(Cost::CHEAP, &[7; 16])).unwrap();
+        let again = Digest::parse(&digest.to_phc()).unwrap();
+        assert!(again.recipe == digest.recipe && again.matches(&digest));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for (part, instead) in [
+            ("argon2id", "argon2i"),
+            ("v=19", "v=16"),
+            ("v=19", "v=20"),
+            ("m=65536", "m=1"),
+            ("m=65536", "m=-1"),
+            ("m=65536,", ""),
+            ("t=2", "t=0"),
+            ("p=1", "p=0"),
+            ("p=1", "p=1,x=2"),
+            ("c29tZXNhbHQ", "c29tZXNhbHQ="),
+            ("c29tZXNhbHQ", "c29tZXNhbA"),
+            ("GRPPc", "GRPP"),
+            ("$argon2id", "argon2id"),
+            ("GRPPc", "GRPPc$"),
+        ] {
+            let text = REFERENCE.replace(part, instead);
+            assert_eq!(Digest::parse(&text).unwrap_err(), InvalidDigest, "{text}");
+        }
+        assert!(Digest::parse("").is_err());
+    }
+}

@@ -1,0 +1,247 @@
+//! A new password: what it must be (NIST SP 800-63B-4, 3.1.1; OWASP ASVS 5, 6.2), and one made by us.
+
+use std::fmt;
+
+use zxcvbn::{Score, zxcvbn};
+
+use super::{LENGTH_MAX, Rejection, normalized};
+use crate::models::{Email, PersonName, fold};
+
+/// The least characters of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2).
+const LENGTH_MIN: usize = 15;
+/// Shorter names and local parts turn up in good passwords by chance.
+const TELLTALE_MIN: usize = 4;
+/// How much of a password is judged: judging takes time that grows faster than the length, and who types a guessable
+/// beginning of this length has no better end.
+const JUDGED_MAX: usize = 64;
+/// Lower-case letters and digits without those that look alike (0 o, 1 l). A power of two, so that every byte is fair.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// A password that is to be set: 15 to 128 characters of any kind, in NFC. Nothing writes it out but `expose`.
+pub struct Password(String);
+
+/// Whose password it is to be; a password must not be made of that.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// What the user signs in with.
+    pub email: &'a Email,
+    /// First name.
+    pub first_name: &'a PersonName,
+    /// Last name.
+    pub last_name: &'a PersonName,
+}
+
+impl Password {
+    /// Reads a password of an acceptable length; whether it is strong depends on its user: see `check_strength`.
+    pub fn parse(typed: &str) -> Result<Self, Rejection> {
+        let text = normalized(typed);
+        let length = text.chars().count();
+        if length < LENGTH_MIN {
+            return Err(Rejection::TooShort);
+        }
+        if length > LENGTH_MAX {
+            return Err(Rejection::TooLong);
+        }
+        Ok(Self(text))
+    }
+
+    /// Makes a password of 100 random bits that can be read aloud: `k7fq-x2mn-…`, five groups of four.
+    pub fn generate(random: &[u8; 32]) -> Self {
+        let letter = |byte: &u8| ALPHABET.get(usize::from(byte % 32)).map(|letter| char::from(*letter));
+        let groups: Vec<String> =
+            random.chunks(4).take(5).map(|bytes| bytes.iter().filter_map(letter).collect()).collect();
+        Self(groups.join("-"))
+    }
+
+    /// The password itself, for the one answer that shows it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Refuses what a program would guess, and what contains the user's name or the local part of their email.
+    pub fn check_strength(&self, about: &About<'_>) -> Result<(), Rejection> {
+        let folded = fold(&self.0);
+        let contains = |telltale: &str| {
+            let telltale = fold(telltale);
+            telltale.chars().count() >= TELLTALE_MIN && folded.contains(&telltale)
+        };
+        let (first_name, last_name) = (about.first_name.as_str(), about.last_name.as_str());
+        if contains(about.email.local_part()) {
+            return Err(Rejection::ContainsEmail);
+        }
+        if contains(first_name) || contains(last_name) {
+            return Err(Rejection::ContainsName);
+        }
+        // The whole texts and their words: `jane.doe@example.com` gives away `jane`, `doe` and `example` too.
+        let texts = [about.email.typed(), first_name, last_name, "partner portal", "partnerportal"];
+        let words =
+            texts.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).filter(|word| !word.is_empty());
+        let known: Vec<&str> = texts.iter().copied().chain(words).collect();
+        let judged: String = self.0.chars().take(JUDGED_MAX).collect();
+        if zxcvbn(&judged, &known).score() < Score::Three { Err(Rejection::Guessable) } else { Ok(()) }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(password: &str, email: &str, first_name: &str, last_name: &str) -> Result<(), Rejection> {
+        Password::parse(password)?.check_strength(&About {
+            email: &Email::parse(email).unwrap(),
+            first_name: &PersonName::parse(first_name).unwrap(),
+            last_name: &PersonName::parse(last_name).unwrap(),
+        })
+    }
+
+    fn check_for_ada(password: &str) -> Result<(), Rejection> {
+        check(password, "countess@example.com", "Ada", "Lovelace")
+    }
+
+    #[test]
+    fn a_password_has_15_to_128_characters_of_any_kind() {
+        for character in ["a", " ", "é", "李", "👩", "\u{0}"] {
+            assert!(Password::parse(&character.repeat(15)).is_ok());
+            assert!(Password::parse(&character.repeat(128)).is_ok());
+            assert_eq!(Password::parse(&character.repeat(14)).unwrap_err(), Rejection::TooShort);
+            assert_eq!(Password::parse(&character.repeat(129)).unwrap_err(), Rejection::TooLong);
+            assert_eq!(Password::parse(&character.repeat(100_000)).unwrap_err(), Rejection::TooLong);
+        }
+        assert_eq!(Password::parse("").unwrap_err(), Rejection::TooShort);
+    }
+
+    #[test]
+    fn its_characters_are_counted_in_nfc() {
+        assert!(Password::parse(&"e\u{301}".repeat(128)).is_ok());
+        assert_eq!(Password::parse(&"e\u{301}".repeat(14)).unwrap_err(), Rejection::TooShort);
+        assert_eq!(Password::parse(&"e\u{301}".repeat(15)).unwrap().expose(), "é".repeat(15));
+    }
+
+    #[test]
+    fn nothing_is_trimmed() {
+        assert_eq!(Password::parse(" spaces around ").unwrap().expose(), " spaces around ");
+    }
+
+    #[test]
+    fn unrelated_words_are_strong() {
+        for password in [
+            "correct horse battery staple",
+            "Tulpen-Fernseher-Regal",
+            "плывет облако над рекой",
+            "k7fq-x2mn-9dvb-4wtz-hc3y",
+        ] {
+            assert_eq!(check_for_ada(password), Ok(()), "{password}");
+        }
+    }
+
+    #[test]
+    fn what_a_program_guesses_is_refused() {
+        for password in [
+            "aaaaaaaaaaaaaaaaaaaa",
+            "passwordpassword",
+            "Password1234567",
+            "123456789012345",
+            "qwertyuiopasdfghjkl",
+            "abcabcabcabcabcabc",
+            "partnerportal2026",
+            "adaadaadaadaadaada",
+        ] {
+            assert_eq!(check_for_ada(password), Err(Rejection::Guessable), "{password}");
+        }
+    }
+
+    #[test]
+    fn a_password_made_of_the_local_part_is_refused_however_it_is_written() {
+        for password in ["correct countess battery", "battery COUNTESS staple!", "xkcd-cöuntéss-9dvb-4wtz"] {
+            assert_eq!(check_for_ada(password), Err(Rejection::ContainsEmail), "{password}");
+        }
+    }
+
+    #[test]
+    fn a_password_made_of_a_name_is_refused_however_it_is_written() {
+        for password in ["correct lovelace battery", "battery-LOVELACE-staple", "xkcd lovelacé 9dvb 4wtz"] {
+            assert_eq!(check_for_ada(password), Err(Rejection::ContainsName), "{password}");
+        }
+        let jean = |password| check(password, "jp@example.com", "Jean Pierre", "Özdemir");
+        assert_eq!(jean("horse jean pierre 9dvb"), Err(Rejection::ContainsName));
+        assert_eq!(jean("staple ozdemir battery"), Err(Rejection::ContainsName));
+    }
+
+    #[test]
+    fn names_and_local_parts_of_three_characters_are_no_reason() {
+        assert_eq!(check("correct adamant joe battery", "joe@example.com", "Ada", "Li"), Ok(()));
+    }
+
+    #[test]
+    fn a_generated_password_is_five_groups_of_four_from_plain_letters() {
+        let password = Password::generate(&[0; 32]);
+        assert_eq!(password.expose(), "aaaa-aaaa-aaaa-aaaa-aaaa");
+        let ascending: [u8; 32] = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        assert_eq!(Password::generate(&ascending).expose(), "abcd-efgh-ijkm-npqr-stuv");
+    }
+
+    #[test]
+    fn the_alphabet_has_no_letter_twice() {
+        let mut letters = ALPHABET.to_vec();
+        letters.sort_unstable();
+        letters.dedup();
+        assert_eq!(letters.len(), 32);
+    }
+
+    #[test]
+    fn debug_hides_it() {
+        assert_eq!(format!("{:?}", Password::parse("correct horse battery").unwrap()), "Password(…)");
+    }
+
+    #[test]
+    fn judging_the_longest_password_is_quick() {
+        for pattern in [
+            "4@8({[<369&#!1/|0$5+7%2",
+            "4({60!1$7%2",
+            "@8[<3&#|5+z",
+            "p4$$w0rd",
+            "abcdefgh",
+            "1999",
+            "password",
+            "qwertz",
+            "李é👩",
+        ] {
+            let longest: String = pattern.chars().cycle().take(128).collect();
+            let start = Instant::now();
+            let _ = check_for_ada(&longest);
+            assert!(start.elapsed() < Duration::from_secs(5), "{pattern}: {:?}", start.elapsed());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_generated_password_can_be_set(random: [u8; 32]) {
+            let generated = Password::generate(&random);
+            let read = Password::parse(generated.expose()).unwrap();
+            prop_assert_eq!(read.expose(), generated.expose());
+        }
+
+        #[test]
+        fn a_password_reads_the_same_again(typed in ".{0,140}") {
+            if let Ok(password) = Password::parse(&typed) {
+                prop_assert!((LENGTH_MIN..=LENGTH_MAX).contains(&password.expose().chars().count()));
+                let again = Password::parse(password.expose()).unwrap();
+                prop_assert_eq!(again.expose(), password.expose());
+            }
+        }
+    }
+}

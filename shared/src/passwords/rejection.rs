@@ -1,0 +1,43 @@
+//! Why a new password is refused.
+
+/// Why a new password is refused; `Display` says it to its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Under 15 characters.
+    #[error("a password has at least 15 characters")]
+    TooShort,
+    /// Over 128 characters.
+    #[error("a password has at most 128 characters")]
+    TooLong,
+    /// Easily guessed by a program.
+    #[error("this password is too easy to guess; several unrelated words make a good one")]
+    Guessable,
+    /// Contains the part of the user's email before the @.
+    #[error("the password must not contain the email address")]
+    ContainsEmail,
+    /// Contains the user's first or last name.
+    #[error("the password must not contain the name")]
+    ContainsName,
+    /// Is the present password or one of the four before it.
+    #[error("this is one of the last five passwords")]
+    Reused,
+}
+
+impl Rejection {
+    /// The word for it in a problem's `errors`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::Guessable => "guessable",
+            Self::ContainsEmail => "contains_email",
+            Self::ContainsName => "contains_name",
+            Self::Reused => "reused",
+        }
+    }
+
+    /// What to tell the user.
+    pub fn message(self) -> String {
+        self.to_string()
+    }
+}

@@ -1,0 +1,208 @@
+//! The policy as a grid that a person can review: every actor × wish × relation to the target, held against `grid.txt`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::kinds::{Kind, user};
+use super::{Denied, Wish, authorize};
+use crate::models::{Permission, Permissions, Role, User};
+
+const REVIEWED: &str = include_str!("grid.txt");
+
+const HEADING: &str = "\
+# Who may do what: rendered from the code and held against it by a test. A change of a line here is a change of the policy.
+#
+# Actors hold what their role gives by default, except for
+#   lesser_admin   an admin who holds users.read, users.edit and users.set_permissions
+#   powerless      a viewer who holds nothing
+# Targets are users of the actor's partner, who hold what their role gives by default, except for
+#   holds_same     somebody else who holds exactly what the actor holds
+#   holds_more     somebody who holds one permission more than the actor (where there is one more)
+#   foreign_…      a user of another partner
+# Grants are a role with its default permissions; viewer+remove is a viewer who may remove users, above the ceiling.
+";
+
+const PARTNER: u8 = 1;
+const ACTOR: u8 = 1;
+const OTHER: u8 = 2;
+
+fn actors() -> Vec<(&'static str, User)> {
+    let lesser = [Permission::UsersRead, Permission::UsersEdit, Permission::UsersSetPermissions].into_iter().collect();
+    let actor = |role, permissions| user(PARTNER, ACTOR, role, permissions);
+    vec![
+        ("primary_admin", actor(Role::PrimaryAdmin, Role::PrimaryAdmin.default_permissions())),
+        ("admin", actor(Role::Admin, Role::Admin.default_permissions())),
+        ("lesser_admin", actor(Role::Admin, lesser)),
+        ("manager", actor(Role::Manager, Role::Manager.default_permissions())),
+        ("viewer", actor(Role::Viewer, Role::Viewer.default_permissions())),
+        ("powerless", actor(Role::Viewer, Permissions::none())),
+    ]
+}
+
+fn targets(actor: &User) -> Vec<(&'static str, User)> {
+    let other = |role: Role| user(PARTNER, OTHER, role, role.default_permissions());
+    let foreign = |role: Role| user(PARTNER + 1, OTHER, role, role.default_permissions());
+    let mut targets = vec![("self", actor.clone())];
+    if !actor.is_primary_admin() {
+        targets.push(("primary_admin", other(Role::PrimaryAdmin)));
+    }
+    targets.extend([
+        ("admin", other(Role::Admin)),
+        ("manager", other(Role::Manager)),
+        ("viewer", other(Role::Viewer)),
+        ("holds_same", user(PARTNER, OTHER, Role::Admin, actor.permissions)),
+    ]);
+    if let Some(one_more) = Permissions::all().missing_from(&actor.permissions).iter().next() {
+        let more = actor.permissions.iter().chain([one_more]).collect();
+        targets.push(("holds_more", user(PARTNER, OTHER, Role::Admin, more)));
+    }
+    targets.extend([("foreign_viewer", foreign(Role::Viewer)), ("foreign_primary", foreign(Role::PrimaryAdmin))]);
+    targets
+}
+
+fn grants() -> Vec<(&'static str, Role, Permissions)> {
+    let default = |role: Role| (role.as_str(), role, role.default_permissions());
+    let above = [Permission::UsersRead, Permission::UsersRemove].into_iter().collect();
+    vec![
+        default(Role::Viewer),
+        default(Role::Manager),
+        default(Role::Admin),
+        default(Role::PrimaryAdmin),
+        ("viewer+remove", Role::Viewer, above),
+    ]
+}
+
+/// One line of the grid: who, what, to whom, and the answer.
+struct Line {
+    kind: Kind,
+    text: String,
+}
+
+fn line(actor: (&str, &User), wish: Wish<'_>, detail: &str, target: &str) -> Line {
+    let kind = Kind::of(&wish);
+    let wished = match kind {
+        Kind::ListUsers => "list users",
+        Kind::GetUser => "get user",
+        Kind::AddUser => "add user",
+        Kind::EditUser => "edit user",
+        Kind::SetPassword => "set password",
+        Kind::SetPermissions => "set permissions",
+        Kind::ForceLogout => "force logout",
+        Kind::RemoveUser => "remove user",
+    };
+    let answer = match authorize(actor.1, &wish) {
+        Ok(()) => "allow".to_owned(),
+        Err(Denied::NoSuchUser) => "no_such_user".to_owned(),
+        Err(Denied::PrimaryAdminProtected) => "primary_admin_protected".to_owned(),
+        Err(Denied::SelfChangeForbidden) => "self_change_forbidden".to_owned(),
+        Err(Denied::MissingPermission(permission)) => format!("missing_permission {permission}"),
+        Err(Denied::ExceedsOwnPermissions) => "exceeds_own_permissions".to_owned(),
+        Err(Denied::AboveCeiling) => "above_ceiling".to_owned(),
+    };
+    Line { kind, text: columns([actor.0, wished, detail, target, &answer]) }
+}
+
+fn columns([actor, wish, what, target, answer]: [&str; 5]) -> String {
+    format!("{actor:<15}  {wish:<15}  {what:<13}  {target:<15}  {answer}\n")
+}
+
+fn lines_of(kind: Kind, name: &str, actor: &User) -> Vec<Line> {
+    let who = (name, actor);
+    let on_each_target = |wish: fn(&User) -> Wish<'_>, detail: &str| -> Vec<Line> {
+        targets(actor).iter().map(|(relation, target)| line(who, wish(target), detail, relation)).collect()
+    };
+    match kind {
+        Kind::ListUsers => vec![line(who, Wish::ListUsers, "-", "-")],
+        Kind::GetUser => on_each_target(|target| Wish::GetUser { target }, "-"),
+        Kind::AddUser => grants()
+            .iter()
+            .map(|(grant, role, permissions)| line(who, Wish::AddUser { role: *role, permissions }, grant, "-"))
+            .collect(),
+        Kind::EditUser => [
+            on_each_target(|target| Wish::EditUser { target, email: false }, "name"),
+            on_each_target(|target| Wish::EditUser { target, email: true }, "email"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        Kind::SetPassword => on_each_target(|target| Wish::SetPassword { target }, "-"),
+        Kind::SetPermissions => {
+            let mut lines = Vec::new();
+            for (grant, role, permissions) in &grants() {
+                for (relation, target) in &targets(actor) {
+                    lines.push(line(who, Wish::SetPermissions { target, role: *role, permissions }, grant, relation));
+                }
+            }
+            lines
+        }
+        Kind::ForceLogout => on_each_target(|target| Wish::ForceLogout { target }, "-"),
+        Kind::RemoveUser => on_each_target(|target| Wish::RemoveUser { target }, "-"),
+    }
+}
+
+fn render() -> String {
+    let mut grid = HEADING.to_owned();
+    for kind in Kind::ALL {
+        grid.push('\n');
+        grid.push_str(&columns(["ACTOR", "WISH", "WHAT", "TARGET", "ANSWER"]));
+        for (name, actor) in &actors() {
+            for line in lines_of(*kind, name, actor) {
+                assert_eq!(line.kind, *kind, "a line under the wrong kind: {}", line.text);
+                grid.push_str(&line.text);
+            }
+        }
+    }
+    grid
+}
+
+#[test]
+fn the_code_decides_as_the_reviewed_grid_says() {
+    let rendered = render();
+    if rendered == REVIEWED {
+        return;
+    }
+    let mut diff = String::new();
+    for gone in REVIEWED.lines().filter(|line| !rendered.lines().any(|other| other == *line)) {
+        let _ = writeln!(diff, "- {gone}");
+    }
+    for new in rendered.lines().filter(|line| !REVIEWED.lines().any(|other| other == *line)) {
+        let _ = writeln!(diff, "+ {new}");
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    std::fs::create_dir_all(&folder).unwrap();
+    let new = folder.join("policy-grid.txt.new");
+    std::fs::write(&new, rendered).unwrap();
+    panic!(
+        "the policy differs from its reviewed grid:\n{diff}\nIf every line of this is meant, accept it:\n  cp {} shared/src/policy/grid.txt\n",
+        new.display()
+    );
+}
+
+#[test]
+fn every_actor_is_tried_with_every_kind_of_wish() {
+    for (name, actor) in &actors() {
+        for kind in Kind::ALL {
+            assert!(!lines_of(*kind, name, actor).is_empty(), "{name} {kind:?}");
+        }
+    }
+    assert!(Role::ALL.iter().all(|role| actors().iter().any(|(_, actor)| actor.role == *role)));
+}
+
+#[test]
+fn every_reason_and_every_permission_is_in_the_grid() {
+    for word in [
+        "allow",
+        "no_such_user",
+        "primary_admin_protected",
+        "self_change_forbidden",
+        "exceeds_own_permissions",
+        "above_ceiling",
+    ] {
+        assert!(REVIEWED.lines().any(|line| line.ends_with(word)), "{word}");
+    }
+    // Reading the audit trail is not a wish about users.
+    for permission in Permission::ALL.into_iter().filter(|permission| *permission != Permission::AuditRead) {
+        let word = format!("missing_permission {permission}");
+        assert!(REVIEWED.lines().any(|line| line.ends_with(&word)), "{word}");
+    }
+}

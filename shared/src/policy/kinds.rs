@@ -1,0 +1,51 @@
+//! For the tests of the policy: every kind of wish, so that none can be forgotten, and users to try them on.
+//!
+//! A new wish does not compile here until it has a kind, and then not in the grid and the properties until they treat it.
+
+use super::Wish;
+use crate::models::{Email, PartnerId, Permissions, PersonName, Role, Status, Timestamp, User, UserId};
+
+macro_rules! kinds {
+    ($($kind:ident),+ $(,)?) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Kind {
+            $($kind),+
+        }
+
+        impl Kind {
+            pub(super) const ALL: &[Self] = &[$(Self::$kind),+];
+
+            pub(super) fn of(wish: &Wish<'_>) -> Self {
+                match wish {
+                    $(Wish::$kind { .. } => Self::$kind,)+
+                }
+            }
+        }
+    };
+}
+
+kinds![ListUsers, GetUser, AddUser, EditUser, SetPassword, SetPermissions, ForceLogout, RemoveUser];
+
+/// A user of these powers; partners and users of one number are one.
+pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions) -> User {
+    let at = Timestamp::from_unix_millis(0);
+    User {
+        id: UserId::new(at, [number; 10]),
+        partner_id: PartnerId::new(at, [partner; 10]),
+        first_name: PersonName::parse("Ada").unwrap(),
+        last_name: PersonName::parse("Lovelace").unwrap(),
+        email: Email::parse("ada@example.com").unwrap(),
+        role,
+        permissions,
+        status: Status::Active,
+        must_change_password: false,
+        last_sign_in_at: None,
+        signed_out_at: None,
+        created_at: at,
+        created_by: None,
+        updated_at: at,
+        version: 1,
+        access_version: 1,
+        session_generation: 1,
+    }
+}

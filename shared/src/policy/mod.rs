@@ -1,0 +1,188 @@
+//! Who may do what: one pure function over the models, and nothing else. Deny by default, forbids first.
+//!
+//! The caller is known to be active and in a live session by the time it comes here; `session` sees to that.
+//! `grid.txt` beside this file spells every rule out, one line per combination, and a test holds it against the code.
+
+#[cfg(test)]
+mod grid;
+#[cfg(test)]
+mod kinds;
+#[cfg(test)]
+mod properties;
+
+use crate::models::{Permission, Permissions, Role, User};
+
+/// What somebody wants to do. A target is the user as stored now, of whatever partner.
+#[derive(Clone, Copy, Debug)]
+pub enum Wish<'a> {
+    /// See all users of one's partner.
+    ListUsers,
+    /// See one user.
+    GetUser {
+        /// Who is read.
+        target: &'a User,
+    },
+    /// Add a user to one's partner.
+    AddUser {
+        /// Role of the new user.
+        role: Role,
+        /// What the new user may do.
+        permissions: &'a Permissions,
+    },
+    /// Change the name of a user, or the email too.
+    EditUser {
+        /// Who is edited.
+        target: &'a User,
+        /// Whether the email is to change.
+        email: bool,
+    },
+    /// Give a user a new password.
+    SetPassword {
+        /// Whose password it is.
+        target: &'a User,
+    },
+    /// Change what a user is and may do.
+    SetPermissions {
+        /// Who is changed.
+        target: &'a User,
+        /// The new role.
+        role: Role,
+        /// The new permissions.
+        permissions: &'a Permissions,
+    },
+    /// End every session of a user.
+    ForceLogout {
+        /// Who is signed out.
+        target: &'a User,
+    },
+    /// Remove a user.
+    RemoveUser {
+        /// Who is removed.
+        target: &'a User,
+    },
+}
+
+/// Why a wish is not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The target is another partner's; to the actor it must look as if it did not exist.
+    #[error("there is no such user")]
+    NoSuchUser,
+    /// Only the primary admin changes the primary admin.
+    #[error("the primary admin can only be changed by the primary admin")]
+    PrimaryAdminProtected,
+    /// Nobody changes their own role or permissions, or removes themselves.
+    #[error("you cannot change your own role or permissions, or remove yourself")]
+    SelfChangeForbidden,
+    /// The actor lacks the permission that this takes.
+    #[error("this needs the permission `{0}`")]
+    MissingPermission(Permission),
+    /// The target holds, or is to hold, something that the actor does not.
+    #[error("this user holds, or would hold, permissions that you do not hold yourself")]
+    ExceedsOwnPermissions,
+    /// The permissions are more than the role can hold, or the role is one that is never granted.
+    #[error("the role cannot hold these permissions, or cannot be granted at all")]
+    AboveCeiling,
+}
+
+/// Decides whether `actor` may do what it wishes; the first reason against it wins.
+pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
+    let target = wish.target();
+    let own = target.is_some_and(|target| target.id == actor.id);
+    let changed_other = target.filter(|_| wish.is_change() && !own);
+
+    if target.is_some_and(|target| target.partner_id != actor.partner_id) {
+        return Err(Denied::NoSuchUser);
+    }
+    if changed_other.is_some_and(User::is_primary_admin) {
+        return Err(Denied::PrimaryAdminProtected);
+    }
+    if own && wish.is_forbidden_to_oneself() {
+        return Err(Denied::SelfChangeForbidden);
+    }
+    if let Some(needed) = wish.needed_permission(own)
+        && !actor.permissions.contains(needed)
+    {
+        return Err(Denied::MissingPermission(needed));
+    }
+    // No acting upward: who may set the password of somebody can become that somebody.
+    if changed_other.is_some_and(|target| !target.permissions.is_subset_of(&actor.permissions)) {
+        return Err(Denied::ExceedsOwnPermissions);
+    }
+    if let Some((role, permissions)) = wish.grant() {
+        if !permissions.is_subset_of(&actor.permissions) {
+            return Err(Denied::ExceedsOwnPermissions);
+        }
+        if role == Role::PrimaryAdmin || !permissions.is_subset_of(&role.ceiling()) {
+            return Err(Denied::AboveCeiling);
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Wish<'a> {
+    fn target(&self) -> Option<&'a User> {
+        match *self {
+            Self::ListUsers | Self::AddUser { .. } => None,
+            Self::GetUser { target }
+            | Self::EditUser { target, .. }
+            | Self::SetPassword { target }
+            | Self::SetPermissions { target, .. }
+            | Self::ForceLogout { target }
+            | Self::RemoveUser { target } => Some(target),
+        }
+    }
+
+    fn is_change(&self) -> bool {
+        match self {
+            Self::ListUsers | Self::GetUser { .. } => false,
+            Self::AddUser { .. }
+            | Self::EditUser { .. }
+            | Self::SetPassword { .. }
+            | Self::SetPermissions { .. }
+            | Self::ForceLogout { .. }
+            | Self::RemoveUser { .. } => true,
+        }
+    }
+
+    fn is_forbidden_to_oneself(&self) -> bool {
+        match self {
+            Self::SetPermissions { .. } | Self::RemoveUser { .. } => true,
+            Self::ListUsers
+            | Self::GetUser { .. }
+            | Self::AddUser { .. }
+            | Self::EditUser { .. }
+            | Self::SetPassword { .. }
+            | Self::ForceLogout { .. } => false,
+        }
+    }
+
+    /// The permission that this takes; none where it is everybody's right over their own record.
+    fn needed_permission(&self, own: bool) -> Option<Permission> {
+        match self {
+            Self::ListUsers => Some(Permission::UsersRead),
+            Self::GetUser { .. } => (!own).then_some(Permission::UsersRead),
+            Self::AddUser { .. } => Some(Permission::UsersAdd),
+            Self::EditUser { email, .. } => (!own || *email).then_some(Permission::UsersEdit),
+            Self::SetPassword { .. } => (!own).then_some(Permission::UsersEdit),
+            Self::SetPermissions { .. } => Some(Permission::UsersSetPermissions),
+            Self::ForceLogout { .. } => (!own).then_some(Permission::UsersForceLogout),
+            Self::RemoveUser { .. } => Some(Permission::UsersRemove),
+        }
+    }
+
+    /// What a user would hold afterwards, for the wishes that give something.
+    fn grant(&self) -> Option<(Role, &'a Permissions)> {
+        match *self {
+            Self::AddUser { role, permissions } | Self::SetPermissions { role, permissions, .. } => {
+                Some((role, permissions))
+            }
+            Self::ListUsers
+            | Self::GetUser { .. }
+            | Self::EditUser { .. }
+            | Self::SetPassword { .. }
+            | Self::ForceLogout { .. }
+            | Self::RemoveUser { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! One transaction is the whole change: what changes, the audit event, and the conditions under which it was decided.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use serde::Serialize;
+
+use super::attempts::Counter;
+use super::audit::Event;
+use super::expression::{Expression, number, text};
+use super::items::{
+    ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem, last_sign_in_key,
+};
+use super::keys::{self, Key, Place};
+use super::marks::Mark;
+use super::read::Item;
+use super::{Store, StoreError, USER_LIMIT};
+use crate::error::{Cause, Failure};
+use crate::models::{Email, PartnerId, Timestamp, User, UserId};
+use crate::random;
+
+/// Whose condition a transaction rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The actor's authority.
+    Actor,
+    /// The actor's session.
+    Session,
+    /// The user who is changed.
+    Target,
+    /// That an email is free.
+    Email,
+    /// That there is room for one more user.
+    Partner,
+    /// The digest that was checked.
+    Credential,
+    /// A challenge that nobody has used.
+    Challenge,
+    /// What is written whatever stands there.
+    Unconditional,
+    /// That nothing is written over: ids are new, so it never fails.
+    New,
+}
+
+/// Why a transaction was not committed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// These conditions do not hold.
+    #[error("conditions do not hold: {0:?}")]
+    Refused(Vec<Part>),
+    /// DynamoDB could not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        let parts = match error {
+            CommitError::Store(error) => return error.into(),
+            CommitError::Refused(parts) => parts,
+        };
+        let moved = |part: &Part| {
+            matches!(part, Part::Actor | Part::Session | Part::Target | Part::Credential | Part::Challenge)
+        };
+        if parts.iter().any(moved) {
+            Self::Moved
+        } else if parts.contains(&Part::Email) {
+            Self::EmailTaken
+        } else if parts.contains(&Part::Partner) {
+            Self::UserLimitReached
+        } else {
+            Self::Internal(Cause::new("commit", &CommitError::Refused(parts)))
+        }
+    }
+}
+
+/// A transaction in the making.
+#[derive(Debug)]
+pub struct Change<'store> {
+    store: &'store Store,
+    operations: Vec<(Part, TransactWriteItem)>,
+    /// The first fault met while it was made; `commit` tells it.
+    fault: Option<StoreError>,
+}
+
+impl Store {
+    /// An empty transaction.
+    pub fn change(&self) -> Change<'_> {
+        Change { store: self, operations: Vec::new(), fault: None }
+    }
+}
+
+impl Change<'_> {
+    /// The actor has the authority that the decision read. Not for an actor who is the target: there the target's
+    /// version says it, and two operations on one item are not possible.
+    pub fn check_actor(&mut self, actor: &User) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("access_version", "=", number(actor.access_version));
+        self.check(Part::Actor, &Key::user(&actor.partner_id, &actor.id).place, expression);
+    }
+
+    /// The session still stands.
+    pub fn check_session(&mut self, user: &UserId, session_id: &str) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        self.check(Part::Session, &Key::session(user, session_id).place, expression);
+    }
+
+    /// The digest is the one that was read.
+    pub fn check_credential(&mut self, user: &UserId, version: u64) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("version", "=", number(version));
+        self.check(Part::Credential, &Key::credential(user).place, expression);
+    }
+
+    /// A new partner with its first user.
+    pub fn add_partner(&mut self, partner: &PartnerItem, primary_admin: &User) {
+        self.put_new(Part::New, &Key::partner(&primary_admin.partner_id).place, partner);
+        self.put_user(primary_admin);
+    }
+
+    /// One more user.
+    pub fn add_user(&mut self, user: &User) {
+        self.put_user(user);
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("user_count", "<", number(USER_LIMIT));
+        expression.add("user_count", 1);
+        self.update(Part::Partner, &Key::partner(&user.partner_id).place, expression);
+    }
+
+    fn put_user(&mut self, user: &User) {
+        self.put_new(Part::New, &Key::user(&user.partner_id, &user.id).place, &UserItem::from(user.clone()));
+        self.put_email(user);
+    }
+
+    fn put_email(&mut self, user: &User) {
+        let item = EmailItem { partner_id: user.partner_id.clone(), user_id: user.id.clone() };
+        self.put_new(Part::Email, &Key::email(&user.email, &user.partner_id).place, &item);
+    }
+
+    fn delete_email(&mut self, user: &User) {
+        let mut expression = Expression::default();
+        expression.when("user_id", "=", text(user.id.as_str()));
+        self.delete(Part::Target, &Key::email(&user.email, &user.partner_id).place, expression);
+    }
+
+    /// Turns `before` into `after`: only what differs, only if `before` is what is there. Moves the email's entry along.
+    pub fn change_user(&mut self, before: &User, after: &User) {
+        self.turn_user(before, after, Expression::default());
+    }
+
+    /// As [`change_user`](Self::change_user), and only if the user has not signed in since `before` was read.
+    pub fn change_user_unless_signed_in(&mut self, before: &User, after: &User) {
+        let mut expression = Expression::default();
+        match before.last_sign_in_at {
+            Some(at) => expression.when("last_sign_in_at", "=", text(at.to_string())),
+            None => expression.when("last_sign_in_at", "=", AttributeValue::Null(true)),
+        }
+        self.turn_user(before, after, expression);
+    }
+
+    fn turn_user(&mut self, before: &User, after: &User, mut expression: Expression) {
+        expression.when_present();
+        expression.when("version", "=", number(before.version));
+        expression.when("access_version", "=", number(before.access_version));
+        let items = (item(&UserItem::from(before.clone())), item(&UserItem::from(after.clone())));
+        let (Some(old), Some(new)) = (self.sound(items.0), self.sound(items.1)) else { return };
+        for (attribute, value) in &new {
+            if old.get(attribute) != Some(value) {
+                expression.set(attribute, value.clone());
+            }
+        }
+        self.update(Part::Target, &Key::user(&before.partner_id, &before.id).place, expression);
+        if !before.email.same_address(&after.email) {
+            self.delete_email(before);
+            self.put_email(after);
+        }
+    }
+
+    /// Takes a user out, with email and credential. Sessions mean nothing without the user, and expire.
+    pub fn remove_user(&mut self, user: &User) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("version", "=", number(user.version));
+        expression.when("access_version", "=", number(user.access_version));
+        self.delete(Part::Target, &Key::user(&user.partner_id, &user.id).place, expression);
+        self.delete_email(user);
+        self.delete(Part::Unconditional, &Key::credential(&user.id).place, Expression::default());
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.add("user_count", -1);
+        self.update(Part::Partner, &Key::partner(&user.partner_id).place, expression);
+    }
+
+    /// A sign-in: only while the user is active and in the generation that was read.
+    pub fn note_sign_in(&mut self, user: &User, at: Timestamp) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("session_generation", "=", number(user.session_generation));
+        expression.when("status", "=", text(crate::models::Status::Active.as_str()));
+        expression.set("last_sign_in_at", text(at.to_string()));
+        expression.set("last_sign_in_key", text(last_sign_in_key(&user.id, Some(at))));
+        self.update(Part::Target, &Key::user(&user.partner_id, &user.id).place, expression);
+    }
+
+    /// The end of the user's present generation is due in Cognito.
+    pub fn end_generation(&mut self, user: &User, at: Timestamp) {
+        let mark = Mark::new(user, at);
+        self.put(Part::Unconditional, &mark.place(), &mark, Expression::default());
+    }
+
+    /// A new user's credential.
+    pub fn add_credential(&mut self, user: &UserId, credential: &CredentialItem) {
+        self.put_new(Part::New, &Key::credential(user).place, credential);
+    }
+
+    /// The whole credential anew, if `before` is the one that is there.
+    pub fn change_credential(&mut self, user: &UserId, before: &CredentialItem, after: &CredentialItem) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("version", "=", number(before.version));
+        let Some(new) = self.sound(item(after)) else { return };
+        for (attribute, value) in new {
+            expression.set(&attribute, value);
+        }
+        self.update(Part::Credential, &Key::credential(user).place, expression);
+    }
+
+    /// A new session.
+    pub fn add_session(&mut self, user: &UserId, session_id: &str, session: &SessionItem) {
+        self.put_new(Part::New, &Key::session(user, session_id).place, session);
+    }
+
+    /// Ends the session that a request came with, if it still stands.
+    pub fn end_own_session(&mut self, user: &UserId, session_id: &str) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        self.delete(Part::Session, &Key::session(user, session_id).place, expression);
+    }
+
+    /// Ends a session, whether or not it still stands.
+    pub fn end_session(&mut self, user: &UserId, session_id: &str) {
+        self.delete(Part::Unconditional, &Key::session(user, session_id).place, Expression::default());
+    }
+
+    /// A new challenge.
+    pub fn add_challenge(&mut self, user: &UserId, secret: &str, challenge: &ChallengeItem) {
+        self.put_new(Part::New, &Key::challenge(user, secret).place, challenge);
+    }
+
+    /// Uses a challenge up, if nobody has.
+    pub fn use_challenge(&mut self, user: &UserId, secret: &str) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        self.delete(Part::Challenge, &Key::challenge(user, secret).place, expression);
+    }
+
+    /// Remembers from where an email signs in.
+    pub fn know_address(&mut self, email: &Email, address: &str, item: &KnownAddressItem) {
+        self.put(Part::Unconditional, &Key::known_address(email, address).place, item, Expression::default());
+    }
+
+    /// Forgets the attempts that a counter has counted.
+    pub fn clear_counter(&mut self, counter: &Counter) {
+        self.delete(Part::Unconditional, counter.place(), Expression::default());
+    }
+
+    /// The audit event. Every change has exactly one.
+    pub fn record(&mut self, partner: &PartnerId, event: &Event) {
+        self.put_new(Part::New, &keys::event(partner, event.id()), event);
+    }
+
+    /// Commits. A transaction that met another is tried again, with jitter, until the function's time is up.
+    ///
+    /// # Errors
+    /// [`CommitError`]: nothing was committed. When the future is dropped, or the store is unavailable, the whole change
+    /// may have been committed, or nothing.
+    pub async fn commit(self) -> Result<(), CommitError> {
+        if let Some(fault) = self.fault {
+            return Err(fault.into());
+        }
+        let (parts, operations): (Vec<Part>, Vec<TransactWriteItem>) = self.operations.into_iter().unzip();
+        // The same token for every try: DynamoDB carries out at most one of them.
+        let token = random::token().map_err(|_| StoreError::Unavailable("no random bytes".to_owned()))?;
+        let token: String = token.chars().take(36).collect();
+        for attempt in 0_u32.. {
+            let result = self
+                .store
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(operations.clone()))
+                .client_request_token(&token)
+                .send()
+                .await;
+            let Err(error) = result else { return Ok(()) };
+            match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                    let codes: Vec<&str> =
+                        canceled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
+                    let refused: Vec<Part> = codes
+                        .iter()
+                        .zip(&parts)
+                        .filter(|(code, _)| **code == "ConditionalCheckFailed")
+                        .map(|(_, part)| *part)
+                        .collect();
+                    if !refused.is_empty() {
+                        return Err(CommitError::Refused(refused));
+                    }
+                    let passing = |code: &&str| {
+                        matches!(
+                            *code,
+                            "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+                        )
+                    };
+                    if !codes.iter().all(passing) {
+                        return Err(StoreError::Refused(format!("TransactWriteItems: {codes:?}")).into());
+                    }
+                }
+                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
+                Some(_) | None if error.code() == Some("TransactionConflictException") => {}
+                Some(_) | None => return Err(StoreError::from_sdk("TransactWriteItems", &error).into()),
+            }
+            tokio::time::sleep(jitter(attempt)).await;
+        }
+        Err(StoreError::Unavailable("TransactWriteItems: conflicts without end".to_owned()).into())
+    }
+
+    fn put_new(&mut self, part: Part, place: &Place, value: &impl Serialize) {
+        let mut expression = Expression::default();
+        expression.when_absent();
+        self.put(part, place, value, expression);
+    }
+
+    fn put(&mut self, part: Part, place: &Place, value: &impl Serialize, expression: Expression) {
+        let Some(mut attributes) = self.sound(item(value)) else { return };
+        attributes.extend(place.attributes());
+        let Some(table) = self.table(place) else { return };
+        let written = expression.write();
+        let put = Put::builder()
+            .table_name(table)
+            .set_item(Some(attributes))
+            .set_condition_expression(written.condition)
+            .set_expression_attribute_names(written.names)
+            .set_expression_attribute_values(written.values)
+            .build();
+        self.push(part, put.map(|put| TransactWriteItem::builder().put(put).build()));
+    }
+
+    fn update(&mut self, part: Part, place: &Place, expression: Expression) {
+        let Some(table) = self.table(place) else { return };
+        let written = expression.write();
+        let update = Update::builder()
+            .table_name(table)
+            .set_key(Some(place.attributes()))
+            .update_expression(written.update)
+            .set_condition_expression(written.condition)
+            .set_expression_attribute_names(written.names)
+            .set_expression_attribute_values(written.values)
+            .build();
+        self.push(part, update.map(|update| TransactWriteItem::builder().update(update).build()));
+    }
+
+    fn delete(&mut self, part: Part, place: &Place, expression: Expression) {
+        let Some(table) = self.table(place) else { return };
+        let written = expression.write();
+        let delete = Delete::builder()
+            .table_name(table)
+            .set_key(Some(place.attributes()))
+            .set_condition_expression(written.condition)
+            .set_expression_attribute_names(written.names)
+            .set_expression_attribute_values(written.values)
+            .build();
+        self.push(part, delete.map(|delete| TransactWriteItem::builder().delete(delete).build()));
+    }
+
+    fn check(&mut self, part: Part, place: &Place, expression: Expression) {
+        let Some(table) = self.table(place) else { return };
+        let written = expression.write();
+        let check = ConditionCheck::builder()
+            .table_name(table)
+            .set_key(Some(place.attributes()))
+            .set_condition_expression(written.condition)
+            .set_expression_attribute_names(written.names)
+            .set_expression_attribute_values(written.values)
+            .build();
+        self.push(part, check.map(|check| TransactWriteItem::builder().condition_check(check).build()));
+    }
+
+    fn push(
+        &mut self,
+        part: Part,
+        operation: Result<TransactWriteItem, aws_smithy_types::error::operation::BuildError>,
+    ) {
+        let operation = operation.map_err(|error| StoreError::Refused(error.to_string()));
+        if let Some(operation) = self.sound(operation) {
+            self.operations.push((part, operation));
+        }
+    }
+
+    fn table(&mut self, place: &Place) -> Option<String> {
+        let name = self.store.name_of(place.table).map(str::to_owned);
+        self.sound(name)
+    }
+
+    fn sound<T>(&mut self, result: Result<T, StoreError>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault.get_or_insert(error);
+                None
+            }
+        }
+    }
+}
+
+fn item(value: &impl Serialize) -> Result<Item, StoreError> {
+    Ok(serde_dynamo::to_item(value)?)
+}
+
+/// Up to 10 ms, doubled with each attempt to at most 640 ms.
+fn jitter(attempt: u32) -> Duration {
+    let most = 10_u64 << attempt.min(6);
+    let random = random::bytes::<8>().map_or(most, u64::from_le_bytes);
+    Duration::from_millis(random % most + 1)
+}

@@ -1,0 +1,90 @@
+//! Writes DynamoDB's condition and update expressions, with placeholders for every name and value.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+/// Names and values of one operation, and its two expressions.
+#[derive(Debug, Default)]
+pub(super) struct Expression {
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+    conditions: Vec<String>,
+    sets: Vec<String>,
+    adds: Vec<String>,
+}
+
+impl Expression {
+    pub(super) fn name(&mut self, attribute: &str) -> String {
+        let placeholder = format!("#{attribute}");
+        self.names.insert(placeholder.clone(), attribute.to_owned());
+        placeholder
+    }
+
+    pub(super) fn value(&mut self, value: AttributeValue) -> String {
+        let placeholder = format!(":v{}", self.values.len());
+        self.values.insert(placeholder.clone(), value);
+        placeholder
+    }
+
+    pub(super) fn when_absent(&mut self) {
+        let pk = self.name("pk");
+        self.conditions.push(format!("attribute_not_exists({pk})"));
+    }
+
+    pub(super) fn when_present(&mut self) {
+        let pk = self.name("pk");
+        self.conditions.push(format!("attribute_exists({pk})"));
+    }
+
+    pub(super) fn when(&mut self, attribute: &str, operator: &str, value: AttributeValue) {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.conditions.push(format!("{name} {operator} {value}"));
+    }
+
+    pub(super) fn when_text(&mut self, condition: String) {
+        self.conditions.push(condition);
+    }
+
+    pub(super) fn set(&mut self, attribute: &str, value: AttributeValue) {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.sets.push(format!("{name} = {value}"));
+    }
+
+    pub(super) fn add(&mut self, attribute: &str, amount: i64) {
+        let (name, value) = (self.name(attribute), self.value(number(amount)));
+        self.adds.push(format!("{name} {value}"));
+    }
+
+    pub(super) fn write(self) -> Written {
+        let update = [("SET", self.sets), ("ADD", self.adds)]
+            .into_iter()
+            .filter(|(_, clauses)| !clauses.is_empty())
+            .map(|(verb, clauses)| format!("{verb} {}", clauses.join(", ")))
+            .collect::<Vec<_>>()
+            .join(" ");
+        Written {
+            condition: (!self.conditions.is_empty()).then(|| self.conditions.join(" AND ")),
+            update,
+            names: (!self.names.is_empty()).then_some(self.names),
+            values: (!self.values.is_empty()).then_some(self.values),
+        }
+    }
+}
+
+/// An expression as DynamoDB takes it: absent parts must not be there at all.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) condition: Option<String>,
+    pub(super) update: String,
+    pub(super) names: Option<HashMap<String, String>>,
+    pub(super) values: Option<HashMap<String, AttributeValue>>,
+}
+
+pub(super) fn number(number: impl std::fmt::Display + Copy) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+pub(super) fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}

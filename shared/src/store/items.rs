@@ -1,0 +1,174 @@
+//! What is stored, besides its key. Times are RFC 3339, but for `expires_at`: seconds since 1970, as DynamoDB's TTL needs
+//! them. TTL deletes late, so whoever reads checks it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::models::{Email, PartnerId, PartnerName, PersonName, Timestamp, User, UserId, fold};
+use crate::passwords::Digests;
+
+/// A partner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartnerItem {
+    /// Its name.
+    pub name: PartnerName,
+    /// Who owns the portal.
+    pub primary_admin_id: UserId,
+    /// How many users there are.
+    pub user_count: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A user, with the keys of the sorted lists.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserItem {
+    /// The user.
+    #[serde(flatten)]
+    pub user: User,
+    name_key: String,
+    email_key: String,
+    last_sign_in_key: String,
+}
+
+/// Lower than any character of a name, so that "de" + "Zoe" comes before "de la" + "Ann".
+const SEPARATOR: char = '\u{1}';
+
+/// Bytes of one folded name in a key: two of them and an id stay within an index key's 1,024 bytes.
+const NAME_BYTES: usize = 450;
+
+impl From<User> for UserItem {
+    fn from(user: User) -> Self {
+        let last = name_in_key(&user.last_name);
+        let first = name_in_key(&user.first_name);
+        Self {
+            name_key: format!("{last}{SEPARATOR}{first}{SEPARATOR}{}", user.id),
+            email_key: email_key(&user.email),
+            last_sign_in_key: last_sign_in_key(&user.id, user.last_sign_in_at),
+            user,
+        }
+    }
+}
+
+fn name_in_key(name: &PersonName) -> String {
+    let mut folded = fold(name.as_str());
+    while folded.len() > NAME_BYTES {
+        folded.pop();
+    }
+    folded
+}
+
+fn email_key(email: &Email) -> String {
+    email.normalized().to_owned()
+}
+
+/// Who never signed in sorts before who did.
+pub(super) fn last_sign_in_key(user: &UserId, at: Option<Timestamp>) -> String {
+    at.map_or_else(|| format!("-#{user}"), |at| format!("{at}#{user}"))
+}
+
+/// That an email is taken within a partner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EmailItem {
+    /// The partner.
+    pub partner_id: PartnerId,
+    /// Who has the email there.
+    pub user_id: UserId,
+}
+
+/// What a user signs in with.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CredentialItem {
+    /// Grows by one with every change.
+    pub version: u64,
+    /// The password's digest and the previous ones.
+    pub digests: Digests,
+    /// The user must choose a new password at the next sign-in.
+    pub must_change: bool,
+    /// Until when the password that must be changed can be used.
+    pub must_change_by: Option<Timestamp>,
+    /// When the password was set.
+    pub changed_at: Timestamp,
+    /// The password of the user's Cognito users. Given to nobody.
+    pub machine_secret: String,
+}
+
+/// How long a password can be used that the user must change (OWASP ASVS 6.4.1: initial secrets are short-lived).
+const MUST_CHANGE_WITHIN: Duration = Duration::from_hours(7 * 24);
+
+impl CredentialItem {
+    /// The credential of a new user.
+    pub fn new(digests: Digests, must_change: bool, at: Timestamp, machine_secret: String) -> Self {
+        let must_change_by = must_change.then(|| at.plus(MUST_CHANGE_WITHIN));
+        Self { version: 1, digests, must_change, must_change_by, changed_at: at, machine_secret }
+    }
+
+    /// The credential with another password.
+    #[must_use]
+    pub fn changed(&self, digests: Digests, must_change: bool, at: Timestamp) -> Self {
+        Self { version: self.version + 1, ..Self::new(digests, must_change, at, self.machine_secret.clone()) }
+    }
+
+    /// The same password, hashed with today's parameters.
+    #[must_use]
+    pub fn renewed(&self, digests: Digests) -> Self {
+        Self { version: self.version + 1, digests, ..self.clone() }
+    }
+
+    /// Whether the password was to be changed and was not, in time.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.must_change && self.must_change_by.is_none_or(|by| by <= now)
+    }
+}
+
+impl std::fmt::Debug for CredentialItem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CredentialItem").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// A session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionItem {
+    /// The generation of the user's sessions that it belongs to.
+    pub generation: u64,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: i64,
+    /// Where it began.
+    pub address: String,
+    /// What the client called itself.
+    pub user_agent: String,
+}
+
+/// A sign-in that needs one more step.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChallengeItem {
+    /// The user's generation when it was made: void in any other.
+    pub generation: u64,
+    /// The credential's version when it was made: void with any other.
+    pub credential_version: u64,
+    /// When it ends by itself.
+    pub expires_at: i64,
+}
+
+/// An address from which an email signed in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KnownAddressItem {
+    /// When it is forgotten.
+    pub expires_at: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_names_stay_within_an_index_key() {
+        // U+FDFA folds to 18 characters.
+        let name = PersonName::parse(&"\u{fdfa}".repeat(100)).unwrap();
+        assert!(name_in_key(&name).len() <= NAME_BYTES);
+    }
+}

@@ -1,0 +1,148 @@
+//! Where each kind of item lives.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+use super::items::{ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem};
+use crate::models::{Email, EventId, PartnerId, UserId};
+
+/// One of the four tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Partners, users, email entries, marks.
+    Users,
+    /// Digests and machine secrets.
+    Credentials,
+    /// Sessions, challenges, counters: all that expires by itself.
+    Sessions,
+    /// The audit trail.
+    Audit,
+}
+
+/// The place of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    pub(super) table: Table,
+    pub(super) pk: String,
+    pub(super) sk: Option<String>,
+}
+
+impl Place {
+    fn new(table: Table, pk: String, sk: String) -> Self {
+        Self { table, pk, sk: Some(sk) }
+    }
+
+    pub(super) fn attributes(&self) -> HashMap<String, AttributeValue> {
+        let mut key = HashMap::from([("pk".to_owned(), AttributeValue::S(self.pk.clone()))]);
+        if let Some(sk) = &self.sk {
+            key.insert("sk".to_owned(), AttributeValue::S(sk.clone()));
+        }
+        key
+    }
+}
+
+/// The place of an item that is read as `T`.
+#[derive(Debug, Clone)]
+pub struct Key<T> {
+    pub(super) place: Place,
+    item: PhantomData<fn() -> T>,
+}
+
+impl<T> Key<T> {
+    fn at(place: Place) -> Self {
+        Self { place, item: PhantomData }
+    }
+
+    /// The place, for a read of several kinds of items at once.
+    pub fn place(&self) -> Place {
+        self.place.clone()
+    }
+}
+
+impl Key<PartnerItem> {
+    /// A partner.
+    pub fn partner(partner: &PartnerId) -> Self {
+        Self::at(Place::new(Table::Users, partition(partner), "PARTNER".to_owned()))
+    }
+}
+
+impl Key<UserItem> {
+    /// A user.
+    pub fn user(partner: &PartnerId, user: &UserId) -> Self {
+        Self::at(Place::new(Table::Users, partition(partner), user_sort_key(user)))
+    }
+}
+
+impl Key<EmailItem> {
+    /// The entry that keeps an email unique within a partner.
+    pub fn email(email: &Email, partner: &PartnerId) -> Self {
+        Self::at(Place::new(Table::Users, email_partition(email), partition(partner)))
+    }
+}
+
+impl Key<CredentialItem> {
+    /// A user's credential.
+    pub fn credential(user: &UserId) -> Self {
+        Self::at(Place { table: Table::Credentials, pk: user_sort_key(user), sk: None })
+    }
+}
+
+impl Key<SessionItem> {
+    /// A session, named by its tokens' `origin_jti`.
+    pub fn session(user: &UserId, origin_jti: &str) -> Self {
+        Self::at(Place::new(Table::Sessions, user_sort_key(user), format!("SESSION#{origin_jti}")))
+    }
+}
+
+impl Key<ChallengeItem> {
+    /// A challenge, known only by its token's hash.
+    pub fn challenge(user: &UserId, secret: &str) -> Self {
+        Self::at(Place::new(Table::Sessions, user_sort_key(user), format!("CHALLENGE#{}", hash(secret))))
+    }
+}
+
+impl Key<KnownAddressItem> {
+    /// That an email signed in from an address.
+    pub fn known_address(email: &Email, address: &str) -> Self {
+        Self::at(Place::new(
+            Table::Sessions,
+            format!("KNOWN#{}", hash(email.normalized())),
+            format!("ADDRESS#{address}"),
+        ))
+    }
+}
+
+pub(super) fn mark(partner: &PartnerId, user: &UserId, generation: u64) -> Place {
+    Place::new(Table::Users, partition(partner), format!("ENDED#{user}#{generation}"))
+}
+
+pub(super) fn counter(kind: &str, of: &str) -> Place {
+    // Hashed, so that what a client sends has no length or meaning here.
+    Place::new(Table::Sessions, format!("ATTEMPTS#{kind}#{}", hash(of)), "ATTEMPTS".to_owned())
+}
+
+pub(super) fn event(partner: &PartnerId, event: &EventId) -> Place {
+    Place::new(Table::Audit, partition(partner), event.as_str().to_owned())
+}
+
+pub(super) fn partition(partner: &PartnerId) -> String {
+    format!("PARTNER#{partner}")
+}
+
+pub(super) fn email_partition(email: &Email) -> String {
+    format!("EMAIL#{}", email.normalized())
+}
+
+pub(super) fn user_sort_key(user: &UserId) -> String {
+    format!("USER#{user}")
+}
+
+/// SHA-256, 43 characters. Enough for random tokens; passwords are hashed elsewhere.
+fn hash(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(text.as_bytes()))
+}

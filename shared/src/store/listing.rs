@@ -1,0 +1,208 @@
+//! Sorted lists of a partner's users, by strongly consistent local indexes: they read their own writes.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::keys::{email_partition, partition};
+use super::read::{Item, row, string};
+use super::{EmailItem, Store, StoreError, Table, UserItem};
+use crate::models::{Email, PartnerId, User};
+
+/// By what a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// Last, then first name, folded.
+    Name,
+    /// Email.
+    Email,
+    /// When the user was added.
+    CreatedAt,
+    /// The last sign-in; who never signed in counts as longest ago.
+    LastSignInAt,
+}
+
+impl Sort {
+    /// The index, and its sort key. Ids are in time order, so the table itself is sorted by creation.
+    fn index(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Name => Some(("by_name", "name_key")),
+            Self::Email => Some(("by_email", "email_key")),
+            Self::LastSignInAt => Some(("by_last_sign_in", "last_sign_in_key")),
+            Self::CreatedAt => None,
+        }
+    }
+}
+
+/// Which end comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The least first.
+    Ascending,
+    /// The greatest first.
+    Descending,
+}
+
+/// Where a page ends: the user's sort key in the table, and in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// `USER#…`.
+    pub sk: String,
+    /// The index's sort key; none when the table itself is read.
+    pub key: Option<String>,
+}
+
+/// Some users, in order.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The users.
+    pub users: Vec<User>,
+    /// Where the next page begins, if there is more.
+    pub next: Option<Position>,
+    /// How many match in all; counted only when users are filtered.
+    pub matching: usize,
+}
+
+impl Store {
+    /// Up to `limit` users after `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_users(
+        &self,
+        partner: &PartnerId,
+        (sort, order): (Sort, Order),
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut found: Vec<(Position, User)> = Vec::new();
+        let mut start = after.map(|position| exclusive_start(partner, sort, position));
+        loop {
+            // One more than asked for tells whether there is a next page.
+            let missing = limit.saturating_add(1).saturating_sub(found.len());
+            let (items, last) = self.query_users(partner, (sort, order), start, Some(missing)).await?;
+            for item in &items {
+                found.push((position(sort, item)?, row::<UserItem>(item)?.user));
+            }
+            start = last;
+            if start.is_none() || found.len() > limit {
+                return Ok(page(found, limit, 0));
+            }
+        }
+    }
+
+    /// Up to `limit` of the users that `matches` accepts, after `after`. Reads every user of the partner, since all that
+    /// match are counted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_users(
+        &self,
+        partner: &PartnerId,
+        (sort, order): (Sort, Order),
+        after: Option<&Position>,
+        limit: usize,
+        matches: impl Fn(&User) -> bool,
+    ) -> Result<Page, StoreError> {
+        let mut found: Vec<(Position, User)> = Vec::new();
+        let mut matching = 0;
+        let mut start = None;
+        loop {
+            let (items, last) = self.query_users(partner, (sort, order), start, None).await?;
+            for item in &items {
+                let user = row::<UserItem>(item)?.user;
+                if !matches(&user) {
+                    continue;
+                }
+                matching += 1;
+                let position = position(sort, item)?;
+                if found.len() <= limit && after.is_none_or(|after| position.comes_after(after, order)) {
+                    found.push((position, user));
+                }
+            }
+            start = last;
+            if start.is_none() {
+                return Ok(page(found, limit, matching));
+            }
+        }
+    }
+
+    async fn query_users(
+        &self,
+        partner: &PartnerId,
+        (sort, order): (Sort, Order),
+        start: Option<Item>,
+        limit: Option<usize>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(self.name_of(Table::Users)?)
+            .consistent_read(true)
+            .expression_attribute_values(":pk", AttributeValue::S(partition(partner)))
+            .scan_index_forward(order == Order::Ascending)
+            .set_limit(limit.and_then(|limit| i32::try_from(limit).ok()))
+            .set_exclusive_start_key(start);
+        let query = match sort.index() {
+            Some((index, _)) => query.index_name(index).key_condition_expression("pk = :pk"),
+            None => query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :user)")
+                .expression_attribute_values(":user", AttributeValue::S("USER#".to_owned())),
+        };
+        let answer = query.send().await.map_err(|error| StoreError::from_sdk("Query", &error))?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.filter(|key| !key.is_empty())))
+    }
+
+    /// Who has this email, partner by partner; at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn users_with_email(&self, email: &Email, limit: i32) -> Result<Vec<EmailItem>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(self.name_of(Table::Users)?)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(email_partition(email)))
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| StoreError::from_sdk("Query", &error))?;
+        answer.items.unwrap_or_default().iter().map(row).collect()
+    }
+}
+
+impl Position {
+    /// Keys of an index end in the user's id, or are unique as emails are: no two positions are equal.
+    fn comes_after(&self, other: &Self, order: Order) -> bool {
+        match order {
+            Order::Ascending => (&self.key, &self.sk) > (&other.key, &other.sk),
+            Order::Descending => (&self.key, &self.sk) < (&other.key, &other.sk),
+        }
+    }
+}
+
+fn page(found: Vec<(Position, User)>, limit: usize, matching: usize) -> Page {
+    let is_more = found.len() > limit;
+    let (mut positions, mut users): (Vec<Position>, Vec<User>) = found.into_iter().unzip();
+    positions.truncate(limit);
+    users.truncate(limit);
+    Page { users, next: positions.pop().filter(|_| is_more), matching }
+}
+
+fn position(sort: Sort, item: &Item) -> Result<Position, StoreError> {
+    let key = sort.index().map(|(_, attribute)| string(item, attribute)).transpose()?;
+    Ok(Position { sk: string(item, "sk")?, key })
+}
+
+fn exclusive_start(partner: &PartnerId, sort: Sort, position: &Position) -> Item {
+    let mut start = HashMap::from([
+        ("pk".to_owned(), AttributeValue::S(partition(partner))),
+        ("sk".to_owned(), AttributeValue::S(position.sk.clone())),
+    ]);
+    if let (Some((_, attribute)), Some(key)) = (sort.index(), &position.key) {
+        start.insert(attribute.to_owned(), AttributeValue::S(key.clone()));
+    }
+    start
+}

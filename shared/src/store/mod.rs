@@ -1,0 +1,106 @@
+//! DynamoDB: keys, items, reads, transactions. Knows models; nothing of policy, HTTP or Cognito.
+
+mod attempts;
+mod audit;
+mod change;
+mod cursor;
+mod expression;
+mod items;
+mod keys;
+mod listing;
+mod marks;
+mod read;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+pub use attempts::{Counter, CounterItem};
+pub use audit::{Actor, Event, Target};
+pub use change::{Change, Part};
+pub use items::{ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem};
+pub use keys::{Key, Place, Table};
+pub use listing::{Order, Page, Position, Sort};
+pub use marks::Mark;
+pub use read::{Rows, row};
+
+use crate::config::Config;
+use crate::error::{Cause, Failure};
+
+/// The most users that a partner can have.
+pub const USER_LIMIT: u64 = 10_000;
+
+/// The four tables.
+#[derive(Debug)]
+pub struct Store {
+    client: aws_sdk_dynamodb::Client,
+    users: Option<String>,
+    credentials: Option<String>,
+    sessions: Option<String>,
+    audit: Option<String>,
+}
+
+impl Store {
+    /// A store over the tables that the environment names.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            client: config.dynamodb(),
+            users: config.users_table.clone(),
+            credentials: config.credentials_table.clone(),
+            sessions: config.sessions_table.clone(),
+            audit: config.audit_table.clone(),
+        }
+    }
+
+    fn name_of(&self, table: Table) -> Result<&str, StoreError> {
+        let name = match table {
+            Table::Users => &self.users,
+            Table::Credentials => &self.credentials,
+            Table::Sessions => &self.sessions,
+            Table::Audit => &self.audit,
+        };
+        name.as_deref().ok_or(StoreError::NoTable(table))
+    }
+}
+
+/// Why DynamoDB could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Throttled or out of reach, also after trying again.
+    #[error("DynamoDB is unavailable: {0}")]
+    Unavailable(String),
+    /// It refused what we asked: our own fault.
+    #[error("DynamoDB refused: {0}")]
+    Refused(String),
+    /// An item cannot be read or written as what it should be.
+    #[error("an item has the wrong shape: {0}")]
+    Shape(#[from] serde_dynamo::Error),
+    /// The function has no name for this table in its environment.
+    #[error("no table name for {0:?} in the environment")]
+    NoTable(Table),
+}
+
+impl StoreError {
+    fn from_sdk<E: ProvideErrorMetadata, R: std::fmt::Debug>(what: &str, error: &SdkError<E, R>) -> Self {
+        // Messages of DynamoDB name tables, keys' names and limits, never values of ours.
+        let code = error.code().unwrap_or("no answer");
+        let text = format!("{what}: {code}: {}", error.message().unwrap_or("no message"));
+        let refused = matches!(
+            code,
+            "ValidationException"
+                | "ResourceNotFoundException"
+                | "AccessDeniedException"
+                | "UnrecognizedClientException"
+                | "SerializationException"
+        );
+        if refused { Self::Refused(text) } else { Self::Unavailable(text) }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let cause = Cause::new("store", &error);
+        match error {
+            StoreError::Unavailable(_) => Self::Unavailable(cause),
+            StoreError::Refused(_) | StoreError::Shape(_) | StoreError::NoTable(_) => Self::Internal(cause),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `POST /v1/users`.
+
+use portal_tests::{Client, Partner, new_partner, secrets, stack};
+use serde_json::json;
+
+#[tokio::test]
+async fn adding_needs_three_fields_and_chooses_the_rest() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let email = secrets::email("Ann");
+    let body = json!({ "first_name": "Ann", "last_name": "Lee", "email": email });
+
+    let answer = owner.post("/v1/users", &body).await.expect(201);
+
+    let id = answer.text_at("/id");
+    assert_eq!(answer.header("location"), format!("/v1/users/{id}"));
+    assert_eq!(answer.header("etag"), "\"1\"");
+    assert_eq!(answer.json["role"], "admin");
+    assert_eq!(answer.json["status"], "active");
+    assert_eq!(answer.json["must_change_password"], true);
+    assert_eq!(answer.json["created_by"], owner.id);
+    assert_eq!(answer.json["version"], 1);
+    assert!(answer.json["last_sign_in_at"].is_null());
+    let password = secrets::remembered(answer.text_at("/generated_password"));
+    assert!(password.chars().count() >= 15);
+    let again = owner.get(&format!("/v1/users/{id}")).await.expect(200);
+    assert!(again.user()["generated_password"].is_null(), "it is told once");
+    let signed_in = Client::new().sign_in(&email, &password).await.expect(200);
+    assert_eq!(signed_in.json["challenge"], "new_password_required");
+}
+
+#[tokio::test]
+async fn a_given_password_is_not_told_again() {
+    let partner = Partner::new().await;
+    let answer = partner.owner().add("Ann", "Lee").send().await.expect(201);
+    let told = answer.json.as_object().unwrap().get("generated_password");
+    assert!(told.is_some_and(serde_json::Value::is_null), "every field is there: {answer}");
+    assert_eq!(answer.json["must_change_password"], false);
+}
+
+#[tokio::test]
+async fn each_role_comes_with_its_default_permissions() {
+    let partner = Partner::new().await;
+    for (role, expected) in crate::set_permissions::DEFAULTS {
+        let answer = partner.owner().add("Ann", "Lee").role(role).send().await.expect(201);
+        assert_eq!(crate::set_permissions::of(&answer.json), expected, "{role}");
+    }
+}
+
+#[tokio::test]
+async fn permissions_replace_the_default_set() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").role("manager").permissions(&["audit.read", "users.read"]);
+    let answer = ann.send().await.expect(201);
+    assert_eq!(crate::set_permissions::of(&answer.json), ["audit.read", "users.read"]);
+    let none = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).send().await.expect(201);
+    assert_eq!(none.json["permissions"], json!([]));
+}
+
+#[tokio::test]
+async fn an_email_is_taken_in_any_case_of_letters() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    for email in [ann.email.clone(), ann.email.to_uppercase(), partner.owner().email.to_uppercase()] {
+        partner.owner().add("Bob", "Ray").email(&email).send().await.problem(409, "email_taken");
+    }
+}
+
+#[tokio::test]
+async fn an_email_is_kept_as_it_was_typed() {
+    let partner = Partner::new().await;
+    let email = secrets::email("ann").replace("ann", "Ann.O'Lee+Portal");
+    let answer = partner.owner().add("Ann", "Lee").email(&email).send().await.expect(201);
+    assert_eq!(answer.json["email"], email);
+}
+
+#[tokio::test]
+async fn another_partner_may_use_the_same_email() {
+    let partner = Partner::new().await;
+    let other = new_partner(&stack().ready, &secrets::email("owner"), Some(&secrets::password())).await;
+    partner.owner().add("Ann", "Lee").email(&other.email).created().await;
+}
+
+#[tokio::test]
+async fn names_of_any_script_are_kept() {
+    let partner = Partner::new().await;
+    let long = "é".repeat(100);
+    for (first, last) in [("李", "小龍"), ("Zoë", "O’Neill-Ångström"), ("Ναυσικά", "محمد"), (long.as_str(), "x")]
+    {
+        let answer = partner.owner().add("Ann", "Lee").with("first_name", first).with("last_name", last).send().await;
+        let answer = answer.expect(201);
+        assert_eq!((&answer.json["first_name"], &answer.json["last_name"]), (&json!(first), &json!(last)));
+    }
+}
+
+#[tokio::test]
+async fn a_manager_cannot_add_somebody_with_more_power() {
+    let partner = Partner::new().await;
+    let manager = partner.new_user("manager").await;
+    // The default role is admin.
+    manager.add("Ann", "Lee").send().await.problem(403, "exceeds_own_permissions");
+    manager.add("Ann", "Lee").role("admin").send().await.problem(403, "exceeds_own_permissions");
+    let more = manager.add("Ann", "Lee").role("manager").permissions(&["users.read", "audit.read"]).send().await;
+    more.problem(403, "exceeds_own_permissions");
+    manager.add("Ann", "Lee").role("manager").created().await;
+    manager.add("Ann", "Lee").role("viewer").created().await;
+}
+
+#[tokio::test]
+async fn a_viewer_adds_nobody() {
+    let partner = Partner::new().await;
+    let viewer = partner.new_user("viewer").await;
+    viewer.add("Ann", "Lee").role("viewer").send().await.problem(403, "missing_permission");
+}
+
+#[tokio::test]
+async fn nobody_becomes_another_primary_admin() {
+    let partner = Partner::new().await;
+    let answer = partner.owner().add("Ann", "Lee").role("primary_admin").send().await;
+    answer.problem(422, "validation_failed").names_field("role");
+}
+
+#[tokio::test]
+async fn permissions_above_the_ceiling_of_the_role_are_refused() {
+    let partner = Partner::new().await;
+    for (role, permission) in
+        [("viewer", "users.edit"), ("manager", "users.set_permissions"), ("manager", "users.remove")]
+    {
+        let answer = partner.owner().add("Ann", "Lee").role(role).permissions(&["users.read", permission]).send().await;
+        answer.problem(422, "validation_failed").names_field("permissions");
+    }
+}

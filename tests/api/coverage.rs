@@ -1,0 +1,245 @@
+//! No route without an authorization test: this walks the template's own routes and sends every kind of request to each.
+
+use portal_tests::rows::Rows;
+use portal_tests::template::{Route, functions};
+use portal_tests::{Actor, Answer, Client, Partner, User, secrets, stack};
+use serde_json::{Value, json};
+
+/// A status and a problem's code; an empty code for success.
+type Says = (u16, &'static str);
+
+/// What a route answers when everything but one thing is in order.
+struct Row {
+    route: &'static str,
+    /// A body that is in order.
+    body: fn() -> Value,
+    /// To whom the permission is missing.
+    too_little_permission: Says,
+    /// To an admin, about the primary admin.
+    primary_admin_as_target: Says,
+    /// About a user of another partner.
+    foreign_user: Says,
+}
+
+const OK: Says = (200, "");
+const NO_CONTENT: Says = (204, "");
+const MISSING: Says = (403, "missing_permission");
+const PROTECTED: Says = (403, "primary_admin_protected");
+const NOT_FOUND: Says = (404, "not_found");
+
+/// Every route that asks who is calling. One without `{user_id}` answers the same whoever the path does not name.
+const PROTECTED_ROUTES: [Row; 10] = [
+    Row {
+        route: "DELETE /v1/sessions/current",
+        body: || json!({}),
+        too_little_permission: NO_CONTENT,
+        primary_admin_as_target: NO_CONTENT,
+        foreign_user: NO_CONTENT,
+    },
+    Row {
+        route: "GET /v1/me",
+        body: || Value::Null,
+        too_little_permission: OK,
+        primary_admin_as_target: OK,
+        foreign_user: OK,
+    },
+    Row {
+        route: "GET /v1/users",
+        body: || Value::Null,
+        too_little_permission: MISSING,
+        primary_admin_as_target: OK,
+        foreign_user: OK,
+    },
+    Row {
+        route: "POST /v1/users",
+        body: || json!({ "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann"), "password": secrets::password() }),
+        too_little_permission: MISSING,
+        primary_admin_as_target: (201, ""),
+        foreign_user: (201, ""),
+    },
+    Row {
+        route: "GET /v1/users/{user_id}",
+        body: || Value::Null,
+        too_little_permission: MISSING,
+        primary_admin_as_target: OK,
+        foreign_user: NOT_FOUND,
+    },
+    Row {
+        route: "PATCH /v1/users/{user_id}",
+        body: || json!({ "first_name": "Anna" }),
+        too_little_permission: MISSING,
+        primary_admin_as_target: PROTECTED,
+        foreign_user: NOT_FOUND,
+    },
+    Row {
+        route: "PUT /v1/users/{user_id}/password",
+        body: || json!({ "password": secrets::password() }),
+        too_little_permission: MISSING,
+        primary_admin_as_target: PROTECTED,
+        foreign_user: NOT_FOUND,
+    },
+    Row {
+        route: "PUT /v1/users/{user_id}/permissions",
+        body: || json!({ "role": "viewer" }),
+        too_little_permission: MISSING,
+        primary_admin_as_target: PROTECTED,
+        foreign_user: NOT_FOUND,
+    },
+    Row {
+        route: "POST /v1/users/{user_id}/force-logout",
+        body: || Value::Null,
+        too_little_permission: MISSING,
+        primary_admin_as_target: PROTECTED,
+        foreign_user: NOT_FOUND,
+    },
+    Row {
+        route: "DELETE /v1/users/{user_id}",
+        body: || Value::Null,
+        too_little_permission: MISSING,
+        primary_admin_as_target: PROTECTED,
+        foreign_user: NOT_FOUND,
+    },
+];
+
+/// Every route for anybody, and what it says to an empty object.
+const PUBLIC_ROUTES: [(&str, Says); 3] = [
+    ("POST /v1/sessions", (422, "validation_failed")),
+    ("POST /v1/sessions/challenge", (422, "validation_failed")),
+    ("POST /v1/sessions/refresh", (401, "unauthenticated")),
+];
+
+fn routes(public: bool) -> Vec<String> {
+    let routes = functions().into_iter().flat_map(|function| function.routes);
+    let mut names: Vec<_> = routes.filter(|route| route.public == public).map(|Route { name, .. }| name).collect();
+    names.sort();
+    names
+}
+
+impl Row {
+    async fn send(&self, client: &Client, token: Option<&str>, target: &User) -> Answer {
+        let (method, path) = self.route.split_once(' ').unwrap();
+        let mut call = client.call(method, &path.replace("{user_id}", &target.id));
+        let body = (self.body)();
+        if !body.is_null() {
+            call = call.json(&body);
+        }
+        if let Some(token) = token {
+            call = call.bearer(token);
+        }
+        call.await
+    }
+
+    async fn as_actor(&self, actor: &Actor, target: &User) -> Answer {
+        self.send(&actor.client, Some(&actor.token), target).await
+    }
+}
+
+#[track_caller]
+fn check(case: &str, answer: &Answer, (status, code): Says) {
+    if code.is_empty() {
+        assert!(answer.status == status, "{case}: expected {status}, got {answer}");
+    } else {
+        assert!(answer.json["code"] == code, "{case}: expected {status} {code}, got {answer}");
+        answer.problem(status, code);
+    }
+}
+
+#[test]
+fn the_template_has_exactly_the_routes_that_are_covered() {
+    let mut protected: Vec<_> = PROTECTED_ROUTES.iter().map(|row| row.route.to_owned()).collect();
+    protected.sort();
+    assert_eq!(routes(false), protected, "a route needs its row in `PROTECTED_ROUTES`");
+    let mut public: Vec<_> = PUBLIC_ROUTES.iter().map(|(route, _)| (*route).to_owned()).collect();
+    public.sort();
+    assert_eq!(routes(true), public, "nothing is public but what is meant to be");
+}
+
+#[tokio::test]
+async fn a_public_route_asks_for_no_token() {
+    for (route, says) in PUBLIC_ROUTES {
+        let (method, path) = route.split_once(' ').unwrap();
+        check(route, &Client::new().call(method, path).json(&json!({})).await, says);
+    }
+}
+
+#[tokio::test]
+async fn no_token_stops_at_the_gateway() {
+    let partner = Partner::new().await;
+    let client = Client::new();
+    for row in &PROTECTED_ROUTES {
+        row.send(&client, None, partner.owner()).await.gateway(401, "Unauthorized");
+    }
+}
+
+#[tokio::test]
+async fn an_id_token_is_no_access_token() {
+    let partner = Partner::new().await;
+    let admin = partner.new_user("admin").await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let token = secrets::remembered(Rows::of(&stack().ready).id_token(&admin).await);
+    for row in &PROTECTED_ROUTES {
+        let answer = row.send(&admin.client, Some(&token), &ann).await;
+        check(row.route, &answer, (401, "unauthenticated"));
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_a_session_row_counts_for_nothing() {
+    let partner = Partner::new().await;
+    let admin = partner.new_user("admin").await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    // Tokens that Cognito gives to whoever knows the machine secret: valid, but of no sign-in of ours.
+    let token = secrets::remembered(Rows::of(&stack().ready).access_token(&admin).await);
+    for row in &PROTECTED_ROUTES {
+        let answer = row.send(&admin.client, Some(&token), &ann).await;
+        check(row.route, &answer, (401, "session_ended"));
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_signed_out_does_nothing() {
+    let partner = Partner::new().await;
+    let admin = partner.new_user("admin").await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    admin.sign_out().await.expect(204);
+    for row in &PROTECTED_ROUTES {
+        check(row.route, &row.as_actor(&admin, &ann).await, (401, "session_ended"));
+    }
+}
+
+#[tokio::test]
+async fn too_little_permission_is_refused() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).created().await;
+    let weak = partner.owner().add("Wea", "Kly").role("viewer").permissions(&[]).created().await;
+    for row in &PROTECTED_ROUTES {
+        // Signed in anew for each, since one of them signs out.
+        let weak = Client::new().signed_in(&weak).await;
+        check(row.route, &row.as_actor(&weak, &ann).await, row.too_little_permission);
+    }
+    assert_eq!(partner.owner().see(&ann).await["version"], 1, "nothing changed");
+}
+
+#[tokio::test]
+async fn a_user_of_another_partner_does_not_exist() {
+    let (partner, other) = (Partner::new().await, Partner::new().await);
+    let foreign = other.owner().add("Ann", "Lee").signed_in().await;
+    for row in &PROTECTED_ROUTES {
+        let owner = partner.owner().elsewhere().await;
+        check(row.route, &row.as_actor(&owner, &foreign).await, row.foreign_user);
+    }
+    foreign.is_signed_in().await;
+    assert_eq!(other.owner().see(&foreign).await["version"], 1, "nothing changed");
+}
+
+#[tokio::test]
+async fn the_primary_admin_is_protected_from_every_other_admin() {
+    let partner = Partner::new().await;
+    let admin = partner.owner().add("Ada", "Min").role("admin").created().await;
+    for row in &PROTECTED_ROUTES {
+        let admin = Client::new().signed_in(&admin).await;
+        check(row.route, &row.as_actor(&admin, partner.owner()).await, row.primary_admin_as_target);
+    }
+    partner.owner().is_signed_in().await;
+    assert_eq!(partner.owner().see(partner.owner()).await["version"], 1, "nothing changed");
+}

@@ -1,0 +1,73 @@
+//! `create-partner`, through the Invoke API.
+
+use portal_tests::{Client, Partner, invoke, new_partner, secrets, stack};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_given_password_signs_in_and_a_generated_one_must_be_changed() {
+    let ready = &stack().ready;
+    let given = new_partner(ready, &secrets::email("given"), Some(&secrets::password())).await;
+    let owner = Client::new().signed_in(&given).await;
+    let me = owner.get("/v1/me").await.expect(200);
+    assert_eq!(me.user()["role"], "primary_admin");
+    assert_eq!(me.json["must_change_password"], false);
+
+    let generated = new_partner(ready, &secrets::email("generated"), None).await;
+    let client = Client::new();
+    let session = client.challenged(&generated).await;
+    client.answer_challenge(&session, &secrets::password()).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_function_is_invoked_by_its_logical_id_too() {
+    let primary_admin = json!({ "first_name": "Olive", "last_name": "Owner", "email": secrets::email("olive") });
+    let input = json!({ "partner_name": "Acme", "primary_admin": primary_admin });
+    let answer = invoke(&stack().ready, "CreatePartnerFunction", &input).await.worked();
+    secrets::remembered(answer["generated_password"].as_str().unwrap());
+    assert!(answer["partner_id"].is_string());
+}
+
+#[tokio::test]
+async fn two_partners_neither_see_nor_touch_each_other() {
+    let (one, two) = (Partner::new().await, Partner::new().await);
+    let ann = two.owner().add("Ann", "Lee").created().await;
+    let body = json!({ "first_name": "Eve" });
+
+    let list = one.owner().get("/v1/users").await.expect(200);
+    assert_eq!(list.json["total"], 1);
+    assert_eq!(list.json["items"][0]["id"], one.owner().id);
+    let calls = [
+        one.owner().get(&ann.path()),
+        one.owner().edit(&ann, &body),
+        one.owner().set_password(&ann, &secrets::password(), &json!({})),
+        one.owner().set_permissions(&ann, &json!({ "role": "viewer" })),
+        one.owner().force_logout(&ann),
+        one.owner().remove(&ann),
+    ];
+    for call in calls {
+        call.await.problem(404, "not_found");
+    }
+    assert_eq!(two.owner().see(&ann).await["version"], 1);
+}
+
+#[tokio::test]
+async fn bad_input_is_a_function_error_that_names_the_field() {
+    let ready = &stack().ready;
+    let admin = json!({ "first_name": "Olive", "last_name": "Owner", "email": secrets::email("olive") });
+    let mut no_email = admin.clone();
+    no_email["email"] = "plain".into();
+    let mut weak = admin.clone();
+    weak["password"] = "short".into();
+    let inputs = [
+        (json!({ "primary_admin": admin }), "partner_name"),
+        (json!({ "partner_name": "", "primary_admin": admin }), "partner_name"),
+        (json!({ "partner_name": "Acme" }), "primary_admin"),
+        (json!({ "partner_name": "Acme", "primary_admin": no_email }), "email"),
+        (json!({ "partner_name": "Acme", "primary_admin": weak }), "password"),
+        (json!({ "partner_name": "Acme", "primary_admin": admin, "unheard_of": 1 }), "unheard_of"),
+    ];
+    for (input, field) in inputs {
+        let message = invoke(ready, "create-partner", &input).await.failed();
+        assert!(message.contains(field), "{field} in {message:?}");
+    }
+}

@@ -1,0 +1,144 @@
+//! `PATCH /v1/users/{user_id}`.
+
+use portal_tests::{Client, Partner, secrets};
+use serde_json::json;
+
+#[tokio::test]
+async fn an_edit_changes_what_it_names_and_nothing_else() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").role("manager").created().await;
+    let before = owner.see(&ann).await;
+
+    let answer = owner.edit(&ann, &json!({ "last_name": "Lee-Ray" })).await.expect(200);
+
+    let mut expected = before.clone();
+    expected["last_name"] = "Lee-Ray".into();
+    expected["version"] = 2.into();
+    expected["updated_at"] = answer.json["updated_at"].clone();
+    assert_eq!(*answer.user(), expected);
+    assert_eq!(answer.header("etag"), "\"2\"");
+    assert_eq!(owner.see(&ann).await, expected);
+    Client::new().signed_in(&ann).await;
+}
+
+#[tokio::test]
+async fn an_edited_email_signs_in_and_frees_the_old_one() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").signed_in().await;
+    let email = secrets::email("Ann");
+
+    owner.edit(&ann, &json!({ "email": email })).await.expect(200);
+
+    ann.is_signed_in().await;
+    let client = Client::new();
+    client.sign_in(&ann.email, &ann.password).await.problem(401, "unauthenticated");
+    client.sign_in(&email, &ann.password).await.expect(200);
+    owner.add("Bob", "Ray").email(&ann.email).created().await;
+    owner.add("Bob", "Ray").email(&email).send().await.problem(409, "email_taken");
+}
+
+#[tokio::test]
+async fn an_email_can_change_its_capitals() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let email = ann.email.to_uppercase();
+    let answer = partner.owner().edit(&ann, &json!({ "email": email })).await.expect(200);
+    assert_eq!(answer.json["email"], email);
+    partner.owner().add("Bob", "Ray").email(&ann.email).send().await.problem(409, "email_taken");
+}
+
+#[tokio::test]
+async fn an_email_that_another_user_has_is_taken() {
+    let partner = Partner::new().await;
+    let (ann, bob) =
+        (partner.owner().add("Ann", "Lee").created().await, partner.owner().add("Bob", "Ray").created().await);
+    let answer = partner.owner().edit(&ann, &json!({ "email": bob.email.to_uppercase() })).await;
+    answer.problem(409, "email_taken");
+    assert_eq!(partner.owner().see(&ann).await["version"], 1);
+}
+
+#[tokio::test]
+async fn a_stale_if_match_changes_nothing() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").created().await;
+    let rename = |name: &str| owner.edit(&ann, &json!({ "first_name": name }));
+
+    let first = rename("Anna").if_match("\"1\"").await.expect(200);
+    rename("Annie").if_match("\"1\"").await.problem(412, "version_mismatch");
+    assert_eq!(owner.see(&ann).await["first_name"], "Anna");
+    rename("Annie").if_match(first.header("etag")).await.expect(200);
+    rename("Anne").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_stale_if_match_stops_every_change() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").created().await;
+    owner.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+    let changes = [
+        owner.set_password(&ann, &secrets::password(), &json!({})),
+        owner.set_permissions(&ann, &json!({ "role": "viewer" })),
+        owner.force_logout(&ann),
+        owner.remove(&ann),
+    ];
+    for change in changes {
+        change.if_match("\"1\"").await.problem(412, "version_mismatch");
+    }
+    assert_eq!(owner.see(&ann).await["version"], 2);
+    owner.remove(&ann).if_match("\"2\"").await.expect(204);
+}
+
+#[tokio::test]
+async fn everybody_edits_their_own_name() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).signed_in().await;
+    let answer = ann.edit(&ann, &json!({ "first_name": "Anna", "last_name": "Ray" })).await.expect(200);
+    assert_eq!((&answer.json["first_name"], &answer.json["last_name"]), (&json!("Anna"), &json!("Ray")));
+}
+
+#[tokio::test]
+async fn the_own_email_needs_the_permission_to_edit() {
+    let partner = Partner::new().await;
+    let viewer = partner.new_user("viewer").await;
+    let edit = json!({ "first_name": "Vera", "email": secrets::email("vera") });
+    viewer.edit(&viewer, &edit).await.problem(403, "missing_permission");
+    assert_eq!(partner.owner().see(&viewer).await["version"], 1);
+    for role in ["manager", "admin"] {
+        let user = partner.new_user(role).await;
+        user.edit(&user, &json!({ "email": secrets::email(role) })).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn only_the_primary_admin_edits_the_primary_admin() {
+    let partner = Partner::new().await;
+    let admin = partner.new_user("admin").await;
+    let edit = json!({ "first_name": "Oscar" });
+    admin.edit(partner.owner(), &edit).await.problem(403, "primary_admin_protected");
+    partner.owner().edit(partner.owner(), &edit).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_manager_edits_equals_and_nobody_above() {
+    let partner = Partner::new().await;
+    let manager = partner.new_user("manager").await;
+    let edit = json!({ "first_name": "Edith" });
+    let equal = partner.owner().add("Ann", "Lee").role("manager").created().await;
+    let admin = partner.owner().add("Bob", "Ray").role("admin").created().await;
+    let audits =
+        partner.owner().add("Cy", "Fox").role("viewer").permissions(&["users.read", "audit.read"]).created().await;
+    manager.edit(&equal, &edit).await.expect(200);
+    manager.edit(&admin, &edit).await.problem(403, "exceeds_own_permissions");
+    manager.edit(&audits, &edit).await.problem(403, "exceeds_own_permissions");
+}
+
+#[tokio::test]
+async fn a_viewer_edits_nobody_else() {
+    let partner = Partner::new().await;
+    let (viewer, other) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
+    viewer.edit(&other, &json!({ "first_name": "Eve" })).await.problem(403, "missing_permission");
+}

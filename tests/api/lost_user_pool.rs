@@ -1,0 +1,27 @@
+//! Cognito knows no person: what is lost there comes back as people sign in.
+
+use portal_tests::rows::Rows;
+use portal_tests::{Partner, stack};
+
+#[tokio::test]
+async fn everybody_signs_in_with_their_own_password_after_every_cognito_user_is_lost() {
+    let partner = Partner::new().await;
+    let rows = Rows::of(&stack().ready);
+    let mut people = vec![partner.owner().clone()];
+    for role in ["admin", "manager", "viewer"] {
+        people.push(partner.new_user(role).await);
+    }
+
+    let lost = rows.lose_cognito_users(&partner.id).await;
+
+    assert_eq!(lost, people.len());
+    for person in &people {
+        // A token that is still valid needs Cognito's key alone.
+        person.is_signed_in().await;
+        let again = person.elsewhere().await;
+        again.is_signed_in().await;
+        again.refreshed().await.is_signed_in().await;
+    }
+    partner.owner().force_logout(&people[1]).await.expect(200);
+    people[1].elsewhere().await.is_signed_in().await;
+}

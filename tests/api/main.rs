@@ -1,0 +1,33 @@
+//! What a client sees, action by action, on the real stack: one module per action, and one per promise that several
+//! actions keep together. The slowest are `concurrency` and `restart`; each long test says what it costs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is how a test says what went wrong"
+)]
+
+mod add_user;
+mod answer_challenge;
+mod audit;
+mod bad_input;
+mod concurrency;
+mod coverage;
+mod create_partner;
+mod edit_user;
+mod force_logout;
+mod get_me;
+mod get_user;
+mod list_users;
+mod logs;
+mod lost_user_pool;
+mod recover_primary_admin;
+mod refresh_session;
+mod remove_user;
+mod repair_identities;
+mod restart;
+mod set_password;
+mod set_permissions;
+mod sign_in;
+mod sign_out;

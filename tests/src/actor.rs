@@ -1,0 +1,247 @@
+//! People: a [`User`] as a test knows it, an [`Actor`] who is signed in, and [`Add`], how one adds another.
+
+use std::ops::Deref;
+
+use serde_json::{Map, Value, json};
+
+use crate::answer::assert_user;
+use crate::{Answer, Call, Client, secrets};
+
+/// A user as a test knows it.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The id.
+    pub id: String,
+    /// The partner's id.
+    pub partner_id: String,
+    /// The email.
+    pub email: String,
+    /// The password.
+    pub password: String,
+}
+
+impl User {
+    /// Where this user is read and changed.
+    pub fn path(&self) -> String {
+        format!("/v1/users/{}", self.id)
+    }
+
+    /// The same user with another password.
+    pub fn with_password(&self, password: &str) -> Self {
+        Self { password: password.to_owned(), ..self.clone() }
+    }
+}
+
+/// Somebody who is signed in; is a [`User`] too.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// Who.
+    pub user: User,
+    /// The access token.
+    pub token: String,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// From where.
+    pub client: Client,
+}
+
+impl Deref for Actor {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.user
+    }
+}
+
+impl Actor {
+    /// Whom this answer to a sign-in or a challenge signed in.
+    #[track_caller]
+    pub fn from_answer(client: Client, user: User, answer: &Answer) -> Self {
+        assert_user(&answer.json["user"], &[]);
+        assert_eq!(answer.json["user"]["id"], user.id, "{answer}");
+        let token = secrets::remembered(answer.text_at("/access_token"));
+        let refresh_token = secrets::remembered(answer.text_at("/refresh_token"));
+        Self { user, token, refresh_token, client }
+    }
+
+    /// The same person in another browser.
+    pub async fn elsewhere(&self) -> Self {
+        Client::of(&self.client.ready).signed_in(&self.user).await
+    }
+
+    /// The same session with a token refreshed from it.
+    pub async fn refreshed(&self) -> Self {
+        let answer = self.client.refresh(&self.refresh_token).await.expect(200);
+        let token = secrets::remembered(answer.text_at("/access_token"));
+        Self { token, ..self.clone() }
+    }
+
+    /// A call with this actor's token.
+    pub fn call(&self, method: &str, path: &str) -> Call {
+        self.client.call(method, path).bearer(&self.token)
+    }
+
+    /// `GET`.
+    pub fn get(&self, path: &str) -> Call {
+        self.call("GET", path)
+    }
+
+    /// `POST` with a JSON body.
+    pub fn post(&self, path: &str, body: &Value) -> Call {
+        self.call("POST", path).json(body)
+    }
+
+    /// `PUT` with a JSON body.
+    pub fn put(&self, path: &str, body: &Value) -> Call {
+        self.call("PUT", path).json(body)
+    }
+
+    /// `PATCH` with a JSON body.
+    pub fn patch(&self, path: &str, body: &Value) -> Call {
+        self.call("PATCH", path).json(body)
+    }
+
+    /// `DELETE`.
+    pub fn delete(&self, path: &str) -> Call {
+        self.call("DELETE", path)
+    }
+
+    /// Tries to edit a user.
+    pub fn edit(&self, user: &User, changes: &Value) -> Call {
+        self.patch(&user.path(), changes)
+    }
+
+    /// Tries to set a user's password; `more` are further fields.
+    pub fn set_password(&self, user: &User, password: &str, more: &Value) -> Call {
+        let mut body = json!({ "password": password });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.put(&format!("{}/password", user.path()), &body)
+    }
+
+    /// Tries to set this actor's own password.
+    pub fn set_own_password(&self, current: &str, new: &str) -> Call {
+        self.set_password(&self.user, new, &json!({ "current_password": current }))
+    }
+
+    /// Tries to set a user's role and permissions.
+    pub fn set_permissions(&self, user: &User, body: &Value) -> Call {
+        self.put(&format!("{}/permissions", user.path()), body)
+    }
+
+    /// Tries to end a user's sessions.
+    pub fn force_logout(&self, user: &User) -> Call {
+        self.call("POST", &format!("{}/force-logout", user.path()))
+    }
+
+    /// Tries to remove a user.
+    pub fn remove(&self, user: &User) -> Call {
+        self.delete(&user.path())
+    }
+
+    /// Signs out here.
+    pub fn sign_out(&self) -> Call {
+        self.delete("/v1/sessions/current")
+    }
+
+    /// The user as this actor sees it, which must work.
+    pub async fn see(&self, user: &User) -> Value {
+        self.get(&user.path()).await.expect(200).user().clone()
+    }
+
+    /// The next call must work.
+    pub async fn is_signed_in(&self) {
+        let me = self.get("/v1/me").await.expect(200);
+        assert_eq!(me.user()["id"], self.id);
+    }
+
+    /// The next call must say that the session is over.
+    pub async fn is_signed_out(&self) {
+        self.get("/v1/me").await.problem(401, "session_ended");
+    }
+
+    /// The refresh token must be of no use. Which code says so depends on who notices first: Cognito, or our own rows.
+    pub async fn cannot_refresh(&self) {
+        let answer = self.client.refresh(&self.refresh_token).await;
+        let code = if answer.json["code"] == "session_ended" { "session_ended" } else { "unauthenticated" };
+        answer.problem(401, code);
+    }
+
+    /// Adds a user: with a new email and password that need no change, unless said otherwise.
+    pub fn add(&self, first_name: &str, last_name: &str) -> Add<'_> {
+        let body = json!({
+            "first_name": first_name,
+            "last_name": last_name,
+            "email": secrets::email(first_name),
+            "password": secrets::password(),
+            "must_change": false,
+        });
+        let Value::Object(body) = body else { unreachable!("an object") };
+        Add { actor: self, body }
+    }
+}
+
+/// A user about to be added.
+#[derive(Debug, Clone)]
+pub struct Add<'a> {
+    actor: &'a Actor,
+    body: Map<String, Value>,
+}
+
+impl Add<'_> {
+    /// With this field.
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.body.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// Without this field.
+    pub fn without(mut self, field: &str) -> Self {
+        self.body.remove(field);
+        self
+    }
+
+    /// With this role.
+    pub fn role(self, role: &str) -> Self {
+        self.with("role", role)
+    }
+
+    /// With exactly these permissions.
+    pub fn permissions(self, permissions: &[&str]) -> Self {
+        self.with("permissions", permissions)
+    }
+
+    /// With this email.
+    pub fn email(self, email: &str) -> Self {
+        self.with("email", email)
+    }
+
+    /// Tries it.
+    pub async fn send(self) -> Answer {
+        let answer = self.actor.post("/v1/users", &Value::Object(self.body)).await;
+        if let Some(password) = answer.json["generated_password"].as_str() {
+            secrets::remembered(password);
+        }
+        answer
+    }
+
+    /// Does it, which must work.
+    pub async fn created(self) -> User {
+        let given = self.body.get("password").and_then(Value::as_str).map(str::to_owned);
+        let answer = self.send().await.expect(201);
+        assert_user(&answer.json, &["generated_password"]);
+        let password = given.unwrap_or_else(|| answer.text_at("/generated_password").to_owned());
+        User {
+            id: answer.text_at("/id").to_owned(),
+            partner_id: answer.text_at("/partner_id").to_owned(),
+            email: answer.text_at("/email").to_owned(),
+            password,
+        }
+    }
+
+    /// Does it, and signs the user in.
+    pub async fn signed_in(self) -> Actor {
+        let client = Client::of(&self.actor.client.ready);
+        let user = self.created().await;
+        client.signed_in(&user).await
+    }
+}

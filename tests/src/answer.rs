@@ -1,0 +1,159 @@
+//! What the portal answered, and how a test says what it should have been. Every failure shows the call and the answer.
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// An answer with its body read.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The call, for messages: `POST /v1/users`.
+    pub call: String,
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub text: String,
+    /// The body, `null` if it is not JSON.
+    pub json: Value,
+}
+
+impl Answer {
+    pub(crate) async fn read(call: String, response: reqwest::Response) -> Self {
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let text = response.text().await.unwrap_or_else(|error| panic!("{call}: the body breaks off: {error}"));
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self { call, status, headers, text, json }
+    }
+
+    /// Must have this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert!(self.status == status, "expected {status}, got {self}");
+        if status == 204 {
+            assert!(self.text.is_empty(), "a 204 has no body: {self}");
+        }
+        self
+    }
+
+    /// Must be a problem (RFC 9457) of exactly the documented shape, with this status and code.
+    #[track_caller]
+    pub fn problem(&self, status: u16, code: &str) -> Problem<'_> {
+        assert!(self.status == status && self.json["code"] == code, "expected {status} {code}, got {self}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self}");
+        let object = self.json.as_object().unwrap_or_else(|| panic!("a problem is an object: {self}"));
+        for field in ["type", "title", "detail", "request_id"] {
+            let text = object.get(field).and_then(Value::as_str);
+            assert!(text.is_some_and(|text| !text.is_empty()), "a problem has {field:?}: {self}");
+        }
+        assert_eq!(self.json["status"], status, "{self}");
+        for field in object.keys() {
+            let known = ["type", "title", "status", "detail", "code", "request_id", "errors"].contains(&field.as_str());
+            assert!(known, "a problem has no {field:?}: {self}");
+        }
+        for error in self.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            for field in ["field", "code", "message"] {
+                assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "an error has {field:?}: {self}");
+            }
+            assert_eq!(error.as_object().unwrap().len(), 3, "{self}");
+        }
+        Problem(self)
+    }
+
+    /// Must be the gateway's own answer, which has API Gateway's shape.
+    #[track_caller]
+    pub fn gateway(&self, status: u16, message: &str) {
+        assert!(
+            self.status == status && self.json == serde_json::json!({ "message": message }),
+            "expected the gateway's {status} {message:?}, got {self}"
+        );
+    }
+
+    /// A header's value, empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// A string somewhere in the body: `text_at("/user/id")`.
+    #[track_caller]
+    pub fn text_at(&self, pointer: &str) -> &str {
+        let value = self.json.pointer(pointer).and_then(Value::as_str);
+        value.unwrap_or_else(|| panic!("expected a string at {pointer}: {self}"))
+    }
+
+    /// A number of a `Retry-After`.
+    #[track_caller]
+    pub fn retry_after(&self) -> u64 {
+        let seconds = self.header("retry-after").parse().ok();
+        seconds.unwrap_or_else(|| panic!("expected seconds in Retry-After: {self}"))
+    }
+
+    /// Must be a user with exactly the documented fields.
+    #[track_caller]
+    pub fn user(&self) -> &Value {
+        assert_user(&self.json, &[]);
+        &self.json
+    }
+}
+
+/// Must have exactly the documented fields of a user, and these.
+#[track_caller]
+pub(crate) fn assert_user(user: &Value, more: &[&str]) {
+    let fields = [
+        "id",
+        "partner_id",
+        "first_name",
+        "last_name",
+        "email",
+        "role",
+        "permissions",
+        "status",
+        "must_change_password",
+        "last_sign_in_at",
+        "signed_out_at",
+        "created_at",
+        "created_by",
+        "updated_at",
+        "version",
+    ];
+    let mut expected: Vec<_> = fields.iter().chain(more).copied().collect();
+    let mut found: Vec<_> =
+        user.as_object().unwrap_or_else(|| panic!("a user: {user}")).keys().map(String::as_str).collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, expected, "the fields of a user");
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to {}\n{:?}\n{}", self.status, self.call, self.headers, self.text)
+    }
+}
+
+/// A problem whose shape was checked.
+#[derive(Debug)]
+pub struct Problem<'a>(&'a Answer);
+
+impl Problem<'_> {
+    /// The fields that it names, in order.
+    pub fn fields(&self) -> Vec<&str> {
+        let errors = self.0.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().map(|error| error["field"].as_str().unwrap()).collect()
+    }
+
+    /// Must name this field and no other.
+    #[track_caller]
+    pub fn names_field(&self, field: &str) {
+        assert_eq!(self.fields(), [field], "{}", self.0);
+    }
+
+    /// Must name these fields and no others, in any order.
+    #[track_caller]
+    pub fn names_fields(&self, fields: &[&str]) {
+        let (mut expected, mut found) = (fields.to_vec(), self.fields());
+        expected.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{}", self.0);
+    }
+}

@@ -1,0 +1,164 @@
+//! One person's browser: an HTTP client with a network address of its own, because attempts are counted by address.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::{Actor, Answer, Ready, User, secrets, stack};
+
+/// An HTTP client that nobody signed in with.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    pub(crate) ready: Ready,
+}
+
+impl Client {
+    /// A client of the shared stack.
+    pub fn new() -> Self {
+        Self::of(&stack().ready)
+    }
+
+    /// A client of this stack.
+    pub fn of(ready: &Ready) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        // 127.1.0.0 and up; each test binary has a stack, and so an address space, of its own.
+        let [_, high, middle, low] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let address = IpAddr::V4(Ipv4Addr::new(127, high + 1, middle, low));
+        let http = reqwest::Client::builder().local_address(address).build().unwrap();
+        Self { http, ready: ready.clone() }
+    }
+
+    /// A call, sent when it is awaited.
+    pub fn call(&self, method: &str, path: &str) -> Call {
+        let method = method.parse().unwrap();
+        let request = self.http.request(method, format!("{}{path}", self.ready.url));
+        Call { request }
+    }
+
+    /// `GET`.
+    pub fn get(&self, path: &str) -> Call {
+        self.call("GET", path)
+    }
+
+    /// `POST` with a JSON body.
+    pub fn post(&self, path: &str, body: &Value) -> Call {
+        self.call("POST", path).json(body)
+    }
+
+    /// Tries to sign in, without saying where.
+    pub fn sign_in(&self, email: &str, password: &str) -> Call {
+        self.post("/v1/sessions", &json!({ "email": email, "password": password }))
+    }
+
+    /// Tries to sign in at a partner.
+    pub fn sign_in_at(&self, partner_id: &str, email: &str, password: &str) -> Call {
+        self.post("/v1/sessions", &json!({ "partner_id": partner_id, "email": email, "password": password }))
+    }
+
+    /// Tries to sign in, with the refresh token in a cookie.
+    pub fn sign_in_with_cookie(&self, email: &str, password: &str) -> Call {
+        let body = json!({ "email": email, "password": password, "refresh_token_in": "cookie" });
+        self.post("/v1/sessions", &body).origin(&self.ready.url)
+    }
+
+    /// Tries to finish a sign-in with a new password.
+    pub fn answer_challenge(&self, session: &str, new_password: &str) -> Call {
+        let body = json!({ "challenge": "new_password_required", "session": session, "new_password": new_password });
+        self.post("/v1/sessions/challenge", &body)
+    }
+
+    /// Tries to refresh with a token in the body.
+    pub fn refresh(&self, refresh_token: &str) -> Call {
+        self.post("/v1/sessions/refresh", &json!({ "refresh_token": refresh_token }))
+    }
+
+    /// Tries to refresh with a token in the cookie, from this origin.
+    pub fn refresh_with_cookie(&self, refresh_token: &str, origin: Option<&str>) -> Call {
+        let call = self.call("POST", "/v1/sessions/refresh").cookie(refresh_token);
+        match origin {
+            Some(origin) => call.origin(origin),
+            None => call,
+        }
+    }
+
+    /// Signs in a user who must succeed.
+    pub async fn signed_in(self, user: &User) -> Actor {
+        let answer = self.sign_in_at(&user.partner_id, &user.email, &user.password).await.expect(200);
+        Actor::from_answer(self, user.clone(), &answer)
+    }
+
+    /// Signs in a user who must be asked for a new password first, and says the challenge's session.
+    pub async fn challenged(&self, user: &User) -> String {
+        let answer = self.sign_in_at(&user.partner_id, &user.email, &user.password).await.expect(200);
+        assert_eq!(answer.json["challenge"], "new_password_required", "{answer}");
+        assert_eq!(answer.json.as_object().unwrap().len(), 2, "a challenge and its session, no more: {answer}");
+        secrets::remembered(answer.text_at("/session"))
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A call that is being put together; `.await` sends it.
+#[derive(Debug)]
+pub struct Call {
+    request: reqwest::RequestBuilder,
+}
+
+impl Call {
+    /// With a JSON body.
+    pub fn json(self, body: &Value) -> Self {
+        Self { request: self.request.json(body) }
+    }
+
+    /// With any body.
+    pub fn body(self, content_type: &str, body: impl Into<reqwest::Body>) -> Self {
+        Self { request: self.request.header("content-type", content_type).body(body) }
+    }
+
+    /// With a header.
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self { request: self.request.header(name, value) }
+    }
+
+    /// Only if the user is still at this version.
+    pub fn if_match(self, etag: &str) -> Self {
+        self.header("if-match", etag)
+    }
+
+    /// From a page of this origin.
+    pub fn origin(self, origin: &str) -> Self {
+        self.header("origin", origin)
+    }
+
+    /// With the refresh token's cookie.
+    pub fn cookie(self, refresh_token: &str) -> Self {
+        self.header("cookie", &format!("__Host-refresh={refresh_token}"))
+    }
+
+    /// With an access token.
+    pub fn bearer(self, token: &str) -> Self {
+        Self { request: self.request.bearer_auth(token) }
+    }
+}
+
+impl IntoFuture for Call {
+    type Output = Answer;
+    type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let (http, request) = self.request.build_split();
+            let request = request.unwrap();
+            let call = format!("{} {}", request.method(), request.url());
+            let response = http.execute(request).await.unwrap_or_else(|error| panic!("{call}: {error:?}"));
+            Answer::read(call, response).await
+        })
+    }
+}

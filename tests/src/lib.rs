@@ -1,0 +1,34 @@
+//! The harness: starts the real stack once per test binary and drives it over HTTP. Actors are the clients.
+//!
+//! ```text
+//! let partner = Partner::new().await;                                  // a partner of its own, its primary admin signed in
+//! let ann = partner.owner().add("Ann", "Lee").role("manager").signed_in().await;
+//! ann.get("/v1/users").await.expect(200);
+//! ```
+//!
+//! It knows what a client can see, and in [`rows`] alone the tables and the user pool.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    reason = "test support: a panic is how a test says what went wrong"
+)]
+
+mod actor;
+mod answer;
+mod client;
+mod partner;
+pub mod rows;
+pub mod secrets;
+mod stack;
+pub mod template;
+
+pub use actor::{Actor, Add, User};
+pub use answer::{Answer, Problem};
+pub use client::{Call, Client};
+pub use partner::{Invoked, Partner, invoke, new_partner};
+pub use stack::{Login, Ready, Stack, stack, workspace};

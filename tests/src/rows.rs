@@ -1,0 +1,192 @@
+//! What no client can see or do: reading the tables and the user pool, and planting what only time would bring. All that
+//! the tests know about keys and attributes is here.
+
+use std::collections::HashMap;
+
+use aws_credential_types::Credentials;
+use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, AuthenticationResultType, UserType};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_http_client::Builder;
+
+use crate::{Ready, User};
+
+/// A row.
+pub type Row = HashMap<String, AttributeValue>;
+
+/// The tables and the user pool of a stack. Make one per test: its connections belong to the test's runtime.
+#[derive(Debug)]
+pub struct Rows {
+    dynamodb: aws_sdk_dynamodb::Client,
+    cognito: aws_sdk_cognitoidentityprovider::Client,
+    ready: Ready,
+}
+
+impl Rows {
+    /// Of this stack.
+    pub fn of(ready: &Ready) -> Self {
+        let credentials = Credentials::new("tests", "tests", None, None, "tests");
+        let dynamodb = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(credentials.clone())
+            .endpoint_url(&ready.dynamodb_url)
+            .http_client(Builder::new().build_http())
+            .build();
+        let cognito = aws_sdk_cognitoidentityprovider::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(credentials)
+            .endpoint_url(&ready.cognito_url)
+            .http_client(Builder::new().build_http())
+            .build();
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
+            cognito: aws_sdk_cognitoidentityprovider::Client::from_conf(cognito),
+            ready: ready.clone(),
+        }
+    }
+
+    /// The name of the table that the template calls so: `UsersTable`.
+    fn table(&self, logical_id: &str) -> &str {
+        let found = self.ready.tables.iter().find(|name| name.contains(logical_id));
+        found.unwrap_or_else(|| panic!("no {logical_id} in {:?}", self.ready.tables))
+    }
+
+    /// Every row of one key of a table, in order of the sort key.
+    pub async fn all(&self, table: &str, pk: &str) -> Vec<Row> {
+        let query = self
+            .dynamodb
+            .query()
+            .table_name(self.table(table))
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
+        query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.unwrap()
+    }
+
+    /// The partner's audit trail.
+    pub async fn audit(&self, partner_id: &str) -> Vec<Row> {
+        self.all("AuditTable", &format!("PARTNER#{partner_id}")).await
+    }
+
+    /// The marks of the user's ended generations that repair still has to look at.
+    pub async fn marks(&self, user: &User) -> Vec<Row> {
+        let mut rows = self.all("UsersTable", &format!("PARTNER#{}", user.partner_id)).await;
+        let prefix = format!("ENDED#{}#", user.id);
+        rows.retain(|row| row["sk"].as_s().unwrap().starts_with(&prefix));
+        rows
+    }
+
+    /// The rows that hold the user's secrets.
+    pub async fn credentials(&self, user: &User) -> Vec<Row> {
+        self.all("CredentialsTable", &format!("USER#{}", user.id)).await
+    }
+
+    /// The user's sessions and challenges.
+    pub async fn sessions(&self, user: &User) -> Vec<Row> {
+        self.all("SessionsTable", &format!("USER#{}", user.id)).await
+    }
+
+    async fn set(&self, table: &str, mut key: Row, attribute: &str, value: &str) {
+        key.retain(|name, _| name == "pk" || name == "sk");
+        self.dynamodb
+            .update_item()
+            .table_name(self.table(table))
+            .set_key(Some(key))
+            .update_expression("SET #attribute = :value")
+            .condition_expression("attribute_exists(pk) AND attribute_exists(#attribute)")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Suspends a user, which no action does yet.
+    pub async fn suspend(&self, user: &User) {
+        let key = HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(format!("PARTNER#{}", user.partner_id))),
+            ("sk".to_owned(), AttributeValue::S(format!("USER#{}", user.id))),
+        ]);
+        self.set("UsersTable", key, "status", "suspended").await;
+    }
+
+    /// Lets the time in which a first password must be used pass.
+    pub async fn expire_initial_password(&self, user: &User) {
+        let row = self.credentials(user).await.remove(0);
+        self.set("CredentialsTable", row, "must_change_by", "2020-01-01T00:00:00.000Z").await;
+    }
+
+    /// Every text in the user's credentials that is long enough to be a secret: digests, salt and machine secret.
+    pub async fn hidden(&self, user: &User) -> Vec<String> {
+        let rows = self.credentials(user).await;
+        let values = rows.iter().flat_map(|row| row.iter().filter(|(name, _)| *name != "pk" && *name != "sk"));
+        let mut texts = Vec::new();
+        values.for_each(|(_, value)| collect_texts(value, &mut texts));
+        // Times are no secrets.
+        texts.retain(|text| text.len() >= 16 && !(text.starts_with("20") && text.ends_with('Z')));
+        texts
+    }
+
+    async fn machine_secret(&self, user: &User) -> String {
+        self.credentials(user).await[0]["machine_secret"].as_s().unwrap().clone()
+    }
+
+    /// The names of the user's Cognito users; there is one per generation.
+    pub async fn cognito_users(&self, user: &User) -> Vec<String> {
+        let prefix = format!("{}.{}.", user.partner_id, user.id);
+        self.cognito_users_with(&prefix).await
+    }
+
+    async fn cognito_users_with(&self, prefix: &str) -> Vec<String> {
+        let list = self.cognito.list_users().user_pool_id(&self.ready.user_pool_id);
+        let users: Vec<UserType> = list.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap();
+        users.iter().filter_map(UserType::username).filter(|name| name.starts_with(prefix)).map(str::to_owned).collect()
+    }
+
+    /// Deletes every Cognito user of a partner, as if the user pool were lost. Says how many there were.
+    pub async fn lose_cognito_users(&self, partner_id: &str) -> usize {
+        let names = self.cognito_users_with(&format!("{partner_id}.")).await;
+        for name in &names {
+            let delete = self.cognito.admin_delete_user().user_pool_id(&self.ready.user_pool_id).username(name);
+            delete.send().await.unwrap();
+        }
+        names.len()
+    }
+
+    /// The ID token that Cognito would give to whoever knew the user's machine secret. The portal never hands one out.
+    pub async fn id_token(&self, user: &User) -> String {
+        self.tokens(user).await.id_token.unwrap()
+    }
+
+    /// An access token from Cognito itself, without a sign-in at the portal.
+    pub async fn access_token(&self, user: &User) -> String {
+        self.tokens(user).await.access_token.unwrap()
+    }
+
+    async fn tokens(&self, user: &User) -> AuthenticationResultType {
+        let name = self.cognito_users(user).await.remove(0);
+        let answer = self
+            .cognito
+            .admin_initiate_auth()
+            .user_pool_id(&self.ready.user_pool_id)
+            .client_id(&self.ready.client_id)
+            .auth_flow(AuthFlowType::AdminUserPasswordAuth)
+            .auth_parameters("USERNAME", name)
+            .auth_parameters("PASSWORD", self.machine_secret(user).await)
+            .send()
+            .await
+            .unwrap();
+        answer.authentication_result.unwrap()
+    }
+}
+
+fn collect_texts(value: &AttributeValue, texts: &mut Vec<String>) {
+    match value {
+        AttributeValue::S(text) => texts.push(text.clone()),
+        AttributeValue::L(values) => values.iter().for_each(|value| collect_texts(value, texts)),
+        AttributeValue::M(values) => values.values().for_each(|value| collect_texts(value, texts)),
+        _ => {}
+    }
+}

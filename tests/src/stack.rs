@@ -1,0 +1,177 @@
+//! The stack under test: the real `portal-local` binary as a child process.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+/// Runs the stack and ends it once its own stdin closes, which the kernel does for us however the tests end: a panic,
+/// `kill -9` and an interrupt included. A line on stdin ends it with that signal. Its stdout is closed, so that the
+/// reader sees the end when the stack is the one to die.
+const WATCHER: &str = r#"
+    "$@" </dev/null &
+    stack=$!
+    exec >&-
+    read -r signal
+    kill "-${signal:-TERM}" "$stack" 2>/dev/null
+    wait "$stack"
+"#;
+
+/// What cargo sets for a test, and what would make build scripts that watch it run again in a build of ours.
+const CARGO_SETS: [&str; 16] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_AUTHORS",
+    "CARGO_PKG_DESCRIPTION",
+    "CARGO_PKG_HOMEPAGE",
+    "CARGO_PKG_LICENSE",
+    "CARGO_PKG_LICENSE_FILE",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_README",
+    "CARGO_PKG_REPOSITORY",
+    "CARGO_PKG_RUST_VERSION",
+    "CARGO_PKG_VERSION",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
+/// What the stack says when it is ready.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ready {
+    /// Where the API answers.
+    pub url: String,
+    /// Where functions can be invoked.
+    pub lambda_url: String,
+    /// The tables, for any credentials.
+    pub dynamodb_url: String,
+    /// The user pool, for any credentials.
+    pub cognito_url: String,
+    /// The user pool's id.
+    pub user_pool_id: String,
+    /// The user pool's only client.
+    pub client_id: String,
+    /// The tables' names.
+    pub tables: Vec<String>,
+    /// The demo partner.
+    pub partner_id: String,
+    /// How to sign in as the demo partner's primary admin.
+    pub primary_admin: Login,
+}
+
+/// How somebody signs in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The email.
+    pub email: String,
+    /// The password.
+    pub password: String,
+}
+
+/// A running stack.
+#[derive(Debug)]
+pub struct Stack {
+    /// What it said when it was ready.
+    pub ready: Ready,
+    /// Where its logs, and those of every function, go.
+    pub log: PathBuf,
+    watcher: Child,
+    orders: ChildStdin,
+}
+
+/// The stack that all tests of this binary share, started by the first that asks.
+pub fn stack() -> &'static Stack {
+    static STACK: OnceLock<Result<Stack, String>> = OnceLock::new();
+    let started = STACK.get_or_init(|| Stack::start("shared", &["--ephemeral"]));
+    started.as_ref().unwrap_or_else(|error| panic!("the stack does not start: {error}"))
+}
+
+/// The root of the repository.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+impl Stack {
+    /// Builds and starts a stack on a free port; `name` tells its log from others of this test binary.
+    pub fn start(name: &str, options: &[&str]) -> Result<Self, String> {
+        let binaries = built()?;
+        let log = log_path(&binaries, name).map_err(|error| format!("the log file: {error}"))?;
+        let stderr = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+        let mut watcher = Command::new("sh")
+            .args(["-c", WATCHER, "sh"])
+            .arg(binaries.join("portal-local"))
+            .args(["--port", "0", "--json"])
+            .args(options)
+            .current_dir(workspace())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .map_err(|error| format!("sh: {error}"))?;
+        let orders = watcher.stdin.take().unwrap();
+        let mut line = String::new();
+        BufReader::new(watcher.stdout.take().unwrap()).read_line(&mut line).map_err(|error| error.to_string())?;
+        let ready = serde_json::from_str(&line).map_err(|error| {
+            let logged = fs::read_to_string(&log).unwrap_or_default();
+            format!("its ready line {line:?}: {error}; it logged:\n{logged}")
+        })?;
+        Ok(Self { ready, log, watcher, orders })
+    }
+
+    /// Ends it with a signal such as `KILL`, and waits until it is gone.
+    pub fn end(mut self, signal: &str) {
+        writeln!(self.orders, "{signal}").unwrap();
+        self.watcher.wait().unwrap();
+    }
+
+    /// Everything that it and its functions logged so far.
+    pub fn logged(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
+    }
+}
+
+/// Builds all binaries, once, the way the tests were built, and says in which folder they are.
+fn built() -> Result<PathBuf, String> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let build = || {
+        // …/target/<profile>/deps/api-1234
+        let executable = std::env::current_exe().map_err(|error| error.to_string())?;
+        let binaries = executable.ancestors().nth(2).ok_or("the test binary is in no target folder")?.to_owned();
+        let profile = match binaries.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "dev",
+            Some(name) => name,
+        };
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--bins", "--profile", profile]).current_dir(workspace());
+        for name in CARGO_SETS {
+            cargo.env_remove(name);
+        }
+        let output = cargo.output().map_err(|error| format!("cargo: {error}"))?;
+        if output.status.success() { Ok(binaries) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// `target/<profile>/portal-tests/<suite>-<name>-<pid>.log`. Logs of runs that are over go.
+fn log_path(binaries: &Path, name: &str) -> std::io::Result<PathBuf> {
+    let folder = binaries.join("portal-tests");
+    fs::create_dir_all(&folder)?;
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let pid = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.rsplit('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another test binary may have been quicker.
+            let _ = fs::remove_file(path);
+        }
+    }
+    let suite = std::env::current_exe()?;
+    let suite = suite.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('-'));
+    let suite = suite.map_or("tests", |(suite, _)| suite);
+    Ok(folder.join(format!("{suite}-{name}-{}.log", std::process::id())))
+}

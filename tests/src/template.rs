@@ -1,0 +1,71 @@
+//! What `template.yaml` says, as far as the tests look at it.
+
+use std::fs;
+
+use serde_yaml_ng::Value;
+
+use crate::workspace;
+
+/// A function of the template.
+#[derive(Debug)]
+pub struct Function {
+    /// Such as `AddUserFunction`.
+    pub logical_id: String,
+    /// Such as `functions/add-user/`.
+    pub code_uri: String,
+    /// The binary that SAM packs.
+    pub binary: String,
+    /// The names in its environment.
+    pub environment: Vec<String>,
+    /// Its IAM statements.
+    pub statements: Vec<Value>,
+    /// Its routes.
+    pub routes: Vec<Route>,
+    /// How many schedules it has.
+    pub schedules: usize,
+}
+
+/// A route of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// `GET /v1/users/{user_id}`.
+    pub name: String,
+    /// Whether anybody may call it.
+    pub public: bool,
+}
+
+/// Reads the template's functions.
+pub fn functions() -> Vec<Function> {
+    let template: Value =
+        serde_yaml_ng::from_str(&fs::read_to_string(workspace().join("template.yaml")).unwrap()).unwrap();
+    let resources = template["Resources"].as_mapping().unwrap();
+    resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function").map(function).collect()
+}
+
+fn function((logical_id, resource): (&Value, &Value)) -> Function {
+    let properties = &resource["Properties"];
+    let events: Vec<&Value> =
+        properties["Events"].as_mapping().map(|events| events.values().collect()).unwrap_or_default();
+    let policies = properties["Policies"].as_sequence().unwrap();
+    Function {
+        logical_id: text(logical_id),
+        code_uri: text(&properties["CodeUri"]),
+        binary: text(&resource["Metadata"]["BuildProperties"]["Binary"]),
+        environment: properties["Environment"]["Variables"].as_mapping().unwrap().keys().map(text).collect(),
+        statements: policies.iter().flat_map(|policy| policy["Statement"].as_sequence().unwrap().clone()).collect(),
+        routes: events.iter().filter(|event| event["Type"] == "HttpApi").map(|event| route(event)).collect(),
+        schedules: events.iter().filter(|event| event["Type"] == "Schedule").count(),
+    }
+}
+
+fn route(event: &Value) -> Route {
+    let properties = &event["Properties"];
+    Route {
+        name: format!("{} {}", text(&properties["Method"]), text(&properties["Path"])),
+        public: properties["Auth"]["Authorizer"] == "NONE",
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("expected a string, got {value:?}")).to_owned()
+}

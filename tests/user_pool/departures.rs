@@ -1,0 +1,27 @@
+//! Where other servers are known to do something else than AWS documents. `COGNITO_DEPARTURES=allow` lets these pass, and
+//! nothing else; our own pool is never run so.
+
+use crate::server::variable;
+
+/// One known departure.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Departure {
+    /// A refresh sets `auth_time` anew. AWS: it is when the user signed in.
+    RefreshMovesAuthTime,
+    /// `RevokeToken` takes an access token and does nothing. AWS: `UnsupportedTokenTypeException`.
+    AccessTokenRevokesNothing,
+    /// The refresh token is a signed JSON object. AWS: it is encrypted.
+    RefreshTokenCanBeRead,
+    /// The discovery document gives the server's own address for the keys. AWS: the issuer's.
+    KeysElsewhere,
+    /// The temporary password that the server makes breaks the pool's own policy. AWS: it makes one that keeps to it.
+    MadePasswordBreaksPolicy,
+    /// An unknown operation is an `InvalidAction`, as in AWS's older protocol. AWS JSON: `UnknownOperationException`.
+    UnknownOperationIsInvalidAction,
+}
+
+/// Asserts what AWS documents, unless this run allows the departure from it.
+pub(crate) fn documented(holds: bool, otherwise: Departure) {
+    let is_allowed = variable("COGNITO_DEPARTURES").is_some_and(|value| value == "allow");
+    assert!(holds || is_allowed, "{otherwise:?}");
+}
