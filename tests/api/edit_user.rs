@@ -74,6 +74,28 @@ async fn a_stale_if_match_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_if_match_is_read_as_http_has_it() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").created().await;
+    let rename = |name: &str| owner.edit(&ann, &json!({ "first_name": name }));
+    for stale in ["1", "W/\"1\"", "\"2\"", "\"0\", \"2\"", ""] {
+        rename("Anna").if_match(stale).await.problem(412, "version_mismatch");
+    }
+    rename("Anna").if_match("*").await.expect(200);
+    rename("Annie").if_match("\"7\", \"2\"").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_edit_of_nothing_is_no_change() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let before = partner.owner().see(&ann).await;
+    let answer = partner.owner().edit(&ann, &json!({})).await.expect(200);
+    assert_eq!(*answer.user(), before);
+}
+
+#[tokio::test]
 async fn a_stale_if_match_stops_every_change() {
     let partner = Partner::new().await;
     let owner = partner.owner();

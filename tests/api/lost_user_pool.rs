@@ -4,6 +4,21 @@ use portal_tests::rows::Rows;
 use portal_tests::{Partner, stack};
 
 #[tokio::test]
+async fn whoever_deletes_themselves_at_cognito_gains_nothing_and_signs_in_again() {
+    let partner = Partner::new().await;
+    let rows = Rows::of(&stack().ready);
+    let ann = partner.new_user("viewer").await;
+
+    rows.delete_own_cognito_user(&ann.token).await;
+
+    assert!(rows.cognito_users(&ann).await.is_empty());
+    ann.cannot_refresh().await;
+    let again = ann.elsewhere().await;
+    again.refreshed().await.is_signed_in().await;
+    assert_eq!(partner.owner().see(&ann).await["version"], 1);
+}
+
+#[tokio::test]
 async fn everybody_signs_in_with_their_own_password_after_every_cognito_user_is_lost() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);

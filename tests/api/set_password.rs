@@ -75,6 +75,15 @@ async fn the_own_password_cannot_be_one_to_change() {
 }
 
 #[tokio::test]
+async fn the_current_password_is_asked_of_oneself_only() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let more = json!({ "current_password": ann.password });
+    let answer = partner.owner().set_password(&ann, &secrets::password(), &more).await;
+    answer.problem(422, "validation_failed").names_field("current_password");
+}
+
+#[tokio::test]
 async fn guessing_the_current_password_has_a_limit() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;

@@ -55,7 +55,20 @@ async fn in_cookie_mode_the_refresh_token_is_only_in_a_guarded_cookie() {
     for attribute in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
         assert!(parts.contains(&attribute), "{attribute} in {cookie}");
     }
+    assert!(parts.contains(&"Max-Age=2592000"), "30 days, as long as the token: {cookie}");
     assert!(!parts.iter().any(|part| part.to_ascii_lowercase().starts_with("domain")), "__Host- allows no Domain");
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_neither_signs_in_with_a_cookie_nor_reads_an_answer() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let body = json!({ "email": owner.email, "password": owner.password, "refresh_token_in": "cookie" });
+    let answer = Client::new().post("/v1/sessions", &body).origin("https://evil.example").await;
+    answer.problem(401, "unauthenticated");
+    for name in ["set-cookie", "access-control-allow-origin", "access-control-allow-credentials"] {
+        assert_eq!(answer.header(name), "", "{name}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -43,11 +43,3 @@ async fn the_cookie_goes_with_the_session() {
     }
     ann.cannot_refresh().await;
 }
-
-#[tokio::test]
-async fn another_sessions_refresh_token_survives() {
-    let partner = Partner::new().await;
-    let (ann, bob) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
-    ann.sign_out().json(&json!({ "refresh_token": bob.refresh_token })).await;
-    bob.refreshed().await.is_signed_in().await;
-}

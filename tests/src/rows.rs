@@ -155,6 +155,11 @@ impl Rows {
         names.len()
     }
 
+    /// What any holder of an access token can do at Cognito itself, since it carries the self-service scope.
+    pub async fn delete_own_cognito_user(&self, access_token: &str) {
+        self.cognito.delete_user().access_token(access_token).send().await.unwrap();
+    }
+
     /// The ID token that Cognito would give to whoever knew the user's machine secret. The portal never hands one out.
     pub async fn id_token(&self, user: &User) -> String {
         self.tokens(user).await.id_token.unwrap()

@@ -3,6 +3,9 @@
 
 use std::sync::Mutex;
 
+/// Where all emails of the tests are: a name that nothing but an email of ours has.
+pub const EMAIL_DOMAIN: &str = "portal-tests.example";
+
 static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Lower-case letters and digits that nobody has guessed.
@@ -17,11 +20,11 @@ pub fn password() -> String {
     remembered(format!("{}-{}", random(12), random(12)))
 }
 
-/// An address that nobody has: `annxk3j9…@example.com`.
+/// An address that nobody has: `annxk3j9…@portal-tests.example`.
 pub fn email(name: &str) -> String {
     let mut local_part = name.to_lowercase();
     local_part.retain(|character| character.is_ascii_alphanumeric());
-    remembered(format!("{local_part}x{}@example.com", random(10)))
+    remembered(format!("{local_part}x{}@{EMAIL_DOMAIN}", random(10)))
 }
 
 /// Takes a note of a secret that must never be logged.

@@ -10,6 +10,10 @@ pub(crate) enum Departure {
     RefreshMovesAuthTime,
     /// `RevokeToken` takes an access token and does nothing. AWS: `UnsupportedTokenTypeException`.
     AccessTokenRevokesNothing,
+    /// `RevokeToken` takes another client's token and ends its session. RFC 7009, section 2.1: it is refused.
+    AnyClientRevokes,
+    /// A client refreshes without `ALLOW_REFRESH_TOKEN_AUTH`. AWS: it enables the flow.
+    RefreshNeedsNoFlow,
     /// The refresh token is a signed JSON object. AWS: it is encrypted.
     RefreshTokenCanBeRead,
     /// The discovery document gives the server's own address for the keys. AWS: the issuer's.

@@ -93,17 +93,27 @@ async fn revoking_a_refresh_token_ends_its_session_alone() {
 }
 
 #[tokio::test]
-async fn only_a_refresh_token_of_ones_own_client_can_be_revoked() {
+async fn only_a_refresh_token_can_be_revoked() {
     let pool = Pool::new().await;
     let secret = pool.user("a").await;
     let tokens = pool.sign_in("a", &secret).await;
-    let access = pool.sdk.revoke_token().client_id(&pool.client_id).token(tokens.access_token().unwrap()).send().await;
-    let is_unsupported = access.is_err() && refusal(access).0 == "UnsupportedTokenTypeException";
-    documented(is_unsupported, Departure::AccessTokenRevokesNothing);
-    let stranger = pool.new_client(PreventUserExistenceErrorTypes::Enabled, &BOTH_FLOWS).await;
-    let foreign = pool.sdk.revoke_token().client_id(stranger).token(tokens.refresh_token().unwrap()).send().await;
-    assert_eq!(refusal(foreign).0, "UnauthorizedException");
+    let revoke = pool.sdk.revoke_token().client_id(&pool.client_id).token(tokens.access_token().unwrap());
+    let revoked = revoke.send().await;
+    let is_refused = revoked.is_err() && refusal(revoked).0 == "UnsupportedTokenTypeException";
+    documented(is_refused, Departure::AccessTokenRevokesNothing);
     pool.refresh(tokens.refresh_token()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_cannot_revoke_the_refresh_token_of_another() {
+    let pool = Pool::new().await;
+    let secret = pool.user("a").await;
+    let tokens = pool.sign_in("a", &secret).await;
+    let stranger = pool.new_client(PreventUserExistenceErrorTypes::Enabled, &BOTH_FLOWS).await;
+    let revoked = pool.sdk.revoke_token().client_id(stranger).token(tokens.refresh_token().unwrap()).send().await;
+    let is_refused = revoked.is_err() && refusal(revoked).0 == "UnauthorizedException";
+    let is_alive = pool.refresh(tokens.refresh_token()).await.is_ok();
+    documented(is_refused && is_alive, Departure::AnyClientRevokes);
 }
 
 #[tokio::test]
@@ -150,7 +160,8 @@ async fn a_flow_that_the_client_does_not_allow_is_refused() {
     let password_only = pool.new_client(existence, &BOTH_FLOWS[..1]).await;
     let tokens = pool.authenticate(&password_only, "a", &secret).await.unwrap().authentication_result.unwrap();
     let refused = pool.refresh_as(&password_only, tokens.refresh_token()).await;
-    assert_eq!(refused.unwrap_err().0, "InvalidParameterException");
+    let is_refused = refused.is_err_and(|(name, _)| name == "InvalidParameterException");
+    documented(is_refused, Departure::RefreshNeedsNoFlow);
 }
 
 #[tokio::test]

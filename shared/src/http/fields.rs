@@ -224,7 +224,7 @@ impl FromField for PartnerName {
 
 impl FromField for Email {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
-        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, "invalid_email", error.to_string()))
+        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, error.code(), error.to_string()))
     }
 }
 

@@ -25,13 +25,13 @@ pub struct Email {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEmail {
     /// Nothing but white space.
-    #[error("an email address is needed")]
+    #[error("An email address is needed.")]
     Empty,
     /// Longer than mail can carry.
-    #[error("an email address has at most 254 characters, at most 64 of them before the @")]
+    #[error("An email address has at most 254 characters, at most 64 of them before the @.")]
     TooLong,
     /// Not of the form `name@example.com`.
-    #[error("this is not an email address such as name@example.com")]
+    #[error("This is not an email address such as name@example.com.")]
     Malformed,
 }
 

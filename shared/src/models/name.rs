@@ -13,13 +13,13 @@ const LENGTH_MAX: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
     /// Nothing that can be seen.
-    #[error("a name is needed")]
+    #[error("A name is needed.")]
     Empty,
     /// More than 100 characters.
-    #[error("a name has at most 100 characters")]
+    #[error("A name has at most 100 characters.")]
     TooLong,
     /// A control character, a line break, or one that changes the direction of the text.
-    #[error("a name cannot contain control characters")]
+    #[error("A name cannot contain control characters.")]
     ControlCharacter,
 }
 

@@ -4,22 +4,22 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// Under 15 characters.
-    #[error("a password has at least 15 characters")]
+    #[error("A password has at least 15 characters.")]
     TooShort,
     /// Over 128 characters.
-    #[error("a password has at most 128 characters")]
+    #[error("A password has at most 128 characters.")]
     TooLong,
     /// Easily guessed by a program.
-    #[error("this password is too easy to guess; several unrelated words make a good one")]
+    #[error("This password is too easy to guess; several unrelated words make a good one.")]
     Guessable,
     /// Contains the part of the user's email before the @.
-    #[error("the password must not contain the email address")]
+    #[error("The password must not contain the email address.")]
     ContainsEmail,
     /// Contains the user's first or last name.
-    #[error("the password must not contain the name")]
+    #[error("The password must not contain the name.")]
     ContainsName,
     /// Is the present password or one of the four before it.
-    #[error("this is one of the last five passwords")]
+    #[error("This is one of the last five passwords.")]
     Reused,
 }
 
