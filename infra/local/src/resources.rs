@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_cognitoidentityprovider as cognito;
-use aws_sdk_cognitoidentityprovider::error::DisplayErrorContext;
 use aws_sdk_cognitoidentityprovider::operation::list_users::ListUsersError;
 use aws_sdk_dynamodb as dynamodb;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
@@ -47,9 +46,14 @@ pub(crate) enum ResourceError {
 
 impl ResourceError {
     /// For the errors of SDKs, which tell what matters in their sources only.
-    fn failed(what: &str, problem: impl std::error::Error) -> Self {
-        let problem = DisplayErrorContext(problem).to_string().replace('\n', " ");
-        Self::Failed { what: what.to_owned(), problem }
+    fn failed(what: &str, problem: &dyn std::error::Error) -> Self {
+        let mut text = problem.to_string();
+        let mut source = problem.source();
+        while let Some(error) = source {
+            text = format!("{text}: {error}");
+            source = error.source();
+        }
+        Self::Failed { what: what.to_owned(), problem: text.replace('\n', " ") }
     }
 }
 
@@ -112,12 +116,12 @@ async fn describe(client: &dynamodb::Client, table: &Table) -> Result<Option<Tab
         Err(error) if error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) => {
             Ok(None)
         }
-        Err(error) => Err(ResourceError::failed(&table.logical_id, error)),
+        Err(error) => Err(ResourceError::failed(&table.logical_id, &error)),
     }
 }
 
 async fn create_table(client: &dynamodb::Client, table: &Table) -> Result<(), ResourceError> {
-    let failed = |error: dynamodb::error::BuildError| ResourceError::failed(&table.logical_id, error);
+    let failed = |error: dynamodb::error::BuildError| ResourceError::failed(&table.logical_id, &error);
     let mut request = client
         .create_table()
         .table_name(&table.name)
@@ -148,7 +152,7 @@ async fn create_table(client: &dynamodb::Client, table: &Table) -> Result<(), Re
             .build();
         request = request.global_secondary_indexes(built.map_err(failed)?);
     }
-    request.send().await.map(drop).map_err(|error| ResourceError::failed(&table.logical_id, error))
+    request.send().await.map(drop).map_err(|error| ResourceError::failed(&table.logical_id, &error))
 }
 
 fn key_schema(keys: &Keys) -> Result<Vec<KeySchemaElement>, dynamodb::error::BuildError> {
@@ -253,7 +257,7 @@ async fn is_there(client: &cognito::Client, pool: &str) -> Result<bool, Resource
         Err(error) if error.as_service_error().is_some_and(ListUsersError::is_resource_not_found_exception) => {
             Ok(false)
         }
-        Err(error) => Err(ResourceError::failed("the user pool", error)),
+        Err(error) => Err(ResourceError::failed("the user pool", &error)),
     }
 }
 
@@ -266,7 +270,7 @@ async fn create_user_pool(client: &cognito::Client, properties: &Value) -> Resul
         .mutate_request(move |request| add_fields(request, &properties))
         .send()
         .await
-        .map_err(|error| ResourceError::failed("the user pool", error))?;
+        .map_err(|error| ResourceError::failed("the user pool", &error))?;
     answer.user_pool.and_then(|pool| pool.id).ok_or_else(|| without_id("the user pool"))
 }
 
@@ -280,7 +284,7 @@ async fn create_client(client: &cognito::Client, pool: &str, properties: &Value)
         .mutate_request(move |request| add_fields(request, &properties))
         .send()
         .await
-        .map_err(|error| ResourceError::failed("the user pool's client", error))?;
+        .map_err(|error| ResourceError::failed("the user pool's client", &error))?;
     answer.user_pool_client.and_then(|client| client.client_id).ok_or_else(|| without_id("the user pool's client"))
 }
 
