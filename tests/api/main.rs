@@ -1,5 +1,5 @@
 //! What a client sees, action by action, on the real stack: one module per action, and one per promise that several
-//! actions keep together. The slowest are `concurrency` and `restart`; each long test says what it costs.
+//! actions keep together. The slowest is `concurrency`; each long test says what it costs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

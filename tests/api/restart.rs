@@ -25,7 +25,7 @@ impl Drop for DataFolder {
     }
 }
 
-/// Starts the stack three times: about 10 s.
+/// Starts the stack three times: about 2 s.
 #[tokio::test]
 async fn users_sessions_and_the_user_pool_outlive_a_kill_and_an_ordinary_end() {
     let folder = DataFolder::new("restart");
@@ -54,7 +54,7 @@ async fn users_sessions_and_the_user_pool_outlive_a_kill_and_an_ordinary_end() {
     }
 }
 
-/// Starts two stacks: about 5 s.
+/// Starts three stacks, one of them in vain: about 2 s.
 #[tokio::test]
 async fn a_data_folder_in_use_is_refused_in_one_clear_line() {
     let folder = DataFolder::new("locked");
