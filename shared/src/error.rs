@@ -38,6 +38,8 @@ pub enum Failure {
     ValidationFailed(Vec<FieldError>),
     /// A password, and nothing but a password, is not acceptable.
     PasswordRejected(Vec<FieldError>),
+    /// The idempotency key was used for something else.
+    IdempotencyKeyReused,
     /// The partner has as many users as it can have.
     UserLimitReached,
     /// Too many attempts; the seconds until the next one counts.

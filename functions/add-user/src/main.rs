@@ -8,28 +8,34 @@ use portal::models::{Profile, PublicUser, Role, User, UserId};
 use portal::passwords::{Digests, Password};
 use portal::policy::{Wish, authorize};
 use portal::random;
-use portal::session;
-use portal::store::{Actor, CredentialItem, Event};
+use portal::session::Claims;
+use portal::store::{Actor, CredentialItem, Event, IdempotencyItem, Key};
 use serde::Serialize;
+use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
     serve(add_user).await
 }
 
-#[derive(Serialize)]
-struct Added<'a> {
-    #[serde(flatten)]
-    user: PublicUser<'a>,
-    /// Told this once, when we made it.
-    generated_password: Option<&'a str>,
-}
-
 async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
-    let caller = session::caller(portal.store(), request.claims(), now).await?;
+    let (now, store) = (portal.now(), portal.store());
+    let claims = Claims::read(request.claims())?;
+    let key = request.idempotency_key();
+    let kept = key.as_ref().ok().and_then(Option::as_ref).map(|key| claims.idempotency_key(key.as_str()));
+    let mut places = claims.places().to_vec();
+    places.extend(kept.iter().map(Key::place));
+    let rows = store.read(&places).await?;
+    let caller = claims.caller(&rows, now)?;
+    key?;
     let (profile, password) = parse(&request)?;
     authorize(&caller.user, &Wish::AddUser { role: profile.role, permissions: &profile.permissions })?;
+    let asked = json!([profile, password.is_some()]).to_string();
+    if let Some(kept) = &kept
+        && let Some(first) = store.first_answer(&rows, kept, &asked, password.as_ref(), now).await?
+    {
+        return Ok(added(first.user()?, &first.user_id, None)?.as_replay());
+    }
 
     let generated = if password.is_none() { Some(Password::generate(&random::bytes()?)) } else { None };
     let Some(password) = password.as_ref().or(generated.as_ref()) else { return Err(Failure::bug("no password")) };
@@ -40,17 +46,32 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     let digests = Digests::new(password, random::bytes()?)?;
     let credential = CredentialItem::new(digests, must_change, now, machine_secret()?);
 
-    let mut change = portal.store().change();
+    let mut change = store.change();
     caller.vouch(&mut change, None);
     change.add_user(&user);
     change.add_credential(&user.id, &credential);
     let event = Event::new("user.added", now, Actor::user(actor), &user, Some(request.address()), request.id())?
         .changing(None, Some(&user));
     change.record(&user.partner_id, &event);
+    if let Some(kept) = &kept {
+        change.keep_answer(kept, &IdempotencyItem::new(&asked, &user, now)?, now);
+    }
     change.commit().await?;
+    added(PublicUser::from(&user), &user.id, generated.as_ref())
+}
 
-    let added = Added { user: (&user).into(), generated_password: generated.as_ref().map(Password::expose) };
-    Ok(Answer::json(201, &added)?.with_version(user.version).with_location(format!("/v1/users/{}", user.id)))
+#[derive(Serialize)]
+struct Added<'a, U> {
+    #[serde(flatten)]
+    user: U,
+    /// Told this once, when we made it.
+    generated_password: Option<&'a str>,
+}
+
+/// The answer, now and to a retry: a user that was just added is in its first version.
+fn added(user: impl Serialize, id: &UserId, generated: Option<&Password>) -> Result<Answer, Failure> {
+    let added = Added { user, generated_password: generated.map(Password::expose) };
+    Ok(Answer::json(201, &added)?.with_version(1).with_location(format!("/v1/users/{id}")))
 }
 
 fn parse(request: &Request) -> Result<(Profile, Option<Password>), Failure> {

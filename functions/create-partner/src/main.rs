@@ -2,12 +2,12 @@
 
 use portal::Portal;
 use portal::error::Failure;
-use portal::http::{Fields, Stopped, serve_invocations};
+use portal::http::{Fields, IdempotencyKey, Stopped, serve_invocations};
 use portal::identity::machine_secret;
 use portal::models::{PartnerId, PartnerName, Permissions, Profile, PublicUser, Role, User, UserId};
 use portal::passwords::{Digests, Password};
 use portal::random;
-use portal::store::{Actor, CredentialItem, Event, PartnerItem};
+use portal::store::{Actor, CredentialItem, Event, IdempotencyItem, Key, PartnerItem};
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,9 +18,26 @@ async fn main() -> Result<(), Stopped> {
 async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) -> Result<Value, Failure> {
     let name: Option<PartnerName> = input.required("partner_name");
     let person = input.object("primary_admin", Fields::person);
-    let (name, (first_name, last_name, email, password)) = input.finish((|| Some((name?, person?)))())?;
+    let key: Option<Option<IdempotencyKey>> = input.optional("idempotency_key");
+    let (name, (first_name, last_name, email, password), key) = input.finish((|| Some((name?, person?, key?)))())?;
 
-    let now = portal.now();
+    let (now, store) = (portal.now(), portal.store());
+    let kept = key.map(|key| Key::operator_idempotency(key.as_str()));
+    let asked = json!([name, first_name, last_name, email, password.is_some()]).to_string();
+    if let Some(kept) = &kept {
+        let rows = store.read(&[kept.place()]).await?;
+        if let Some(first) = store.first_answer(&rows, kept, &asked, password.as_ref(), now).await? {
+            let user = first.user()?;
+            let replay = json!({
+                "partner_id": user.get("partner_id"),
+                "primary_admin": user,
+                "generated_password": null,
+                "idempotent_replayed": true,
+            });
+            return Ok(replay);
+        }
+    }
+
     let generated = if password.is_none() { Some(Password::generate(&random::bytes()?)) } else { None };
     let Some(chosen) = password.as_ref().or(generated.as_ref()) else { return Err(Failure::bug("no password")) };
     let must_change_password = generated.is_some();
@@ -37,12 +54,15 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     let partner = PartnerItem { name, primary_admin_id: user.id.clone(), user_count: 1, created_at: now };
     let digests = Digests::new(chosen, random::bytes()?)?;
 
-    let mut change = portal.store().change();
+    let mut change = store.change();
     change.add_partner(&partner, &user);
     change.add_credential(&user.id, &CredentialItem::new(digests, must_change_password, now, machine_secret()?));
     let event =
         Event::new("partner.created", now, Actor::Operator, &user, None, &request_id)?.changing(None, Some(&user));
     change.record(&partner_id, &event);
+    if let Some(kept) = &kept {
+        change.keep_answer(kept, &IdempotencyItem::new(&asked, &user, now)?, now);
+    }
     change.commit().await?;
 
     Ok(json!({

@@ -79,6 +79,12 @@ impl Answer {
         self.with("location", path)
     }
 
+    /// Says that this is the answer to an earlier request with the same idempotency key.
+    #[must_use]
+    pub fn as_replay(self) -> Self {
+        self.with("idempotent-replayed", "true".to_owned())
+    }
+
     /// Gives the refresh token to the browser's keeping.
     #[must_use]
     fn with_refresh_cookie(self, refresh_token: &str) -> Self {

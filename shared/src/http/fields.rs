@@ -14,7 +14,7 @@ pub trait FromField: Sized {
 }
 
 /// The fields of a request's body. Take each once, then [`finish`](Self::finish).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fields {
     prefix: String,
     values: Map<String, Value>,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Fields;
-use super::serve::{log, within};
+use super::serve::{decide, log, within};
 use crate::Portal;
 use crate::error::Failure;
 use crate::telemetry;
@@ -31,7 +31,8 @@ where
         let LambdaEvent { payload, context } = event;
         let result = match Fields::from_value(payload) {
             Ok(fields) => {
-                within(portal, context.deadline, Box::pin(action(portal, fields, context.request_id.clone()))).await
+                let decided = decide(|| Box::pin(action(portal, fields.clone(), context.request_id.clone())));
+                within(portal, context.deadline, decided).await
             }
             Err(failure) => Err(failure),
         };

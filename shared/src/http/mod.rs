@@ -14,7 +14,7 @@ pub use answer::Answer;
 pub use fields::{Fields, FromField};
 pub use invoke::serve as serve_invocations;
 pub use query::Query;
-pub use request::{RefreshTokenIn, Request};
+pub use request::{IdempotencyKey, RefreshTokenIn, Request};
 pub use serve::serve;
 
 /// Why a function stopped serving.

@@ -103,6 +103,13 @@ impl Problem {
             Failure::PasswordRejected(errors) => {
                 (422, "password_rejected", "Password rejected", "The password is not acceptable.", errors)
             }
+            Failure::IdempotencyKeyReused => (
+                422,
+                "idempotency_key_reused",
+                "Idempotency key reused",
+                "This key came with another request before. Use a new one.",
+                vec![],
+            ),
             Failure::UserLimitReached => (
                 422,
                 "user_limit_reached",

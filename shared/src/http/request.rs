@@ -116,6 +116,19 @@ impl Request {
         }
     }
 
+    /// `Idempotency-Key`, if there is one.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidRequest`].
+    pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Failure> {
+        let Some(value) = self.0.request.headers().get("idempotency-key") else { return Ok(None) };
+        let key = value.to_str().ok().and_then(IdempotencyKey::parse);
+        key.map(Some).ok_or_else(|| {
+            let error = FieldError::new("Idempotency-Key", "invalid", IdempotencyKey::RULE);
+            Failure::InvalidRequest("The idempotency key is not acceptable.", vec![error])
+        })
+    }
+
     /// The refresh token of the cookie, when a page of our own sends it.
     pub fn refresh_cookie(&self) -> Option<String> {
         if self.origin() != Origin::Own {
@@ -163,6 +176,31 @@ fn is_origin_of(origin: &str, host: &str) -> bool {
         Some(("https", authority)) => authority.eq_ignore_ascii_case(host),
         Some(("http", authority)) => is_local && authority.eq_ignore_ascii_case(host),
         Some(_) | None => false,
+    }
+}
+
+/// What a client calls a request, so that a retry of it is known as one: 1 to 255 printable ASCII characters.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    const RULE: &str = "The key must be 1 to 255 printable ASCII characters.";
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_printable = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+        ((1..=255).contains(&text.len()) && text.bytes().all(is_printable)).then(|| Self(text.to_owned()))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromField for IdempotencyKey {
+    fn from_field(name: &str, value: &serde_json::Value) -> Result<Self, FieldError> {
+        let text = value.as_str().ok_or_else(|| FieldError::new(name, "wrong_type", "This field must be a string."))?;
+        Self::parse(text).ok_or_else(|| FieldError::new(name, "invalid", Self::RULE))
     }
 }
 

@@ -33,19 +33,19 @@ where
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
         let request = Request::new(request);
         let id = request.id().to_owned();
-        let result = within(portal, deadline, decide(portal, request, action)).await;
+        let result = within(portal, deadline, decide(|| action(portal, request.clone()))).await;
         respond(result, &id)
     }))
     .await
 }
 
-async fn decide<F, A>(portal: &'static Portal, request: Request, action: &F) -> Result<Answer, Failure>
+/// Decides anew when what a decision rested on moved.
+pub(super) async fn decide<T, A>(action: impl Fn() -> A) -> Result<T, Failure>
 where
-    F: Fn(&'static Portal, Request) -> A,
-    A: Future<Output = Result<Answer, Failure>>,
+    A: Future<Output = Result<T, Failure>>,
 {
     for _ in 0..DECISIONS {
-        match action(portal, request.clone()).await {
+        match action().await {
             Err(Failure::Moved) => tracing::debug!("what this was decided on moved"),
             result => return result,
         }

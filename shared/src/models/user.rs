@@ -47,7 +47,7 @@ pub struct User {
 }
 
 /// What is decided about a user when it is added.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Profile {
     /// First name.
     pub first_name: PersonName,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::Failure;
 use crate::identity::{Generation, Tokens};
 use crate::models::{Status, Timestamp, User, UserId};
-use crate::store::{Change, Key, PartnerItem, Place, Rows, SessionItem, Store, UserItem};
+use crate::store::{Change, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, UserItem};
 
 /// How long a session lives when nobody ends it: as long as its refresh token (`RefreshTokenValidity` in the template).
 pub const LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -76,6 +76,11 @@ impl Claims {
     /// Where the partner of the caller is kept.
     pub fn partner_key(&self) -> Key<PartnerItem> {
         Key::partner(&self.generation.partner)
+    }
+
+    /// Where the answer to a create of the caller's is kept.
+    pub fn idempotency_key(&self, key: &str) -> Key<IdempotencyItem> {
+        Key::idempotency(&self.generation.partner, &self.generation.user, key)
     }
 
     /// Where a user of the caller's partner is kept.

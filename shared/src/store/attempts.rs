@@ -141,9 +141,7 @@ impl Store {
                 expression.add("attempts", 1);
             }
             Some(_) | None => {
-                let (pk, expires_at) = (expression.name("pk"), expression.name("expires_at"));
-                let now_placeholder = expression.value(number(now.unix_seconds()));
-                expression.when_text(format!("(attribute_not_exists({pk}) OR {expires_at} <= {now_placeholder})"));
+                expression.when_absent_or_expired(now);
                 expression.set("attempts", number(1));
                 expression.set("expires_at", number(now.plus(WINDOW).unix_seconds()));
             }

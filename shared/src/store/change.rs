@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::attempts::Counter;
 use super::audit::Event;
 use super::expression::{Expression, number, text};
+use super::idempotency::IdempotencyItem;
 use super::items::{
     ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem, last_sign_in_key,
 };
@@ -38,6 +39,8 @@ pub enum Part {
     Credential,
     /// A challenge that nobody has used.
     Challenge,
+    /// That nothing is kept under an idempotency key.
+    Idempotency,
     /// What is written whatever stands there.
     Unconditional,
     /// That nothing is written over: ids are new, so it never fails.
@@ -61,8 +64,9 @@ impl From<CommitError> for Failure {
             CommitError::Store(error) => return error.into(),
             CommitError::Refused(parts) => parts,
         };
-        let moved = |part: &Part| {
-            matches!(part, Part::Actor | Part::Session | Part::Target | Part::Credential | Part::Challenge)
+        let moved = |part: &Part| match part {
+            Part::Actor | Part::Session | Part::Target | Part::Credential | Part::Challenge | Part::Idempotency => true,
+            Part::Email | Part::Partner | Part::Unconditional | Part::New => false,
         };
         if parts.iter().any(moved) {
             Self::Moved
@@ -229,6 +233,13 @@ impl Change<'_> {
             expression.set(&attribute, value);
         }
         self.update(Part::Credential, &Key::credential(user).place, expression);
+    }
+
+    /// Keeps the answer for a retry under the same key, if no earlier one is kept.
+    pub fn keep_answer(&mut self, key: &Key<IdempotencyItem>, item: &IdempotencyItem, now: Timestamp) {
+        let mut expression = Expression::default();
+        expression.when_absent_or_expired(now);
+        self.put(Part::Idempotency, &key.place, item, expression);
     }
 
     /// A new session.

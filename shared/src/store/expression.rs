@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::models::Timestamp;
+
 /// Names and values of one operation, and its two expressions.
 #[derive(Debug, Default)]
 pub(super) struct Expression {
@@ -32,6 +34,13 @@ impl Expression {
         self.conditions.push(format!("attribute_not_exists({pk})"));
     }
 
+    /// TTL deletes late: what has expired counts as absent.
+    pub(super) fn when_absent_or_expired(&mut self, now: Timestamp) {
+        let (pk, expires_at) = (self.name("pk"), self.name("expires_at"));
+        let now = self.value(number(now.unix_seconds()));
+        self.conditions.push(format!("(attribute_not_exists({pk}) OR {expires_at} <= {now})"));
+    }
+
     pub(super) fn when_present(&mut self) {
         let pk = self.name("pk");
         self.conditions.push(format!("attribute_exists({pk})"));
@@ -40,10 +49,6 @@ impl Expression {
     pub(super) fn when(&mut self, attribute: &str, operator: &str, value: AttributeValue) {
         let (name, value) = (self.name(attribute), self.value(value));
         self.conditions.push(format!("{name} {operator} {value}"));
-    }
-
-    pub(super) fn when_text(&mut self, condition: String) {
-        self.conditions.push(condition);
     }
 
     pub(super) fn set(&mut self, attribute: &str, value: AttributeValue) {

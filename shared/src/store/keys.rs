@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
+use super::idempotency::IdempotencyItem;
 use super::items::{ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem};
 use crate::models::{Email, EventId, PartnerId, UserId};
 
@@ -114,6 +115,18 @@ impl Key<KnownAddressItem> {
             format!("KNOWN#{}", hash(email.normalized())),
             format!("ADDRESS#{address}"),
         ))
+    }
+}
+
+impl Key<IdempotencyItem> {
+    /// The first answer to a create by a user, under a key of the client's choice.
+    pub fn idempotency(partner: &PartnerId, actor: &UserId, key: &str) -> Self {
+        Self::at(Place::new(Table::Users, format!("IDEMPOTENCY#{partner}#{actor}"), key.to_owned()))
+    }
+
+    /// The first answer to a create by an operator.
+    pub fn operator_idempotency(key: &str) -> Self {
+        Self::at(Place::new(Table::Users, "IDEMPOTENCY#operator".to_owned(), key.to_owned()))
     }
 }
 
