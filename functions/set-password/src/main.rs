@@ -100,7 +100,14 @@ impl Setting<'_> {
         if !self.credential.digests.verify(current)? {
             return Err(Failure::field("current_password", "wrong", "This is not the present password."));
         }
-        let digests = self.digests(password)?;
+        let digests = match self.digests(password) {
+            Ok(digests) => digests,
+            Err(failure) => {
+                // The present password was right: nobody is guessing.
+                store.clear_counter(counter).await?;
+                return Err(failure);
+            }
+        };
         // Read after the user: a sign-in since then makes the change start anew.
         let sessions = store.sessions_of(&user.id).await?;
 

@@ -8,9 +8,11 @@ use crate::lambda::{InvokeError, Invoked, Lambda};
 /// A partner made at the first start, and how its primary admin signs in. Of no use outside this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Demo {
-    pub(crate) partner_id: String,
     pub(crate) email: String,
     pub(crate) password: String,
+    /// `None` until it is made. A plan is written down first, so that a stack that dies meanwhile makes no second one.
+    pub(crate) partner_id: Option<String>,
+    idempotency_key: String,
 }
 
 /// Why there is no demo partner.
@@ -24,16 +26,29 @@ pub(crate) enum DemoError {
     Failed(String),
 }
 
-/// Has `create-partner` make a partner, as an operator would.
-pub(crate) async fn make(lambda: &Lambda) -> Result<Demo, DemoError> {
-    let (email, password) = ("admin@example.com", password()?);
-    let request = json!({
-        "partner_name": "Demo partner",
-        "primary_admin": { "first_name": "Ada", "last_name": "Admin", "email": email, "password": password },
-    });
-    let answer = lambda.invoke("create-partner", request.to_string().into()).await?;
-    let partner_id = partner_id(&answer)?;
-    Ok(Demo { partner_id, email: email.to_owned(), password })
+impl Demo {
+    /// A partner that is not made yet.
+    pub(crate) fn plan() -> Result<Self, getrandom::Error> {
+        let email = "admin@example.com".to_owned();
+        Ok(Self { email, password: password()?, partner_id: None, idempotency_key: password()? })
+    }
+
+    /// Has `create-partner` make it, as an operator would, unless it is there. Answers its id.
+    pub(crate) async fn make(&mut self, lambda: &Lambda) -> Result<String, DemoError> {
+        if let Some(id) = &self.partner_id {
+            return Ok(id.clone());
+        }
+        let admin =
+            json!({ "first_name": "Ada", "last_name": "Admin", "email": self.email, "password": self.password });
+        let request = json!({
+            "partner_name": "Demo partner",
+            "primary_admin": admin,
+            "idempotency_key": self.idempotency_key,
+        });
+        let id = partner_id(&lambda.invoke("create-partner", request.to_string().into()).await?)?;
+        self.partner_id = Some(id.clone());
+        Ok(id)
+    }
 }
 
 fn partner_id(answer: &Invoked) -> Result<String, DemoError> {

@@ -15,6 +15,7 @@ mod user_pool;
 mod workspace;
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -33,6 +34,9 @@ struct Options {
     /// Keep everything in memory, and nothing for the next start
     #[arg(long)]
     ephemeral: bool,
+    /// Keep everything in this folder, and not in .portal/
+    #[arg(long, value_name = "PATH", conflicts_with = "ephemeral")]
+    data_folder: Option<PathBuf>,
     /// Once ready, print one line of JSON that says where everything is
     #[arg(long)]
     json: bool,
@@ -76,6 +80,7 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let choices = Choices {
         port: options.port,
         ephemeral: options.ephemeral,
+        data: options.data_folder,
         dynamodb: options.dynamodb_endpoint,
         cognito: options.cognito_endpoint,
     };
@@ -125,12 +130,11 @@ fn welcome(stack: &Stack) -> String {
         "
   The partner portal runs.
 
-  Open        {url}
+  Portal      {url}
   Sign in as  {email}
   Password    {password}
   Partner     {partner}
 
-  API         {url}/v1
   Functions   {lambda} (for `aws lambda invoke --endpoint-url`)
   Data        {data}
   Logs        on stderr

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use crate::builder::{self, BuildError};
-use crate::demo::{self, Demo, DemoError};
+use crate::demo::{Demo, DemoError};
 use crate::gateway;
 use crate::lambda::{self, Lambda, log};
 use crate::plan::{Function, Plan, Schedule};
@@ -38,6 +38,8 @@ pub(crate) struct Choices {
     pub(crate) port: u16,
     /// Keep everything in memory.
     pub(crate) ephemeral: bool,
+    /// The folder to keep everything in; `None`: `.portal/` in the repository.
+    pub(crate) data: Option<PathBuf>,
     /// A DynamoDB in place of the embedded one.
     pub(crate) dynamodb: Option<String>,
     /// A Cognito in place of the embedded one.
@@ -126,7 +128,11 @@ impl Stack {
     /// Starts everything and returns when the API answers.
     pub(crate) async fn start(choices: &Choices) -> Result<Self, StartError> {
         let root = workspace::root()?;
-        let folder = if choices.ephemeral { None } else { Some(DataFolder::open(&root)?) };
+        let folder = if choices.ephemeral {
+            None
+        } else {
+            Some(DataFolder::open(choices.data.as_deref().unwrap_or(&root.join(".portal")))?)
+        };
         let listeners = bind(choices.port).await.map_err(|source| StartError::Port { port: choices.port, source })?;
         let url = match listeners.first() {
             Some(listener) => format!("http://localhost:{}", listener.local_addr()?.port()),
@@ -150,10 +156,17 @@ impl Stack {
         let lambda = Lambda::start(cloud.plan.functions, lambda::Settings { binaries, environment }).await?;
         let lambda_url = servers::serve("lambda", lambda.router(), &mut tasks).await?;
 
-        let demo = demo_partner(choices, &lambda, cloud.is_new, &mut memory).await?;
-        if let Some(folder) = &folder {
-            folder.remember(&memory)?;
-        }
+        let remember = |memory: &Memory| folder.as_ref().map_or(Ok(()), |folder| folder.remember(memory));
+        let server = key_of(choices.dynamodb.as_deref());
+        let mut demo = match memory.partners.remove(server) {
+            Some(demo) if !cloud.is_new => demo,
+            Some(_) | None => Demo::plan().map_err(DemoError::from)?,
+        };
+        memory.partners.insert(server.to_owned(), demo.clone());
+        remember(&memory)?;
+        let partner_id = demo.make(&lambda).await?;
+        memory.partners.insert(server.to_owned(), demo.clone());
+        remember(&memory)?;
         for schedule in cloud.plan.schedules {
             tasks.spawn(fire(schedule, lambda.clone()));
         }
@@ -173,7 +186,7 @@ impl Stack {
             user_pool_id: cloud.pool.ids.user_pool,
             client_id: cloud.pool.ids.client,
             tables: cloud.tables,
-            partner_id: demo.partner_id,
+            partner_id,
             primary_admin: PrimaryAdmin { email: demo.email, password: demo.password },
         };
         let data = folder.as_ref().map(|folder| folder.path().to_owned());
@@ -226,24 +239,6 @@ async fn make_cloud(
     }
     let tables = tables.into_iter().map(|table| table.name).collect();
     Ok(Cloud { dynamodb_url, cognito_url, pool, plan, tables, is_new })
-}
-
-/// The demo partner of an earlier start, as long as its tables are still there; else a new one.
-async fn demo_partner(
-    choices: &Choices,
-    lambda: &Lambda,
-    is_new: bool,
-    memory: &mut Memory,
-) -> Result<Demo, StartError> {
-    let server = key_of(choices.dynamodb.as_deref());
-    match memory.partners.get(server) {
-        Some(demo) if !is_new => Ok(demo.clone()),
-        _ => {
-            let demo = demo::make(lambda).await?;
-            memory.partners.insert(server.to_owned(), demo.clone());
-            Ok(demo)
-        }
-    }
 }
 
 fn key_of(endpoint: Option<&str>) -> &str {

@@ -1,4 +1,4 @@
-//! Where the repository is, and the folder `.portal/` in it that keeps what has to outlive the stack.
+//! Where the repository is, and the folder (`.portal/` in it, unless another is named) that keeps what has to outlive the stack.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -44,7 +44,7 @@ pub(crate) struct Memory {
     pub(crate) partners: BTreeMap<String, Demo>,
 }
 
-/// `.portal/`, readable by its owner only and used by one stack at a time.
+/// The folder, readable by its owner only and used by one stack at a time.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
@@ -53,8 +53,8 @@ pub(crate) struct DataFolder {
 }
 
 impl DataFolder {
-    pub(crate) fn open(root: &Path) -> Result<Self, WorkspaceError> {
-        let path = root.join(".portal");
+    pub(crate) fn open(path: &Path) -> Result<Self, WorkspaceError> {
+        let path = path.to_owned();
         let io = |source| WorkspaceError::Io { path: path.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(io)?;
         let lock = OpenOptions::new()
@@ -148,10 +148,10 @@ mod tests {
     #[test]
     fn what_is_remembered_is_recalled_and_readable_by_its_owner_only() {
         let root = Temporary::new("memory");
-        let folder = DataFolder::open(&root.0).unwrap();
+        let folder = DataFolder::open(&root.0.join("data")).unwrap();
         assert!(folder.recall().unwrap().partners.is_empty());
 
-        let demo = Demo { partner_id: "p".into(), email: "e".into(), password: "s".into() };
+        let demo = Demo::plan().unwrap();
         let memory = Memory { partners: BTreeMap::from([("here".into(), demo.clone())]), ..Memory::default() };
         folder.remember(&memory).unwrap();
         assert_eq!(folder.recall().unwrap().partners.get("here"), Some(&demo));

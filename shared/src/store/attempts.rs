@@ -127,6 +127,14 @@ impl Store {
         Err(StoreError::Unavailable("a counter is counted by too many at once".to_owned()))
     }
 
+    /// Forgets what was counted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn clear_counter(&self, counter: &Counter) -> Result<(), StoreError> {
+        self.delete(&counter.place).await
+    }
+
     async fn try_count(
         &self,
         counter: &Counter,

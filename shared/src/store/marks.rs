@@ -82,14 +82,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn clear_mark(&self, mark: &Mark) -> Result<(), StoreError> {
-        self.client
-            .delete_item()
-            .table_name(self.name_of(Table::Users)?)
-            .set_key(Some(mark.place().attributes()))
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk("DeleteItem", &error))?;
-        Ok(())
+        self.delete(&mark.place()).await
     }
 
     /// Counts a failed repair and puts the next one off until `due`. A mark that went meanwhile stays gone.

@@ -52,6 +52,18 @@ impl Store {
         }
     }
 
+    /// Takes one item away, whether or not it is there.
+    async fn delete(&self, place: &Place) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(self.name_of(place.table)?)
+            .set_key(Some(place.attributes()))
+            .send()
+            .await
+            .map_err(|error| StoreError::from_sdk("DeleteItem", &error))?;
+        Ok(())
+    }
+
     fn name_of(&self, table: Table) -> Result<&str, StoreError> {
         let name = match table {
             Table::Users => &self.users,
