@@ -2,6 +2,7 @@
 //! passes it on to DynamoDB or Cognito. What a function may do, and what goes wrong on its way, is decided in `refusal`.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use futures::stream;
 use serde_json::json;
 
 use crate::lambda::log;
@@ -108,6 +110,8 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     }
     match proxy.forward(&call, head.headers.clone(), body).await {
         Ok(answer) => answer,
+        // What broke off there breaks off here: whether it was carried out is for the caller to wonder.
+        Err(problem) if !problem.is_connect() => broken_off(),
         Err(problem) => {
             log::line("proxy", &format!("{:?} {} failed: {problem}", call.service, call.operation));
             let code = match call.service {
@@ -150,6 +154,12 @@ fn forwarded(mut headers: HeaderMap, access_key: Option<&str>) -> HeaderMap {
         headers.insert(header::AUTHORIZATION, ours);
     }
     headers
+}
+
+/// No answer at all: a body that fails before its first byte closes the connection.
+fn broken_off() -> Response {
+    let failure = stream::once(async { Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset)) });
+    Body::from_stream(failure).into_response()
 }
 
 /// An error as both APIs write it.
@@ -228,6 +238,17 @@ mod tests {
             assert_eq!(status, 400);
             assert!(body.contains(expected), "{target}: {body}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_no_answer() {
+        let mut tasks = JoinSet::new();
+        let broken = serve("broken", Router::new().fallback(async || broken_off()), &mut tasks).await.unwrap();
+        let proxy = proxy(broken.clone(), broken, &mut tasks).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let call = client.post(proxy).header("x-amz-target", "DynamoDB_20120810.GetItem");
+        let problem = call.header("authorization", SIGNATURE).send().await.unwrap_err();
+        assert!(problem.is_request(), "{problem:?}");
     }
 
     #[tokio::test]

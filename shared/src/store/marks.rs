@@ -1,6 +1,9 @@
 //! Marks: generations whose Cognito user has to go. Put in the transaction that ends the generation, taken away by repair
 //! only, once the end has been repeated well after any straggler could have undone it.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +15,9 @@ use crate::models::{PartnerId, Timestamp, User, UserId};
 
 /// Marks are spread over this many keys of the index, so that no single one is hot.
 const SHARDS: u8 = 8;
+
+/// Marks read at once.
+const PAGE: i32 = 100;
 
 /// That a generation has ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,30 +57,81 @@ impl Mark {
     }
 }
 
+/// How much there is to repair.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Backlog {
+    /// Marks, due or put off.
+    pub marks: u64,
+    /// When the oldest was made.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Some marks of one shard, and where its next ones begin.
+#[derive(Debug)]
+pub struct Marks {
+    /// The marks.
+    pub due: Vec<Mark>,
+    /// `None`: there are no more.
+    pub next: Option<HashMap<String, AttributeValue>>,
+}
+
+impl Mark {
+    /// The shards, each with marks of its own; begins with another one every minute, so that none always comes last.
+    pub fn shards(at: Timestamp) -> impl Iterator<Item = u8> {
+        let first = u8::try_from((at.unix_seconds() / 60).rem_euclid(SHARDS.into())).unwrap_or_default();
+        (0..SHARDS).map(move |shard| (first + shard) % SHARDS)
+    }
+}
+
 impl Store {
-    /// Every mark that was due at `until`, the oldest of each shard first.
+    /// A page of the marks that were due at `until`, the longest due first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn marks_due(&self, until: Timestamp) -> Result<Vec<Mark>, StoreError> {
-        let mut marks = Vec::new();
+    pub async fn marks_due(
+        &self,
+        shard: u8,
+        until: Timestamp,
+        start: Option<HashMap<String, AttributeValue>>,
+    ) -> Result<Marks, StoreError> {
+        let answer = self
+            .marks(shard)?
+            .key_condition_expression("repair_shard = :shard AND repair_due <= :until")
+            .expression_attribute_values(":until", AttributeValue::S(until.to_string()))
+            .limit(PAGE)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|error| StoreError::from_sdk("Query", &error))?;
+        let due = answer.items.unwrap_or_default().iter().map(row).collect::<Result<_, _>>()?;
+        Ok(Marks { due, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
+    }
+
+    /// Everything that is left to repair.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let mut backlog = Backlog::default();
         for shard in 0..SHARDS {
-            let mut items = self
-                .client
-                .query()
-                .table_name(self.name_of(Table::Users)?)
-                .index_name("by_repair_due")
-                .key_condition_expression("repair_shard = :shard AND repair_due <= :until")
-                .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
-                .expression_attribute_values(":until", AttributeValue::S(until.to_string()))
-                .into_paginator()
-                .items()
-                .send();
+            let mut items =
+                self.marks(shard)?.key_condition_expression("repair_shard = :shard").into_paginator().items().send();
             while let Some(item) = items.next().await {
-                marks.push(row(&item.map_err(|error| StoreError::from_sdk("Query", &error))?)?);
+                let mark: Mark = row(&item.map_err(|error| StoreError::from_sdk("Query", &error))?)?;
+                backlog.marks += 1;
+                backlog.oldest = Some(backlog.oldest.map_or(mark.created_at, |oldest| oldest.min(mark.created_at)));
             }
         }
-        Ok(marks)
+        Ok(backlog)
+    }
+
+    fn marks(&self, shard: u8) -> Result<QueryFluentBuilder, StoreError> {
+        Ok(self
+            .client
+            .query()
+            .table_name(self.name_of(Table::Users)?)
+            .index_name("by_repair_due")
+            .expression_attribute_values(":shard", AttributeValue::S(shard.to_string())))
     }
 
     /// Takes a mark away.

@@ -21,7 +21,7 @@ pub use idempotency::IdempotencyItem;
 pub use items::{ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem};
 pub use keys::{Key, Place, Table};
 pub use listing::{Order, Page, Position, Sort};
-pub use marks::Mark;
+pub use marks::{Backlog, Mark, Marks};
 pub use read::{Rows, row};
 
 use crate::config::Config;

@@ -23,7 +23,7 @@ use base64::prelude::BASE64_STANDARD;
 pub(crate) use self::keys::Keys;
 use self::routes::{Matched, Routes};
 use crate::lambda::body::{self, BodyError};
-use crate::lambda::{InvokeError, Lambda, clock, log, random};
+use crate::lambda::{InvokeError, Lambda, Root, clock, log, random};
 use crate::plan;
 
 /// HTTP API's quotas, none of which can be raised.
@@ -62,8 +62,9 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
 
 impl Gateway {
     async fn answer(&self, parts: &Parts, body: Body, matched: Option<&Matched<'_>>, request_id: &str) -> Response {
-        match self.invocation(parts, body, matched, request_id).await {
-            Ok((function, event)) => self.invoke(function, event).await,
+        let trace = Root::of(&parts.headers);
+        match self.invocation(parts, body, matched, request_id, &trace).await {
+            Ok((function, event)) => self.invoke(function, event, trace).await,
             Err(response) => response,
         }
     }
@@ -75,6 +76,7 @@ impl Gateway {
         body: Body,
         matched: Option<&'a Matched<'_>>,
         request_id: &str,
+        trace: &Root,
     ) -> Result<(&'a str, Bytes), Response> {
         let admitted = self.admit(parts, matched).await;
         let awaits_permission = parts.headers.contains_key(header::EXPECT);
@@ -96,14 +98,13 @@ impl Gateway {
             BodyError::TooLarge { .. } => too_large(),
             BodyError::Incomplete => answer::message(StatusCode::BAD_REQUEST, "Bad Request"),
         })?;
-        let now = clock::since_1970();
         let facts = event::Facts {
             domain_name: &admitted.domain_name,
             port: admitted.port,
             client: admitted.client,
             request_id,
-            trace_id: &format!("Root=1-{:08x}-{}", now.as_secs(), random::hex::<12>()),
-            now,
+            trace_id: &trace.as_header(),
+            now: clock::since_1970(),
             claims: admitted.claims.as_ref(),
         };
         let event = event::event(parts, &body, admitted.matched, &facts);
@@ -136,9 +137,10 @@ impl Gateway {
         Ok(Admitted { matched, domain_name, port, client, claims })
     }
 
-    async fn invoke(&self, function: &str, event: Bytes) -> Response {
+    async fn invoke(&self, function: &str, event: Bytes, trace: Root) -> Response {
         // The function goes on without its client, as on AWS.
-        let Ok(invoked) = tokio::time::timeout(TIME_LIMIT, self.lambda.invoke(function, event)).await else {
+        let Ok(invoked) = tokio::time::timeout(TIME_LIMIT, self.lambda.invoke_within(function, event, trace)).await
+        else {
             return service_unavailable();
         };
         match invoked {

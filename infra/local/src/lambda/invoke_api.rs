@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::body::{self, BodyError};
-use super::{FunctionError, InvokeError, Invoked, Lambda, PAYLOAD_LIMIT, random};
+use super::{FunctionError, InvokeError, Invoked, Lambda, PAYLOAD_LIMIT, Root, random};
 
 /// The Invoke API of all functions.
 pub(crate) fn router(lambda: Lambda) -> Router {
@@ -37,20 +37,22 @@ impl InvocationType {
 }
 
 async fn invoke(State(lambda): State<Lambda>, Path(name): Path<String>, headers: HeaderMap, body: Body) -> Response {
-    let request_id = random::request_id();
+    let (request_id, trace) = (random::request_id(), Root::of(&headers));
     let name = function_name(&name);
     let mut response = match read(body).await {
         Err(refused) => refused.into_response(),
         Ok(_) if lambda.pool(name).is_none() => Refused::unknown(&lambda, name).into_response(),
         Ok(payload) => match InvocationType::of(&headers) {
-            Some(InvocationType::RequestResponse) => match lambda.invoke_as(name, payload, request_id.clone()).await {
-                Ok(invoked) => answered(invoked),
-                Err(error) => Refused::from_error(&lambda, &error).into_response(),
-            },
+            Some(InvocationType::RequestResponse) => {
+                match lambda.invoke_as(name, payload, request_id.clone(), trace).await {
+                    Ok(invoked) => answered(invoked),
+                    Err(error) => Refused::from_error(&lambda, &error).into_response(),
+                }
+            }
             Some(InvocationType::Event) => {
                 let (name, request_id) = (name.to_owned(), request_id.clone());
                 // What comes of it is in the log; there is nobody to answer.
-                tokio::spawn(async move { lambda.invoke_as(&name, payload, request_id).await });
+                tokio::spawn(async move { lambda.invoke_as(&name, payload, request_id, trace).await });
                 StatusCode::ACCEPTED.into_response()
             }
             Some(InvocationType::DryRun) => StatusCode::NO_CONTENT.into_response(),

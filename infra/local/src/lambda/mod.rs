@@ -12,6 +12,7 @@ pub(crate) mod random;
 mod runtime_api;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,6 +25,7 @@ use axum::body::Bytes;
 
 use self::guard::Guard;
 use self::pool::Pool;
+pub(crate) use self::trace::Root;
 use crate::plan;
 
 /// What Lambda accepts in a synchronous request.
@@ -115,15 +117,28 @@ impl Lambda {
     /// Invokes a function by its logical id or its folder's name. The function finishes even when the caller does not
     /// wait for it, as on AWS.
     pub(crate) async fn invoke(&self, name: &str, payload: Bytes) -> Result<Invoked, InvokeError> {
-        self.invoke_as(name, payload, random::request_id()).await
+        self.invoke_within(name, payload, Root::new()).await
     }
 
-    async fn invoke_as(&self, name: &str, payload: Bytes, request_id: String) -> Result<Invoked, InvokeError> {
+    /// As [`invoke`](Self::invoke), as a part of a trace.
+    pub(crate) async fn invoke_within(&self, name: &str, payload: Bytes, trace: Root) -> Result<Invoked, InvokeError> {
+        self.invoke_as(name, payload, random::request_id(), trace).await
+    }
+
+    async fn invoke_as(
+        &self,
+        name: &str,
+        payload: Bytes,
+        request_id: String,
+        trace: Root,
+    ) -> Result<Invoked, InvokeError> {
         let pool = self.pool(name).ok_or_else(|| InvokeError::UnknownFunction(name.to_owned()))?;
         if payload.len() > PAYLOAD_LIMIT {
             return Err(InvokeError::PayloadTooLarge);
         }
-        tokio::spawn(async move { pool.invoke(payload, &request_id).await }).await.unwrap_or(Err(InvokeError::Stopped))
+        tokio::spawn(async move { pool.invoke(payload, &request_id, &trace).await })
+            .await
+            .unwrap_or(Err(InvokeError::Stopped))
     }
 
     /// Lambda's own API, for `aws lambda invoke` and the SDKs.

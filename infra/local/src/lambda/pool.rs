@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::process::{Outcome, Process, Start, Started};
 use super::runtime_api::{ANSWER_LIMIT, Answer, Work};
-use super::{FunctionError, InvokeError, Invoked, clock, log, random};
+use super::{FunctionError, InvokeError, Invoked, Root, clock, log};
 use crate::plan;
 
 /// Processes per function at most; past it, requests wait in the order in which they came.
@@ -55,7 +55,12 @@ impl Pool {
         })
     }
 
-    pub(crate) async fn invoke(&self, mut payload: Bytes, request_id: &str) -> Result<Invoked, InvokeError> {
+    pub(crate) async fn invoke(
+        &self,
+        mut payload: Bytes,
+        request_id: &str,
+        trace: &Root,
+    ) -> Result<Invoked, InvokeError> {
         let Ok(_slot) = self.slots.acquire().await else { return Err(InvokeError::Stopped) };
         loop {
             let warm = self.take_idle();
@@ -67,7 +72,7 @@ impl Pool {
                     Err(invoked) => return Ok(invoked),
                 },
             };
-            match process.handle(self.work(payload, request_id), self.function.timeout).await {
+            match process.handle(self.work(payload, request_id, trace), self.function.timeout).await {
                 Outcome::Answered(answer) => {
                     self.idle().push(Idle { process, since: Instant::now() });
                     return Ok(self.answered(answer, request_id));
@@ -136,19 +141,13 @@ impl Pool {
         }
     }
 
-    fn work(&self, payload: Bytes, request_id: &str) -> Work {
-        let now = clock::since_1970();
+    fn work(&self, payload: Bytes, request_id: &str, trace: &Root) -> Work {
         Work {
             request_id: request_id.to_owned(),
             payload,
-            deadline_ms: (now + self.function.timeout).as_millis(),
+            deadline_ms: (clock::since_1970() + self.function.timeout).as_millis(),
             function_arn: self.arn.clone(),
-            trace_id: format!(
-                "Root=1-{:08x}-{};Parent={};Sampled=0",
-                now.as_secs(),
-                random::hex::<12>(),
-                random::hex::<8>()
-            ),
+            trace_id: trace.for_function(),
         }
     }
 
