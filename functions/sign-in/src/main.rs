@@ -1,6 +1,6 @@
 //! `POST /v1/sessions`: signs a user in.
 //!
-//! Every way to fail gives the same answer after the same work: attempts are counted before anything is hashed, and one
+//! Every way to fail gives the same answer after the same work: attempts are limits before anything is hashed, and one
 //! digest is computed whether or not anybody has the email.
 
 use portal::Portal;
@@ -50,8 +50,10 @@ async fn sign_in(portal: &Portal, request: Request) -> Result<Answer, Failure> {
     let counters = Counters::of(&input.email, request.address());
     let (who, rows) = tokio::try_join!(who(store, &input), counters.read(store, &input.email, request.address()))?;
     let limits = counters.limits(&rows, &input.email, request.address(), now)?;
-    let (counted, found) = tokio::join!(count(store, &limits, &rows, now), load(store, who));
-    counted?;
+    // Whoever it is, or nobody: the same calls and one digest.
+    let somebody = who.unwrap_or_else(|| (nobody(), UserId::new(Timestamp::from_unix_millis(0), [0; 10])));
+    let (count, found) = tokio::join!(count(store, &limits, &rows, now), load(store, &somebody));
+    count?;
 
     let found = found?;
     let is_right = match &found {
@@ -121,12 +123,11 @@ impl Counters {
 
     /// The counters that count, when none of them blocks. An address from which this email has signed in is spared the
     /// limit per email, so that nobody can be locked out from outside.
-    fn limits(&self, rows: &Rows, email: &Email, address: &str, now: Timestamp) -> Result<Vec<&Counter>, Failure> {
+    fn limits(&self, rows: &Rows, email: &Email, address: &str, now: Timestamp) -> Result<Limits<'_>, Failure> {
         let known = rows.get(&Key::known_address(email, address))?;
         let is_known = known.is_some_and(|known| known.expires_at > now.unix_seconds());
-        let limits: Vec<&Counter> =
-            [&self.pair, &self.address].into_iter().chain((!is_known).then_some(&self.email)).collect();
-        for counter in &limits {
+        let limits = Limits { pair: &self.pair, address: &self.address, email: (!is_known).then_some(&self.email) };
+        for counter in [Some(limits.pair), Some(limits.address), limits.email].into_iter().flatten() {
             if let Some(seconds) = counter.blocked(rows, now)? {
                 return Err(Failure::TooManyRequests(seconds));
             }
@@ -135,13 +136,22 @@ impl Counters {
     }
 }
 
-async fn count(store: &Store, limits: &[&Counter], rows: &Rows, now: Timestamp) -> Result<(), Failure> {
-    for counter in limits {
-        if let Some(seconds) = store.count(counter, rows, now).await? {
-            return Err(Failure::TooManyRequests(seconds));
+struct Limits<'a> {
+    pair: &'a Counter,
+    address: &'a Counter,
+    email: Option<&'a Counter>,
+}
+
+async fn count(store: &Store, limits: &Limits<'_>, rows: &Rows, now: Timestamp) -> Result<(), Failure> {
+    let email = async {
+        match limits.email {
+            Some(counter) => store.count(counter, rows, now).await,
+            None => Ok(None),
         }
-    }
-    Ok(())
+    };
+    let (pair, address) = (store.count(limits.pair, rows, now), store.count(limits.address, rows, now));
+    let (pair, address, email) = tokio::try_join!(pair, address, email)?;
+    pair.max(address).max(email).map_or(Ok(()), |seconds| Err(Failure::TooManyRequests(seconds)))
 }
 
 struct Found {
@@ -150,11 +160,10 @@ struct Found {
     sessions: Vec<(String, SessionItem)>,
 }
 
-async fn load(store: &Store, who: Option<(PartnerId, UserId)>) -> Result<Option<Found>, Failure> {
-    let Some((partner, id)) = who else { return Ok(None) };
-    let (user, credential) = (Key::user(&partner, &id), Key::credential(&id));
+async fn load(store: &Store, (partner, id): &(PartnerId, UserId)) -> Result<Option<Found>, Failure> {
+    let (user, credential) = (Key::user(partner, id), Key::credential(id));
     let places = [user.place(), credential.place()];
-    let (rows, sessions) = tokio::try_join!(store.read(&places), store.sessions_of(&id))?;
+    let (rows, sessions) = tokio::try_join!(store.read(&places), store.sessions_of(id))?;
     Ok(match (rows.get(&user)?, rows.get(&credential)?) {
         (Some(item), Some(credential)) => Some(Found { user: item.user, credential, sessions }),
         (Some(_), None) | (None, _) => None,
