@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::expression::{Expression, number};
 use super::keys::{self, Place};
-use super::marks::is_conditional;
 use super::read::{Rows, row};
 use super::{Store, StoreError};
 use crate::models::{Email, Timestamp, UserId};
@@ -154,23 +153,7 @@ impl Store {
                 expression.set("expires_at", number(now.plus(WINDOW).unix_seconds()));
             }
         }
-        let written = expression.write();
-        let result = self
-            .client
-            .update_item()
-            .table_name(self.name_of(counter.place.table)?)
-            .set_key(Some(counter.place.attributes()))
-            .update_expression(written.update)
-            .set_condition_expression(written.condition)
-            .set_expression_attribute_names(written.names)
-            .set_expression_attribute_values(written.values)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(is_conditional) => Ok(false),
-            Err(error) => Err(StoreError::from_sdk("UpdateItem", &error)),
-        }
+        self.update_if(&counter.place, expression).await
     }
 }
 

@@ -151,26 +151,7 @@ impl Store {
         expression.when_present();
         expression.set("attempts", number(mark.attempts.saturating_add(1)));
         expression.set("repair_due", text(due.to_string()));
-        let written = expression.write();
-        let result = self
-            .client
-            .update_item()
-            .table_name(self.name_of(Table::Users)?)
-            .set_key(Some(mark.place().attributes()))
-            .update_expression(written.update)
-            .set_condition_expression(written.condition)
-            .set_expression_attribute_names(written.names)
-            .set_expression_attribute_values(written.values)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(is_conditional) => Ok(()),
-            Err(error) => Err(StoreError::from_sdk("UpdateItem", &error)),
-        }
+        self.update_if(&mark.place(), expression).await?;
+        Ok(())
     }
-}
-
-pub(super) fn is_conditional(error: &aws_sdk_dynamodb::operation::update_item::UpdateItemError) -> bool {
-    error.is_conditional_check_failed_exception()
 }

@@ -13,6 +13,8 @@ mod marks;
 mod read;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use expression::Expression;
 
 pub use attempts::{Counter, CounterItem};
 pub use audit::{Actor, Event, Target};
@@ -62,6 +64,31 @@ impl Store {
             .await
             .map_err(|error| StoreError::from_sdk("DeleteItem", &error))?;
         Ok(())
+    }
+
+    /// Updates one item if its conditions hold. Answers whether they did.
+    async fn update_if(&self, place: &Place, expression: Expression) -> Result<bool, StoreError> {
+        let written = expression.write();
+        let result = self
+            .client
+            .update_item()
+            .table_name(self.name_of(place.table)?)
+            .set_key(Some(place.attributes()))
+            .update_expression(written.update)
+            .set_condition_expression(written.condition)
+            .set_expression_attribute_names(written.names)
+            .set_expression_attribute_values(written.values)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::from_sdk("UpdateItem", &error)),
+        }
     }
 
     fn name_of(&self, table: Table) -> Result<&str, StoreError> {
