@@ -102,7 +102,9 @@ const PROTECTED_ROUTES: [Row; 10] = [
 ];
 
 /// Every route for anybody, and what it says to an empty object.
-const PUBLIC_ROUTES: [(&str, Says); 3] = [
+const PUBLIC_ROUTES: [(&str, Says); 5] = [
+    ("GET /", OK),
+    ("GET /assets/{file+}", (404, "")),
     ("POST /v1/sessions", (422, "validation_failed")),
     ("POST /v1/sessions/challenge", (422, "validation_failed")),
     ("POST /v1/sessions/refresh", (401, "unauthenticated")),

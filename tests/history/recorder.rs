@@ -1,27 +1,23 @@
-//! A DynamoDB that takes down every transaction it commits, in the order in which it commits them, and that fails at
-//! random on the way there or back.
+//! Takes down every transaction in the order in which they are carried out, and lets calls fail at random on the way
+//! there or back.
 //!
-//! Transactions pass one at a time, as they take effect in DynamoDB itself: so the order is known, not guessed. All that
-//! the history test knows of keys and attributes is here.
+//! Transactions pass one at a time, as they take effect in the embedded DynamoDB itself: so their order is known, not
+//! guessed. Which of them were committed the audit trail tells at the end. All that the history test knows of the form of
+//! a transaction is here.
 
-use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::{Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use dynoxide::Database;
-use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use portal_tests::faults::{Moment, Seen, Service, Verdict};
+use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::sleep;
 
 use crate::random::Random;
 
-/// A committed transaction that changed a user or a session.
+/// A transaction that changes a user or a session.
 #[derive(Debug, Clone)]
 pub(crate) struct Commit {
     /// It took effect after this moment.
@@ -46,14 +42,14 @@ pub(crate) struct Commit {
 
 /// How often what goes wrong, of 1,000 calls.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Faults {
-    /// A transaction that meets another. The embedded DynamoDB never says so.
+pub(crate) struct Shares {
+    /// A transaction that meets another.
     pub(crate) conflicts: u64,
     /// A call that is throttled.
     pub(crate) throttled: u64,
     /// A call that fails on the way there.
     pub(crate) failed: u64,
-    /// A call that is carried out, and its answer lost.
+    /// A call that is carried out, and whose connection then breaks.
     pub(crate) lost: u64,
     /// A call that is carried out, and whose answer comes after the function's patience is at an end.
     pub(crate) late: u64,
@@ -62,117 +58,8 @@ pub(crate) struct Faults {
 /// Longer than a function waits for one try of a call.
 const TOO_LATE: Duration = Duration::from_millis(3_300);
 
-/// The database, and what was taken down.
-#[derive(Debug)]
-pub(crate) struct Recorder {
-    /// Where it answers.
-    pub(crate) url: String,
-    upstream: String,
-    http: reqwest::Client,
-    /// Held while a transaction is carried out.
-    turn: tokio::sync::Mutex<HashSet<String>>,
-    commits: Mutex<Vec<Commit>>,
-    random: Mutex<Random>,
-    faults: Faults,
-    is_faulty: AtomicBool,
-    injected: Mutex<Vec<&'static str>>,
-}
-
-impl Recorder {
-    /// Starts it, empty and without faults at first.
-    pub(crate) async fn start(random: Random, faults: Faults) -> Arc<Self> {
-        let (database, port) = listener().await;
-        let (proxy, url) = listener().await;
-        tokio::spawn(dynoxide::server::serve_with_shutdown(
-            database,
-            Database::memory().unwrap(),
-            std::future::pending(),
-        ));
-        let recorder = Arc::new(Self {
-            url,
-            upstream: port,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            turn: tokio::sync::Mutex::default(),
-            commits: Mutex::default(),
-            random: Mutex::new(random),
-            faults,
-            is_faulty: AtomicBool::new(false),
-            injected: Mutex::default(),
-        });
-        let router = Router::new().fallback(handle).with_state(Arc::clone(&recorder));
-        tokio::spawn(async move { axum::serve(proxy, router).await });
-        recorder
-    }
-
-    /// From now on calls fail at random, or no longer.
-    pub(crate) fn fail(&self, is_faulty: bool) {
-        self.is_faulty.store(is_faulty, Ordering::Relaxed);
-    }
-
-    /// What was committed so far, in order.
-    pub(crate) fn commits(&self) -> Vec<Commit> {
-        self.commits.lock().unwrap().clone()
-    }
-
-    /// What was made to fail: each kind, and how often.
-    pub(crate) fn injected(&self) -> std::collections::BTreeMap<&'static str, usize> {
-        let mut counts = std::collections::BTreeMap::new();
-        for fault in self.injected.lock().unwrap().iter() {
-            *counts.entry(*fault).or_default() += 1;
-        }
-        counts
-    }
-
-    /// What goes wrong with this call, if anything.
-    fn fault(&self, is_transaction: bool) -> Option<Fault> {
-        if !self.is_faulty.load(Ordering::Relaxed) {
-            return None;
-        }
-        let mut drawn = self.random.lock().unwrap().below(1_000);
-        let faults = [
-            (if is_transaction { self.faults.conflicts } else { 0 }, Fault::Conflict),
-            (self.faults.throttled, Fault::Throttled),
-            (self.faults.failed, Fault::Failed),
-            (self.faults.lost, Fault::Lost),
-            (self.faults.late, Fault::Late),
-        ];
-        let (_, fault) = faults.into_iter().find(|(share, _)| {
-            let is_it = drawn < *share;
-            drawn = drawn.saturating_sub(*share);
-            is_it
-        })?;
-        self.injected.lock().unwrap().push(fault.name());
-        Some(fault)
-    }
-
-    async fn forward(&self, headers: HeaderMap, body: Bytes) -> (StatusCode, HeaderMap, Bytes) {
-        let answer = self.http.post(&self.upstream).headers(headers).body(body).send().await.unwrap();
-        let (status, mut headers) = (answer.status(), answer.headers().clone());
-        headers.remove("transfer-encoding");
-        headers.remove("connection");
-        (status, headers, answer.bytes().await.unwrap())
-    }
-
-    async fn transact(&self, headers: HeaderMap, body: Bytes) -> (StatusCode, HeaderMap, Bytes) {
-        let request: Value = serde_json::from_slice(&body).unwrap();
-        let mut committed = self.turn.lock().await;
-        let after = Instant::now();
-        let answer = self.forward(headers, body).await;
-        let before = Instant::now();
-        let token = request["ClientRequestToken"].as_str().unwrap().to_owned();
-        // A token that comes again is answered again, and carried out once.
-        if answer.0.is_success()
-            && committed.insert(token)
-            && let Some(commit) = commit(&request, after, before)
-        {
-            self.commits.lock().unwrap().push(commit);
-        }
-        answer
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
     Conflict,
     Throttled,
     Failed,
@@ -180,79 +67,121 @@ enum Fault {
     Late,
 }
 
-impl Fault {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Conflict => "conflict",
-            Self::Throttled => "throttled",
-            Self::Failed => "failed",
-            Self::Lost => "lost",
-            Self::Late => "late",
+/// What was taken down so far.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    shares: Shares,
+    is_failing: AtomicBool,
+    random: Mutex<Random>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    commits: Vec<Commit>,
+    /// The transaction that is being carried out; it is nobody else's turn.
+    now: Option<(OwnedMutexGuard<()>, Instant)>,
+    /// What goes wrong with calls on their way back.
+    planned: BTreeMap<String, Fault>,
+    injected: BTreeMap<Fault, usize>,
+}
+
+impl Recorder {
+    /// Nothing yet.
+    pub(crate) fn new(random: Random, shares: Shares) -> Arc<Self> {
+        let random = Mutex::new(random);
+        Arc::new(Self { shares, is_failing: <_>::default(), random, turn: <_>::default(), taken: <_>::default() })
+    }
+
+    /// From now on calls fail at random, or no longer.
+    pub(crate) fn fail(&self, is_failing: bool) {
+        self.is_failing.store(is_failing, Ordering::Relaxed);
+    }
+
+    /// The hook for the calls of every operation.
+    pub(crate) async fn pass(self: Arc<Self>, seen: Seen, moment: Moment) -> Verdict {
+        let is_transaction = seen.operation == "TransactWriteItems";
+        match moment {
+            Moment::Before => {
+                let fault = self.draw(&seen, is_transaction);
+                match fault {
+                    Some(Fault::Conflict) => return Verdict::conflict(&seen),
+                    Some(Fault::Throttled) => return Verdict::throttled(seen.service),
+                    Some(Fault::Failed) => return Verdict::fault(seen.service),
+                    Some(Fault::Lost | Fault::Late) | None => {}
+                }
+                if is_transaction {
+                    let turn = Arc::clone(&self.turn).lock_owned().await;
+                    self.taken.lock().unwrap().now = Some((turn, Instant::now()));
+                }
+                Verdict::GoOn
+            }
+            Moment::After => {
+                let fault = self.taken.lock().unwrap().end(&seen, is_transaction);
+                match fault {
+                    Some(Fault::Lost) => Verdict::BreakOff,
+                    Some(Fault::Late) => {
+                        sleep(TOO_LATE).await;
+                        Verdict::GoOn
+                    }
+                    Some(Fault::Conflict | Fault::Throttled | Fault::Failed) | None => Verdict::GoOn,
+                }
+            }
         }
     }
-}
 
-async fn listener() -> (TcpListener, String) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, url)
-}
-
-async fn handle(State(recorder): State<Arc<Recorder>>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let body = to_bytes(body, 16 << 20).await.unwrap();
-    let mut headers = head.headers;
-    for name in ["host", "connection", "content-length", "transfer-encoding"] {
-        headers.remove(name);
-    }
-    let operation = headers.get("x-amz-target").and_then(|target| target.to_str().ok()?.split('.').nth(1));
-    let is_transaction = operation == Some("TransactWriteItems");
-    let fault = recorder.fault(is_transaction);
-    match fault {
-        Some(Fault::Conflict) => return conflict(&body),
-        Some(Fault::Throttled) => {
-            let code = if is_transaction { "ThrottlingException" } else { "ProvisionedThroughputExceededException" };
-            return error(StatusCode::BAD_REQUEST, &json!({ "__type": code, "message": "Slow down." }));
+    /// What goes wrong with this call, if anything.
+    fn draw(&self, seen: &Seen, is_transaction: bool) -> Option<Fault> {
+        if !self.is_failing.load(Ordering::Relaxed) {
+            return None;
         }
-        Some(Fault::Failed) => return broken(),
-        Some(Fault::Lost | Fault::Late) | None => {}
-    }
-    // In a task of its own: it runs to its end when the caller has gone.
-    let carried_out = tokio::spawn({
-        let recorder = Arc::clone(&recorder);
-        async move {
-            if is_transaction { recorder.transact(headers, body).await } else { recorder.forward(headers, body).await }
+        let mut drawn = self.random.lock().unwrap().below(1_000);
+        let shares = [
+            (Fault::Conflict, if is_transaction { self.shares.conflicts } else { 0 }),
+            (Fault::Throttled, self.shares.throttled),
+            (Fault::Failed, self.shares.failed),
+            (Fault::Lost, self.shares.lost),
+            // Cognito is never waited for long enough to learn more from it.
+            (Fault::Late, if seen.service == Service::DynamoDb { self.shares.late } else { 0 }),
+        ];
+        let (fault, _) = shares.into_iter().find(|(_, share)| {
+            let is_it = drawn < *share;
+            drawn = drawn.saturating_sub(*share);
+            is_it
+        })?;
+        let mut taken = self.taken.lock().unwrap();
+        *taken.injected.entry(fault).or_default() += 1;
+        if matches!(fault, Fault::Lost | Fault::Late) {
+            taken.planned.insert(seen.call.clone(), fault);
         }
-    });
-    let answer = carried_out.await.unwrap();
-    match fault {
-        Some(Fault::Lost) => return broken(),
-        Some(Fault::Late) => tokio::time::sleep(TOO_LATE).await,
-        Some(Fault::Conflict | Fault::Throttled | Fault::Failed) | None => {}
+        Some(fault)
     }
-    answer.into_response()
+
+    /// The transactions that were committed, in order: those whose event is in the audit trail. One that comes again,
+    /// because its answer was lost, is carried out the first time.
+    pub(crate) fn commits(&self, audit_trail: &HashSet<String>) -> Vec<Commit> {
+        let mut seen = HashSet::new();
+        let taken = self.taken.lock().unwrap();
+        let committed = taken.commits.iter().filter(|commit| audit_trail.contains(&commit.event));
+        committed.filter(|commit| seen.insert(&commit.event)).cloned().collect()
+    }
+
+    /// What was made to fail, and how often.
+    pub(crate) fn injected(&self) -> BTreeMap<Fault, usize> {
+        self.taken.lock().unwrap().injected.clone()
+    }
 }
 
-fn error(status: StatusCode, body: &Value) -> Response {
-    (status, [("content-type", "application/x-amz-json-1.0")], body.to_string()).into_response()
-}
-
-fn broken() -> Response {
-    error(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "__type": "InternalServerError", "message": "Try again." }))
-}
-
-/// The first of the items is in another transaction.
-fn conflict(body: &Bytes) -> Response {
-    let request: Value = serde_json::from_slice(body).unwrap();
-    let reasons: Vec<Value> = (0..request["TransactItems"].as_array().unwrap().len())
-        .map(|index| json!({ "Code": if index == 0 { "TransactionConflict" } else { "None" } }))
-        .collect();
-    let body = json!({
-        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
-        "CancellationReasons": reasons,
-    });
-    error(StatusCode::BAD_REQUEST, &body)
+impl Taken {
+    /// The call is carried out. Says what goes wrong with its answer.
+    fn end(&mut self, seen: &Seen, is_transaction: bool) -> Option<Fault> {
+        if is_transaction && let Some((turn, after)) = self.now.take() {
+            self.commits.extend(commit(&seen.body, after, Instant::now()));
+            drop(turn);
+        }
+        self.planned.remove(&seen.call)
+    }
 }
 
 /// `None`: it has no audit event, and so changes nothing that counts here.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
+use crate::faults::Trace;
 use crate::{Actor, Answer, Ready, User, secrets, stack};
 
 /// An HTTP client that nobody signed in with.
@@ -127,6 +128,16 @@ impl Call {
         Self { request: self.request.header(name, value) }
     }
 
+    /// With a header of any bytes.
+    pub fn header_bytes(self, name: &str, value: &[u8]) -> Self {
+        Self { request: self.request.header(name, value) }
+    }
+
+    /// With a name for this request and its retries.
+    pub fn idempotency_key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
     /// Only if the user is still at this version.
     pub fn if_match(self, etag: &str) -> Self {
         self.header("if-match", etag)
@@ -140,6 +151,11 @@ impl Call {
     /// With the refresh token's cookie.
     pub fn cookie(self, refresh_token: &str) -> Self {
         self.header("cookie", &format!("__Host-refresh={refresh_token}"))
+    }
+
+    /// As a part of a trace.
+    pub fn within(self, trace: &Trace) -> Self {
+        self.header("x-amzn-trace-id", &trace.header())
     }
 
     /// With an access token.

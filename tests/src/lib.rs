@@ -21,6 +21,7 @@
 mod actor;
 mod answer;
 mod client;
+pub mod faults;
 mod partner;
 pub mod rows;
 pub mod secrets;
@@ -30,5 +31,5 @@ pub mod template;
 pub use actor::{Actor, Add, User};
 pub use answer::{Answer, Problem};
 pub use client::{Call, Client};
-pub use partner::{Invoked, Partner, invoke, new_partner};
+pub use partner::{Invoked, Partner, invoke, invoke_within, new_partner};
 pub use stack::{Login, Ready, Stack, stack, workspace};

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::answer::assert_user;
+use crate::faults::Trace;
 use crate::{Actor, Client, Ready, User, secrets, stack};
 
 /// A partner whose primary admin is signed in.
@@ -102,8 +103,14 @@ impl Invoked {
 
 /// Calls a function as `aws lambda invoke` does.
 pub async fn invoke(ready: &Ready, function: &str, input: &Value) -> Invoked {
+    invoke_within(&Trace::new(), ready, function, input).await
+}
+
+/// Calls a function as a part of a trace.
+pub async fn invoke_within(trace: &Trace, ready: &Ready, function: &str, input: &Value) -> Invoked {
     let url = format!("{}/2015-03-31/functions/{function}/invocations", ready.lambda_url);
-    let response = reqwest::Client::new().post(url).json(input).send().await.unwrap();
+    let response =
+        reqwest::Client::new().post(url).header("x-amzn-trace-id", trace.header()).json(input).send().await.unwrap();
     assert_eq!(response.status(), 200, "the Invoke API");
     let error = response.headers().get("x-amz-function-error").map(|value| value.to_str().unwrap().to_owned());
     Invoked { error, payload: response.json().await.unwrap() }

@@ -65,6 +65,12 @@ impl Rows {
         query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.unwrap()
     }
 
+    /// Every row of a table.
+    pub async fn whole(&self, table: &str) -> Vec<Row> {
+        let scan = self.dynamodb.scan().table_name(self.table(table)).consistent_read(true);
+        scan.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.unwrap()
+    }
+
     /// The partner's audit trail.
     pub async fn audit(&self, partner_id: &str) -> Vec<Row> {
         self.all("AuditTable", &format!("PARTNER#{partner_id}")).await
@@ -88,7 +94,32 @@ impl Rows {
         self.all("SessionsTable", &format!("USER#{}", user.id)).await
     }
 
-    async fn set(&self, table: &str, mut key: Row, attribute: &str, value: &str) {
+    /// The user's own row.
+    pub async fn user(&self, user: &User) -> Row {
+        let mut rows = self.all("UsersTable", &format!("PARTNER#{}", user.partner_id)).await;
+        let key = AttributeValue::S(format!("USER#{}", user.id));
+        rows.retain(|row| row["sk"] == key);
+        rows.remove(0)
+    }
+
+    /// The answers to creates that are kept for retries of this actor, or of operators.
+    pub async fn kept_answers(&self, actor: Option<&User>) -> Vec<Row> {
+        let of = actor.map_or_else(|| "operator".to_owned(), |actor| format!("{}#{}", actor.partner_id, actor.id));
+        self.all("UsersTable", &format!("IDEMPOTENCY#{of}")).await
+    }
+
+    /// Lets the time pass for which an answer is kept, in the row with this key.
+    pub async fn expire_kept_answer(&self, actor: Option<&User>, key: &str) {
+        let mut rows = self.kept_answers(actor).await;
+        rows.retain(|row| row["sk"] == AttributeValue::S(key.to_owned()));
+        self.set("UsersTable", rows.remove(0), "expires_at", AttributeValue::N("1577836800".to_owned())).await;
+    }
+
+    async fn set_text(&self, table: &str, key: Row, attribute: &str, value: &str) {
+        self.set(table, key, attribute, AttributeValue::S(value.to_owned())).await;
+    }
+
+    async fn set(&self, table: &str, mut key: Row, attribute: &str, value: AttributeValue) {
         key.retain(|name, _| name == "pk" || name == "sk");
         self.dynamodb
             .update_item()
@@ -97,7 +128,7 @@ impl Rows {
             .update_expression("SET #attribute = :value")
             .condition_expression("attribute_exists(pk) AND attribute_exists(#attribute)")
             .expression_attribute_names("#attribute", attribute)
-            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()))
+            .expression_attribute_values(":value", value)
             .send()
             .await
             .unwrap();
@@ -109,13 +140,29 @@ impl Rows {
             ("pk".to_owned(), AttributeValue::S(format!("PARTNER#{}", user.partner_id))),
             ("sk".to_owned(), AttributeValue::S(format!("USER#{}", user.id))),
         ]);
-        self.set("UsersTable", key, "status", "suspended").await;
+        self.set_text("UsersTable", key, "status", "suspended").await;
+    }
+
+    /// Makes this the digest of the user's password.
+    pub async fn set_digest(&self, user: &User, digest: &str) {
+        let mut row = self.credentials(user).await.remove(0);
+        let Some(AttributeValue::M(digests)) = row.get_mut("digests") else { panic!("a credential has digests") };
+        digests.insert("present".to_owned(), AttributeValue::S(digest.to_owned()));
+        let put = self.dynamodb.put_item().table_name(self.table("CredentialsTable"));
+        put.set_item(Some(row)).send().await.unwrap();
     }
 
     /// Lets the time in which a first password must be used pass.
     pub async fn expire_initial_password(&self, user: &User) {
         let row = self.credentials(user).await.remove(0);
-        self.set("CredentialsTable", row, "must_change_by", "2020-01-01T00:00:00.000Z").await;
+        self.set_text("CredentialsTable", row, "must_change_by", "2020-01-01T00:00:00.000Z").await;
+    }
+
+    /// Lets the time pass that repair leaves between two tries at a user's marks.
+    pub async fn let_marks_be_due(&self, user: &User) {
+        for mark in self.marks(user).await {
+            self.set_text("UsersTable", mark, "repair_due", "2020-01-01T00:00:00.000Z").await;
+        }
     }
 
     /// Every text in the user's credentials that is long enough to be a secret: digests, salt and machine secret.
@@ -137,6 +184,11 @@ impl Rows {
     pub async fn cognito_users(&self, user: &User) -> Vec<String> {
         let prefix = format!("{}.{}.", user.partner_id, user.id);
         self.cognito_users_with(&prefix).await
+    }
+
+    /// The names of all Cognito users.
+    pub async fn every_cognito_user(&self) -> Vec<String> {
+        self.cognito_users_with("").await
     }
 
     async fn cognito_users_with(&self, prefix: &str) -> Vec<String> {

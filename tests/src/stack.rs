@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use crate::faults::children;
+
 /// Runs the stack and ends it once its own stdin closes, which the kernel does for us however the tests end: a panic,
 /// `kill -9` and an interrupt included. A line on stdin ends it with that signal. Its stdout is closed, so that the
 /// reader sees the end when the stack is the one to die.
@@ -128,6 +130,13 @@ impl Stack {
     pub fn end(mut self, signal: &str) {
         writeln!(self.orders, "{signal}").unwrap();
         self.watcher.wait().unwrap();
+    }
+
+    /// The running processes of all functions, with what they run.
+    pub(crate) fn processes(&self) -> Vec<(u32, String)> {
+        let stacks = children(self.watcher.id()).into_iter();
+        // Beside them there is the shell that guards them.
+        stacks.flat_map(|(stack, _)| children(stack)).filter(|(_, binary)| binary != "sh").collect()
     }
 
     /// Everything that it and its functions logged so far.

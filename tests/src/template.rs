@@ -46,12 +46,13 @@ fn function((logical_id, resource): (&Value, &Value)) -> Function {
     let properties = &resource["Properties"];
     let events: Vec<&Value> =
         properties["Events"].as_mapping().map(|events| events.values().collect()).unwrap_or_default();
-    let policies = properties["Policies"].as_sequence().unwrap();
+    let policies = properties["Policies"].as_sequence().cloned().unwrap_or_default();
+    let environment = properties["Environment"]["Variables"].as_mapping().cloned().unwrap_or_default();
     Function {
         logical_id: text(logical_id),
         code_uri: text(&properties["CodeUri"]),
         binary: text(&resource["Metadata"]["BuildProperties"]["Binary"]),
-        environment: properties["Environment"]["Variables"].as_mapping().unwrap().keys().map(text).collect(),
+        environment: environment.keys().map(text).collect(),
         statements: policies.iter().flat_map(|policy| policy["Statement"].as_sequence().unwrap().clone()).collect(),
         routes: events.iter().filter(|event| event["Type"] == "HttpApi").map(|event| route(event)).collect(),
         schedules: events.iter().filter(|event| event["Type"] == "Schedule").count(),

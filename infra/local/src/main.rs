@@ -4,6 +4,7 @@
 mod builder;
 mod demo;
 mod gateway;
+mod iam;
 mod lambda;
 mod plan;
 mod proxy;
@@ -46,6 +47,9 @@ struct Options {
     /// Use this Cognito in place of the embedded user pool
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     cognito_endpoint: Option<String>,
+    /// Write down what functions are allowed, and what they do
+    #[arg(long, value_name = "PATH", hide = true)]
+    record_calls: Option<PathBuf>,
 }
 
 /// The address of a server, without a slash at its end.
@@ -83,6 +87,7 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         data: options.data_folder,
         dynamodb: options.dynamodb_endpoint,
         cognito: options.cognito_endpoint,
+        record: options.record_calls,
     };
     let stack = tokio::select! {
         biased;

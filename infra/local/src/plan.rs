@@ -26,7 +26,6 @@ pub(crate) struct Function {
     pub(crate) timeout: Duration,
     pub(crate) memory_mb: u32,
     /// Its IAM statements, resolved (`Resource` holds ARNs).
-    #[cfg_attr(not(test), expect(dead_code, reason = "the proxy does not check permissions yet"))]
     pub(crate) statements: Vec<Value>,
 }
 

@@ -1,7 +1,7 @@
 //! The one way from the functions to AWS: knows each caller by its access key and each call by its `X-Amz-Target`, and
-//! passes it on to DynamoDB or Cognito. What a function may do, and what goes wrong on its way, is decided in `refusal`.
+//! passes on to DynamoDB or Cognito what the caller's policy allows.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -13,20 +13,24 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use serde_json::json;
 
+use crate::iam::{self, Need, NeedsError, Policy, Record, Verdict};
 use crate::lambda::log;
+use crate::template::ACCOUNT;
 
 /// DynamoDB's own limit for a request.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// The access key that everything has beyond the proxy: some servers keep separate data for each key.
 pub(crate) const ACCESS_KEY: &str = "local";
-/// The calls that Cognito takes from anybody.
+/// The calls that Cognito takes from anybody, without a policy.
 const UNSIGNED: &[&str] = &["RevokeToken"];
 
 /// Where calls go, and from whom they come.
 pub(crate) struct Proxy {
     dynamodb: String,
     cognito: String,
-    callers: BTreeSet<String>,
+    /// By access key.
+    policies: BTreeMap<String, Policy>,
+    record: Option<Record>,
     client: reqwest::Client,
 }
 
@@ -51,11 +55,12 @@ impl Proxy {
     pub(crate) fn new(
         dynamodb: String,
         cognito: String,
-        callers: impl IntoIterator<Item = String>,
+        policies: BTreeMap<String, Policy>,
+        record: Option<Record>,
     ) -> reqwest::Result<Self> {
         // The environment's HTTP proxy is not meant for loopback, and redirects are the functions' business.
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { dynamodb, cognito, callers: callers.into_iter().collect(), client })
+        Ok(Self { dynamodb, cognito, policies, record, client })
     }
 
     /// Serves both APIs at one address.
@@ -64,14 +69,16 @@ impl Proxy {
     }
 
     /// The answer in place of the real one, if there has to be one.
-    fn refusal(&self, call: &Call<'_>) -> Option<Response> {
+    fn refusal(&self, call: &Call<'_>, body: &[u8]) -> Option<Response> {
         match call.access_key {
-            Some(key) if self.callers.contains(key) => None,
-            Some(_) => Some(error(
-                StatusCode::BAD_REQUEST,
-                "UnrecognizedClientException",
-                "The security token included in the request is invalid.",
-            )),
+            Some(key) => match self.policies.get(key) {
+                Some(policy) => self.denial(policy, call, body),
+                None => Some(error(
+                    StatusCode::BAD_REQUEST,
+                    "UnrecognizedClientException",
+                    "The security token included in the request is invalid.",
+                )),
+            },
             None if call.service == Service::Cognito && UNSIGNED.contains(&call.operation) => None,
             None => Some(error(
                 StatusCode::BAD_REQUEST,
@@ -79,6 +86,40 @@ impl Proxy {
                 "Request is missing Authentication Token",
             )),
         }
+    }
+
+    /// The answer to a call that its caller's policy does not allow.
+    fn denial(&self, policy: &Policy, call: &Call<'_>, body: &[u8]) -> Option<Response> {
+        let needs = match call.service {
+            Service::DynamoDb => iam::dynamodb(call.operation, body),
+            Service::Cognito => iam::cognito(call.operation, body),
+        };
+        let needs = match needs {
+            Ok(needs) => needs,
+            Err(problem) => {
+                let code = match problem {
+                    NeedsError::Unreadable(_) => "SerializationException",
+                    NeedsError::PartiQl => "ValidationException",
+                };
+                return Some(error(StatusCode::BAD_REQUEST, code, &problem.to_string()));
+            }
+        };
+        let mut denial = None;
+        // All of them, so that the record and the log name whatever a transaction lacks.
+        for need in &needs {
+            let verdict = policy.decide(need);
+            if let Some(record) = &self.record {
+                record.note(policy, need, verdict);
+            }
+            let reason = match verdict {
+                Verdict::Allowed => continue,
+                Verdict::NotAllowed => format!("because no identity-based policy allows the {} action", need.action),
+                Verdict::Denied => "with an explicit deny in an identity-based policy".to_owned(),
+            };
+            log::line("proxy", &format!("{} may not {} on {}", policy.function(), need.action, need.resource));
+            denial.get_or_insert_with(|| access_denied(call.service, policy.function(), need, &reason));
+        }
+        denial
     }
 
     async fn forward(&self, call: &Call<'_>, headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
@@ -105,7 +146,7 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "The request is too large.");
     };
-    if let Some(refusal) = proxy.refusal(&call) {
+    if let Some(refusal) = proxy.refusal(&call, &body) {
         return refusal;
     }
     match proxy.forward(&call, head.headers.clone(), body).await {
@@ -162,6 +203,24 @@ fn broken_off() -> Response {
     Body::from_stream(failure).into_response()
 }
 
+/// A denial, as each API writes it: DynamoDB has no header for the code, and another name for the message than otherwise.
+fn access_denied(service: Service, function: &str, Need { action, resource }: &Need, reason: &str) -> Response {
+    // The role as SAM names it; Lambda names the session after the function.
+    let user = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{function}Role/{function}");
+    let message = format!("User: {user} is not authorized to perform: {action} on resource: {resource} {reason}");
+    let (code, content_type) = match service {
+        Service::DynamoDb => ("com.amazon.coral.service#AccessDeniedException", "application/x-amz-json-1.0"),
+        Service::Cognito => ("AccessDeniedException", "application/x-amz-json-1.1"),
+    };
+    let body = Body::from(json!({ "__type": code, "Message": message }).to_string());
+    let mut answer = (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, content_type)], body).into_response();
+    if service == Service::Cognito {
+        let name = HeaderName::from_static("x-amzn-errortype");
+        answer.headers_mut().insert(name, HeaderValue::from_static("AccessDeniedException:"));
+    }
+    answer
+}
+
 /// An error as both APIs write it.
 fn error(status: StatusCode, code: &'static str, message: &str) -> Response {
     let body = json!({ "__type": code, "message": message }).to_string();
@@ -178,9 +237,12 @@ mod tests {
 
     use super::*;
     use crate::servers::serve;
+    use crate::template::{table_arn, user_pool_arn};
 
     const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AddUserFunction/20260101/us-east-1/dynamodb/aws4_request, \
                              SignedHeaders=host, Signature=0";
+
+    const BODY: &str = r#"{"TableName":"Users","UserPoolId":"us-east-1_a"}"#;
 
     /// Answers with the name of the server, the access key that it saw and the body, and a header of its own.
     async fn server(name: &'static str, tasks: &mut JoinSet<()>) -> String {
@@ -194,7 +256,7 @@ mod tests {
 
     async fn call(proxy: &str, target: &str, signature: Option<&str>) -> (u16, Option<String>, String) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut request = client.post(proxy).header("x-amz-target", target).body("hello");
+        let mut request = client.post(proxy).header("x-amz-target", target).body(BODY);
         if let Some(signature) = signature {
             request = request.header("authorization", signature);
         }
@@ -204,7 +266,14 @@ mod tests {
     }
 
     async fn proxy(dynamodb: String, cognito: String, tasks: &mut JoinSet<()>) -> String {
-        let proxy = Proxy::new(dynamodb, cognito, ["AddUserFunction".to_owned()]).unwrap();
+        let statements = [
+            json!({ "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": table_arn("Users") }),
+            json!({ "Effect": "Allow", "Action": "cognito-idp:AdminGetUser", "Resource": user_pool_arn("us-east-1_a") }),
+            json!({ "Effect": "Deny", "Action": "dynamodb:DeleteItem", "Resource": "*" }),
+        ];
+        let policy = Policy::read("AddUserFunction", &statements).unwrap();
+        let policies = BTreeMap::from([("AddUserFunction".to_owned(), policy)]);
+        let proxy = Proxy::new(dynamodb, cognito, policies, None).unwrap();
         serve("proxy", proxy.router(), tasks).await.unwrap()
     }
 
@@ -214,11 +283,12 @@ mod tests {
         let (dynamodb, cognito) = (server("dynamodb", &mut tasks).await, server("cognito", &mut tasks).await);
         let proxy = proxy(dynamodb, cognito, &mut tasks).await;
         for (target, signature, expected) in [
-            ("DynamoDB_20120810.GetItem", Some(SIGNATURE), "dynamodb local hello"),
-            ("AWSCognitoIdentityProviderService.AdminGetUser", Some(SIGNATURE), "cognito local hello"),
-            ("AWSCognitoIdentityProviderService.RevokeToken", None, "cognito nobody hello"),
+            ("DynamoDB_20120810.GetItem", Some(SIGNATURE), "dynamodb local"),
+            ("AWSCognitoIdentityProviderService.AdminGetUser", Some(SIGNATURE), "cognito local"),
+            ("AWSCognitoIdentityProviderService.RevokeToken", None, "cognito nobody"),
+            ("AWSCognitoIdentityProviderService.RevokeToken", Some(SIGNATURE), "cognito local"),
         ] {
-            let expected = (418, Some("7".to_owned()), expected.to_owned());
+            let expected = (418, Some("7".to_owned()), format!("{expected} {BODY}"));
             assert_eq!(call(&proxy, target, signature).await, expected, "{target}");
         }
     }
@@ -231,6 +301,8 @@ mod tests {
         for (target, signature, expected) in [
             ("S3.GetObject", Some(SIGNATURE), "UnknownOperationException"),
             ("DynamoDB_20120810.GetItem", Some("Credential=Somebody/"), "UnrecognizedClientException"),
+            ("DynamoDB_20120810.BatchGetItem", Some(SIGNATURE), "SerializationException"),
+            ("DynamoDB_20120810.ExecuteStatement", Some(SIGNATURE), "ValidationException"),
             ("DynamoDB_20120810.GetItem", None, "MissingAuthenticationTokenException"),
             ("AWSCognitoIdentityProviderService.AdminGetUser", None, "MissingAuthenticationTokenException"),
         ] {
@@ -241,12 +313,58 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_no_statement_allows_is_denied_as_aws_denies_it() {
+        let mut tasks = JoinSet::new();
+        let server = server("server", &mut tasks).await;
+        let proxy = proxy(server.clone(), server, &mut tasks).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let (table, pool) = (table_arn("Users"), user_pool_arn("us-east-1_a"));
+        let user = "User: arn:aws:sts::000000000000:assumed-role/AddUserFunctionRole/AddUserFunction is not authorized";
+        for (target, code, header, message) in [
+            (
+                "DynamoDB_20120810.PutItem",
+                "com.amazon.coral.service#AccessDeniedException",
+                None,
+                format!(
+                    "{user} to perform: dynamodb:PutItem on resource: {table} because no identity-based policy allows \
+                     the dynamodb:PutItem action"
+                ),
+            ),
+            (
+                "DynamoDB_20120810.DeleteItem",
+                "com.amazon.coral.service#AccessDeniedException",
+                None,
+                format!(
+                    "{user} to perform: dynamodb:DeleteItem on resource: {table} with an explicit deny in an \
+                     identity-based policy"
+                ),
+            ),
+            (
+                "AWSCognitoIdentityProviderService.AdminDeleteUser",
+                "AccessDeniedException",
+                Some("AccessDeniedException:"),
+                format!(
+                    "{user} to perform: cognito-idp:AdminDeleteUser on resource: {pool} because no identity-based \
+                     policy allows the cognito-idp:AdminDeleteUser action"
+                ),
+            ),
+        ] {
+            let call = client.post(&proxy).header("x-amz-target", target).header("authorization", SIGNATURE);
+            let answer = call.body(BODY).send().await.unwrap();
+            assert_eq!(answer.status(), 400);
+            assert_eq!(answer.headers().get("x-amzn-errortype").map(|value| value.to_str().unwrap()), header);
+            let body: serde_json::Value = answer.json().await.unwrap();
+            assert_eq!(body, json!({ "__type": code, "Message": message }));
+        }
+    }
+
+    #[tokio::test]
     async fn an_answer_that_breaks_off_is_no_answer() {
         let mut tasks = JoinSet::new();
         let broken = serve("broken", Router::new().fallback(async || broken_off()), &mut tasks).await.unwrap();
         let proxy = proxy(broken.clone(), broken, &mut tasks).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let call = client.post(proxy).header("x-amz-target", "DynamoDB_20120810.GetItem");
+        let call = client.post(proxy).header("x-amz-target", "DynamoDB_20120810.GetItem").body(BODY);
         let problem = call.header("authorization", SIGNATURE).send().await.unwrap_err();
         assert!(problem.is_request(), "{problem:?}");
     }

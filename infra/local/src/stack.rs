@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use crate::builder::{self, BuildError};
 use crate::demo::{Demo, DemoError};
 use crate::gateway;
+use crate::iam::{Policy, PolicyError, Record};
 use crate::lambda::{self, Lambda, log};
 use crate::plan::{Function, Plan, Schedule};
 use crate::proxy::Proxy;
@@ -44,6 +45,8 @@ pub(crate) struct Choices {
     pub(crate) dynamodb: Option<String>,
     /// A Cognito in place of the embedded one.
     pub(crate) cognito: Option<String>,
+    /// Where to say what functions may do and what they do.
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// Why the stack does not start: one line for a person.
@@ -57,6 +60,10 @@ pub(crate) enum StartError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error("template.yaml: {0}")]
     Template(#[from] TemplateError),
+    #[error("template.yaml: {0}")]
+    Policy(#[from] PolicyError),
+    #[error("{} cannot be written: {source}", path.display())]
+    Record { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -119,6 +126,8 @@ struct Cloud {
     cognito_url: String,
     pool: Pool,
     plan: Plan,
+    /// What each function may do, by access key.
+    policies: BTreeMap<String, Policy>,
     tables: Vec<String>,
     /// The tables were not there, so neither is anything in them.
     is_new: bool,
@@ -149,8 +158,14 @@ impl Stack {
             make_cloud(choices, &template, folder.as_ref(), &mut memory, &mut tasks),
         )?;
 
-        let callers = cloud.plan.functions.iter().map(access_key);
-        let proxy = Proxy::new(cloud.dynamodb_url.clone(), cloud.cognito_url.clone(), callers)?;
+        let record = match &choices.record {
+            None => None,
+            Some(path) => {
+                let record = Record::create(path, cloud.policies.values());
+                Some(record.map_err(|source| StartError::Record { path: path.clone(), source })?)
+            }
+        };
+        let proxy = Proxy::new(cloud.dynamodb_url.clone(), cloud.cognito_url.clone(), cloud.policies, record)?;
         let proxy_url = servers::serve("proxy", proxy.router(), &mut tasks).await?;
         let environment = Box::new(move |function: &Function| environment(function, &proxy_url));
         let lambda = Lambda::start(cloud.plan.functions, lambda::Settings { binaries, environment }).await?;
@@ -230,6 +245,9 @@ async fn make_cloud(
     memory.pools.insert(server.to_owned(), pool.clone());
 
     let mut plan = template.plan(&pool.ids)?;
+    let read =
+        |function: &Function| Ok((access_key(function), Policy::read(&function.logical_id, &function.statements)?));
+    let policies = plan.functions.iter().map(read).collect::<Result<_, PolicyError>>()?;
     if choices.cognito.is_some()
         && let Some(issuer) = resources::issuer(&cognito_url, &pool.ids.user_pool).await
     {
@@ -238,7 +256,7 @@ async fn make_cloud(
         }
     }
     let tables = tables.into_iter().map(|table| table.name).collect();
-    Ok(Cloud { dynamodb_url, cognito_url, pool, plan, tables, is_new })
+    Ok(Cloud { dynamodb_url, cognito_url, pool, plan, policies, tables, is_new })
 }
 
 fn key_of(endpoint: Option<&str>) -> &str {

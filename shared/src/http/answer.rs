@@ -14,7 +14,7 @@ use crate::session;
 pub struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
-    body: Option<String>,
+    body: Body,
 }
 
 impl Answer {
@@ -24,7 +24,12 @@ impl Answer {
     /// [`Failure::Internal`] when the value has no JSON form.
     pub fn json(status: u16, value: &impl Serialize) -> Result<Self, Failure> {
         let body = serde_json::to_string(value).map_err(|error| Failure::internal("writing an answer", &error))?;
-        Ok(Self { status, headers: vec![("content-type", "application/json".to_owned())], body: Some(body) })
+        Ok(Self { status, headers: vec![("content-type", "application/json".to_owned())], body: Body::Text(body) })
+    }
+
+    /// A body of any type, byte by byte.
+    pub fn bytes(status: u16, content_type: &'static str, bytes: &[u8]) -> Self {
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body: Body::Binary(bytes.to_vec()) }
     }
 
     /// A finished sign-in, with the refresh token where the client wants it.
@@ -64,7 +69,7 @@ impl Answer {
 
     /// 204, without a body.
     pub fn no_content() -> Self {
-        Self { status: 204, headers: Vec::new(), body: None }
+        Self { status: 204, headers: Vec::new(), body: Body::Empty }
     }
 
     /// The version that the body shows, for `If-Match`.
@@ -97,8 +102,10 @@ impl Answer {
         self.with("set-cookie", cookie::clear())
     }
 
-    fn with(mut self, name: &'static str, value: String) -> Self {
-        self.headers.push((name, value));
+    /// With one header more.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 
@@ -107,11 +114,14 @@ impl Answer {
     }
 
     pub(super) fn into_response(self) -> Result<Response<Body>, http::Error> {
-        // Whatever we answer is of this moment and for this caller.
-        let mut response = Response::builder().status(self.status).header("cache-control", "no-store");
+        let mut response = Response::builder().status(self.status);
+        if !self.headers.iter().any(|(name, _)| *name == "cache-control") {
+            // Unless something else is said, an answer is of this moment and for this caller.
+            response = response.header("cache-control", "no-store");
+        }
         for (name, value) in self.headers {
             response = response.header(name, value);
         }
-        response.body(self.body.map_or(Body::Empty, Body::Text))
+        response.body(self.body)
     }
 }

@@ -65,6 +65,21 @@ impl Request {
         self.0.request.path_parameters_ref()?.first("user_id").and_then(|id| UserId::parse(id).ok())
     }
 
+    /// A part of the path by its name in the route, percent-decoded.
+    pub fn path_parameter(&self, name: &str) -> Option<String> {
+        self.0.request.path_parameters_ref()?.first(name).map(str::to_owned)
+    }
+
+    /// Whether the client takes a body compressed with gzip.
+    pub fn accepts_gzip(&self) -> bool {
+        let Some(accepted) = self.header("accept-encoding") else { return false };
+        accepted.split(',').any(|coding| {
+            let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+            let is_refused = quality.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32));
+            name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+        })
+    }
+
     /// The query.
     pub fn query(&self) -> Query {
         Query::parse(self.0.request.uri().query().unwrap_or_default())

@@ -19,7 +19,8 @@ use crate::plan::{JwtAuthorizer, Plan};
 
 /// The region that everything claims to be in.
 pub(crate) const REGION: &str = "us-east-1";
-const ACCOUNT: &str = "000000000000";
+/// The account that everything claims to belong to.
+pub(crate) const ACCOUNT: &str = "000000000000";
 
 /// The template, its text checked and its references not yet resolved: some stand for ids that the user pool gives out.
 #[derive(Debug)]
@@ -47,6 +48,16 @@ enum Kind {
     Function,
     /// Alarms and their like, which have no meaning on one machine.
     OnlyInAws,
+}
+
+/// The ARN of a table.
+pub(crate) fn table_arn(name: &str) -> String {
+    format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
+}
+
+/// The ARN of a user pool.
+pub(crate) fn user_pool_arn(id: &str) -> String {
+    format!("arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{id}")
 }
 
 /// The ids of a user pool and its client.
@@ -163,12 +174,12 @@ impl Template {
             let (name, arn) = match resource.kind {
                 Kind::Table => {
                     let name = table::physical_name(id);
-                    let arn = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}");
+                    let arn = table_arn(&name);
                     (Some(name), Some(arn))
                 }
                 Kind::UserPool => {
                     let name = pool.map(|pool| pool.user_pool.clone());
-                    let arn = name.as_ref().map(|id| format!("arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{id}"));
+                    let arn = name.as_deref().map(user_pool_arn);
                     (name, arn)
                 }
                 Kind::UserPoolClient => (pool.map(|pool| pool.client.clone()), None),

@@ -1,0 +1,36 @@
+// Making and finding parts of the page. Data only ever becomes text: nothing here reads markup.
+import { translate } from "./language.js";
+
+/** The only element that `selector` finds in `root`. */
+export const find = (selector, root = document) => root.querySelector(selector);
+
+/** A copy of a template's element, in the present language. */
+export function make(template) {
+  const element = document.getElementById(template).content.firstElementChild.cloneNode(true);
+  translate(element);
+  return element;
+}
+
+/** Puts this one element on the page. */
+export function show(element) {
+  find("#view").replaceChildren(element);
+}
+
+/** Does `action` at a click on the element with this `data-do`. */
+export function on(root, name, action) {
+  find(`[data-do="${name}"]`, root)?.addEventListener("click", action);
+}
+
+/** Opens a dialog; it is gone from the page once it closes. */
+export function open(dialog) {
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.showModal();
+  return dialog;
+}
+
+/** The first letters of a person's names. */
+export const initials = (user) =>
+  [user.first_name, user.last_name].map((name) => [...name.trim()][0] ?? "").join("").toLocaleUpperCase();
+
+export const nameOf = (user) => `${user.first_name} ${user.last_name}`;

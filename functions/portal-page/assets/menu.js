@@ -1,0 +1,48 @@
+// A menu that opens below a button and is used with the arrow keys.
+import { find, make } from "./dom.js";
+
+/** Opens at `button` with the items that `items()` gives at that moment: `{label, do, isDanger}`. */
+export function menu(button, items) {
+  const menu = make("menu");
+  button.popoverTargetElement = menu;
+  button.after(menu);
+
+  menu.addEventListener("beforetoggle", ({ newState }) => {
+    if (newState !== "open") return;
+    menu.setAttribute("aria-label", button.getAttribute("aria-label"));
+    menu.replaceChildren(...items().map(({ label, do: action, isDanger }) => {
+      const item = document.createElement("button");
+      item.type = "button";
+      item.role = "menuitem";
+      item.tabIndex = -1;
+      item.textContent = label;
+      item.classList.toggle("bad", Boolean(isDanger));
+      item.addEventListener("click", () => {
+        menu.hidePopover();
+        button.focus();
+        action();
+      });
+      return item;
+    }));
+    menu.style.visibility = "hidden";
+  });
+  menu.addEventListener("toggle", ({ newState }) => {
+    if (newState !== "open") return;
+    const at = button.getBoundingClientRect();
+    const fitsBelow = at.bottom + 6 + menu.offsetHeight < innerHeight;
+    const top = fitsBelow ? at.bottom + 6 : Math.max(6, at.top - 6 - menu.offsetHeight);
+    menu.style.top = `${top + scrollY}px`;
+    menu.style.left = `${Math.max(6, at.right - menu.offsetWidth) + scrollX}px`;
+    menu.style.visibility = "";
+    find("button", menu).focus();
+  });
+  menu.addEventListener("keydown", (event) => {
+    const all = [...menu.children];
+    const at = all.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+    if (event.key === "Tab") menu.hidePopover();
+    if (to === undefined) return;
+    event.preventDefault();
+    all.at(to % all.length).focus();
+  });
+}

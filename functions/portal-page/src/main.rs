@@ -1,0 +1,62 @@
+//! `GET /` and `GET /assets/{file+}`: the page on which people manage users, from the binary itself. It knows no person.
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(portal_page).await
+}
+
+/// A file of the page, as it is and compressed.
+struct File {
+    name: &'static str,
+    content_type: &'static str,
+    plain: &'static [u8],
+    gzip: &'static [u8],
+}
+
+// `FOLDER`, named by what is in it, and `FILES`, made from `assets/` by the build script.
+include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
+const PAGE: &str = "index.html";
+
+/// Nothing but our own files, nothing inline, nobody else's frame, and no text ever made into markup or code
+/// (OWASP ASVS 3.4).
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
+
+const PERMISSIONS_POLICY: &str =
+    "camera=(), clipboard-write=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
+
+/// What every answer says to a browser.
+const SECURITY: [(&str, &str); 7] = [
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", PERMISSIONS_POLICY),
+    ("referrer-policy", "no-referrer"),
+    ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+    ("x-content-type-options", "nosniff"),
+];
+
+async fn portal_page(_: &Portal, request: Request) -> Result<Answer, Failure> {
+    let path = request.path_parameter("file");
+    let (name, cache) = match path.as_deref() {
+        None => (Some(PAGE), "no-cache"),
+        // A file of another version is not here: the page that names this folder is asked for anew at every visit.
+        Some(path) => (path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/')), "public, max-age=31536000, immutable"),
+    };
+    let file = name.and_then(|name| FILES.iter().find(|file| file.name == name));
+    let answer = match file {
+        Some(file) if request.accepts_gzip() => {
+            Answer::bytes(200, file.content_type, file.gzip).with("content-encoding", "gzip")
+        }
+        Some(file) => Answer::bytes(200, file.content_type, file.plain),
+        None => Answer::bytes(404, "text/plain; charset=utf-8", b"There is no such file."),
+    };
+    let answer = if file.is_some() { answer.with("cache-control", cache).with("vary", "accept-encoding") } else { answer };
+    Ok(SECURITY.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value)))
+}

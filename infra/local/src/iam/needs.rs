@@ -1,0 +1,217 @@
+//! What a call needs: which actions, on which resources. By the service authorization reference, where an action bears the
+//! name of its operation unless said otherwise here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::template::{table_arn, user_pool_arn};
+
+/// One action on one resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Need {
+    pub(crate) action: String,
+    pub(crate) resource: String,
+}
+
+/// Why nobody can say what a call needs: it is refused then.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NeedsError {
+    #[error("The request cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// Its needs are in the text of its statements.
+    #[error("The local stack does not read PartiQL.")]
+    PartiQl,
+}
+
+/// Everything but names is skipped unread.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OnTable {
+    table_name: Option<String>,
+    index_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Batch {
+    #[expect(clippy::zero_sized_map_values, reason = "what is read is an object, of which only the keys count")]
+    request_items: BTreeMap<String, IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Transaction {
+    transact_items: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+enum Part {
+    ConditionCheck(PartOnTable),
+    Delete(PartOnTable),
+    Get(PartOnTable),
+    Put(PartOnTable),
+    Update(PartOnTable),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PartOnTable {
+    table_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OnPool {
+    user_pool_id: Option<String>,
+}
+
+/// What an operation of DynamoDB needs.
+///
+/// A batch needs its own action on each of its tables. A transaction has no action of its own: it needs that of each part
+/// (DynamoDB's developer guide, "Using IAM with transactions"). To read an index needs a right to the index and none to its
+/// table.
+pub(crate) fn dynamodb(operation: &str, body: &[u8]) -> Result<BTreeSet<Need>, NeedsError> {
+    let need = |name: &str, resource: String| Need { action: format!("dynamodb:{name}"), resource };
+    Ok(match operation {
+        "BatchGetItem" | "BatchWriteItem" => {
+            let batch: Batch = serde_json::from_slice(body)?;
+            batch.request_items.keys().map(|table| need(operation, arn_of_table(table))).collect()
+        }
+        "TransactGetItems" | "TransactWriteItems" => {
+            let transaction: Transaction = serde_json::from_slice(body)?;
+            let parts = transaction.transact_items.iter().map(Part::name_and_table);
+            parts.map(|(name, table)| need(name, arn_of_table(table))).collect()
+        }
+        "BatchExecuteStatement" | "ExecuteStatement" | "ExecuteTransaction" => return Err(NeedsError::PartiQl),
+        _ => {
+            let OnTable { table_name, index_name } = serde_json::from_slice(body)?;
+            let resource = match (table_name, index_name) {
+                (Some(table), Some(index)) => format!("{}/index/{index}", arn_of_table(&table)),
+                (Some(table), None) => arn_of_table(&table),
+                // What lists tables or asks for limits.
+                (None, _) => "*".to_owned(),
+            };
+            [need(operation, resource)].into()
+        }
+    })
+}
+
+/// What an operation of Cognito needs. Nothing for `RevokeToken`: whoever has a token may revoke it, so Cognito evaluates
+/// no policy for it and takes it unsigned (its API reference says so, operation by operation).
+pub(crate) fn cognito(operation: &str, body: &[u8]) -> Result<BTreeSet<Need>, NeedsError> {
+    if operation == "RevokeToken" {
+        return Ok(BTreeSet::new());
+    }
+    let OnPool { user_pool_id } = serde_json::from_slice(body)?;
+    let resource = user_pool_id.map_or_else(|| "*".to_owned(), |id| user_pool_arn(&id));
+    Ok([Need { action: format!("cognito-idp:{operation}"), resource }].into())
+}
+
+impl Part {
+    /// The action's name and the table's.
+    fn name_and_table(&self) -> (&'static str, &str) {
+        let (name, on) = match self {
+            Self::ConditionCheck(on) => ("ConditionCheckItem", on),
+            Self::Delete(on) => ("DeleteItem", on),
+            Self::Get(on) => ("GetItem", on),
+            Self::Put(on) => ("PutItem", on),
+            Self::Update(on) => ("UpdateItem", on),
+        };
+        (name, &on.table_name)
+    }
+}
+
+/// DynamoDB takes a table's ARN in place of its name.
+fn arn_of_table(name: &str) -> String {
+    if name.starts_with("arn:") { name.to_owned() } else { table_arn(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const TABLE: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/";
+
+    fn needs(
+        of: fn(&str, &[u8]) -> Result<BTreeSet<Need>, NeedsError>,
+        operation: &str,
+        body: &Value,
+    ) -> Vec<(String, String)> {
+        let needs = of(operation, body.to_string().as_bytes()).unwrap();
+        needs.into_iter().map(|Need { action, resource }| (action, resource)).collect()
+    }
+
+    #[track_caller]
+    fn on_tables(operation: &str, body: &Value, expected: &[(&str, &str)]) {
+        let expected: Vec<_> =
+            expected.iter().map(|(action, rest)| (format!("dynamodb:{action}"), format!("{TABLE}{rest}"))).collect();
+        assert_eq!(needs(dynamodb, operation, body), expected);
+    }
+
+    #[test]
+    fn one_table_is_one_need_and_an_index_stands_for_itself() {
+        let body = json!({ "TableName": "Users", "Item": { "TableName": { "S": "Other" } } });
+        on_tables("PutItem", &body, &[("PutItem", "Users")]);
+        let body = json!({ "TableName": "Users", "IndexName": "by_name" });
+        on_tables("Query", &body, &[("Query", "Users/index/by_name")]);
+        on_tables("Scan", &json!({ "TableName": format!("{TABLE}Users") }), &[("Scan", "Users")]);
+        on_tables("DescribeTable", &json!({ "TableName": "Users" }), &[("DescribeTable", "Users")]);
+    }
+
+    #[test]
+    fn a_batch_needs_its_action_on_every_table() {
+        let body = json!({ "RequestItems": { "B": { "Keys": [] }, "A": { "Keys": [] } } });
+        on_tables("BatchGetItem", &body, &[("BatchGetItem", "A"), ("BatchGetItem", "B")]);
+        on_tables("BatchWriteItem", &json!({ "RequestItems": { "A": [] } }), &[("BatchWriteItem", "A")]);
+    }
+
+    #[test]
+    fn a_transaction_needs_the_action_of_every_part() {
+        let part = |name: &str, table: &str| json!({ name: { "TableName": table, "Key": {} } });
+        let body = json!({ "TransactItems": [
+            part("Update", "A"), part("Put", "A"), part("ConditionCheck", "B"), part("Delete", "A"), part("Put", "A"),
+        ] });
+        let expected = [("ConditionCheckItem", "B"), ("DeleteItem", "A"), ("PutItem", "A"), ("UpdateItem", "A")];
+        on_tables("TransactWriteItems", &body, &expected);
+        on_tables("TransactGetItems", &json!({ "TransactItems": [part("Get", "A")] }), &[("GetItem", "A")]);
+    }
+
+    #[test]
+    fn what_names_nothing_needs_everything() {
+        let everything = |action: &str| vec![(action.to_owned(), "*".to_owned())];
+        assert_eq!(needs(dynamodb, "ListTables", &json!({})), everything("dynamodb:ListTables"));
+        assert_eq!(needs(cognito, "ListUserPools", &json!({})), everything("cognito-idp:ListUserPools"));
+    }
+
+    #[test]
+    fn cognito_needs_its_operation_on_the_pool_and_nothing_to_revoke_a_token() {
+        let body = json!({ "UserPoolId": "us-east-1_a", "Username": "x" });
+        let pool = "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_a";
+        let expected = vec![("cognito-idp:AdminCreateUser".to_owned(), pool.to_owned())];
+        assert_eq!(needs(cognito, "AdminCreateUser", &body), expected);
+        assert_eq!(needs(cognito, "RevokeToken", &json!({ "ClientId": "c", "Token": "t" })), []);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_never_taken_for_a_call_without_needs() {
+        for (operation, body) in [
+            ("PutItem", "hello"),
+            ("PutItem", r#"{"TableName": 1}"#),
+            ("BatchGetItem", "{}"),
+            ("TransactWriteItems", r#"{"TransactItems": [{}]}"#),
+            ("TransactWriteItems", r#"{"TransactItems": [{"Put": {}}]}"#),
+            ("TransactWriteItems", r#"{"TransactItems": [{"Other": {"TableName": "A"}}]}"#),
+            ("TransactWriteItems", r#"{"TransactItems": [{"Put": {"TableName": "A"}, "Update": {"TableName": "B"}}]}"#),
+        ] {
+            let result = dynamodb(operation, body.as_bytes());
+            assert!(matches!(result, Err(NeedsError::Unreadable(_))), "{operation} {body}: {result:?}");
+        }
+        for operation in ["ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"] {
+            assert!(matches!(dynamodb(operation, b"{}"), Err(NeedsError::PartiQl)), "{operation}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! `Idempotency-Key`: a create that is sent again is not done again.
+
+use futures::future::join_all;
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Answer, Call, Client, Partner, invoke, secrets, stack};
+use serde_json::{Value, json};
+
+fn key() -> String {
+    format!("a key of {}", secrets::random(12))
+}
+
+/// A body that asks for a viewer, with a password that the portal makes.
+fn body() -> Value {
+    json!({ "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann"), "role": "viewer" })
+}
+
+fn with(body: &Value, field: &str, value: impl Into<Value>) -> Value {
+    let mut body = body.clone();
+    body[field] = value.into();
+    body
+}
+
+fn add(actor: &Actor, key: &str, body: &Value) -> Call {
+    actor.post("/v1/users", body).idempotency_key(key)
+}
+
+/// Must be the first answer once more, without the password that it told.
+#[track_caller]
+fn assert_replays(answer: &Answer, first: &Answer) {
+    assert_eq!(answer.status, 201, "{answer}");
+    assert_eq!(answer.header("idempotent-replayed"), "true", "{answer}");
+    assert_eq!(first.header("idempotent-replayed"), "", "{first}");
+    assert_eq!(answer.json, with(&first.json, "generated_password", Value::Null));
+    for header in ["location", "etag", "content-type"] {
+        assert_eq!(answer.header(header), first.header(header), "{header}");
+    }
+}
+
+async fn total(actor: &Actor) -> Value {
+    actor.get("/v1/users").await.expect(200).json["total"].clone()
+}
+
+#[tokio::test]
+async fn a_retry_finds_the_first_answer_without_the_password() {
+    let partner = Partner::new().await;
+    let (key, body) = (key(), body());
+    let first = add(partner.owner(), &key, &body).await.expect(201);
+    let generated = secrets::remembered(first.text_at("/generated_password"));
+
+    for _ in 0..2 {
+        assert_replays(&add(partner.owner(), &key, &body).await, &first);
+    }
+
+    assert_eq!(total(partner.owner()).await, 2);
+    let challenged = Client::new().sign_in(body["email"].as_str().unwrap(), &generated).await.expect(200);
+    assert_eq!(challenged.json["challenge"], "new_password_required", "the password is still the first");
+}
+
+#[tokio::test]
+async fn what_counts_is_what_is_asked_for_and_not_how_it_is_written() {
+    let partner = Partner::new().await;
+    let (key, body) = (key(), body());
+    let first = add(partner.owner(), &key, &body).await.expect(201);
+    secrets::remembered(first.text_at("/generated_password"));
+    // The defaults said aloud, the permissions in another order, and white space.
+    let same = with(&with(&body, "permissions", json!(["users.read"])), "must_change", true);
+    let text = serde_json::to_string_pretty(&same).unwrap();
+    let call = partner.owner().call("POST", "/v1/users").body("application/json", text).idempotency_key(&key);
+    assert_replays(&call.await, &first);
+}
+
+#[tokio::test]
+async fn the_same_key_for_anything_else_is_refused() {
+    let partner = Partner::new().await;
+    let (key, body) = (key(), body());
+    let first = add(partner.owner(), &key, &body).await.expect(201);
+    secrets::remembered(first.text_at("/generated_password"));
+    let others = [
+        with(&body, "first_name", "Anna"),
+        with(&body, "last_name", "Other"),
+        with(&body, "email", secrets::email("other")),
+        with(&body, "role", "manager"),
+        with(&body, "permissions", json!([])),
+        with(&body, "must_change", false),
+        with(&body, "password", secrets::password()),
+    ];
+    for other in others {
+        add(partner.owner(), &key, &other).await.problem(422, "idempotency_key_reused");
+    }
+    assert_eq!(total(partner.owner()).await, 2);
+    assert_replays(&add(partner.owner(), &key, &body).await, &first);
+}
+
+#[tokio::test]
+async fn another_password_is_something_else_and_the_same_is_not() {
+    let partner = Partner::new().await;
+    let key = key();
+    let body = with(&body(), "password", secrets::password());
+    let first = add(partner.owner(), &key, &body).await.expect(201);
+    assert!(first.json["generated_password"].is_null());
+
+    let other = with(&body, "password", secrets::password());
+    add(partner.owner(), &key, &other).await.problem(422, "idempotency_key_reused");
+    let mut none = body.clone();
+    none.as_object_mut().unwrap().remove("password");
+    add(partner.owner(), &key, &none).await.problem(422, "idempotency_key_reused");
+    assert_replays(&add(partner.owner(), &key, &body).await, &first);
+}
+
+#[tokio::test]
+async fn a_key_is_its_actors_own() {
+    let (partner, other_partner) = (Partner::new().await, Partner::new().await);
+    let other_admin = partner.new_user("admin").await;
+    let (key, mine) = (key(), with(&body(), "password", secrets::password()));
+    let first = add(partner.owner(), &key, &mine).await.expect(201);
+
+    // To another admin, the email is taken; with a body of their own, nothing stands in the way.
+    add(&other_admin, &key, &mine).await.problem(409, "email_taken");
+    let theirs = add(&other_admin, &key, &with(&body(), "password", secrets::password())).await.expect(201);
+    let elsewhere = add(other_partner.owner(), &key, &mine).await.expect(201);
+
+    for answer in [&theirs, &elsewhere] {
+        assert_eq!(answer.header("idempotent-replayed"), "", "{answer}");
+        assert_ne!(answer.json["id"], first.json["id"]);
+    }
+    assert_replays(&add(partner.owner(), &key, &mine).await, &first);
+}
+
+/// Hashes up to 40 passwords: about 2 s.
+#[tokio::test]
+async fn retries_at_once_make_one_user() {
+    let partner = Partner::new().await;
+    for body in [body(), with(&body(), "password", secrets::password())] {
+        let (key, before) = (key(), total(partner.owner()).await.as_u64().unwrap());
+        let retries = (0..10).map(|_| add(partner.owner(), &key, &body).into_future());
+        let answers = join_all(retries).await;
+        let first: Vec<_> = answers.iter().filter(|answer| answer.header("idempotent-replayed").is_empty()).collect();
+        assert_eq!(first.len(), 1, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
+        if let Some(generated) = first[0].json["generated_password"].as_str() {
+            secrets::remembered(generated);
+        }
+        for answer in answers.iter().filter(|answer| !answer.header("idempotent-replayed").is_empty()) {
+            assert_replays(answer, first[0]);
+        }
+        assert_eq!(total(partner.owner()).await, before + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_tells_what_was_whatever_became_of_the_user() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let (key, body) = (key(), with(&with(&body(), "password", secrets::password()), "must_change", false));
+    let first = add(owner, &key, &body).await.expect(201);
+    let ann = portal_tests::User {
+        id: first.text_at("/id").to_owned(),
+        partner_id: partner.id.clone(),
+        email: first.text_at("/email").to_owned(),
+        password: body["password"].as_str().unwrap().to_owned(),
+    };
+
+    owner.edit(&ann, &json!({ "first_name": "Anna", "email": secrets::email("anna") })).await.expect(200);
+    assert_replays(&add(owner, &key, &body).await, &first);
+    owner.set_password(&ann, &secrets::password(), &json!({})).await.expect(204);
+    assert_replays(&add(owner, &key, &body).await, &first);
+    let other = with(&body, "password", secrets::password());
+    add(owner, &key, &other).await.problem(422, "idempotency_key_reused");
+    owner.remove(&ann).await.expect(204);
+    assert_replays(&add(owner, &key, &body).await, &first);
+    owner.get(&ann.path()).await.problem(404, "not_found");
+    assert_eq!(total(owner).await, 1);
+}
+
+#[tokio::test]
+async fn a_retry_is_authorized_anew() {
+    let partner = Partner::new().await;
+    let admin = partner.new_user("admin").await;
+    let (key, body) = (key(), with(&body(), "password", secrets::password()));
+    let first = add(&admin, &key, &body).await.expect(201);
+
+    let less = json!({ "role": "admin", "permissions": ["users.read", "users.edit"] });
+    partner.owner().set_permissions(&admin, &less).await.expect(200);
+    add(&admin, &key, &body).await.problem(403, "missing_permission");
+    let too_little = json!({ "role": "admin", "permissions": ["users.add"] });
+    partner.owner().set_permissions(&admin, &too_little).await.expect(200);
+    add(&admin, &key, &body).await.problem(403, "exceeds_own_permissions");
+    partner.owner().set_permissions(&admin, &json!({ "role": "manager" })).await.expect(200);
+    assert_replays(&add(&admin, &key, &body).await, &first);
+    partner.owner().force_logout(&admin).await.expect(200);
+    add(&admin, &key, &body).await.problem(401, "session_ended");
+}
+
+#[tokio::test]
+async fn what_was_refused_uses_no_key_up() {
+    let partner = Partner::new().await;
+    let (key, body) = (key(), with(&body(), "password", secrets::password()));
+    let taken = with(&body, "email", partner.owner().email.clone());
+    add(partner.owner(), &key, &taken).await.problem(409, "email_taken");
+    add(partner.owner(), &key, &with(&body, "password", "short")).await.problem(422, "password_rejected");
+    assert!(Rows::of(&stack().ready).kept_answers(Some(partner.owner())).await.is_empty());
+    let first = add(partner.owner(), &key, &body).await.expect(201);
+    assert_eq!(first.header("idempotent-replayed"), "");
+}
+
+#[tokio::test]
+async fn a_key_is_printable_and_not_too_long() {
+    let partner = Partner::new().await;
+    let body = with(&body(), "password", secrets::password());
+    let long = "k".repeat(256);
+    for bad in [&b""[..], long.as_bytes(), "schlüssel".as_bytes(), b"\xff\xfe", b"a\tb"] {
+        let call = partner.owner().post("/v1/users", &body).header_bytes("idempotency-key", bad);
+        call.await.problem(400, "invalid_request").names_field("Idempotency-Key");
+    }
+    assert_eq!(total(partner.owner()).await, 1);
+
+    let printable: String = (b' '..=b'~').map(char::from).collect();
+    for good in [&long[1..], printable.trim(), "k"] {
+        let body = with(&body, "email", secrets::email("ann"));
+        let first = add(partner.owner(), good, &body).await.expect(201);
+        assert_replays(&add(partner.owner(), good, &body).await, &first);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_after_its_time() {
+    let partner = Partner::new().await;
+    let rows = Rows::of(&stack().ready);
+    let (key, body) = (key(), with(&body(), "password", secrets::password()));
+    let first = add(partner.owner(), &key, &body).await.expect(201);
+    rows.expire_kept_answer(Some(partner.owner()), &key).await;
+
+    add(partner.owner(), &key, &body).await.problem(409, "email_taken");
+    let next = with(&body, "email", secrets::email("next"));
+    let second = add(partner.owner(), &key, &next).await.expect(201);
+    assert_ne!(second.json["id"], first.json["id"]);
+    assert_replays(&add(partner.owner(), &key, &next).await, &second);
+    add(partner.owner(), &key, &body).await.problem(422, "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn what_is_kept_holds_no_secret() {
+    let partner = Partner::new().await;
+    let rows = Rows::of(&stack().ready);
+    let given = with(&body(), "password", secrets::password());
+    let mut hidden = vec![given["password"].as_str().unwrap().to_owned()];
+    for body in [body(), given] {
+        let answer = add(partner.owner(), &key(), &body).await.expect(201);
+        hidden.extend(answer.json["generated_password"].as_str().map(secrets::remembered));
+        let user = portal_tests::User { id: answer.text_at("/id").to_owned(), ..partner.owner().user.clone() };
+        hidden.extend(rows.hidden(&user).await);
+    }
+
+    let kept = rows.kept_answers(Some(partner.owner())).await;
+
+    assert_eq!(kept.len(), 2);
+    let kept = format!("{kept:?}");
+    assert!(hidden.len() >= 8, "passwords, digests and machine secrets: {}", hidden.len());
+    for secret in hidden {
+        assert!(!kept.contains(&secret), "{secret} in {kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_partner_is_created_once_too() {
+    let (ready, rows) = (&stack().ready, Rows::of(&stack().ready));
+    let primary_admin = json!({ "first_name": "Olive", "last_name": "Owner", "email": secrets::email("olive") });
+    let key = key();
+    let input = json!({ "partner_name": "Acme", "primary_admin": primary_admin, "idempotency_key": key });
+    let create = async |input: &Value| invoke(ready, "create-partner", input).await;
+
+    let inputs = vec![input.clone(); 4];
+    let answers = join_all(inputs.iter().map(create)).await;
+    let answers: Vec<Value> = answers.into_iter().map(portal_tests::Invoked::worked).collect();
+    let first: Vec<&Value> = answers.iter().filter(|answer| answer["generated_password"].is_string()).collect();
+    assert_eq!(first.len(), 1, "the others are replays");
+    let generated = secrets::remembered(first[0]["generated_password"].as_str().unwrap());
+    assert!(first[0].get("idempotent_replayed").is_none());
+    for replay in answers.iter().filter(|answer| answer["generated_password"].is_null()) {
+        let mut expected = with(first[0], "generated_password", Value::Null);
+        expected["idempotent_replayed"] = true.into();
+        assert_eq!(*replay, expected);
+    }
+
+    let mut other_admin = input.clone();
+    other_admin["primary_admin"]["email"] = secrets::email("other").into();
+    let mut with_password = input.clone();
+    with_password["primary_admin"]["password"] = secrets::password().into();
+    for other in [with(&input, "partner_name", "Other"), other_admin, with_password] {
+        let answer = create(&other).await;
+        assert_eq!(answer.payload["errorType"], "idempotency_key_reused", "{}", answer.payload);
+    }
+    for bad in [json!(""), json!("k".repeat(256)), json!("schlüssel"), json!(7)] {
+        let message = create(&with(&input, "idempotency_key", bad)).await.failed();
+        assert!(message.contains("idempotency_key"), "{message}");
+    }
+
+    let kept = rows.kept_answers(None).await;
+    let kept: Vec<String> =
+        kept.iter().filter(|row| row["sk"].as_s() == Ok(&key)).map(|row| format!("{row:?}")).collect();
+    assert_eq!(kept.len(), 1);
+    assert!(!kept[0].contains(&generated));
+    rows.expire_kept_answer(None, &key).await;
+    let again = create(&input).await.worked();
+    secrets::remembered(again["generated_password"].as_str().unwrap());
+    assert_ne!(again["partner_id"], first[0]["partner_id"]);
+}
+
+#[tokio::test]
+async fn the_password_of_a_partners_retry_is_checked_against_the_digest() {
+    let ready = &stack().ready;
+    let password = secrets::password();
+    let primary_admin = json!({
+        "first_name": "Olive", "last_name": "Owner", "email": secrets::email("olive"), "password": password,
+    });
+    let input = json!({ "partner_name": "Acme", "primary_admin": primary_admin, "idempotency_key": key() });
+    let first = invoke(ready, "create-partner", &input).await.worked();
+    let mut other = input.clone();
+    other["primary_admin"]["password"] = secrets::password().into();
+    let refused = invoke(ready, "create-partner", &other).await;
+    assert_eq!(refused.payload["errorType"], "idempotency_key_reused");
+    let replay = invoke(ready, "create-partner", &input).await.worked();
+    assert_eq!(replay["partner_id"], first["partner_id"]);
+    assert_eq!(replay["idempotent_replayed"], true);
+}

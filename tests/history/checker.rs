@@ -1,0 +1,315 @@
+//! Whether a history could have happened one at a time.
+//!
+//! The commits are replayed in their order against the model: each must have been granted at that very point, and lie
+//! between its request and its answer. What changed nothing (reads, refusals) must be what the model answers at some point
+//! between request and answer. So the requests, each at its point, are a sequential history with the same answers. One
+//! point per commit and a short window per read: the cost grows with the operations, not with their orders.
+//!
+//! Some points may lie before the commit, within the request's own window, where that makes no difference to
+//! anybody: a sign-in looks up the email before it commits, and whoever is being signed out may end their own session.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+
+use crate::model::{OVER, State};
+use crate::operation::{Operation, Wish, named_by};
+use crate::recorder::Commit;
+
+/// How many commits a change must have met before it may give up: one for each time it was decided.
+const DECISIONS: usize = 3;
+
+/// The most sessions of one user.
+const MOST_SESSIONS: usize = 20;
+
+/// The operations and the commits of a run, from a known state on.
+pub(crate) struct History<'a> {
+    operations: &'a [Operation],
+    commits: &'a [Commit],
+    /// Before the first commit, and after each.
+    states: Vec<State>,
+    /// Which operation made which commit.
+    made: HashMap<usize, usize>,
+    violations: Vec<String>,
+}
+
+/// What a check found.
+pub(crate) struct Verdict {
+    /// The state after the last commit.
+    pub(crate) last: State,
+    /// In words.
+    pub(crate) violations: Vec<String>,
+}
+
+/// Checks a history.
+pub(crate) fn check(first: State, operations: &[Operation], commits: &[Commit]) -> Verdict {
+    let mut history =
+        History { operations, commits, states: vec![first], made: HashMap::new(), violations: Vec::new() };
+    history.replay();
+    for index in 0..operations.len() {
+        history.answer(index);
+    }
+    let last = history.states.last().unwrap().clone();
+    Verdict { last, violations: history.violations }
+}
+
+impl History<'_> {
+    fn violation(&mut self, index: usize, what: &str) {
+        self.violations.push(format!("{what}: {}", describe(&self.operations[index], self.operations)));
+    }
+
+    /// The points at which an operation can have taken effect: after so many commits.
+    fn window(&self, operation: &Operation) -> RangeInclusive<usize> {
+        let first = self.commits.partition_point(|commit| commit.before < operation.invoked);
+        let last = self.commits.partition_point(|commit| commit.after < operation.responded);
+        first..=last
+    }
+
+    fn replay(&mut self) {
+        let by_request: HashMap<&str, usize> =
+            self.operations.iter().enumerate().map(|(index, operation)| (operation.request_id(), index)).collect();
+        for (point, commit) in self.commits.iter().enumerate() {
+            let mut state = self.states[point].clone();
+            if let Some(index) = by_request.get(commit.request_id.as_str()).copied() {
+                if self.made.insert(index, point).is_some() {
+                    self.violation(index, "it was committed twice");
+                }
+                self.granted(index, point, &state);
+                if let Err(what) = state.apply(&self.operations[index], commit) {
+                    self.violation(index, &what);
+                }
+                let emails: HashSet<&str> = state.users.values().map(|person| person.email.as_str()).collect();
+                if emails.len() < state.users.len() {
+                    self.violation(index, "two users have one email");
+                }
+            } else {
+                self.violations.push(format!("nobody asked for this commit: {commit:?}"));
+            }
+            self.states.push(state);
+        }
+    }
+
+    /// A commit must be what was asked for, in its time, and granted by the model at that point.
+    fn granted(&mut self, index: usize, point: usize, state: &State) {
+        let (operation, commit) = (&self.operations[index], &self.commits[point]);
+        if operation.wish.event() != Some(&commit.action) {
+            return self.violation(index, &format!("it was committed as {}", commit.action));
+        }
+        if commit.before < operation.invoked {
+            return self.violation(index, "it was committed before it was asked for");
+        }
+        if commit.after > operation.responded && !operation.is_unknown() {
+            return self.violation(index, "it was committed after it was answered");
+        }
+        let earlier = *self.window(operation).start()..=point;
+        let refusal = match &operation.wish {
+            Wish::SignIn { email, password } => {
+                let had_email = self.states[earlier].iter().any(|state| state.holder(email) == Some(&commit.target));
+                let person = state.users.get(&commit.target);
+                let is_right = person.is_some_and(|person| {
+                    person.password == *password && commit.begun.iter().all(|begun| begun.1 == person.generation)
+                });
+                (!had_email || !is_right).then_some((401, "unauthenticated"))
+            }
+            Wish::SignOut => {
+                let lived = self.states[earlier].iter().any(|state| state.refusal(operation).is_none());
+                (!lived).then_some(OVER)
+            }
+            _ => state.refusal(operation),
+        };
+        if let Some((status, code)) = refusal {
+            self.violation(index, &format!("it was committed, though at that point it had to be {status} {code}"));
+        }
+        self.sessions(index, point, state);
+    }
+
+    /// A sign-in begins one session and ends others only to make room; one's own new password ends all others.
+    fn sessions(&mut self, index: usize, point: usize, state: &State) {
+        let (operation, commit) = (&self.operations[index], &self.commits[point]);
+        let Some(person) = state.users.get(&commit.target) else { return };
+        let own = operation.session.as_ref().map(|session| session.id.as_str()).unwrap_or_default();
+        let is_right = match &operation.wish {
+            Wish::SignIn { .. } => {
+                let window = *self.window(operation).start()..=point;
+                let count = |state: &State| state.users.get(&commit.target).map_or(0, |person| person.sessions.len());
+                let was_full = self.states[window].iter().any(|state| count(state) >= MOST_SESSIONS);
+                commit.begun.len() == 1 && (commit.ended.is_empty() || was_full)
+            }
+            Wish::OwnPassword { .. } => {
+                let ended: HashSet<&str> = commit.ended.iter().map(String::as_str).collect();
+                let others = person.sessions.keys().map(String::as_str).filter(|session| *session != own);
+                commit.begun.is_empty() && others.collect::<HashSet<_>>() == ended
+            }
+            Wish::SignOut => commit.begun.is_empty() && commit.ended == [own],
+            _ => commit.begun.is_empty() && commit.ended.is_empty(),
+        };
+        if !is_right {
+            self.violation(index, "it began or ended other sessions than it should");
+        }
+    }
+
+    /// An answer must be the model's at one point of its window.
+    fn answer(&mut self, index: usize) {
+        let operation = &self.operations[index];
+        let point = self.made.get(&index).copied();
+        let what = match point {
+            _ if operation.is_unknown() => return,
+            Some(_) if !operation.is_granted() => Some("it was committed, and refused"),
+            Some(point) => self.shown(operation, point),
+            None if operation.is_granted() && operation.wish.event().is_some() => Some("granted, but never committed"),
+            None if operation.is_granted() => {
+                let is_so = self.states_of(operation).any(|state| reads(state, operation));
+                let is_so = is_so || (matches!(operation.wish, Wish::List) && self.lists(operation));
+                (!is_so).then_some("at no point was this to be read")
+            }
+            None => (!self.is_refused_rightly(operation)).then_some("at no point was this to be refused so"),
+        };
+        if let Some(what) = what {
+            self.violation(index, what);
+        }
+    }
+
+    fn states_of(&self, operation: &Operation) -> impl Iterator<Item = &State> {
+        self.states[self.window(operation)].iter()
+    }
+
+    /// What is wrong with the answer to a committed change.
+    fn shown(&self, operation: &Operation, point: usize) -> Option<&'static str> {
+        let commit = &self.commits[point];
+        let after = self.states[point + 1].users.get(&commit.target);
+        let user = match operation.wish {
+            Wish::SignIn { .. } => &operation.answer.json["user"],
+            _ => &operation.answer.json,
+        };
+        let was = |shown: fn(&crate::model::Person, &Value) -> bool| {
+            self.states_of(operation)
+                .any(|state| state.users.get(&commit.target).is_some_and(|person| shown(person, user)))
+        };
+        match &operation.wish {
+            // A change of the name between its read and its commit makes no difference to a sign-in.
+            Wish::SignIn { .. } => {
+                let session = operation.answer.json["access_token"].as_str().map(named_by);
+                let is_session = session.is_some_and(|(user, session, generation)| {
+                    user == commit.target && commit.begun == [(session, generation)]
+                });
+                let is_shown = was(crate::model::Person::is_shown_by) && user["last_sign_in_at"] == commit.at.as_str();
+                (!is_session || !is_shown).then_some("another session or user is shown than was committed")
+            }
+            // No version counts sign-ins.
+            Wish::Edit { .. } | Wish::SetPermissions { .. } => {
+                let is_shown = after.is_some_and(|person| person.is_shown_by(user))
+                    && was(crate::model::Person::signed_in_as_shown_by)
+                    && after.is_some_and(|person| operation.answer.header("etag") == format!("\"{}\"", person.version));
+                (!is_shown).then_some("another user is shown than was committed")
+            }
+            Wish::Add { .. } => {
+                let is_shown = user["id"] == commit.target.as_str()
+                    && after.is_some_and(|person| person.is_shown_by(user) && person.signed_in_as_shown_by(user));
+                (!is_shown).then_some("another user is shown than was added")
+            }
+            Wish::ForceLogout { .. } => {
+                (user["signed_out_at"] != commit.at.as_str()).then_some("another time is shown than was committed")
+            }
+            Wish::SetPassword { .. } | Wish::OwnPassword { .. } | Wish::Remove { .. } | Wish::SignOut => None,
+            Wish::Me | Wish::Get { .. } | Wish::List | Wish::Refresh => Some("it only reads"),
+        }
+    }
+
+    /// The list is read after the caller, and not at one moment: each user in it must have been so at some point, and who
+    /// was there all the time must be in it.
+    fn lists(&self, operation: &Operation) -> bool {
+        let listed: BTreeMap<&str, &Value> = operation.answer.json["items"]
+            .as_array()
+            .map(|items| items.iter().filter_map(|item| Some((item["id"].as_str()?, item))).collect())
+            .unwrap_or_default();
+        let was_so = |id: &str, user: &Value| {
+            self.states_of(operation).any(|state| {
+                let person = state.users.get(id);
+                person.is_some_and(|person| person.is_shown_by(user) && person.signed_in_as_shown_by(user))
+            })
+        };
+        let is_complete = |state: &State| {
+            let stayed = |id: &&String| self.states_of(operation).all(|state| state.users.contains_key(*id));
+            state.users.keys().filter(stayed).all(|id| listed.contains_key(id.as_str()))
+        };
+        self.states_of(operation).any(|state| state.refusal(operation).is_none())
+            && listed.iter().all(|(id, user)| was_so(id, user))
+            && self.states_of(operation).next().is_some_and(is_complete)
+    }
+
+    fn is_refused_rightly(&self, operation: &Operation) -> bool {
+        let answered = (operation.answer.status, operation.code());
+        match (answered, &operation.wish) {
+            // Attempts are counted whatever they find.
+            ((429, _), Wish::SignIn { .. } | Wish::OwnPassword { .. } | Wish::Refresh) => true,
+            ((409, "conflict"), _) => {
+                let concerned: Vec<&str> = operation.wish.target().into_iter().chain(operation.actor()).collect();
+                let met = self.commits[self.met(operation)]
+                    .iter()
+                    .filter(|commit| concerned.is_empty() || concerned.contains(&commit.target.as_str()));
+                met.count() >= DECISIONS
+            }
+            // The email first, then the user and the password: not at one moment.
+            ((401, "unauthenticated"), Wish::SignIn { email, password }) => {
+                let states = &self.states[self.window(operation)];
+                states.iter().enumerate().any(|(index, state)| match state.holder(email) {
+                    None => true,
+                    Some(id) => states[index..]
+                        .iter()
+                        .any(|state| state.users.get(id).is_none_or(|person| person.password != *password)),
+                })
+            }
+            // Cognito may say it before our rows do, once the session is over.
+            ((401, "unauthenticated" | "session_ended"), Wish::Refresh) => {
+                self.states_of(operation).any(|state| state.refusal(operation) == Some(OVER))
+            }
+            ((status, code), _) => {
+                self.states_of(operation).any(|state| state.refusal(operation) == Some((status, code)))
+            }
+        }
+    }
+
+    /// The commits of others that an operation can have met.
+    fn met(&self, operation: &Operation) -> std::ops::Range<usize> {
+        let window = self.window(operation);
+        *window.start()..*window.end()
+    }
+}
+
+/// Whether this answer can be read from this state.
+fn reads(state: &State, operation: &Operation) -> bool {
+    if state.refusal(operation).is_some() {
+        return false;
+    }
+    let Some(session) = &operation.session else { return false };
+    let user = &operation.answer.json;
+    let id = match &operation.wish {
+        Wish::Me => &session.user,
+        Wish::Get { target } => target,
+        Wish::Refresh => {
+            let named = user["access_token"].as_str().map(named_by);
+            return named == Some((session.user.clone(), session.id.clone(), session.generation));
+        }
+        _ => return false,
+    };
+    state.users.get(id).is_some_and(|person| {
+        user["id"] == id.as_str() && person.is_shown_by(user) && person.signed_in_as_shown_by(user)
+    })
+}
+
+/// An operation in one line, with its times in milliseconds since the first.
+pub(crate) fn describe(operation: &Operation, operations: &[Operation]) -> String {
+    let start = operations.iter().map(|operation| operation.invoked).min().unwrap_or(operation.invoked);
+    let millis = |time: std::time::Instant| time.duration_since(start).as_millis();
+    format!(
+        "{} {:?} -> {} {} ({}–{} ms, {})",
+        operation.actor().unwrap_or("somebody"),
+        operation.wish,
+        operation.answer.status,
+        operation.code(),
+        millis(operation.invoked),
+        millis(operation.responded),
+        operation.request_id(),
+    )
+}

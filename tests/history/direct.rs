@@ -1,0 +1,79 @@
+//! The promises themselves, held against nothing but what clients were answered and when: neither the commits' order nor
+//! the model has a say here. Weaker than the replay, and independent of it.
+
+use std::collections::BTreeMap;
+
+use crate::checker::describe;
+use crate::model::needed;
+use crate::operation::{Operation, Wish};
+
+/// What is broken, in words.
+pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
+    let mut violations = Vec::new();
+    let mut found = |what: &str, first: &Operation, then: &Operation| {
+        violations.push(format!("{what}:\n    {}\n    {}", describe(first, operations), describe(then, operations)));
+    };
+    let granted: Vec<&Operation> = operations.iter().filter(|operation| operation.is_granted()).collect();
+    for first in &granted {
+        for then in &granted {
+            if ends_session_of(first, then) {
+                found("a session works after its end was answered", first, then);
+            }
+            if demotes(first, then) && !is_promoted_again(first, then, operations) {
+                found("a permission works after its loss was answered", first, then);
+            }
+        }
+    }
+    let mut versions: BTreeMap<(&str, u64), &Operation> = BTreeMap::new();
+    for operation in &granted {
+        let Some((target, version)) = version_made(operation) else { continue };
+        if let Some(other) = versions.insert((target, version), operation) {
+            found("two changes made one version", other, operation);
+        }
+        if operation.wish.if_match().is_some_and(|wanted| wanted + 1 != version) {
+            found("a change of one version made another than the next", operation, operation);
+        }
+    }
+    violations
+}
+
+/// `then` was asked for, with a session of before, after `first` had ended it.
+fn ends_session_of(first: &Operation, then: &Operation) -> bool {
+    let (Some(ended), Some(used)) = (&first.session, &then.session) else { return false };
+    let is_over = match &first.wish {
+        Wish::ForceLogout { target, .. } | Wish::SetPassword { target, .. } | Wish::Remove { target } => {
+            *target == used.user && used.since < first.invoked
+        }
+        Wish::OwnPassword { .. } => ended.user == used.user && ended.id != used.id && used.since < first.invoked,
+        Wish::SignOut => ended.id == used.id,
+        _ => false,
+    };
+    is_over && first.responded < then.invoked
+}
+
+/// `then` took a permission that `first` had taken from its actor.
+fn demotes(first: &Operation, then: &Operation) -> bool {
+    let Wish::SetPermissions { target, access, .. } = &first.wish else { return false };
+    let own = then.wish.target() == then.actor();
+    let lost = needed(&then.wish, own, false).is_some_and(|permission| !access.permissions.contains(permission));
+    lost && then.actor() == Some(target) && first.responded < then.invoked
+}
+
+/// Some other change of the permissions can have come in between, granted or perhaps.
+fn is_promoted_again(first: &Operation, then: &Operation, operations: &[Operation]) -> bool {
+    operations.iter().any(|other| {
+        let is_other = !std::ptr::eq(other, first) && (other.is_granted() || other.is_unknown());
+        let is_of_them =
+            matches!(&other.wish, Wish::SetPermissions { target, .. } if Some(target.as_str()) == then.actor());
+        is_other && is_of_them && other.responded > first.invoked && other.invoked < then.responded
+    })
+}
+
+/// Whom a change changed, and to which version.
+fn version_made(operation: &Operation) -> Option<(&str, u64)> {
+    let target = match &operation.wish {
+        Wish::Edit { target, .. } | Wish::SetPermissions { target, .. } => target,
+        _ => return None,
+    };
+    Some((target, operation.answer.json["version"].as_u64()?))
+}

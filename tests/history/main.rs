@@ -1,0 +1,120 @@
+//! Many clients at random against one partner, and then the question whether all that they were answered could have
+//! happened one at a time.
+//!
+//! Each run prints its seed. `PORTAL_HISTORY_SEED=<number>` lets the clients make the same choices again (which requests
+//! meet is up to the machine), `PORTAL_HISTORY_OPERATIONS=<number>` lets them make more of them.
+//!
+//! - `clients` do it, and write each [`operation`] down with the times of its request and its answer;
+//! - `recorder` is on the way to the tables and the user pool: it takes the commits down in their order, and lets calls
+//!   fail at random;
+//! - `checker` replays the commits against `model`, the portal as it would be with one request at a time;
+//! - `direct` looks for broken promises in the answers alone;
+//! - `tables` compares what the replay leaves with what is stored.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is how a test says what went wrong"
+)]
+
+mod checker;
+mod clients;
+mod direct;
+mod model;
+mod operation;
+mod random;
+mod recorder;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::future::join_all;
+use portal_tests::faults::FaultyStack;
+use portal_tests::{new_partner, secrets};
+
+use clients::World;
+use model::{ALL, Person, State};
+use operation::{Access, Operation};
+use random::Random;
+use recorder::{Recorder, Shares};
+use tables::Tables;
+
+const CLIENTS: u64 = 10;
+const OPERATIONS: usize = 2_400;
+const FAULTS: Shares = Shares { conflicts: 40, throttled: 8, failed: 4, lost: 8, late: 1 };
+
+/// The number in an environment variable.
+#[allow(clippy::disallowed_methods, reason = "a test's own settings")]
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_many_clients_are_answered_could_have_happened_one_at_a_time() {
+    let seed = number("PORTAL_HISTORY_SEED").unwrap_or_else(|| u64::from_str_radix(&hex(), 16).unwrap());
+    let most = number("PORTAL_HISTORY_OPERATIONS").map_or(OPERATIONS, |count| usize::try_from(count).unwrap());
+    println!("PORTAL_HISTORY_SEED={seed}");
+
+    let stack = tokio::task::spawn_blocking(|| FaultyStack::start("history")).await.unwrap().unwrap();
+    let owner = new_partner(&stack.ready, &secrets::email("owner"), Some(&secrets::password())).await;
+    let access = Access { role: "primary_admin", permissions: ALL.into() };
+    let primary_admin = Person::new(&owner.email, "Olive", access, &owner.password);
+    let first = State { users: BTreeMap::from([(owner.id.clone(), Arc::new(primary_admin))]) };
+
+    let started = Instant::now();
+    let recorder = Recorder::new(Random::new(seed, u64::MAX), FAULTS);
+    let world = World::new(&stack, &recorder, &owner);
+    world.begin(&mut Random::new(seed, 0)).await;
+    recorder.fail(true);
+    join_all((1..=CLIENTS).map(|client| world.run(Random::new(seed, client), most))).await;
+    stack.faults.quiet().await;
+    let asked_for = started.elapsed();
+
+    let operations = world.operations();
+    let tables = Tables::read(&stack.ready, &owner.partner_id).await;
+    let commits = recorder.commits(&tables.events);
+    let verdict = checker::check(first, &operations, &commits);
+    let mut violations = verdict.violations;
+    violations.extend(direct::check(&operations));
+    violations.extend(tables.differences(&verdict.last, commits.len()));
+
+    println!("{}", summary(&operations));
+    println!("{} commits, faults {:?}", commits.len(), recorder.injected());
+    println!(
+        "{} operations by {CLIENTS} clients in {asked_for:.1?}, checked after {:.1?}",
+        operations.len(),
+        started.elapsed()
+    );
+    println!("{} violations", violations.len());
+    for violation in violations.iter().take(20) {
+        println!("- {violation}");
+    }
+    assert!(violations.is_empty(), "{} violations with PORTAL_HISTORY_SEED={seed}", violations.len());
+    assert!(operations.len() >= most, "{} operations", operations.len());
+}
+
+/// How often what was answered how.
+fn summary(operations: &[Operation]) -> String {
+    let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    for operation in operations {
+        let wish = format!("{:?}", operation.wish);
+        let wish = wish.split([' ', '{']).next().unwrap_or_default().to_owned();
+        let answer = format!("{} {}", operation.answer.status, operation.code()).trim().to_owned();
+        *counts.entry(wish).or_default().entry(answer).or_default() += 1;
+    }
+    let lines = counts.iter().map(|(wish, answers)| {
+        let answers: Vec<String> = answers.iter().map(|(answer, count)| format!("{count} × {answer}")).collect();
+        format!("{wish:<15} {}", answers.join(", "))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A new seed.
+fn hex() -> String {
+    let mut bytes = [0; 6];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

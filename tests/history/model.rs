@@ -1,0 +1,239 @@
+//! The portal as one would write it if there were only one request at a time: who may do what (the design's "Policy",
+//! written a second time), and what becomes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::operation::{Access, Operation, Session, Wish};
+use crate::recorder::Commit;
+
+/// Everything that there is to permit.
+pub(crate) const ALL: [&str; 7] = [
+    "users.read",
+    "users.add",
+    "users.edit",
+    "users.remove",
+    "users.force_logout",
+    "users.set_permissions",
+    "audit.read",
+];
+
+/// A refusal: status and code.
+pub(crate) type Refusal = (u16, &'static str);
+
+/// The answer to a session that has ended.
+pub(crate) const OVER: Refusal = (401, "session_ended");
+
+/// A user.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) email: String,
+    pub(crate) first_name: String,
+    pub(crate) access: Access,
+    pub(crate) password: String,
+    pub(crate) version: u64,
+    pub(crate) access_version: u64,
+    pub(crate) generation: u64,
+    pub(crate) sessions: BTreeMap<String, u64>,
+    pub(crate) last_sign_in_at: Option<String>,
+    pub(crate) signed_out_at: Option<String>,
+}
+
+impl Person {
+    /// Somebody new.
+    pub(crate) fn new(email: &str, first_name: &str, access: Access, password: &str) -> Self {
+        Self {
+            email: email.to_owned(),
+            first_name: first_name.to_owned(),
+            access,
+            password: password.to_owned(),
+            version: 1,
+            access_version: 1,
+            generation: 1,
+            sessions: BTreeMap::new(),
+            last_sign_in_at: None,
+            signed_out_at: None,
+        }
+    }
+
+    fn may(&self, permission: &str) -> bool {
+        self.access.permissions.contains(permission)
+    }
+
+    /// Whether an answer shows this user, but perhaps for the time of the last sign-in, which no version counts.
+    pub(crate) fn is_shown_by(&self, user: &Value) -> bool {
+        let held: BTreeSet<&str> = user["permissions"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        user["email"] == self.email.as_str()
+            && user["first_name"] == self.first_name.as_str()
+            && user["role"] == self.access.role
+            && held == self.access.permissions
+            && user["status"] == "active"
+            && user["must_change_password"] == false
+            && user["version"] == self.version
+            && user["signed_out_at"].as_str() == self.signed_out_at.as_deref()
+    }
+
+    /// Whether an answer shows when this user last signed in.
+    pub(crate) fn signed_in_as_shown_by(&self, user: &Value) -> bool {
+        user["last_sign_in_at"].as_str() == self.last_sign_in_at.as_deref()
+    }
+
+    fn sign_out(&mut self, at: &str) {
+        self.generation += 1;
+        self.access_version += 1;
+        self.signed_out_at = Some(at.to_owned());
+    }
+}
+
+/// The partner at one moment. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    pub(crate) users: BTreeMap<String, Arc<Person>>,
+}
+
+impl State {
+    /// Who has an email.
+    pub(crate) fn holder(&self, email: &str) -> Option<&str> {
+        self.users.iter().find(|(_, person)| person.email == email).map(|(id, _)| id.as_str())
+    }
+
+    /// Whose session this is, while it lives.
+    pub(crate) fn holder_of(&self, session: &Session) -> Option<&Person> {
+        let person = self.users.get(&session.user)?;
+        let generation = person.sessions.get(&session.id)?;
+        (*generation == person.generation && *generation == session.generation).then_some(person)
+    }
+
+    /// Why the wish is not granted now; `None`: it is.
+    pub(crate) fn refusal(&self, operation: &Operation) -> Option<Refusal> {
+        let wish = &operation.wish;
+        if let Wish::SignIn { email, password } = wish {
+            let person = self.holder(email).and_then(|id| self.users.get(id));
+            return person.is_none_or(|person| person.password != *password).then_some((401, "unauthenticated"));
+        }
+        let session = operation.session.as_ref()?;
+        let Some(actor) = self.holder_of(session) else { return Some(OVER) };
+        if let Wish::OwnPassword { current, .. } = wish {
+            return (*current != actor.password).then_some((422, "validation_failed"));
+        }
+        let own = wish.target() == Some(&session.user);
+        let target = match wish.target().map(|id| self.users.get(id)) {
+            Some(None) => return Some((404, "not_found")),
+            Some(Some(target)) => Some(target.as_ref()),
+            None => None,
+        };
+        denial(actor, wish, target, own)
+            .or_else(|| {
+                let is_stale = wish.if_match().zip(target).is_some_and(|(wanted, target)| wanted != target.version);
+                is_stale.then_some((412, "version_mismatch"))
+            })
+            .or_else(|| {
+                let email = match wish {
+                    Wish::Edit { email: Some(email), .. } | Wish::Add { email, .. } => email,
+                    _ => return None,
+                };
+                let holder = self.holder(email);
+                (holder.is_some() && holder != wish.target()).then_some((409, "email_taken"))
+            })
+    }
+
+    /// What becomes of a wish that is granted.
+    pub(crate) fn apply(&mut self, operation: &Operation, commit: &Commit) -> Result<(), String> {
+        if let Wish::Add { email, first_name, password, access } = &operation.wish {
+            let person = Person::new(email, first_name, access.clone(), password);
+            let before = self.users.insert(commit.target.clone(), Arc::new(person));
+            return before.map_or(Ok(()), |_| Err("a user was added twice".to_owned()));
+        }
+        let named = operation.wish.target().or(operation.actor());
+        if named.is_some_and(|named| named != commit.target) {
+            return Err("it changed somebody else".to_owned());
+        }
+        if let Wish::Remove { .. } = &operation.wish {
+            return self.users.remove(&commit.target).map_or(Err("nobody was removed".to_owned()), |_| Ok(()));
+        }
+        let Some(person) = self.users.get_mut(&commit.target) else { return Err("nobody was changed".to_owned()) };
+        let person = Arc::make_mut(person);
+        match &operation.wish {
+            Wish::Edit { first_name, email, .. } => {
+                person.version += 1;
+                person.first_name.clone_from(first_name.as_ref().unwrap_or(&person.first_name.clone()));
+                person.email.clone_from(email.as_ref().unwrap_or(&person.email.clone()));
+            }
+            Wish::SetPermissions { access, .. } => {
+                person.version += 1;
+                person.access_version += 1;
+                person.access = access.clone();
+            }
+            Wish::SetPassword { password, .. } => {
+                person.version += 1;
+                person.password.clone_from(password);
+                person.sign_out(&commit.at);
+            }
+            Wish::ForceLogout { .. } => {
+                person.version += 1;
+                person.sign_out(&commit.at);
+            }
+            Wish::OwnPassword { new, .. } => {
+                person.version += 1;
+                person.password.clone_from(new);
+                let own = operation.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+                person.sessions.retain(|session, _| *session == own);
+            }
+            Wish::SignIn { .. } => {
+                for session in &commit.ended {
+                    person.sessions.remove(session);
+                }
+                person.last_sign_in_at = Some(commit.at.clone());
+                person.sessions.extend(commit.begun.iter().cloned());
+            }
+            Wish::SignOut => {
+                let own = operation.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+                person.sessions.remove(&own).ok_or("it ended no session")?;
+            }
+            Wish::Add { .. } | Wish::Remove { .. } => {}
+            Wish::Me | Wish::Get { .. } | Wish::List | Wish::Refresh => return Err("it only reads".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// The permission that a wish takes; none where it is everybody's right over their own record.
+pub(crate) fn needed(wish: &Wish, own: bool, changes_email: bool) -> Option<&'static str> {
+    match wish {
+        Wish::Get { .. } => (!own).then_some("users.read"),
+        Wish::List => Some("users.read"),
+        Wish::Edit { .. } => (!own || changes_email).then_some("users.edit"),
+        Wish::SetPassword { .. } => Some("users.edit"),
+        Wish::SetPermissions { .. } => Some("users.set_permissions"),
+        Wish::ForceLogout { .. } => (!own).then_some("users.force_logout"),
+        Wish::Remove { .. } => Some("users.remove"),
+        Wish::Add { .. } => Some("users.add"),
+        Wish::Me | Wish::OwnPassword { .. } | Wish::SignIn { .. } | Wish::SignOut | Wish::Refresh => None,
+    }
+}
+
+fn denial(actor: &Person, wish: &Wish, target: Option<&Person>, own: bool) -> Option<Refusal> {
+    let changed = target.filter(|_| wish.event().is_some() && !own);
+    if changed.is_some_and(|target| target.access.role == "primary_admin") {
+        return Some((403, "primary_admin_protected"));
+    }
+    if own && matches!(wish, Wish::SetPermissions { .. } | Wish::Remove { .. }) {
+        return Some((403, "self_change_forbidden"));
+    }
+    let changes_email = match (wish, target) {
+        (Wish::Edit { email: Some(email), .. }, Some(target)) => *email != target.email,
+        _ => false,
+    };
+    if needed(wish, own, changes_email).is_some_and(|permission| !actor.may(permission)) {
+        return Some((403, "missing_permission"));
+    }
+    let exceeds = |access: &Access| !access.permissions.is_subset(&actor.access.permissions);
+    let given = match wish {
+        Wish::SetPermissions { access, .. } | Wish::Add { access, .. } => Some(access),
+        _ => None,
+    };
+    let is_above = changed.is_some_and(|target| exceeds(&target.access)) || given.is_some_and(exceeds);
+    is_above.then_some((403, "exceeds_own_permissions"))
+}

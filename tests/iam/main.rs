@@ -1,0 +1,230 @@
+//! No function may do more than it does: one scripted life walks every branch that calls AWS, on a stack that records what
+//! each function is granted, what it uses and what it is refused. A grant that nothing uses has to leave the template.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is how a test says what went wrong"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
+use futures::FutureExt as _;
+use portal_tests::faults::{FaultyStack, Moment, Seen, Service, Trace, Verdict};
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Client, Partner, Ready, User, invoke, invoke_within, secrets};
+use serde_json::json;
+
+/// The digest of `password` in the test suite of Argon2's reference implementation: other parameters than ours.
+const OUTDATED: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+
+/// Who lives where.
+struct Life<'a> {
+    stack: &'a FaultyStack,
+    partner: Partner,
+}
+
+impl Life<'_> {
+    fn ready(&self) -> &Ready {
+        &self.stack.ready
+    }
+
+    fn client(&self) -> Client {
+        Client::of(self.ready())
+    }
+
+    fn owner(&self) -> &Actor {
+        self.partner.owner()
+    }
+
+    /// A new user, signed in.
+    async fn viewer(&self) -> Actor {
+        self.partner.new_user("viewer").await
+    }
+
+    /// A trace for which Cognito ends nothing.
+    fn while_cognito_ends_nothing(&self) -> Trace {
+        let trace = Trace::new();
+        self.stack.faults.watch(&trace, async |seen: Seen, moment| match (moment, seen.service) {
+            (Moment::Before, Service::Cognito) => Verdict::refused(Service::Cognito),
+            (Moment::Before | Moment::After, _) => Verdict::GoOn,
+        });
+        trace
+    }
+}
+
+/// Creates, and creates again under the same key.
+async fn create_partners(life: &Life<'_>) {
+    let mut input = json!({
+        "partner_name": "Acme Agency",
+        "primary_admin": {
+            "first_name": "Olive", "last_name": "Owner", "email": secrets::email("olive"), "password": secrets::password(),
+        },
+    });
+    invoke(life.ready(), "create-partner", &input).await.worked();
+    input["primary_admin"]["email"] = secrets::email("olive").into();
+    input["idempotency_key"] = secrets::random(20).into();
+    invoke(life.ready(), "create-partner", &input).await.worked();
+    let again = invoke(life.ready(), "create-partner", &input).await.worked();
+    assert_eq!(again["idempotent_replayed"], true, "{again}");
+}
+
+/// Adds, and adds again under the same key.
+async fn add_users(life: &Life<'_>) {
+    let body = json!({
+        "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann"), "password": secrets::password(),
+    });
+    let key = secrets::random(20);
+    for replayed in ["", "true"] {
+        let answer = life.owner().post("/v1/users", &body).header("idempotency-key", &key).await.expect(201);
+        assert_eq!(answer.header("idempotent-replayed"), replayed, "{answer}");
+    }
+}
+
+/// Signs in wherever the email says, where the partner says, wrongly, once too often, and with an outdated digest.
+async fn sign_in(life: &Life<'_>) {
+    let rows = Rows::of(life.ready());
+    let ann = life.owner().add("Ann", "Lee").role("viewer").created().await;
+    let client = life.client();
+    client.sign_in(&ann.email, &secrets::password()).await.problem(401, "unauthenticated");
+    assert!(rows.cognito_users(&ann).await.is_empty(), "the first sign-in makes the Cognito user");
+    client.sign_in(&ann.email, &ann.password).await.expect(200);
+    let first = client.clone().signed_in(&ann).await;
+    for _ in 0..20 {
+        client.sign_in(&ann.email, &ann.password).await.expect(200);
+    }
+    first.is_signed_out().await;
+
+    rows.set_digest(&ann, OUTDATED).await;
+    client.sign_in(&ann.email, "password").await.expect(200);
+    let digest = rows.hidden(&ann).await.into_iter().find(|text| text.starts_with("$argon2id"));
+    assert!(digest.is_some_and(|digest| digest != OUTDATED), "the digest is renewed");
+}
+
+/// Meets a challenge, with a wrong token, a refused password and a good one.
+async fn answer_challenge(life: &Life<'_>) {
+    let ann = life.owner().add("Ann", "Lee").without("must_change").created().await;
+    let client = life.client();
+    client.answer_challenge("no-such-challenge", &secrets::password()).await.problem(401, "unauthenticated");
+    let session = client.challenged(&ann).await;
+    client.answer_challenge(&session, &ann.password).await.problem(422, "password_rejected");
+    client.answer_challenge(&session, &secrets::password()).await.expect(200);
+}
+
+/// Refreshes, with a good token and a bad one, and signs out with the token.
+async fn refresh_and_sign_out(life: &Life<'_>) {
+    let ann = life.viewer().await;
+    ann.refreshed().await.is_signed_in().await;
+    ann.client.refresh("no-such-token").await.problem(401, "unauthenticated");
+    ann.sign_out().json(&json!({ "refresh_token": ann.refresh_token })).await.expect(204);
+    ann.cannot_refresh().await;
+}
+
+/// Reads users one by one, in every order, and by search.
+async fn read(life: &Life<'_>) {
+    let owner = life.owner();
+    let ann = life.viewer().await;
+    ann.is_signed_in().await;
+    owner.see(&ann).await;
+    for sort in ["name", "email", "created_at", "last_sign_in_at"] {
+        for search in ["", "&search=nora"] {
+            owner.get(&format!("/v1/users?sort={sort}{search}")).await.expect(200);
+        }
+    }
+}
+
+/// Changes a user, and oneself.
+async fn edit(life: &Life<'_>) {
+    let owner = life.owner();
+    let ann = life.viewer().await;
+    owner.edit(&ann, &json!({ "first_name": "Anna", "email": secrets::email("anna") })).await.expect(200);
+    ann.edit(&ann, &json!({ "last_name": "Leigh" })).await.expect(200);
+    owner.set_permissions(&ann, &json!({ "role": "manager" })).await.expect(200);
+}
+
+/// Sets another's password, and one's own: wrongly, to one that was used before, and while signed in elsewhere.
+async fn set_passwords(life: &Life<'_>) {
+    let ann = life.viewer().await;
+    let elsewhere = ann.elsewhere().await;
+    ann.set_own_password(&secrets::password(), &secrets::password()).await.problem(422, "validation_failed");
+    ann.set_own_password(&ann.password, &ann.password).await.problem(422, "password_rejected");
+    ann.set_own_password(&ann.password, &secrets::password()).await.expect(204);
+    elsewhere.is_signed_out().await;
+    life.owner().set_password(&ann, &secrets::password(), &json!({})).await.expect(204);
+    ann.is_signed_out().await;
+}
+
+/// Ends users' sessions while Cognito works.
+async fn end(life: &Life<'_>) {
+    let rows = Rows::of(life.ready());
+    let (ann, bob) = (life.viewer().await, life.viewer().await);
+    life.owner().force_logout(&ann).await.expect(200);
+    life.owner().remove(&bob).await.expect(204);
+    let other = Partner::of(life.ready()).await;
+    User::recovered(life.ready(), &other.id, None).await;
+    for user in [&*ann, &*bob, &**other.owner()] {
+        assert!(rows.cognito_users(user).await.is_empty(), "the Cognito user of the ended generation goes at once");
+    }
+}
+
+/// Repairs what Cognito did not end, the first time in vain.
+async fn repair(life: &Life<'_>) {
+    let rows = Rows::of(life.ready());
+    let ann = life.viewer().await;
+    life.owner().force_logout(&ann).within(&life.while_cognito_ends_nothing()).await.expect(200);
+    assert_eq!(rows.cognito_users(&ann).await.len(), 1, "Cognito is down");
+
+    let now = json!({ "older_than_seconds": 0 });
+    let in_vain = invoke_within(&life.while_cognito_ends_nothing(), life.ready(), "repair-identities", &now).await;
+    assert_ne!(in_vain.worked()["failed"], 0);
+    assert_eq!(rows.marks(&ann).await.len(), 1, "put off, and not given up");
+
+    rows.let_marks_be_due(&ann).await;
+    let repaired = invoke(life.ready(), "repair-identities", &now).await.worked();
+    assert_eq!(repaired["failed"], 0, "{repaired}");
+    assert!(rows.cognito_users(&ann).await.is_empty() && rows.marks(&ann).await.is_empty());
+}
+
+async fn live(stack: &FaultyStack) {
+    let life = Life { stack, partner: Partner::of(&stack.ready).await };
+    create_partners(&life).await;
+    add_users(&life).await;
+    sign_in(&life).await;
+    answer_challenge(&life).await;
+    refresh_and_sign_out(&life).await;
+    read(&life).await;
+    edit(&life).await;
+    set_passwords(&life).await;
+    end(&life).await;
+    repair(&life).await;
+}
+
+/// Hashes some 80 passwords: about 10 s.
+#[tokio::test]
+async fn every_function_uses_all_that_it_is_granted_and_is_refused_nothing() {
+    let record = std::env::temp_dir().join(format!("portal-tests-calls-{}.txt", std::process::id()));
+    let stack = FaultyStack::start_with("own", &["--record-calls", record.to_str().unwrap()]).unwrap();
+
+    let lived = AssertUnwindSafe(live(&stack)).catch_unwind().await;
+
+    let record = fs::read_to_string(&record).and_then(|text| fs::remove_file(&record).map(|()| text)).unwrap();
+    let [granted, used, refused] = ["granted", "used", "refused"].map(|word| calls(&record, word));
+    // What was refused says why the life broke off.
+    assert!(refused.is_empty(), "the policies in template.yaml lack:\n{}", list(&refused));
+    lived.unwrap_or_else(|panic| resume_unwind(panic));
+    assert!(used.len() > 100, "nothing is proved by a record without calls:\n{record}");
+    let unused: BTreeSet<_> = granted.difference(&used).copied().collect();
+    assert!(unused.is_empty(), "template.yaml grants what no function needs:\n{}", list(&unused));
+}
+
+/// `function action resource` of each line of the record that begins with the word.
+fn calls<'a>(record: &'a str, word: &str) -> BTreeSet<&'a str> {
+    record.lines().filter_map(|line| line.strip_prefix(word)).map(str::trim_start).collect()
+}
+
+fn list(calls: &BTreeSet<&str>) -> String {
+    calls.iter().copied().collect::<Vec<_>>().join("\n")
+}

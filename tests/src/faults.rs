@@ -1,0 +1,408 @@
+//! What goes wrong on the way to AWS: a server that stands before the tables and the user pool of one stack and is all that
+//! a second stack, the one under test, knows of them. So nothing in the product knows of faults.
+//!
+//! A call belongs to a trace: the root that a test sends in `X-Amzn-Trace-Id` with its request comes back with every call
+//! that the function makes for it. A test watches its own trace and decides what becomes of each call.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures::future::BoxFuture;
+use futures::stream;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+
+use crate::{Ready, Stack, secrets};
+
+/// More than DynamoDB takes.
+const BODY_LIMIT: usize = 32 * 1024 * 1024;
+
+/// One request and everything that is done for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Trace(String);
+
+impl Trace {
+    /// One that nobody else has.
+    pub fn new() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (time, id) = hex.split_at(8);
+        Self(format!("1-{time}-{id}"))
+    }
+
+    /// `X-Amzn-Trace-Id`.
+    pub fn header(&self) -> String {
+        format!("Root={}", self.0)
+    }
+
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get("x-amzn-trace-id")?.to_str().ok()?;
+        value.split(';').find_map(|part| part.strip_prefix("Root=")).map(|root| Self(root.to_owned()))
+    }
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whose API a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// The tables.
+    DynamoDb,
+    /// The user pool.
+    Cognito,
+}
+
+/// A call on its way.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Whose API it is for.
+    pub service: Service,
+    /// `BatchGetItem` and the like.
+    pub operation: String,
+    /// What it asks for.
+    pub body: Value,
+    /// The same for every try of one call.
+    pub call: String,
+    trace: Option<Trace>,
+}
+
+impl Seen {
+    fn read(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (service, operation) = text("x-amz-target").split_once('.')?;
+        Some(Self {
+            service: if service.starts_with("DynamoDB") { Service::DynamoDb } else { Service::Cognito },
+            operation: operation.to_owned(),
+            body: serde_json::from_slice(body).unwrap_or_default(),
+            call: text("amz-sdk-invocation-id").to_owned(),
+            trace: Trace::of(headers),
+        })
+    }
+
+    /// `TransactWriteItems Audit Users`: what it does, and with which tables.
+    pub fn name(&self) -> String {
+        let mut tables = Vec::new();
+        collect_tables(&self.body, &mut tables);
+        tables.sort_unstable();
+        tables.dedup();
+        let short = |name: &str| name.rsplit('-').next().unwrap_or(name).trim_end_matches("Table").to_owned();
+        let tables: Vec<String> = tables.iter().map(|name| short(name)).collect();
+        format!("{} {}", self.operation, tables.join(" ")).trim_end().to_owned()
+    }
+}
+
+/// A table is named by `TableName`, or is a key of `RequestItems`.
+fn collect_tables(value: &Value, tables: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value) {
+                    ("TableName", Value::String(table)) => tables.push(table.clone()),
+                    ("RequestItems", Value::Object(requests)) => tables.extend(requests.keys().cloned()),
+                    _ => collect_tables(value, tables),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_tables(value, tables)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Where a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// On its way there: nothing has been done.
+    Before,
+    /// On its way back: it has been carried out.
+    After,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It goes on.
+    GoOn,
+    /// The connection closes without an answer.
+    BreakOff,
+    /// This is the answer.
+    Answer(u16, Value),
+}
+
+impl Verdict {
+    /// An AWS error.
+    pub fn error(status: u16, code: &str) -> Self {
+        Self::Answer(status, json!({ "__type": code, "message": "a planned fault" }))
+    }
+
+    /// AWS asks for patience.
+    pub fn throttled(service: Service) -> Self {
+        match service {
+            Service::DynamoDb => Self::error(400, "ThrottlingException"),
+            Service::Cognito => Self::error(400, "TooManyRequestsException"),
+        }
+    }
+
+    /// AWS has a fault.
+    pub fn fault(service: Service) -> Self {
+        match service {
+            Service::DynamoDb => Self::error(500, "InternalServerError"),
+            Service::Cognito => Self::error(500, "InternalErrorException"),
+        }
+    }
+
+    /// AWS refuses what it should not.
+    pub fn refused(service: Service) -> Self {
+        match service {
+            Service::DynamoDb => Self::error(400, "ValidationException"),
+            Service::Cognito => Self::error(400, "AccessDeniedException"),
+        }
+    }
+
+    /// Another transaction is at the same items.
+    pub fn conflict(seen: &Seen) -> Self {
+        let operations = seen.body["TransactItems"].as_array().map_or(1, Vec::len);
+        let mut reasons = vec![json!({ "Code": "None" }); operations];
+        reasons[0] = json!({ "Code": "TransactionConflict", "Message": "a planned fault" });
+        let body = json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "Message": "a planned fault",
+            "CancellationReasons": reasons,
+        });
+        Self::Answer(400, body)
+    }
+
+    /// DynamoDB did not get to any of these keys.
+    pub fn unprocessed(seen: &Seen) -> Self {
+        Self::Answer(200, json!({ "Responses": {}, "UnprocessedKeys": seen.body["RequestItems"] }))
+    }
+}
+
+/// Decides what becomes of the calls of a trace. It may take its time.
+pub type Hook = Arc<dyn Fn(Seen, Moment) -> BoxFuture<'static, Verdict> + Send + Sync>;
+
+/// The server, with a thread of its own.
+#[derive(Debug)]
+pub struct Faults {
+    url: String,
+    shared: Arc<Shared>,
+    _alive: oneshot::Sender<()>,
+}
+
+struct Shared {
+    dynamodb: String,
+    cognito: String,
+    client: reqwest::Client,
+    hooks: Mutex<HashMap<Trace, Hook>>,
+    on_their_way: watch::Sender<usize>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Faults {
+    fn start(dynamodb: &str, cognito: &str) -> Self {
+        let shared = Arc::new(Shared {
+            dynamodb: dynamodb.to_owned(),
+            cognito: cognito.to_owned(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            hooks: Mutex::default(),
+            on_their_way: watch::Sender::new(0),
+        });
+        let (alive, gone) = oneshot::channel::<()>();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(handle).with_state(Arc::clone(&shared));
+        // Tests come and go with runtimes of their own.
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let serving = axum::serve(TcpListener::from_std(listener).unwrap(), router).into_future();
+                tokio::select! {
+                    served = serving => served.unwrap(),
+                    _ = gone => {}
+                }
+            });
+        });
+        Self { url, shared, _alive: alive }
+    }
+
+    /// From now on `hook` decides what becomes of the calls of `trace`.
+    pub fn watch<A>(&self, trace: &Trace, hook: impl Fn(Seen, Moment) -> A + Send + Sync + 'static)
+    where
+        A: Future<Output = Verdict> + Send + 'static,
+    {
+        let hook: Hook = Arc::new(move |seen, moment| Box::pin(hook(seen, moment)));
+        self.shared.hooks.lock().unwrap().insert(trace.clone(), hook);
+    }
+
+    /// Waits until no call is on its way. Only calls that are held, and answers to processes that are gone, can be when
+    /// every request has been answered.
+    pub async fn quiet(&self) {
+        self.shared.on_their_way.subscribe().wait_for(|count| *count == 0).await.unwrap();
+    }
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    shared.on_their_way.send_modify(|count| *count += 1);
+    // What was sent arrives, whether or not its sender still waits.
+    let passing = tokio::spawn(async move {
+        let answer = shared.pass(request).await;
+        shared.on_their_way.send_modify(|count| *count -= 1);
+        answer
+    });
+    passing.await.unwrap_or_else(|_| broken_off())
+}
+
+impl Shared {
+    async fn pass(&self, request: Request) -> Response {
+        let (head, body) = request.into_parts();
+        let Ok(body) = to_bytes(body, BODY_LIMIT).await else { return broken_off() };
+        let seen = Seen::read(&head.headers, &body);
+        let trace = seen.as_ref().and_then(|seen| seen.trace.as_ref());
+        let hook = trace.and_then(|trace| self.hooks.lock().unwrap().get(trace).cloned());
+        let Some((seen, hook)) = seen.clone().zip(hook) else { return self.forward(seen.as_ref(), head, body).await };
+        match hook(seen.clone(), Moment::Before).await {
+            Verdict::GoOn => {}
+            other => return other.into_response(),
+        }
+        let answer = self.forward(Some(&seen), head, body).await;
+        match hook(seen, Moment::After).await {
+            Verdict::GoOn => answer,
+            other => other.into_response(),
+        }
+    }
+
+    async fn forward(&self, seen: Option<&Seen>, head: Parts, body: Bytes) -> Response {
+        // What is no call is a question for the pool's keys.
+        let server = match seen.map(|seen| seen.service) {
+            Some(Service::DynamoDb) => &self.dynamodb,
+            Some(Service::Cognito) | None => &self.cognito,
+        };
+        let mut headers = head.headers;
+        for name in [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
+        let request = self.client.request(head.method, format!("{server}{}", head.uri)).headers(headers).body(body);
+        let Ok(answer) = request.send().await else { return broken_off() };
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        headers.remove(header::CONNECTION);
+        headers.remove(header::TRANSFER_ENCODING);
+        match answer.bytes().await {
+            Ok(body) => (status, headers, body).into_response(),
+            Err(_) => broken_off(),
+        }
+    }
+}
+
+impl Verdict {
+    fn into_response(self) -> Response {
+        match self {
+            Self::GoOn | Self::BreakOff => broken_off(),
+            Self::Answer(status, body) => {
+                let headers = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
+                (StatusCode::from_u16(status).unwrap(), headers, body.to_string()).into_response()
+            }
+        }
+    }
+}
+
+/// A body that fails before its first byte closes the connection.
+fn broken_off() -> Response {
+    let failure = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    Body::from_stream(stream::once(async { Err::<Bytes, _>(failure) })).into_response()
+}
+
+/// A stack that reaches its tables and its user pool through [`Faults`].
+#[derive(Debug)]
+pub struct FaultyStack {
+    /// Where things are; the tables and the user pool themselves, not the way to them that fails.
+    pub ready: Ready,
+    /// What goes wrong.
+    pub faults: Faults,
+    stack: Stack,
+    _servers: Stack,
+}
+
+impl FaultyStack {
+    /// Starts both stacks; `name` tells their logs from others of this test binary.
+    pub fn start(name: &str) -> Result<Self, String> {
+        Self::start_with(name, &[])
+    }
+
+    /// Starts both stacks, the one under test with these options too.
+    pub fn start_with(name: &str, options: &[&str]) -> Result<Self, String> {
+        let servers = Stack::start(&format!("{name}-servers"), &["--ephemeral"])?;
+        let faults = Faults::start(&servers.ready.dynamodb_url, &servers.ready.cognito_url);
+        let way = ["--ephemeral", "--dynamodb-endpoint", &faults.url, "--cognito-endpoint", &faults.url];
+        let stack = Stack::start(name, &[&way[..], options].concat())?;
+        let ready = Ready {
+            dynamodb_url: servers.ready.dynamodb_url.clone(),
+            cognito_url: servers.ready.cognito_url.clone(),
+            ..stack.ready.clone()
+        };
+        secrets::remembered(ready.primary_admin.password.as_str());
+        Ok(Self { ready, faults, stack, _servers: servers })
+    }
+
+    /// Everything that the stack under test and its functions logged so far.
+    pub fn logged(&self) -> String {
+        self.stack.logged()
+    }
+
+    /// Kills every process of a function, as the kernel would: with no time for a last word.
+    pub fn kill(&self, function: &str) {
+        kill(self.stack.processes().into_iter().filter(|(_, binary)| binary == function));
+    }
+
+    /// Kills the processes of all functions, none of which may have a request, and waits until the stack has noticed.
+    pub async fn kill_idle(&self) {
+        kill(self.stack.processes().into_iter());
+        while !self.stack.processes().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn kill(processes: impl Iterator<Item = (u32, String)>) {
+    let processes: Vec<String> = processes.map(|(process, _)| process.to_string()).collect();
+    if !processes.is_empty() {
+        // One that has ended meanwhile is as dead.
+        let _ = Command::new("kill").arg("-KILL").args(processes).status();
+    }
+}
+
+/// The processes that `parent` started, with what they run.
+pub(crate) fn children(parent: u32) -> Vec<(u32, String)> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter_map(|id| {
+        let folder = Path::new("/proc").join(id.to_string());
+        // `17 (add-user) S 12 …`: the parent comes second after the name, which may hold anything.
+        let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+        let of: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+        let command = std::fs::read_to_string(folder.join("cmdline")).ok()?;
+        let binary = command.split('\0').next()?.rsplit('/').next()?.to_owned();
+        (of == parent).then_some((id, binary))
+    })
+    .collect()
+}

@@ -1,0 +1,118 @@
+//! What changes something, and how one tells that it did.
+
+/// A changing action, in one of the ways that take it through different calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Action {
+    SignInFirst,
+    SignInAgain,
+    AnswerChallenge,
+    Refresh,
+    SignOut,
+    Add,
+    AddWithKey,
+    EditName,
+    EditEmail,
+    SetPassword,
+    OwnPassword,
+    SetPermissions,
+    ForceLogout,
+    Remove,
+    CreatePartner,
+    CreatePartnerWithKey,
+    Recover,
+}
+
+impl Action {
+    pub(crate) const ALL: [Self; 17] = [
+        Self::SignInFirst,
+        Self::SignInAgain,
+        Self::AnswerChallenge,
+        Self::Refresh,
+        Self::SignOut,
+        Self::Add,
+        Self::AddWithKey,
+        Self::EditName,
+        Self::EditEmail,
+        Self::SetPassword,
+        Self::OwnPassword,
+        Self::SetPermissions,
+        Self::ForceLogout,
+        Self::Remove,
+        Self::CreatePartner,
+        Self::CreatePartnerWithKey,
+        Self::Recover,
+    ];
+
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::SignInFirst => "sign in, first time",
+            Self::SignInAgain => "sign in again",
+            Self::AnswerChallenge => "answer challenge",
+            Self::Refresh => "refresh",
+            Self::SignOut => "sign out",
+            Self::Add => "add",
+            Self::AddWithKey => "add, with a key",
+            Self::EditName => "edit name",
+            Self::EditEmail => "edit email",
+            Self::SetPassword => "set password",
+            Self::OwnPassword => "own password",
+            Self::SetPermissions => "set permissions",
+            Self::ForceLogout => "force logout",
+            Self::Remove => "remove",
+            Self::CreatePartner => "create partner",
+            Self::CreatePartnerWithKey => "create partner, with a key",
+            Self::Recover => "recover primary admin",
+        }
+    }
+
+    /// Whose process carries it out.
+    pub(crate) fn function(self) -> &'static str {
+        match self {
+            Self::SignInFirst | Self::SignInAgain => "sign-in",
+            Self::AnswerChallenge => "answer-challenge",
+            Self::Refresh => "refresh-session",
+            Self::SignOut => "sign-out",
+            Self::Add | Self::AddWithKey => "add-user",
+            Self::EditName | Self::EditEmail => "edit-user",
+            Self::SetPassword | Self::OwnPassword => "set-password",
+            Self::SetPermissions => "set-permissions",
+            Self::ForceLogout => "force-logout",
+            Self::Remove => "remove-user",
+            Self::CreatePartner | Self::CreatePartnerWithKey => "create-partner",
+            Self::Recover => "recover-primary-admin",
+        }
+    }
+
+    /// What the audit trail says once it is committed. A refresh commits nothing.
+    pub(crate) fn event(self) -> Option<&'static str> {
+        match self {
+            Self::SignInFirst | Self::SignInAgain => Some("session.started"),
+            Self::AnswerChallenge | Self::OwnPassword => Some("password.changed"),
+            Self::Refresh => None,
+            Self::SignOut => Some("session.ended"),
+            Self::Add | Self::AddWithKey => Some("user.added"),
+            Self::EditName | Self::EditEmail => Some("user.edited"),
+            Self::SetPassword => Some("password.set"),
+            Self::SetPermissions => Some("permissions.set"),
+            Self::ForceLogout => Some("logout.forced"),
+            Self::Remove => Some("user.removed"),
+            Self::CreatePartner | Self::CreatePartnerWithKey => Some("partner.created"),
+            Self::Recover => Some("primary_admin.recovered"),
+        }
+    }
+
+    /// It makes a partner, so there is none before.
+    pub(crate) fn creates_partner(self) -> bool {
+        matches!(self, Self::CreatePartner | Self::CreatePartnerWithKey)
+    }
+
+    /// It is done to another user.
+    pub(crate) fn has_target(self) -> bool {
+        self.needs_target_session() || matches!(self, Self::EditName | Self::EditEmail | Self::SetPermissions)
+    }
+
+    /// It ends the sessions of another user.
+    pub(crate) fn needs_target_session(self) -> bool {
+        matches!(self, Self::SetPassword | Self::ForceLogout | Self::Remove)
+    }
+}

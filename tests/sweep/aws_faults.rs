@@ -1,0 +1,1 @@
+//! AWS throttles, fails or cannot be reached.

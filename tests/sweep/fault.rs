@@ -1,0 +1,194 @@
+//! What goes wrong, and at which call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use portal_tests::faults::{FaultyStack, Moment, Seen, Trace, Verdict};
+use tokio::sync::{OnceCell, watch};
+
+use crate::action::Action;
+use crate::scene::Scene;
+
+/// A call of an action: the how-manieth of its name. Calls that run side by side come in any order, but not by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Point {
+    name: String,
+    nth: usize,
+}
+
+impl std::fmt::Display for Point {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} #{}", self.name, self.nth + 1)
+    }
+}
+
+/// What happens there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// The function's process dies.
+    Kill,
+    /// The connection closes, once.
+    BreakOff,
+    /// AWS refuses the call.
+    Refused,
+    /// AWS fails, in this call and every later one; after the call: although it was carried out.
+    Failure,
+    /// AWS throttles this call and every later one.
+    Throttled,
+    /// The call, or its answer, takes longer than the function may; it arrives in the end.
+    Delay,
+    /// While the call, or its answer, is on its way, an operator recovers the primary admin, who is the actor.
+    OvertakenByRecovery,
+    /// While the call, or its answer, is on its way, the user it is about is removed.
+    OvertakenByRemoval,
+}
+
+impl Fault {
+    /// Everything that can go wrong at each call of an action.
+    pub(crate) fn all(action: Action) -> Vec<(Self, Moment)> {
+        let mut all = vec![
+            (Self::Kill, Moment::Before),
+            (Self::Kill, Moment::After),
+            (Self::BreakOff, Moment::Before),
+            (Self::BreakOff, Moment::After),
+            (Self::Refused, Moment::Before),
+            (Self::Failure, Moment::Before),
+            (Self::Failure, Moment::After),
+            (Self::Throttled, Moment::Before),
+            (Self::Delay, Moment::Before),
+            (Self::Delay, Moment::After),
+        ];
+        // Whoever recovers twice does it twice.
+        if !action.creates_partner() && action != Action::Recover {
+            all.extend([(Self::OvertakenByRecovery, Moment::Before), (Self::OvertakenByRecovery, Moment::After)]);
+        }
+        if action.has_target() {
+            all.extend([(Self::OvertakenByRemoval, Moment::Before), (Self::OvertakenByRemoval, Moment::After)]);
+        }
+        all
+    }
+}
+
+/// The calls of one trace as they pass.
+#[derive(Debug, Default)]
+struct Passed {
+    /// By name: the calls, in the order of their first tries.
+    calls: HashMap<String, Vec<String>>,
+    order: Vec<Point>,
+}
+
+impl Passed {
+    fn point(&mut self, seen: &Seen) -> Point {
+        let name = seen.name();
+        let calls = self.calls.entry(name.clone()).or_default();
+        let known = calls.iter().position(|call| *call == seen.call);
+        let nth = known.unwrap_or(calls.len());
+        let point = Point { name, nth };
+        if known.is_none() {
+            calls.push(seen.call.clone());
+            self.order.push(point.clone());
+        }
+        point
+    }
+}
+
+/// Watches a trace on which nothing goes wrong, and tells its calls.
+pub(crate) fn counting(stack: &FaultyStack, trace: &Trace) -> impl Fn() -> Vec<Point> + use<> {
+    let passed = Arc::new(Mutex::new(Passed::default()));
+    let counted = Arc::clone(&passed);
+    stack.faults.watch(trace, move |seen, _| {
+        passed.lock().unwrap().point(&seen);
+        async { Verdict::GoOn }
+    });
+    move || counted.lock().unwrap().order.clone()
+}
+
+/// One thing that goes wrong.
+pub(crate) struct Planned {
+    pub(crate) point: Point,
+    pub(crate) fault: Fault,
+    pub(crate) moment: Moment,
+    passed: Mutex<Passed>,
+    has_come: watch::Sender<bool>,
+    /// Whether the action was committed when it was overtaken.
+    overtaken: OnceCell<bool>,
+}
+
+impl Planned {
+    pub(crate) fn new(point: Point, fault: Fault, moment: Moment) -> Self {
+        let (passed, has_come) = (Mutex::default(), watch::Sender::new(false));
+        Self { point, fault, moment, passed, has_come, overtaken: OnceCell::new() }
+    }
+
+    /// Whether the call came that it is planned for.
+    pub(crate) fn has_come(&self) -> bool {
+        *self.has_come.borrow()
+    }
+
+    /// Whether the action was committed when it was overtaken.
+    pub(crate) fn committed_when_overtaken(&self) -> Option<bool> {
+        self.overtaken.get().copied()
+    }
+
+    /// Lets it happen to this trace. `healed` says when delays end.
+    pub(crate) fn arm(
+        self: &Arc<Self>,
+        stack: &'static FaultyStack,
+        scene: &Arc<Scene>,
+        trace: &Trace,
+        healed: &watch::Receiver<bool>,
+    ) {
+        let (planned, scene, healed) = (Arc::clone(self), Arc::clone(scene), healed.clone());
+        stack.faults.watch(trace, move |seen, moment| {
+            let (planned, scene, healed) = (Arc::clone(&planned), Arc::clone(&scene), healed.clone());
+            async move { planned.happen(stack, &scene, healed, &seen, moment).await }
+        });
+    }
+
+    async fn happen(
+        &self,
+        stack: &FaultyStack,
+        scene: &Scene,
+        mut healed: watch::Receiver<bool>,
+        seen: &Seen,
+        moment: Moment,
+    ) -> Verdict {
+        let is_here = self.passed.lock().unwrap().point(seen) == self.point;
+        let is_now = is_here && moment == self.moment;
+        let is_first = is_now && !self.has_come.send_replace(is_now || self.has_come());
+        match self.fault {
+            Fault::Kill if is_first => {
+                stack.kill(scene.action.function());
+                Verdict::BreakOff
+            }
+            Fault::BreakOff if is_first => Verdict::BreakOff,
+            Fault::Refused if is_now => Verdict::refused(seen.service),
+            Fault::Failure
+                if is_now || (self.moment == Moment::Before && moment == Moment::Before && self.has_come()) =>
+            {
+                Verdict::fault(seen.service)
+            }
+            Fault::Throttled if moment == Moment::Before && self.has_come() => Verdict::throttled(seen.service),
+            Fault::Delay if is_now => {
+                healed.wait_for(|healed| *healed).await.unwrap();
+                Verdict::GoOn
+            }
+            Fault::OvertakenByRecovery if is_now => {
+                self.overtaken.get_or_init(|| scene.recover_owner()).await;
+                Verdict::GoOn
+            }
+            Fault::OvertakenByRemoval if is_now => {
+                self.overtaken.get_or_init(|| scene.remove_target()).await;
+                Verdict::GoOn
+            }
+            Fault::Kill
+            | Fault::BreakOff
+            | Fault::Refused
+            | Fault::Failure
+            | Fault::Throttled
+            | Fault::Delay
+            | Fault::OvertakenByRecovery
+            | Fault::OvertakenByRemoval => Verdict::GoOn,
+        }
+    }
+}

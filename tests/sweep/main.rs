@@ -1,0 +1,31 @@
+//! Never out of step: whatever goes wrong at whatever call to AWS, both stores end as if the request had been carried out
+//! wholly or not at all.
+//!
+//! `sweep` finds every call of every changing action by counting and lets everything go wrong there that can; `aws_faults`
+//! and `stragglers` tell single stories. Each suite has a stack of its own, whose way to AWS fails on demand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests: a panic is how a test says what went wrong"
+)]
+
+mod action;
+mod aws_faults;
+mod fault;
+mod scene;
+mod stragglers;
+mod sweep;
+mod whole;
+
+use std::sync::OnceLock;
+
+use portal_tests::faults::FaultyStack;
+
+/// The stack that the single stories share.
+fn faulty() -> &'static FaultyStack {
+    static STACK: OnceLock<Result<FaultyStack, String>> = OnceLock::new();
+    let started = STACK.get_or_init(|| FaultyStack::start("faults"));
+    started.as_ref().unwrap_or_else(|error| panic!("the stack does not start: {error}"))
+}

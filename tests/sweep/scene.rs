@@ -1,0 +1,466 @@
+//! A partner of its own in which one action is tried, and what has to be true of it afterwards.
+
+use std::time::{Duration, Instant};
+
+use portal_tests::faults::Trace;
+use portal_tests::rows::{Row, Rows};
+use portal_tests::{Actor, Answer, Client, Invoked, Ready, User, invoke, invoke_within, new_partner, secrets};
+use serde_json::{Value, json};
+
+use crate::action::Action;
+use crate::fault::{Fault, Planned};
+use crate::whole::Whole;
+
+/// A function's time. It answers before it.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where an action is tried.
+pub(crate) struct Scene {
+    pub(crate) action: Action,
+    ready: Ready,
+    /// The primary admin; where the action makes the partner, the one that is to be.
+    owner: User,
+    /// The primary admin's sessions; the first one acts.
+    sessions: Vec<Actor>,
+    /// Another user, where the action is about one.
+    target: Option<User>,
+    target_session: Option<Actor>,
+    /// A challenge that waits to be answered.
+    challenge: Option<String>,
+    new_password: String,
+    recovered_password: String,
+    new_email: String,
+    key: String,
+    /// How often what the action does had been done before.
+    events_before: usize,
+    /// The user whom the action changes, and the credential, as they were.
+    before: Option<(Row, Row)>,
+}
+
+/// How a request ended for its client.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: u16,
+    /// Of a problem, or of a function error.
+    code: String,
+    has_retry_after: bool,
+    json: Value,
+    /// The sign-in, where it was one.
+    answer: Option<Answer>,
+    took: Duration,
+}
+
+impl Outcome {
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+impl Scene {
+    pub(crate) async fn new(ready: &Ready, action: Action) -> Self {
+        let mut owner = User {
+            id: String::new(),
+            partner_id: String::new(),
+            email: secrets::email("owner"),
+            password: secrets::password(),
+        };
+        if !action.creates_partner() {
+            let password = (action != Action::AnswerChallenge).then_some(owner.password.as_str());
+            owner = new_partner(ready, &owner.email, password).await;
+        }
+        let mut sessions = Vec::new();
+        if !action.creates_partner() && !matches!(action, Action::SignInFirst | Action::AnswerChallenge) {
+            sessions.push(Client::of(ready).signed_in(&owner).await);
+        }
+        if action == Action::OwnPassword {
+            sessions.push(sessions[0].elsewhere().await);
+        }
+        let challenge = match action {
+            Action::AnswerChallenge => Some(Client::of(ready).challenged(&owner).await),
+            _ => None,
+        };
+        let target = if action.has_target() { Some(sessions[0].add("Tara", "Target").created().await) } else { None };
+        let target_session = match &target {
+            Some(target) if action.needs_target_session() => Some(Client::of(ready).signed_in(target).await),
+            _ => None,
+        };
+        let mut scene = Self {
+            action,
+            ready: ready.clone(),
+            owner,
+            sessions,
+            target,
+            target_session,
+            challenge,
+            new_password: secrets::password(),
+            recovered_password: secrets::password(),
+            new_email: secrets::email("new"),
+            key: secrets::random(20),
+            events_before: 0,
+            before: None,
+        };
+        if !action.creates_partner() {
+            scene.events_before = scene.events().await;
+            scene.before = scene.changed_rows().await;
+        }
+        scene
+    }
+
+    /// The partner's id; of a partner that the action makes, whatever came of it.
+    pub(crate) fn partner(&self, whole: &Whole) -> String {
+        if self.action.creates_partner() {
+            whole.with_email(&self.owner.email).pop().map(|(partner, _)| partner).unwrap_or_default()
+        } else {
+            self.owner.partner_id.clone()
+        }
+    }
+
+    /// How often what the action does has been done here.
+    async fn events(&self) -> usize {
+        let Some(event) = self.action.event() else { return 0 };
+        let rows = Rows::of(&self.ready).audit(&self.owner.partner_id).await;
+        rows.iter().filter(|row| row["action"].as_s().unwrap() == event).count()
+    }
+
+    fn changed(&self) -> &User {
+        self.target.as_ref().unwrap_or(&self.owner)
+    }
+
+    async fn changed_rows(&self) -> Option<(Row, Row)> {
+        let rows = Rows::of(&self.ready);
+        let user = self.changed();
+        let all = rows.all("UsersTable", &format!("PARTNER#{}", user.partner_id)).await;
+        let row = all.into_iter().find(|row| row["sk"].as_s().unwrap() == &format!("USER#{}", user.id));
+        row.zip(rows.credentials(user).await.pop())
+    }
+
+    /// Tries the action as a part of a trace.
+    pub(crate) async fn act(&self, trace: &Trace) -> Outcome {
+        let began = Instant::now();
+        let mut outcome = match self.action {
+            Action::SignInFirst | Action::SignInAgain => self.signs_in(trace).await,
+            Action::AnswerChallenge => {
+                let challenge = self.challenge.as_ref().unwrap();
+                let client = Client::of(&self.ready);
+                of_answer(client.answer_challenge(challenge, &self.new_password).within(trace).await)
+            }
+            Action::Refresh => {
+                let actor = &self.sessions[0];
+                of_answer(actor.client.refresh(&actor.refresh_token).within(trace).await)
+            }
+            Action::SignOut => {
+                let body = json!({ "refresh_token": self.sessions[0].refresh_token });
+                of_answer(self.sessions[0].sign_out().json(&body).within(trace).await)
+            }
+            Action::Add => of_answer(self.add().within(trace).await),
+            Action::AddWithKey => of_answer(self.add().header("idempotency-key", &self.key).within(trace).await),
+            Action::CreatePartner | Action::CreatePartnerWithKey | Action::Recover => self.invokes(trace).await,
+            Action::EditName
+            | Action::EditEmail
+            | Action::SetPassword
+            | Action::OwnPassword
+            | Action::SetPermissions
+            | Action::ForceLogout
+            | Action::Remove => self.changes_a_user(trace).await,
+        };
+        outcome.took = began.elapsed();
+        outcome
+    }
+
+    async fn signs_in(&self, trace: &Trace) -> Outcome {
+        let client = self.sessions.first().map_or_else(|| Client::of(&self.ready), |actor| actor.client.clone());
+        let owner = &self.owner;
+        of_answer(client.sign_in_at(&owner.partner_id, &owner.email, &owner.password).within(trace).await)
+    }
+
+    async fn changes_a_user(&self, trace: &Trace) -> Outcome {
+        let (actor, user) = (&self.sessions[0], self.changed());
+        let call = match self.action {
+            Action::EditName => actor.edit(user, &json!({ "first_name": "Zora" })),
+            Action::EditEmail => actor.edit(user, &json!({ "email": self.new_email })),
+            Action::SetPassword => actor.set_password(user, &self.new_password, &json!({})),
+            Action::OwnPassword => actor.set_own_password(&self.owner.password, &self.new_password),
+            Action::SetPermissions => actor.set_permissions(user, &json!({ "role": "viewer" })),
+            Action::ForceLogout => actor.force_logout(user),
+            _ => actor.remove(user),
+        };
+        of_answer(call.within(trace).await)
+    }
+
+    fn add(&self) -> portal_tests::Call {
+        let body = json!({
+            "first_name": "Nina",
+            "last_name": "New",
+            "email": self.new_email,
+            "password": self.new_password,
+            "must_change": false,
+        });
+        self.sessions[0].post("/v1/users", &body)
+    }
+
+    async fn invokes(&self, trace: &Trace) -> Outcome {
+        let (email, password) = (&self.owner.email, &self.owner.password);
+        let admin = json!({ "first_name": "Olive", "last_name": "Owner", "email": email, "password": password });
+        let input = match self.action {
+            Action::CreatePartner => json!({ "partner_name": "Acme", "primary_admin": admin }),
+            Action::CreatePartnerWithKey => {
+                json!({ "partner_name": "Acme", "primary_admin": admin, "idempotency_key": self.key })
+            }
+            _ => json!({ "partner_id": self.owner.partner_id, "password": self.new_password }),
+        };
+        of_invocation(invoke_within(trace, &self.ready, self.action.function(), &input).await)
+    }
+
+    /// An operator recovers the primary admin. Says whether the action had been committed before.
+    pub(crate) async fn recover_owner(&self) -> bool {
+        let was_committed = self.events().await > self.events_before;
+        let input = json!({ "partner_id": self.owner.partner_id, "password": self.recovered_password });
+        invoke(&self.ready, "recover-primary-admin", &input).await.worked();
+        was_committed
+    }
+
+    /// The primary admin removes the user whom the action is about. Says whether the action had been committed before.
+    pub(crate) async fn remove_target(&self) -> bool {
+        let was_committed = self.events().await > self.events_before;
+        let status = self.sessions[0].remove(self.target.as_ref().unwrap()).await.status;
+        // The action may be the removal itself.
+        assert!(status == 204 || (status == 404 && was_committed), "removing the target: {status}");
+        was_committed
+    }
+
+    /// Holds the outcome and the stores against each other, then tries who can sign in and which sessions live.
+    /// Says whether the action was committed.
+    pub(crate) async fn check(&self, outcome: &Outcome, planned: &Planned, whole: &Whole) -> bool {
+        assert!(planned.has_come(), "the call never came: {outcome:?}");
+        self.check_answer(outcome, planned);
+        let partner = self.partner(whole);
+        let events = self.action.event().map_or(0, |event| whole.count(&partner, event));
+        let done = events - self.events_before;
+        let is_removal = planned.fault == Fault::OvertakenByRemoval && self.action == Action::Remove;
+        let is_committed = if is_removal { planned.committed_when_overtaken() == Some(true) } else { done == 1 };
+        assert!(done <= 1, "done {done} times");
+        // To end a session that others have ended meanwhile changes nothing.
+        if let Some(was_committed) = planned.committed_when_overtaken()
+            && self.action != Action::SignOut
+        {
+            assert_eq!(is_committed, was_committed, "committed after it was overtaken");
+        }
+        if self.action.event().is_some() && outcome.is_success() {
+            assert!(is_committed, "answered, and not committed");
+        }
+        self.check_rows(whole, is_committed, planned);
+        self.check_people(&partner, outcome, is_committed, planned, whole).await;
+        self.check_retry(outcome, is_committed, planned, whole).await;
+        is_committed
+    }
+
+    fn check_answer(&self, outcome: &Outcome, planned: &Planned) {
+        assert!(outcome.took < TIMEOUT, "answered after {:?}", outcome.took);
+        let is_overtaken = planned.committed_when_overtaken().is_some();
+        match planned.fault {
+            _ if outcome.is_success() => {}
+            Fault::Kill => assert_eq!((outcome.status, outcome.code.as_str()), (500, ""), "{outcome:?}"),
+            Fault::Refused => assert_eq!((outcome.status, outcome.code.as_str()), (500, "internal"), "{outcome:?}"),
+            _ if is_overtaken && [401, 404].contains(&outcome.status) => {}
+            _ => {
+                assert_eq!((outcome.status, outcome.code.as_str()), (503, "unavailable"), "{outcome:?}");
+                assert!(outcome.has_retry_after, "a 503 without Retry-After");
+            }
+        }
+    }
+
+    /// The changed user is wholly what it was, or wholly what it was to be. That versions and events agree is checked in
+    /// the whole.
+    fn check_rows(&self, whole: &Whole, is_committed: bool, planned: &Planned) {
+        if self.action.creates_partner() || planned.committed_when_overtaken().is_some() {
+            return;
+        }
+        let user = self.changed();
+        let now = whole.user(&user.partner_id, &user.id).cloned().zip(whole.credential(&user.id).cloned());
+        if !is_committed {
+            assert!(now == self.before, "not committed, and changed all the same");
+            return;
+        }
+        if self.action == Action::Remove {
+            assert!(now.is_none(), "removed, and there");
+            return;
+        }
+        let ((row, credential), (old_row, old_credential)) = (now.unwrap(), self.before.clone().unwrap());
+        let text = |attribute: &str| row[attribute].as_s().cloned().unwrap_or_default();
+        match self.action {
+            Action::EditName => assert_eq!(text("first_name"), "Zora"),
+            Action::EditEmail => assert_eq!(text("email_key"), self.new_email),
+            Action::SetPermissions => assert_eq!(text("role"), "viewer"),
+            Action::SignInFirst | Action::SignInAgain | Action::AnswerChallenge => {
+                assert!(row["last_sign_in_at"] != old_row["last_sign_in_at"], "a sign-in without its time");
+            }
+            _ => {}
+        }
+        let sets_password = matches!(
+            self.action,
+            Action::SetPassword | Action::OwnPassword | Action::AnswerChallenge | Action::Recover
+        );
+        assert_eq!(credential["digests"] != old_credential["digests"], sets_password, "the digest");
+    }
+
+    async fn check_people(
+        &self,
+        partner: &str,
+        outcome: &Outcome,
+        is_committed: bool,
+        planned: &Planned,
+        whole: &Whole,
+    ) {
+        let is_recovered = planned.fault == Fault::OvertakenByRecovery;
+        let (old, new) = (self.owner.password.as_str(), self.new_password.as_str());
+        let owner = User { partner_id: partner.to_owned(), ..self.owner.clone() };
+        match self.action {
+            _ if is_recovered => {
+                self.signs_in_with(&owner, &self.recovered_password, true).await;
+                self.refused(&owner, old).await;
+                self.refused(&owner, new).await;
+            }
+            Action::AnswerChallenge | Action::OwnPassword | Action::Recover => {
+                let (right, wrong) = if is_committed { (new, old) } else { (old, new) };
+                let is_asked = match self.action {
+                    Action::AnswerChallenge => !is_committed,
+                    Action::Recover => is_committed,
+                    _ => false,
+                };
+                self.signs_in_with(&owner, right, is_asked).await;
+                self.refused(&owner, wrong).await;
+            }
+            Action::CreatePartner | Action::CreatePartnerWithKey if is_committed => {
+                self.signs_in_with(&owner, old, false).await;
+            }
+            Action::CreatePartner | Action::CreatePartnerWithKey => {
+                assert!(whole.with_email(&owner.email).is_empty());
+                Client::of(&self.ready).sign_in(&owner.email, old).await.problem(401, "unauthenticated");
+            }
+            Action::SignInFirst | Action::SignInAgain => self.signs_in_with(&owner, old, false).await,
+            _ => {}
+        }
+        for (index, actor) in self.sessions.iter().enumerate() {
+            let ends = match self.action {
+                _ if is_recovered => true,
+                Action::SignOut => is_committed,
+                Action::OwnPassword => is_committed && index == 1,
+                Action::Recover => is_committed,
+                _ => false,
+            };
+            lives(actor, !ends).await;
+        }
+        if let (Some(answer), true) = (&outcome.answer, outcome.is_success()) {
+            let actor = Actor::from_answer(Client::of(&self.ready), owner, answer);
+            lives(&actor, !is_recovered).await;
+        }
+        if self.action == Action::Refresh && outcome.is_success() {
+            let token = outcome.json["access_token"].as_str().unwrap().to_owned();
+            let actor = Actor { token, ..self.sessions[0].clone() };
+            lives(&actor, !is_recovered).await;
+        }
+        self.check_target(is_committed, planned).await;
+        self.check_added(is_committed, whole).await;
+    }
+
+    async fn check_target(&self, is_committed: bool, planned: &Planned) {
+        let Some(target) = &self.target else { return };
+        let is_removed = planned.fault == Fault::OvertakenByRemoval || (self.action == Action::Remove && is_committed);
+        let is_edited = self.action == Action::EditEmail && is_committed;
+        let present =
+            User { email: if is_edited { self.new_email.clone() } else { target.email.clone() }, ..target.clone() };
+        let (old, new) = (target.password.as_str(), self.new_password.as_str());
+        match self.action {
+            _ if is_removed => self.refused(&present, old).await,
+            Action::SetPassword => {
+                let (right, wrong) = if is_committed { (new, old) } else { (old, new) };
+                self.signs_in_with(&present, right, is_committed).await;
+                self.refused(&present, wrong).await;
+            }
+            _ => self.signs_in_with(&present, old, false).await,
+        }
+        if is_edited {
+            self.refused(target, old).await;
+        }
+        if let Some(actor) = &self.target_session {
+            let ends = matches!(self.action, Action::SetPassword | Action::ForceLogout) && is_committed;
+            lives(actor, !ends && !is_removed).await;
+        }
+    }
+
+    async fn check_added(&self, is_committed: bool, whole: &Whole) {
+        if !matches!(self.action, Action::Add | Action::AddWithKey) {
+            return;
+        }
+        let id = whole.with_email(&self.new_email).pop().map(|(_, user)| user);
+        assert_eq!(id.is_some(), is_committed, "the new user");
+        let added = User { id: id.unwrap_or_default(), email: self.new_email.clone(), ..self.owner.clone() };
+        if is_committed {
+            self.signs_in_with(&added, &self.new_password, false).await;
+        } else {
+            self.refused(&added, &self.new_password).await;
+        }
+    }
+
+    /// A client that does not know what became of its request sends it again.
+    async fn check_retry(&self, outcome: &Outcome, is_committed: bool, planned: &Planned, whole: &Whole) {
+        let is_over = planned.fault == Fault::OvertakenByRecovery;
+        if is_over || !matches!(self.action, Action::AddWithKey | Action::CreatePartnerWithKey) {
+            return;
+        }
+        let email = if self.action == Action::AddWithKey { &self.new_email } else { &self.owner.email };
+        let committed = whole.with_email(email).pop().map(|(_, user)| user);
+        let again = self.act(&Trace::new()).await;
+        assert!(again.is_success(), "sent again after {outcome:?}: {again:?}");
+        let user = again.json.get("primary_admin").unwrap_or(&again.json);
+        assert_eq!(committed.is_some(), is_committed);
+        if let Some(committed) = committed {
+            assert_eq!(user["id"], committed, "sent again, it is another");
+        }
+    }
+
+    async fn signs_in_with(&self, user: &User, password: &str, is_asked: bool) {
+        let answer = Client::of(&self.ready).sign_in_at(&user.partner_id, &user.email, password).await.expect(200);
+        assert_eq!(answer.json.get("challenge").is_some(), is_asked, "{answer}");
+    }
+
+    async fn refused(&self, user: &User, password: &str) {
+        let client = Client::of(&self.ready);
+        client.sign_in_at(&user.partner_id, &user.email, password).await.problem(401, "unauthenticated");
+    }
+}
+
+async fn lives(actor: &Actor, lives: bool) {
+    if lives {
+        actor.is_signed_in().await;
+        actor.refreshed().await.is_signed_in().await;
+    } else {
+        actor.is_signed_out().await;
+        actor.cannot_refresh().await;
+    }
+}
+
+fn of_answer(answer: Answer) -> Outcome {
+    Outcome {
+        status: answer.status,
+        code: answer.json["code"].as_str().unwrap_or_default().to_owned(),
+        has_retry_after: answer.headers.contains_key("retry-after"),
+        json: answer.json.clone(),
+        answer: answer.json.get("refresh_token").is_some().then_some(answer),
+        took: Duration::ZERO,
+    }
+}
+
+/// As if it had been a request, so that both are judged alike.
+fn of_invocation(invoked: Invoked) -> Outcome {
+    let kind = invoked.payload["errorType"].as_str().unwrap_or_default();
+    let (status, code) = match (&invoked.error, kind) {
+        (None, _) => (200, ""),
+        (Some(_), "unavailable") => (503, "unavailable"),
+        (Some(_), "internal") => (500, "internal"),
+        (Some(_), "Runtime.ExitError") => (500, ""),
+        (Some(_), other) => (400, other),
+    };
+    let code = code.to_owned();
+    Outcome { status, code, has_retry_after: true, json: invoked.payload, answer: None, took: Duration::ZERO }
+}

@@ -1,0 +1,1 @@
+//! Whoever wakes up late does no harm.

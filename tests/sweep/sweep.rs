@@ -1,0 +1,229 @@
+//! Every call of every changing action, and everything that can go wrong there.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::FutureExt as _;
+use futures::StreamExt as _;
+use futures::future::join_all;
+use futures::stream;
+use portal_tests::faults::{FaultyStack, Trace};
+use portal_tests::{Ready, invoke};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::action::Action;
+use crate::fault::{Fault, Planned, counting};
+use crate::scene::{Outcome, Scene};
+use crate::whole::Whole;
+
+/// How many requests are under way at once; two processors do no more in the same time.
+const LANES: usize = 8;
+
+/// One thing that goes wrong in one scene.
+struct Run {
+    scene: Arc<Scene>,
+    planned: Arc<Planned>,
+}
+
+/// A run that is over but for its checks.
+struct Ran {
+    run: Run,
+    outcome: Outcome,
+}
+
+/// What the table says of an action.
+#[derive(Default)]
+struct Line {
+    calls: usize,
+    runs: usize,
+    answered: usize,
+    failed_committed: usize,
+    failed_uncommitted: usize,
+    refused: usize,
+    violations: usize,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_goes_wrong_at_any_call_both_stores_end_in_step() {
+    let began = Instant::now();
+    // It lives until the process ends, and its processes with it.
+    let stack: &'static FaultyStack = Box::leak(Box::new(FaultyStack::start("sweep").unwrap()));
+    let ready = &stack.ready;
+    let mut table: BTreeMap<Action, Line> = BTreeMap::new();
+    let runs = plan(stack, &mut table).await;
+    say(&format!("{} runs are set up after {:?}", runs.len(), began.elapsed()));
+
+    let (heal, healed) = watch::channel(false);
+    let ran = run(stack, runs, &healed).await;
+    heal.send_replace(true);
+    stack.faults.quiet().await;
+    say(&format!("everything went wrong after {:?}", began.elapsed()));
+
+    let mut violations = Vec::new();
+    repair(ready).await;
+    let whole = Whole::read(ready).await;
+    let places: BTreeMap<String, String> =
+        ran.iter().map(|ran| (ran.run.scene.partner(&whole), ran.run.to_string())).collect();
+    let report = |whole: &Whole, violations: &mut Vec<String>| {
+        for violation in whole.violations() {
+            let place = places.get(&violation.partner).map_or("set-up", String::as_str);
+            violations.push(format!("{place}: {}", violation.what));
+        }
+    };
+    report(&whole, &mut violations);
+    let checked = stream::iter(&ran).map(|ran| ran.check(&whole)).buffer_unordered(LANES).collect::<Vec<_>>().await;
+    for (ran, found) in checked {
+        let line = table.entry(ran.run.scene.action).or_default();
+        line.runs += 1;
+        match found {
+            Ok(_) if ran.outcome.is_success() => line.answered += 1,
+            Ok(_) if ran.outcome.status < 500 => line.refused += 1,
+            Ok(true) => line.failed_committed += 1,
+            Ok(false) => line.failed_uncommitted += 1,
+            Err(violation) => {
+                line.violations += 1;
+                violations.push(format!("{}: {violation}", ran.run));
+            }
+        }
+    }
+    repair(ready).await;
+    report(&Whole::read(ready).await, &mut violations);
+
+    say(&written(&table));
+    say(&format!("{} violations after {:?}", violations.len(), began.elapsed()));
+    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
+}
+
+/// Counts each action's calls where nothing goes wrong, and sets a scene for everything that can.
+async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -> Vec<Run> {
+    let counted = Action::ALL.map(async |action| {
+        let (scene, trace) = (Scene::new(&stack.ready, action).await, Trace::new());
+        let calls = counting(stack, &trace);
+        let outcome = scene.act(&trace).await;
+        assert!(outcome.is_success(), "{}: {outcome:?}", action.label());
+        (action, calls())
+    });
+    let mut planned = Vec::new();
+    for (action, calls) in stream::iter(counted).buffer_unordered(LANES).collect::<Vec<_>>().await {
+        assert!(!calls.is_empty(), "{} makes no calls, or they are not of its trace", action.label());
+        table.entry(action).or_default().calls = calls.len();
+        for point in calls {
+            for (fault, moment) in Fault::all(action) {
+                planned.push((action, Planned::new(point.clone(), fault, moment)));
+            }
+        }
+    }
+    let runs = planned.into_iter().map(async |(action, planned)| Run {
+        scene: Arc::new(Scene::new(&stack.ready, action).await),
+        planned: Arc::new(planned),
+    });
+    stream::iter(runs).buffer_unordered(LANES).collect().await
+}
+
+/// Runs everything: first what kills processes, for each function by itself, since it kills all that the function has.
+async fn run(stack: &'static FaultyStack, runs: Vec<Run>, healed: &watch::Receiver<bool>) -> Vec<Ran> {
+    let (kills, others): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.planned.fault == Fault::Kill);
+    let (delays, others): (Vec<Run>, Vec<Run>) = others.into_iter().partition(|run| run.planned.fault == Fault::Delay);
+    let mut by_function: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
+    for run in kills {
+        by_function.entry(run.scene.action.function()).or_default().push(run);
+    }
+    // Otherwise a request could be given to an idle process that is just dying.
+    stack.kill_idle().await;
+    let killed = join_all(by_function.into_values().map(async |runs| {
+        let mut ran = Vec::new();
+        for run in runs {
+            ran.push(run.go(stack, healed).await);
+        }
+        ran
+    }));
+    let mut ran: Vec<Ran> = killed.await.into_iter().flatten().collect();
+    // Whoever is delayed does nothing but wait; yet each takes a process, of which a function has 32.
+    let delayed = stream::iter(delays).map(|run| run.go(stack, healed)).buffer_unordered(64).collect::<Vec<_>>();
+    let others = stream::iter(others).map(|run| run.go(stack, healed)).buffer_unordered(LANES).collect::<Vec<_>>();
+    let (delayed, others) = tokio::join!(delayed, others);
+    ran.extend(delayed);
+    ran.extend(others);
+    ran
+}
+
+impl Run {
+    async fn go(self, stack: &'static FaultyStack, healed: &watch::Receiver<bool>) -> Ran {
+        let trace = Trace::new();
+        self.planned.arm(stack, &self.scene, &trace, healed);
+        let outcome = self.scene.act(&trace).await;
+        Ran { run: self, outcome }
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Planned { point, fault, moment, .. } = self.planned.as_ref();
+        write!(f, "{}, {point}, {fault:?} {moment:?}", self.scene.action.label())
+    }
+}
+
+impl Ran {
+    /// Whether the action was committed; or what is not as it should be.
+    async fn check(&self, whole: &Whole) -> (&Self, Result<bool, String>) {
+        let check = self.run.scene.check(&self.outcome, &self.run.planned, whole);
+        let checked = AssertUnwindSafe(check).catch_unwind().await;
+        let said = |panic: Box<dyn std::any::Any + Send>| match panic.downcast::<String>() {
+            Ok(text) => *text,
+            Err(panic) => panic.downcast::<&str>().map_or("a panic".to_owned(), |text| (*text).to_owned()),
+        };
+        (self, checked.map_err(said))
+    }
+}
+
+/// Repairs until there is nothing left to repair.
+async fn repair(ready: &Ready) {
+    loop {
+        let answer = invoke(ready, "repair-identities", &json!({ "older_than_seconds": 0 })).await.worked();
+        assert_eq!(answer["failed"], 0, "{answer}");
+        if answer["examined"] == 0 {
+            return;
+        }
+    }
+}
+
+fn written(table: &BTreeMap<Action, Line>) -> String {
+    let mut text = format!(
+        "{:<26} {:>5} {:>5} {:>9} {:>14} {:>14} {:>8} {:>10}\n",
+        "action", "calls", "runs", "answered", "5xx committed", "5xx nothing", "refused", "violations"
+    );
+    let mut sum = Line::default();
+    let mut write = |label: &str, line: &Line| {
+        text += &format!(
+            "{label:<26} {:>5} {:>5} {:>9} {:>14} {:>14} {:>8} {:>10}\n",
+            line.calls,
+            line.runs,
+            line.answered,
+            line.failed_committed,
+            line.failed_uncommitted,
+            line.refused,
+            line.violations
+        );
+    };
+    for (action, line) in table {
+        write(action.label(), line);
+        sum.calls += line.calls;
+        sum.runs += line.runs;
+        sum.answered += line.answered;
+        sum.failed_committed += line.failed_committed;
+        sum.failed_uncommitted += line.failed_uncommitted;
+        sum.refused += line.refused;
+        sum.violations += line.violations;
+    }
+    write("all", &sum);
+    text
+}
+
+/// Also where the output of a test that passes is not shown.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}

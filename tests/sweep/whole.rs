@@ -1,0 +1,193 @@
+//! Both stores as a whole, and what has to be true of them whenever nothing is under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portal_tests::Ready;
+use portal_tests::rows::{Row, Rows};
+
+/// Events that are a new version of the user they are about.
+const MOVE_VERSION: [&str; 6] =
+    ["user.edited", "password.changed", "password.set", "permissions.set", "logout.forced", "primary_admin.recovered"];
+/// Events that end all sessions of the user they are about.
+const MOVE_GENERATION: [&str; 3] = ["password.set", "logout.forced", "primary_admin.recovered"];
+
+/// A partner's id and a user's.
+type Who = (String, String);
+
+/// Everything that is in the tables and in the user pool.
+pub(crate) struct Whole {
+    partners: BTreeMap<String, Row>,
+    users: BTreeMap<Who, Row>,
+    /// By email and partner.
+    emails: BTreeMap<(String, String), Row>,
+    marks: Vec<Row>,
+    /// By the user's id.
+    credentials: BTreeMap<String, Row>,
+    /// By partner: the action, and whom it was done to.
+    events: BTreeMap<String, Vec<(String, String)>>,
+    cognito: Vec<String>,
+}
+
+/// Something that is not as it should be, in a partner.
+pub(crate) struct Violation {
+    pub(crate) partner: String,
+    pub(crate) what: String,
+}
+
+impl Whole {
+    pub(crate) async fn read(ready: &Ready) -> Self {
+        let rows = Rows::of(ready);
+        let mut whole = Self {
+            partners: BTreeMap::new(),
+            users: BTreeMap::new(),
+            emails: BTreeMap::new(),
+            marks: Vec::new(),
+            credentials: BTreeMap::new(),
+            events: BTreeMap::new(),
+            cognito: rows.every_cognito_user().await,
+        };
+        for row in rows.whole("UsersTable").await {
+            whole.place(row);
+        }
+        for row in rows.whole("CredentialsTable").await {
+            whole.credentials.insert(after(&row, "pk", "USER#").unwrap(), row);
+        }
+        for row in rows.whole("AuditTable").await {
+            let target = row["target"].as_m().unwrap()["id"].as_s().unwrap().clone();
+            let partner = after(&row, "pk", "PARTNER#").unwrap();
+            whole.events.entry(partner).or_default().push((text(&row, "action"), target));
+        }
+        whole
+    }
+
+    fn place(&mut self, row: Row) {
+        if let Some(email) = after(&row, "pk", "EMAIL#") {
+            self.emails.insert((email, after(&row, "sk", "PARTNER#").unwrap()), row);
+        } else if let Some(partner) = after(&row, "pk", "PARTNER#") {
+            if text(&row, "sk") == "PARTNER" {
+                self.partners.insert(partner, row);
+            } else if let Some(user) = after(&row, "sk", "USER#") {
+                self.users.insert((partner, user), row);
+            } else {
+                self.marks.push(row);
+            }
+        }
+    }
+
+    /// A user's row.
+    pub(crate) fn user(&self, partner: &str, user: &str) -> Option<&Row> {
+        self.users.get(&(partner.to_owned(), user.to_owned()))
+    }
+
+    /// A user's credential.
+    pub(crate) fn credential(&self, user: &str) -> Option<&Row> {
+        self.credentials.get(user)
+    }
+
+    /// How often this happened in a partner.
+    pub(crate) fn count(&self, partner: &str, event: &str) -> usize {
+        self.events.get(partner).map_or(0, |events| events.iter().filter(|(action, _)| action == event).count())
+    }
+
+    /// Which users have an email: partner and user.
+    pub(crate) fn with_email(&self, email: &str) -> Vec<Who> {
+        let entries = self.emails.iter().filter(|((of, _), _)| of == email);
+        entries.map(|((_, partner), row)| (partner.clone(), text(row, "user_id"))).collect()
+    }
+
+    /// Everything that is not as it should be.
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut report = |partner: &str, what: String| found.push(Violation { partner: partner.to_owned(), what });
+        for (partner, row) in &self.partners {
+            let users: Vec<_> = self.users.iter().filter(|((of, _), _)| of == partner).collect();
+            if number(row, "user_count") != users.len() {
+                report(partner, format!("user_count is {}, users are {}", number(row, "user_count"), users.len()));
+            }
+            let admins: Vec<_> = users.iter().filter(|(_, user)| text(user, "role") == "primary_admin").collect();
+            if admins.len() != 1 || admins[0].0.1 != text(row, "primary_admin_id") {
+                report(partner, format!("{} primary admins", admins.len()));
+            }
+        }
+        for (who @ (partner, id), user) in &self.users {
+            self.check_user(who, user, &mut |what| report(partner, format!("user {id}: {what}")));
+        }
+        for ((email, partner), entry) in &self.emails {
+            let user = self.user(partner, &text(entry, "user_id"));
+            if user.is_none_or(|user| text(user, "email_key") != *email) {
+                report(partner, "an email entry without its user".to_owned());
+            }
+        }
+        let known: BTreeSet<&String> = self.users.keys().map(|(_, user)| user).collect();
+        for id in self.credentials.keys().filter(|id| !known.contains(id)) {
+            report("?", format!("a credential without its user {id}"));
+        }
+        for mark in &self.marks {
+            report(&after(mark, "pk", "PARTNER#").unwrap(), format!("a mark is left: {}", text(mark, "sk")));
+        }
+        for name in &self.cognito {
+            let mut parts = name.split('.');
+            let [partner, user, generation] = [(); 3].map(|()| parts.next().unwrap_or_default());
+            match self.user(partner, user) {
+                None => report(partner, format!("a Cognito user of nobody: {name}")),
+                Some(row) if number(row, "session_generation").to_string() != generation => {
+                    report(partner, format!("a Cognito user of an ended generation: {name}"));
+                }
+                Some(_) => {}
+            }
+        }
+        found
+    }
+
+    fn check_user(&self, (partner, id): &Who, user: &Row, report: &mut dyn FnMut(String)) {
+        let missing = ["id", "version", "access_version", "session_generation", "email_key", "status", "role"]
+            .into_iter()
+            .find(|attribute| !user.contains_key(*attribute));
+        if let Some(missing) = missing {
+            return report(format!("a user without {missing}"));
+        }
+        let entry = self.emails.get(&(text(user, "email_key"), partner.clone()));
+        if entry.is_none_or(|entry| text(entry, "user_id") != *id) {
+            report("a user without an email entry".to_owned());
+        }
+        if !self.partners.contains_key(partner) {
+            report("a user without a partner".to_owned());
+        }
+        match self.credentials.get(id) {
+            None => report("a user without a credential".to_owned()),
+            Some(credential) => {
+                if credential["must_change"] != user["must_change_password"] {
+                    report("must_change differs between user and credential".to_owned());
+                }
+            }
+        }
+        let events = self.events.get(partner).map(Vec::as_slice).unwrap_or_default();
+        let count = |actions: &[&str]| {
+            events.iter().filter(|(action, target)| target == id && actions.contains(&action.as_str())).count()
+        };
+        for (attribute, actions) in [("version", &MOVE_VERSION[..]), ("session_generation", &MOVE_GENERATION[..])] {
+            let (is, told) = (number(user, attribute), 1 + count(actions));
+            if is != told {
+                report(format!("{attribute} is {is}, and by the audit trail {told}"));
+            }
+        }
+        if count(&["user.added", "partner.created"]) != 1 {
+            report(format!("added {} times by the audit trail", count(&["user.added", "partner.created"])));
+        }
+        if count(&["user.removed"]) != 0 {
+            report("there, and removed by the audit trail".to_owned());
+        }
+    }
+}
+
+fn text(row: &Row, attribute: &str) -> String {
+    row.get(attribute).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+}
+
+fn number(row: &Row, attribute: &str) -> usize {
+    row.get(attribute).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or_default()
+}
+
+fn after(row: &Row, attribute: &str, prefix: &str) -> Option<String> {
+    text(row, attribute).strip_prefix(prefix).map(str::to_owned)
+}
