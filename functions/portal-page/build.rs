@@ -17,8 +17,8 @@ const PAGE: &str = "index.html";
 /// What `index.html` says in the folder's place.
 const PLACEHOLDER: &str = "{assets}";
 
-/// Characters of the digest that name the folder: 64 bits.
-const NAME_LENGTH: usize = 16;
+/// Bytes of the digest that name the folder.
+const NAME_BYTES: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=assets");
@@ -39,13 +39,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         digest.update(content.len().to_le_bytes());
         digest.update(content);
     }
-    let folder: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let folder = folder.get(..NAME_LENGTH).ok_or("the digest is too short")?;
+    let mut folder = String::new();
+    for byte in digest.finalize().iter().take(NAME_BYTES) {
+        write!(folder, "{byte:02x}")?;
+    }
 
     let mut table = format!("const FOLDER: &str = {folder:?};\nconst FILES: &[File] = &[\n");
     for (name, content) in files {
         let content =
-            if name == PAGE { String::from_utf8(content)?.replace(PLACEHOLDER, folder).into_bytes() } else { content };
+            if name == PAGE { String::from_utf8(content)?.replace(PLACEHOLDER, &folder).into_bytes() } else { content };
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(&content)?;
         fs::write(out.join(&name), &content)?;

@@ -22,6 +22,7 @@ pub struct Config {
     pub(crate) audit_table: Option<String>,
     pub(crate) user_pool_id: Option<String>,
     pub(crate) user_pool_client_id: Option<String>,
+    pub(crate) refresh_token_days: Option<u32>,
     region: String,
     access_key_id: String,
     secret_access_key: String,
@@ -40,6 +41,11 @@ pub(crate) fn log_level() -> Option<String> {
     variable("AWS_LAMBDA_LOG_LEVEL")
 }
 
+/// What Lambda calls the function.
+pub(crate) fn function_name() -> Option<String> {
+    variable("AWS_LAMBDA_FUNCTION_NAME")
+}
+
 impl Config {
     /// # Errors
     /// Names the first variable that Lambda always sets and that is missing.
@@ -52,6 +58,7 @@ impl Config {
             audit_table: variable("AUDIT_TABLE"),
             user_pool_id: variable("USER_POOL_ID"),
             user_pool_client_id: variable("USER_POOL_CLIENT_ID"),
+            refresh_token_days: variable("REFRESH_TOKEN_DAYS").and_then(|days| days.parse().ok()),
             region: required("AWS_REGION")?,
             access_key_id: required("AWS_ACCESS_KEY_ID")?,
             secret_access_key: required("AWS_SECRET_ACCESS_KEY")?,

@@ -15,6 +15,7 @@ pub mod store;
 pub mod telemetry;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use clock::Clock;
 use config::Config;
@@ -45,6 +46,15 @@ impl Portal {
     /// The time of this moment.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// How long a session lives when nobody ends it: as long as its refresh token.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the environment does not say it.
+    pub fn session_lifetime(&self) -> Result<Duration, Failure> {
+        let days = self.config.refresh_token_days.ok_or_else(|| Failure::bug("REFRESH_TOKEN_DAYS is not set"))?;
+        Ok(Duration::from_hours(u64::from(days) * 24))
     }
 
     /// DynamoDB.

@@ -25,12 +25,14 @@ pub type Metric = (&'static str, &'static str, u64);
 /// Reports metrics in the embedded metric format of `CloudWatch`: Lambda's logs are enough, no call is made.
 pub fn report(at: Timestamp, metrics: &[Metric]) {
     let definitions: Vec<Value> = metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
-    let mut line = Map::new();
+    // The function's name tells one portal's metrics from another's in the same account.
+    let function = config::function_name().unwrap_or_default();
+    let mut line = Map::from_iter([("FunctionName".to_owned(), Value::from(function))]);
     line.insert(
         "_aws".to_owned(),
         json!({
             "Timestamp": at.unix_millis(),
-            "CloudWatchMetrics": [{ "Namespace": "PartnerPortal", "Dimensions": [[]], "Metrics": definitions }],
+            "CloudWatchMetrics": [{ "Namespace": "PartnerPortal", "Dimensions": [["FunctionName"]], "Metrics": definitions }],
         }),
     );
     line.extend(metrics.iter().map(|(name, _, value)| ((*name).to_owned(), Value::from(*value))));

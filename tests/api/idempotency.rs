@@ -254,7 +254,7 @@ async fn what_is_kept_holds_no_secret() {
 
     assert_eq!(kept.len(), 2);
     let kept = format!("{kept:?}");
-    assert!(hidden.len() >= 8, "passwords, digests and machine secrets: {}", hidden.len());
+    assert!(hidden.len() >= 6, "passwords, digests and machine secrets: {}", hidden.len());
     for secret in hidden {
         assert!(!kept.contains(&secret), "{secret} in {kept}");
     }

@@ -2,7 +2,7 @@
 
 use futures::future::{join, join_all, join3};
 use portal_tests::rows::Rows;
-use portal_tests::{Actor, Answer, Client, Partner, secrets, stack};
+use portal_tests::{Actor, Answer, Call, Client, Partner, secrets, stack};
 use serde_json::{Value, json};
 
 /// How often a race is run: who is first is up to the machine.
@@ -13,6 +13,9 @@ fn statuses<const N: usize>(answers: [&Answer; N]) -> [u16; N] {
     statuses.sort_unstable();
     statuses
 }
+
+/// A change of the user with this number.
+type OnUser<'a> = dyn Fn(usize) -> Call + 'a;
 
 async fn total(admin: &Actor) -> Value {
     admin.get("/v1/users").await.expect(200).json["total"].clone()
@@ -106,8 +109,9 @@ async fn an_email_that_one_leaves_while_another_takes_it_is_never_shared() {
     for _ in 0..ROUNDS {
         let (ann, bob) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
         let left = json!({ "email": secrets::email("ann") });
-        let taken = json!({ "email": ann.email });
-        let (leaves, takes) = join(owner.edit(&ann, &left).into_future(), owner.edit(&bob, &taken).into_future()).await;
+        let of_ann = json!({ "email": ann.email });
+        let (leaves, takes) =
+            join(owner.edit(&ann, &left).into_future(), owner.edit(&bob, &of_ann).into_future()).await;
 
         leaves.expect(200);
         let has_it = takes.status == 200;
@@ -184,6 +188,29 @@ async fn of_two_admins_who_demote_each_other_one_keeps_the_power() {
             join(one.set_permissions(&two, &viewer).into_future(), two.set_permissions(&one, &viewer).into_future());
         let (first, second) = demotions.await;
         assert_eq!(statuses([&first, &second]), [200, 403], "{first}\n{second}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_meets_a_force_logout_works() {
+    let partner = Partner::new().await;
+    let ann = partner.new_user("viewer").await;
+    for _ in 0..ROUNDS {
+        let clients = [Client::new(), Client::new(), Client::new()];
+        let sign_ins = clients.iter().map(|client| client.sign_in(&ann.email, &ann.password).into_future());
+        let logout = partner.owner().force_logout(&ann).into_future();
+        let (signed_in, logged_out) = join(join_all(sign_ins), logout).await;
+
+        logged_out.expect(200);
+        for (client, answer) in clients.into_iter().zip(signed_in) {
+            // Either it was first, and is over, or it was second, and stands.
+            let actor = Actor::from_answer(client, ann.user.clone(), &answer.expect(200));
+            let next = actor.get("/v1/me").await;
+            if next.status != 200 {
+                next.problem(401, "session_ended");
+            }
+        }
+        ann.elsewhere().await.is_signed_in().await;
     }
 }
 
@@ -276,7 +303,7 @@ async fn twenty_changes_at_once_by_one_admin_on_different_users_all_count() {
     let admin = partner.new_user("admin").await;
     let users = join_all((0..20).map(|_| admin.add("Ann", "Lee").role("viewer").created())).await;
     let (first_name, manager) = (json!({ "first_name": "Anna" }), json!({ "role": "manager" }));
-    let rounds: [(&str, &dyn Fn(usize) -> portal_tests::Call, u16); 5] = [
+    let rounds: [(&str, &OnUser<'_>, u16); 5] = [
         ("edit", &|index| admin.edit(&users[index], &first_name), 200),
         ("permissions", &|index| admin.set_permissions(&users[index], &manager), 200),
         ("password", &|index| admin.set_password(&users[index], &secrets::password(), &json!({})), 204),

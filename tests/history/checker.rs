@@ -136,10 +136,11 @@ impl History<'_> {
                 let was_full = self.states[window].iter().any(|state| count(state) >= MOST_SESSIONS);
                 commit.begun.len() == 1 && (commit.ended.is_empty() || was_full)
             }
+            // One that was signed out since it was read is ended once more.
             Wish::OwnPassword { .. } => {
                 let ended: HashSet<&str> = commit.ended.iter().map(String::as_str).collect();
-                let others = person.sessions.keys().map(String::as_str).filter(|session| *session != own);
-                commit.begun.is_empty() && others.collect::<HashSet<_>>() == ended
+                let mut others = person.sessions.keys().map(String::as_str).filter(|session| *session != own);
+                commit.begun.is_empty() && !ended.contains(own) && others.all(|session| ended.contains(session))
             }
             Wish::SignOut => commit.begun.is_empty() && commit.ended == [own],
             _ => commit.begun.is_empty() && commit.ended.is_empty(),

@@ -219,7 +219,7 @@ impl Heard {
         match &operation.wish {
             Wish::SetPassword { target, password } if may_be => self.knows(target, password),
             Wish::OwnPassword { new, .. } if may_be => {
-                self.knows(&operation.actor().unwrap_or_default().to_owned(), new);
+                self.knows(operation.actor().unwrap_or_default(), new);
             }
             _ => {}
         }
@@ -230,7 +230,7 @@ impl Heard {
             Wish::SignIn { password, .. } => {
                 let session = Session::read(client, answer);
                 self.see(ready, &answer.json["user"]);
-                self.knows(&session.user.clone(), password);
+                self.knows(&session.user, password);
                 self.sessions.push(Arc::new(session));
             }
             Wish::Add { password, .. } => {

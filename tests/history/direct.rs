@@ -71,9 +71,6 @@ fn is_promoted_again(first: &Operation, then: &Operation, operations: &[Operatio
 
 /// Whom a change changed, and to which version.
 fn version_made(operation: &Operation) -> Option<(&str, u64)> {
-    let target = match &operation.wish {
-        Wish::Edit { target, .. } | Wish::SetPermissions { target, .. } => target,
-        _ => return None,
-    };
+    let (Wish::Edit { target, .. } | Wish::SetPermissions { target, .. }) = &operation.wish else { return None };
     Some((target, operation.answer.json["version"].as_u64()?))
 }

@@ -130,10 +130,7 @@ impl State {
                 is_stale.then_some((412, "version_mismatch"))
             })
             .or_else(|| {
-                let email = match wish {
-                    Wish::Edit { email: Some(email), .. } | Wish::Add { email, .. } => email,
-                    _ => return None,
-                };
+                let (Wish::Edit { email: Some(email), .. } | Wish::Add { email, .. }) = wish else { return None };
                 let holder = self.holder(email);
                 (holder.is_some() && holder != wish.target()).then_some((409, "email_taken"))
             })
@@ -153,7 +150,11 @@ impl State {
         if let Wish::Remove { .. } = &operation.wish {
             return self.users.remove(&commit.target).map_or(Err("nobody was removed".to_owned()), |_| Ok(()));
         }
-        let Some(person) = self.users.get_mut(&commit.target) else { return Err("nobody was changed".to_owned()) };
+        let Some(person) = self.users.get_mut(&commit.target) else {
+            // Whoever is being removed may still end their own session.
+            let is_sign_out = matches!(operation.wish, Wish::SignOut);
+            return if is_sign_out { Ok(()) } else { Err("nobody was changed".to_owned()) };
+        };
         let person = Arc::make_mut(person);
         match &operation.wish {
             Wish::Edit { first_name, email, .. } => {

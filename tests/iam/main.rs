@@ -188,6 +188,14 @@ async fn repair(life: &Life<'_>) {
     assert!(rows.cognito_users(&ann).await.is_empty() && rows.marks(&ann).await.is_empty());
 }
 
+/// Ends everybody's sessions, as after a restore.
+async fn end_all(life: &Life<'_>) {
+    let ann = life.viewer().await;
+    let answer = invoke(life.ready(), "end-all-sessions", &json!({})).await.worked();
+    assert_eq!(answer["next"], json!(null), "{answer}");
+    ann.is_signed_out().await;
+}
+
 async fn live(stack: &FaultyStack) {
     let life = Life { stack, partner: Partner::of(&stack.ready).await };
     create_partners(&life).await;
@@ -200,6 +208,7 @@ async fn live(stack: &FaultyStack) {
     set_passwords(&life).await;
     end(&life).await;
     repair(&life).await;
+    end_all(&life).await;
 }
 
 /// Hashes some 80 passwords: about 10 s.

@@ -37,9 +37,8 @@ impl Trace {
     pub fn new() -> Self {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).unwrap();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let (time, id) = hex.split_at(8);
-        Self(format!("1-{time}-{id}"))
+        let number = u128::from_be_bytes(bytes);
+        Self(format!("1-{:08x}-{:024x}", number >> 96, number & (u128::MAX >> 32)))
     }
 
     /// `X-Amzn-Trace-Id`.
@@ -362,11 +361,6 @@ impl FaultyStack {
         };
         secrets::remembered(ready.primary_admin.password.as_str());
         Ok(Self { ready, faults, stack, _servers: servers })
-    }
-
-    /// Everything that the stack under test and its functions logged so far.
-    pub fn logged(&self) -> String {
-        self.stack.logged()
     }
 
     /// Kills every process of a function, as the kernel would: with no time for a last word.

@@ -20,6 +20,7 @@
 
 mod actor;
 mod answer;
+pub mod browser;
 mod client;
 pub mod faults;
 mod partner;

@@ -102,6 +102,11 @@ impl Rows {
         rows.remove(0)
     }
 
+    /// Puts a copy of a user's row, as a restored table has it.
+    pub async fn put_user(&self, row: Row) {
+        self.dynamodb.put_item().table_name(self.table("UsersTable")).set_item(Some(row)).send().await.unwrap();
+    }
+
     /// The answers to creates that are kept for retries of this actor, or of operators.
     pub async fn kept_answers(&self, actor: Option<&User>) -> Vec<Row> {
         let of = actor.map_or_else(|| "operator".to_owned(), |actor| format!("{}#{}", actor.partner_id, actor.id));
@@ -141,6 +146,11 @@ impl Rows {
             ("sk".to_owned(), AttributeValue::S(format!("USER#{}", user.id))),
         ]);
         self.set_text("UsersTable", key, "status", "suspended").await;
+    }
+
+    /// Makes this the time when the user last signed in.
+    pub async fn set_last_sign_in(&self, user: &User, at: &str) {
+        self.set_text("UsersTable", self.user(user).await, "last_sign_in_at", at).await;
     }
 
     /// Makes this the digest of the user's password.

@@ -1,1 +1,392 @@
-//! AWS throttles, fails or cannot be reached.
+//! AWS throttles, fails or cannot be reached: every route says so in time, and what was done is done.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use portal_tests::faults::{Moment, Seen, Service, Trace, Verdict};
+use portal_tests::rows::Rows;
+use portal_tests::template::functions;
+use portal_tests::{Actor, Answer, Call, Client, Invoked, Partner, User, invoke, invoke_within, secrets};
+use serde_json::{Value, json};
+
+use crate::{faulty, marks_alone};
+
+/// A function's time. It answers before it.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A request that is in order, and what it is answered when nothing goes wrong.
+struct Request {
+    route: &'static str,
+    call: Call,
+    status: u16,
+    changes: bool,
+}
+
+/// One request to every route that reaches a table, in an order in which all of them work.
+async fn requests(owner: &Actor) -> Vec<Request> {
+    let target = owner.add("Tara", "Target").created().await;
+    let new = json!({
+        "first_name": "Nina",
+        "last_name": "New",
+        "email": secrets::email("new"),
+        "password": secrets::password(),
+    });
+    let client = Client::of(&faulty().ready);
+    let challenge = format!("{}.{}.nobody-knows-it", owner.partner_id, owner.id);
+    let request = |route, call, status, changes| Request { route, call, status, changes };
+    let requests = vec![
+        request("GET /v1/me", owner.get("/v1/me"), 200, false),
+        request("GET /v1/users", owner.get("/v1/users"), 200, false),
+        request("GET /v1/users/{user_id}", owner.get(&target.path()), 200, false),
+        request("POST /v1/sessions", client.sign_in_at(&owner.partner_id, &owner.email, &owner.password), 200, true),
+        request("POST /v1/sessions/challenge", client.answer_challenge(&challenge, &secrets::password()), 401, false),
+        request("POST /v1/sessions/refresh", client.refresh(&owner.refresh_token), 200, false),
+        request("DELETE /v1/sessions/current", owner.elsewhere().await.sign_out(), 204, true),
+        request("POST /v1/users", owner.post("/v1/users", &new), 201, true),
+        request("PATCH /v1/users/{user_id}", owner.edit(&target, &json!({ "first_name": "Zora" })), 200, true),
+        request(
+            "PUT /v1/users/{user_id}/password",
+            owner.set_password(&target, &secrets::password(), &json!({})),
+            204,
+            true,
+        ),
+        request(
+            "PUT /v1/users/{user_id}/permissions",
+            owner.set_permissions(&target, &json!({ "role": "viewer" })),
+            200,
+            true,
+        ),
+        request("POST /v1/users/{user_id}/force-logout", owner.force_logout(&target), 200, true),
+        request("DELETE /v1/users/{user_id}", owner.remove(&target), 204, true),
+    ];
+    let reach_a_table =
+        functions().into_iter().filter(|function| function.environment.contains(&"USERS_TABLE".to_owned()));
+    let routes: BTreeSet<String> = reach_a_table.flat_map(|function| function.routes).map(|route| route.name).collect();
+    let tried: BTreeSet<String> = requests.iter().map(|request| request.route.to_owned()).collect();
+    assert_eq!(tried, routes, "a request to every route of the template");
+    requests
+}
+
+/// Sends a call while `hook` decides what becomes of the calls to AWS that it leads to.
+async fn with<A>(call: Call, hook: impl Fn(Seen, Moment) -> A + Send + Sync + 'static) -> Answer
+where
+    A: Future<Output = Verdict> + Send + 'static,
+{
+    let trace = Trace::new();
+    faulty().faults.watch(&trace, hook);
+    call.within(&trace).await
+}
+
+/// The same for every call, on its way there.
+async fn with_each(call: Call, fate: fn(&Seen) -> Verdict) -> Answer {
+    with(call, move |seen, moment| async move {
+        match moment {
+            Moment::Before => fate(&seen),
+            Moment::After => Verdict::GoOn,
+        }
+    })
+    .await
+}
+
+#[track_caller]
+fn is_unavailable(route: &str, answer: &Answer, began: Instant) {
+    answer.problem(503, "unavailable");
+    assert!((1..=60).contains(&answer.retry_after()), "{route}: {answer}");
+    assert!(began.elapsed() < TIMEOUT, "{route}: after {:?}", began.elapsed());
+}
+
+async fn every_route_is_unavailable(fate: fn(&Seen) -> Verdict) {
+    let partner = Partner::of(&faulty().ready).await;
+    let requests = requests(partner.owner()).await;
+    join_all(requests.into_iter().map(async |request| {
+        let began = Instant::now();
+        is_unavailable(request.route, &with_each(request.call, fate).await, began);
+    }))
+    .await;
+    partner.owner().is_signed_in().await;
+}
+
+#[tokio::test]
+async fn without_dynamodb_every_route_is_unavailable() {
+    every_route_is_unavailable(|seen| match seen.service {
+        Service::DynamoDb => Verdict::BreakOff,
+        Service::Cognito => Verdict::GoOn,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_dynamodb_fails_every_route_is_unavailable() {
+    every_route_is_unavailable(|seen| match seen.service {
+        Service::DynamoDb => Verdict::fault(seen.service),
+        Service::Cognito => Verdict::GoOn,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_dynamodb_throttles_every_route_is_unavailable() {
+    every_route_is_unavailable(|seen| match seen.service {
+        Service::DynamoDb => Verdict::throttled(seen.service),
+        Service::Cognito => Verdict::GoOn,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_that_stay_unprocessed_are_not_taken_for_absent() {
+    every_route_is_unavailable(|seen| match seen.operation.as_str() {
+        "BatchGetItem" => Verdict::unprocessed(seen),
+        _ => Verdict::GoOn,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_that_come_back_unprocessed_are_asked_for_again() {
+    let partner = Partner::of(&faulty().ready).await;
+    for request in requests(partner.owner()).await {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let answer = with(request.call, move |seen, moment| {
+            let is_first = moment == Moment::Before
+                && seen.operation == "BatchGetItem"
+                && count.fetch_add(1, Ordering::Relaxed) == 0;
+            async move { if is_first { without_last_table(&seen).await } else { Verdict::GoOn } }
+        })
+        .await;
+        assert!(asked.load(Ordering::Relaxed) > 1, "{}: not asked again", request.route);
+        answer.expect(request.status);
+    }
+}
+
+/// DynamoDB's answer, for all tables but the last one that is asked for.
+async fn without_last_table(seen: &Seen) -> Verdict {
+    let mut body = seen.body.clone();
+    let asked = body["RequestItems"].as_object_mut().unwrap();
+    let last = asked.keys().next_back().unwrap().clone();
+    let left_out = asked.remove(&last).unwrap();
+    let mut answer = json!({ "Responses": {} });
+    if !asked.is_empty() {
+        let request = reqwest::Client::new()
+            .post(&faulty().ready.dynamodb_url)
+            .header("x-amz-target", "DynamoDB_20120810.BatchGetItem")
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=tests/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=0")
+            .header("x-amz-date", "20260101T000000Z")
+            .body(body.to_string());
+        let real = request.send().await.unwrap();
+        assert_eq!(real.status(), 200);
+        answer = real.json().await.unwrap();
+    }
+    answer["UnprocessedKeys"] = Value::Object(serde_json::Map::from_iter([(last, left_out)]));
+    Verdict::Answer(200, answer)
+}
+
+/// The first of each request's transactions meet another.
+async fn with_conflicts(call: Call, conflicts: usize) -> (Answer, usize) {
+    let met = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&met);
+    let answer = with(call, move |seen, moment| {
+        let meets = moment == Moment::Before
+            && seen.operation == "TransactWriteItems"
+            && count.fetch_add(1, Ordering::Relaxed) < conflicts;
+        async move { if meets { Verdict::conflict(&seen) } else { Verdict::GoOn } }
+    })
+    .await;
+    (answer, met.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn a_change_that_meets_others_a_few_times_succeeds() {
+    let partner = Partner::of(&faulty().ready).await;
+    for request in requests(partner.owner()).await.into_iter().filter(|request| request.changes) {
+        let (answer, tries) = with_conflicts(request.call, 3).await;
+        answer.expect(request.status);
+        assert_eq!(tries, 4, "{}", request.route);
+    }
+}
+
+/// Takes the 15 s that a function has.
+#[tokio::test]
+async fn a_change_that_meets_others_all_the_time_is_unavailable_in_time() {
+    let partner = Partner::of(&faulty().ready).await;
+    let requests = requests(partner.owner()).await.into_iter().filter(|request| request.changes);
+    join_all(requests.map(async |request| {
+        let began = Instant::now();
+        let (answer, tries) = with_conflicts(request.call, usize::MAX).await;
+        is_unavailable(request.route, &answer, began);
+        assert!(tries > 5, "{}: {tries} tries", request.route);
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn twenty_changes_of_one_admin_at_once_all_succeed() {
+    let partner = Partner::of(&faulty().ready).await;
+    let owner = partner.owner();
+    let users = join_all((0..20).map(|_| owner.add("Ulla", "User").created())).await;
+    let changes = users.iter().enumerate().map(|(index, user)| match index % 4 {
+        0 => owner.edit(user, &json!({ "first_name": "Zora" })),
+        1 => owner.set_permissions(user, &json!({ "role": "manager" })),
+        2 => owner.force_logout(user),
+        _ => owner.edit(user, &json!({ "email": secrets::email("zora") })),
+    });
+    let answers = join_all(changes.enumerate().map(|(index, change)| with_conflicts(change, 1 + index % 4))).await;
+    for (answer, _) in answers {
+        answer.expect(200);
+    }
+    for user in &users {
+        assert_eq!(owner.see(user).await["version"], 2);
+    }
+}
+
+/// Cognito cannot be reached.
+fn without_cognito(seen: &Seen) -> Verdict {
+    match seen.service {
+        Service::DynamoDb => Verdict::GoOn,
+        Service::Cognito => Verdict::BreakOff,
+    }
+}
+
+#[tokio::test]
+async fn without_cognito_a_force_logout_bites_and_repair_finishes_it() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let ann = partner.new_user("viewer").await;
+
+    with_each(partner.owner().force_logout(&ann), without_cognito).await.expect(200);
+
+    ann.is_signed_out().await;
+    ann.cannot_refresh().await;
+    assert_eq!((rows.marks(&ann).await.len(), rows.cognito_users(&ann).await.len()), (1, 1));
+
+    let trace = Trace::new();
+    faulty().faults.watch(&trace, |seen, _| async move { without_cognito(&seen) });
+    let everything = json!({ "older_than_seconds": 0 });
+    let report = invoke_within(&trace, ready, "repair-identities", &everything).await.worked();
+    assert!(report["failed"].as_u64().unwrap() >= 1, "{report}");
+    let marks = rows.marks(&ann).await;
+    assert_eq!(marks[0]["attempts"].as_n().unwrap(), "1", "a mark that cannot be repaired is put off");
+    let report = invoke(ready, "repair-identities", &everything).await.worked();
+    assert_eq!(report["failed"], 0);
+    assert_eq!(rows.marks(&ann).await.len(), 1, "it is not due yet");
+
+    rows.let_marks_be_due(&ann).await;
+    invoke(ready, "repair-identities", &everything).await.worked();
+    assert_eq!((rows.marks(&ann).await.len(), rows.cognito_users(&ann).await.len()), (0, 0));
+    ann.elsewhere().await.is_signed_in().await;
+}
+
+/// How a repair ends when `hook` decides what becomes of its calls.
+async fn repair_with<A>(hook: impl Fn(Seen, Moment) -> A + Send + Sync + 'static) -> Invoked
+where
+    A: Future<Output = Verdict> + Send + 'static,
+{
+    let trace = Trace::new();
+    faulty().faults.watch(&trace, hook);
+    invoke_within(&trace, &faulty().ready, "repair-identities", &json!({ "older_than_seconds": 0 })).await
+}
+
+#[tokio::test]
+async fn a_repair_that_dies_or_fails_at_any_call_is_finished_by_the_next() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let leave_a_mark = async || {
+        Client::of(ready).signed_in(&ann).await;
+        with_each(partner.owner().force_logout(&ann), without_cognito).await.expect(200);
+        assert_eq!((rows.marks(&ann).await.len(), rows.cognito_users(&ann).await.len()), (1, 1));
+    };
+
+    leave_a_mark().await;
+    let operations = Arc::new(Mutex::new(BTreeSet::new()));
+    let counted = Arc::clone(&operations);
+    let repaired = repair_with(move |seen, _| {
+        counted.lock().unwrap().insert(seen.operation);
+        async { Verdict::GoOn }
+    });
+    repaired.await.worked();
+    let operations = operations.lock().unwrap().clone();
+    assert!(operations.len() >= 4, "{operations:?}");
+
+    for operation in operations {
+        for at in [Moment::Before, Moment::After] {
+            for dies in [true, false] {
+                leave_a_mark().await;
+                let failing = operation.clone();
+                let failed = repair_with(move |seen, moment| {
+                    let is_here = seen.operation == failing && moment == at;
+                    async move {
+                        match (is_here, dies) {
+                            (false, _) => Verdict::GoOn,
+                            (true, true) => {
+                                faulty().kill("repair-identities");
+                                Verdict::BreakOff
+                            }
+                            (true, false) => Verdict::fault(seen.service),
+                        }
+                    }
+                });
+                let failed = failed.await;
+                assert!(failed.error.is_some() || !dies, "{operation} {at:?}: alive: {}", failed.payload);
+
+                rows.let_marks_be_due(&ann).await;
+                repair_with(|_, _| async { Verdict::GoOn }).await.worked();
+                let left = (rows.marks(&ann).await.len(), rows.cognito_users(&ann).await.len());
+                assert_eq!(left, (0, 0), "{operation} {at:?}, dies: {dies}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_cognito_whatever_ends_sessions_succeeds() {
+    let partner = Partner::of(&faulty().ready).await;
+    let (owner, ann) = (partner.owner(), partner.new_user("viewer").await);
+    with_each(owner.set_password(&ann, &secrets::password(), &json!({})), without_cognito).await.expect(204);
+    ann.is_signed_out().await;
+    with_each(owner.remove(&ann), without_cognito).await.expect(204);
+    let elsewhere = owner.elsewhere().await;
+    let body = json!({ "refresh_token": elsewhere.refresh_token });
+    with_each(elsewhere.sign_out().json(&body), without_cognito).await.expect(204);
+    elsewhere.is_signed_out().await;
+}
+
+#[tokio::test]
+async fn without_cognito_nobody_can_sign_in_and_nothing_is_begun() {
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let owner = partner.owner();
+    let sessions = rows.sessions(owner).await.len();
+    for fate in [without_cognito, |seen: &Seen| match seen.service {
+        Service::DynamoDb => Verdict::GoOn,
+        Service::Cognito => Verdict::throttled(seen.service),
+    }] {
+        let began = Instant::now();
+        let client = Client::of(ready);
+        let sign_in = client.sign_in_at(&owner.partner_id, &owner.email, &owner.password);
+        is_unavailable("sign-in", &with_each(sign_in, fate).await, began);
+        is_unavailable("refresh", &with_each(client.refresh(&owner.refresh_token), fate).await, began);
+    }
+    assert_eq!(rows.sessions(owner).await.len(), sessions);
+    owner.is_signed_in().await;
+}
+
+/// A password that has to be changed is not lost when Cognito fails in the middle of it.
+#[tokio::test]
+async fn a_challenge_is_not_used_up_when_cognito_fails() {
+    let ready = &faulty().ready;
+    let partner = Partner::of(ready).await;
+    let ann: User = partner.owner().add("Ann", "Lee").with("must_change", true).created().await;
+    let (client, new) = (Client::of(ready), secrets::password());
+    let challenge = client.challenged(&ann).await;
+    with_each(client.answer_challenge(&challenge, &new), without_cognito).await.problem(503, "unavailable");
+    let answer = client.answer_challenge(&challenge, &new).await.expect(200);
+    Actor::from_answer(client, ann, &answer).is_signed_in().await;
+}

@@ -22,10 +22,17 @@ mod whole;
 use std::sync::OnceLock;
 
 use portal_tests::faults::FaultyStack;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The stack that the single stories share.
 fn faulty() -> &'static FaultyStack {
     static STACK: OnceLock<Result<FaultyStack, String>> = OnceLock::new();
     let started = STACK.get_or_init(|| FaultyStack::start("faults"));
     started.as_ref().unwrap_or_else(|error| panic!("the stack does not start: {error}"))
+}
+
+/// For stories about marks: repair takes the marks of all partners, also those of other stories.
+async fn marks_alone() -> MutexGuard<'static, ()> {
+    static MARKS: Mutex<()> = Mutex::const_new(());
+    MARKS.lock().await
 }

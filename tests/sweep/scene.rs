@@ -31,10 +31,6 @@ pub(crate) struct Scene {
     recovered_password: String,
     new_email: String,
     key: String,
-    /// How often what the action does had been done before.
-    events_before: usize,
-    /// The user whom the action changes, and the credential, as they were.
-    before: Option<(Row, Row)>,
 }
 
 /// How a request ended for its client.
@@ -84,7 +80,7 @@ impl Scene {
             Some(target) if action.needs_target_session() => Some(Client::of(ready).signed_in(target).await),
             _ => None,
         };
-        let mut scene = Self {
+        Self {
             action,
             ready: ready.clone(),
             owner,
@@ -96,14 +92,7 @@ impl Scene {
             recovered_password: secrets::password(),
             new_email: secrets::email("new"),
             key: secrets::random(20),
-            events_before: 0,
-            before: None,
-        };
-        if !action.creates_partner() {
-            scene.events_before = scene.events().await;
-            scene.before = scene.changed_rows().await;
         }
-        scene
     }
 
     /// The partner's id; of a partner that the action makes, whatever came of it.
@@ -115,23 +104,24 @@ impl Scene {
         }
     }
 
-    /// How often what the action does has been done here.
-    async fn events(&self) -> usize {
-        let Some(event) = self.action.event() else { return 0 };
+    /// Whether what the action does has been done here, beyond what the set-up did.
+    async fn is_committed(&self) -> bool {
+        let Some(event) = self.action.event() else { return false };
         let rows = Rows::of(&self.ready).audit(&self.owner.partner_id).await;
-        rows.iter().filter(|row| row["action"].as_s().unwrap() == event).count()
+        let done = rows.iter().filter(|row| row["action"].as_s().unwrap() == event).count();
+        // The set-up signs in, and does nothing else that an action does but to add.
+        let by_set_up = if event == "session.started" { self.sessions.len() } else { 0 };
+        done > by_set_up
     }
 
     fn changed(&self) -> &User {
         self.target.as_ref().unwrap_or(&self.owner)
     }
 
-    async fn changed_rows(&self) -> Option<(Row, Row)> {
-        let rows = Rows::of(&self.ready);
+    /// The user whom the action changes, and the credential.
+    fn changed_rows(&self, whole: &Whole) -> Option<(Row, Row)> {
         let user = self.changed();
-        let all = rows.all("UsersTable", &format!("PARTNER#{}", user.partner_id)).await;
-        let row = all.into_iter().find(|row| row["sk"].as_s().unwrap() == &format!("USER#{}", user.id));
-        row.zip(rows.credentials(user).await.pop())
+        whole.user(&user.partner_id, &user.id).cloned().zip(whole.credential(&user.id).cloned())
     }
 
     /// Tries the action as a part of a trace.
@@ -213,7 +203,7 @@ impl Scene {
 
     /// An operator recovers the primary admin. Says whether the action had been committed before.
     pub(crate) async fn recover_owner(&self) -> bool {
-        let was_committed = self.events().await > self.events_before;
+        let was_committed = self.is_committed().await;
         let input = json!({ "partner_id": self.owner.partner_id, "password": self.recovered_password });
         invoke(&self.ready, "recover-primary-admin", &input).await.worked();
         was_committed
@@ -221,7 +211,7 @@ impl Scene {
 
     /// The primary admin removes the user whom the action is about. Says whether the action had been committed before.
     pub(crate) async fn remove_target(&self) -> bool {
-        let was_committed = self.events().await > self.events_before;
+        let was_committed = self.is_committed().await;
         let status = self.sessions[0].remove(self.target.as_ref().unwrap()).await.status;
         // The action may be the removal itself.
         assert!(status == 204 || (status == 404 && was_committed), "removing the target: {status}");
@@ -230,12 +220,12 @@ impl Scene {
 
     /// Holds the outcome and the stores against each other, then tries who can sign in and which sessions live.
     /// Says whether the action was committed.
-    pub(crate) async fn check(&self, outcome: &Outcome, planned: &Planned, whole: &Whole) -> bool {
+    pub(crate) async fn check(&self, outcome: &Outcome, planned: &Planned, before: &Whole, whole: &Whole) -> bool {
         assert!(planned.has_come(), "the call never came: {outcome:?}");
-        self.check_answer(outcome, planned);
+        Self::check_answer(outcome, planned);
         let partner = self.partner(whole);
-        let events = self.action.event().map_or(0, |event| whole.count(&partner, event));
-        let done = events - self.events_before;
+        let count = |whole: &Whole| self.action.event().map_or(0, |event| whole.count(&partner, event));
+        let done = count(whole) - count(before);
         let is_removal = planned.fault == Fault::OvertakenByRemoval && self.action == Action::Remove;
         let is_committed = if is_removal { planned.committed_when_overtaken() == Some(true) } else { done == 1 };
         assert!(done <= 1, "done {done} times");
@@ -248,13 +238,13 @@ impl Scene {
         if self.action.event().is_some() && outcome.is_success() {
             assert!(is_committed, "answered, and not committed");
         }
-        self.check_rows(whole, is_committed, planned);
+        self.check_rows(before, whole, is_committed, planned);
         self.check_people(&partner, outcome, is_committed, planned, whole).await;
         self.check_retry(outcome, is_committed, planned, whole).await;
         is_committed
     }
 
-    fn check_answer(&self, outcome: &Outcome, planned: &Planned) {
+    fn check_answer(outcome: &Outcome, planned: &Planned) {
         assert!(outcome.took < TIMEOUT, "answered after {:?}", outcome.took);
         let is_overtaken = planned.committed_when_overtaken().is_some();
         match planned.fault {
@@ -271,21 +261,20 @@ impl Scene {
 
     /// The changed user is wholly what it was, or wholly what it was to be. That versions and events agree is checked in
     /// the whole.
-    fn check_rows(&self, whole: &Whole, is_committed: bool, planned: &Planned) {
+    fn check_rows(&self, before: &Whole, whole: &Whole, is_committed: bool, planned: &Planned) {
         if self.action.creates_partner() || planned.committed_when_overtaken().is_some() {
             return;
         }
-        let user = self.changed();
-        let now = whole.user(&user.partner_id, &user.id).cloned().zip(whole.credential(&user.id).cloned());
+        let (before, now) = (self.changed_rows(before), self.changed_rows(whole));
         if !is_committed {
-            assert!(now == self.before, "not committed, and changed all the same");
+            assert!(now == before, "not committed, and changed all the same");
             return;
         }
         if self.action == Action::Remove {
             assert!(now.is_none(), "removed, and there");
             return;
         }
-        let ((row, credential), (old_row, old_credential)) = (now.unwrap(), self.before.clone().unwrap());
+        let ((row, credential), (old_row, old_credential)) = (now.unwrap(), before.unwrap());
         let text = |attribute: &str| row[attribute].as_s().cloned().unwrap_or_default();
         match self.action {
             Action::EditName => assert_eq!(text("first_name"), "Zora"),
@@ -343,9 +332,8 @@ impl Scene {
         for (index, actor) in self.sessions.iter().enumerate() {
             let ends = match self.action {
                 _ if is_recovered => true,
-                Action::SignOut => is_committed,
+                Action::SignOut | Action::Recover => is_committed,
                 Action::OwnPassword => is_committed && index == 1,
-                Action::Recover => is_committed,
                 _ => false,
             };
             lives(actor, !ends).await;
@@ -433,7 +421,7 @@ impl Scene {
 async fn lives(actor: &Actor, lives: bool) {
     if lives {
         actor.is_signed_in().await;
-        actor.refreshed().await.is_signed_in().await;
+        actor.client.refresh(&actor.refresh_token).await.expect(200);
     } else {
         actor.is_signed_out().await;
         actor.cannot_refresh().await;

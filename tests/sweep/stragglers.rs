@@ -1,1 +1,219 @@
-//! Whoever wakes up late does no harm.
+//! Whoever stalls between two calls, and wakes after others have acted, leaves nothing behind that repair does not find.
+
+use std::sync::Arc;
+
+use portal_tests::faults::{Moment, Trace, Verdict};
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Client, Partner, User, invoke};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::{faulty, marks_alone};
+
+/// Holds every try of one operation of a trace on its way there.
+struct Hold {
+    trace: Trace,
+    steps: Arc<Steps>,
+}
+
+#[derive(Default)]
+struct Steps {
+    is_held: watch::Sender<bool>,
+    is_released: watch::Sender<bool>,
+    under_way: watch::Sender<usize>,
+}
+
+impl Hold {
+    fn of(operation: &'static str) -> Self {
+        let (trace, steps) = (Trace::new(), Arc::new(Steps::default()));
+        let hold = Self { trace, steps: Arc::clone(&steps) };
+        faulty().faults.watch(&hold.trace, move |seen, moment| {
+            let steps = Arc::clone(&steps);
+            async move {
+                if seen.operation != operation {
+                    return Verdict::GoOn;
+                }
+                match moment {
+                    Moment::Before => {
+                        steps.under_way.send_modify(|count| *count += 1);
+                        steps.is_held.send_replace(true);
+                        steps.is_released.subscribe().wait_for(|is| *is).await.unwrap();
+                    }
+                    Moment::After => steps.under_way.send_modify(|count| *count -= 1),
+                }
+                Verdict::GoOn
+            }
+        });
+        hold
+    }
+
+    async fn is_held(&self) {
+        self.steps.is_held.subscribe().wait_for(|is| *is).await.unwrap();
+    }
+
+    fn release(&self) {
+        self.steps.is_released.send_replace(true);
+    }
+
+    /// Everything that was held has been carried out.
+    async fn is_over(&self) {
+        self.steps.under_way.subscribe().wait_for(|count| *count == 0).await.unwrap();
+    }
+}
+
+/// A sign-in that runs while the test goes on.
+fn signing_in(user: &User, hold: &Hold) -> tokio::task::JoinHandle<portal_tests::Answer> {
+    let client = Client::of(&faulty().ready);
+    tokio::spawn(client.sign_in_at(&user.partner_id, &user.email, &user.password).within(&hold.trace).into_future())
+}
+
+async fn repair_everything() {
+    invoke(&faulty().ready, "repair-identities", &json!({ "older_than_seconds": 0 })).await.worked();
+}
+
+async fn generations(rows: &Rows, user: &User) -> Vec<String> {
+    let names = rows.cognito_users(user).await.into_iter();
+    let mut generations: Vec<String> = names.map(|name| name.rsplit('.').next().unwrap().to_owned()).collect();
+    generations.sort_unstable();
+    generations
+}
+
+async fn session_rows(rows: &Rows, user: &User) -> usize {
+    let sessions = rows.sessions(user).await.into_iter();
+    sessions.filter(|row| row["sk"].as_s().unwrap().starts_with("SESSION#")).count()
+}
+
+#[tokio::test]
+async fn a_sign_in_that_makes_its_cognito_user_after_a_force_logout_leaves_nothing() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let hold = Hold::of("AdminCreateUser");
+    let sign_in = signing_in(&ann, &hold);
+    hold.is_held().await;
+
+    partner.owner().force_logout(&ann).await.expect(200);
+    invoke(ready, "repair-identities", &json!({})).await.worked();
+    assert_eq!(rows.marks(&ann).await.len(), 1, "repair leaves a young mark, for there may be stragglers");
+    hold.release();
+    let answer = sign_in.await.unwrap();
+
+    // It was decided anew, in the generation that follows.
+    let ann = Actor::from_answer(Client::of(ready), ann, &answer.expect(200));
+    assert_eq!(generations(&rows, &ann).await, ["1", "2"], "the first was made after its end");
+    repair_everything().await;
+    assert_eq!(generations(&rows, &ann).await, ["2"]);
+    assert!(rows.marks(&ann).await.is_empty());
+    assert_eq!(session_rows(&rows, &ann).await, 1);
+    ann.is_signed_in().await;
+}
+
+/// Takes the 8 s after which a function gives up on a call.
+#[tokio::test]
+async fn a_cognito_user_that_is_made_when_its_request_is_long_over_goes() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let hold = Hold::of("AdminCreateUser");
+    let sign_in = signing_in(&ann, &hold);
+    hold.is_held().await;
+    partner.owner().force_logout(&ann).await.expect(200);
+    sign_in.await.unwrap().problem(503, "unavailable");
+    assert!(generations(&rows, &ann).await.is_empty());
+
+    hold.release();
+    hold.is_over().await;
+
+    assert_eq!(generations(&rows, &ann).await, ["1"], "made after its end");
+    repair_everything().await;
+    assert!(generations(&rows, &ann).await.is_empty());
+    assert!(rows.marks(&ann).await.is_empty());
+    Client::of(ready).signed_in(&ann).await.is_signed_in().await;
+}
+
+#[tokio::test]
+async fn the_late_end_of_a_generation_does_not_touch_the_next() {
+    for operation in ["AdminUserGlobalSignOut", "AdminDeleteUser"] {
+        let _alone = marks_alone().await;
+        let ready = &faulty().ready;
+        let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+        let ann = partner.new_user("viewer").await;
+        let hold = Hold::of(operation);
+        let force_logout = tokio::spawn(partner.owner().force_logout(&ann).within(&hold.trace).into_future());
+        hold.is_held().await;
+        ann.is_signed_out().await;
+        let again = ann.elsewhere().await;
+
+        hold.release();
+        force_logout.await.unwrap().expect(200);
+        hold.is_over().await;
+
+        again.is_signed_in().await;
+        again.refreshed().await.is_signed_in().await;
+        repair_everything().await;
+        again.refreshed().await.is_signed_in().await;
+        assert_eq!(generations(&rows, &ann).await, ["2"]);
+    }
+}
+
+/// Takes the 8 s after which a function gives up on a call.
+#[tokio::test]
+async fn a_session_that_is_written_after_a_force_logout_does_not_come_to_be() {
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let hold = Hold::of("TransactWriteItems");
+    let sign_in = signing_in(&ann, &hold);
+    hold.is_held().await;
+    partner.owner().force_logout(&ann).await.expect(200);
+    sign_in.await.unwrap().problem(503, "unavailable");
+
+    hold.release();
+    hold.is_over().await;
+
+    assert_eq!(session_rows(&rows, &ann).await, 0);
+    assert_eq!(partner.owner().see(&ann).await["last_sign_in_at"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_commits_after_a_removal_brings_nobody_back() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let hold = Hold::of("TransactWriteItems");
+    let sign_in = signing_in(&ann, &hold);
+    hold.is_held().await;
+    partner.owner().remove(&ann).await.expect(204);
+
+    hold.release();
+    sign_in.await.unwrap().problem(401, "unauthenticated");
+    hold.is_over().await;
+
+    partner.owner().get(&ann.path()).await.problem(404, "not_found");
+    assert_eq!(session_rows(&rows, &ann).await, 0);
+    assert!(rows.credentials(&ann).await.is_empty());
+    repair_everything().await;
+    assert!(generations(&rows, &ann).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_password_set_late_by_somebody_who_is_signed_out_meanwhile_is_not_set() {
+    let ready = &faulty().ready;
+    let partner = Partner::of(ready).await;
+    let (admin, ann) = (partner.new_user("admin").await, partner.new_user("viewer").await);
+    let hold = Hold::of("TransactWriteItems");
+    let new = portal_tests::secrets::password();
+    let call = admin.set_password(&ann, &new, &json!({})).within(&hold.trace);
+    let set_password = tokio::spawn(call.into_future());
+    hold.is_held().await;
+    partner.owner().force_logout(&admin).await.expect(200);
+
+    hold.release();
+    set_password.await.unwrap().problem(401, "session_ended");
+
+    ann.is_signed_in().await;
+    ann.elsewhere().await.is_signed_in().await;
+}

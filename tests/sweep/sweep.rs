@@ -23,6 +23,9 @@ use crate::whole::Whole;
 /// How many requests are under way at once; two processors do no more in the same time.
 const LANES: usize = 8;
 
+/// How many requests of one function are delayed at once: each has a process, of which there are 32 at most.
+const DELAYS: usize = 22;
+
 /// One thing that goes wrong in one scene.
 struct Run {
     scene: Arc<Scene>,
@@ -47,6 +50,13 @@ struct Line {
     violations: usize,
 }
 
+impl Line {
+    fn numbers(&self) -> [usize; 7] {
+        let Self { calls, runs, answered, failed_committed, failed_uncommitted, refused, violations } = *self;
+        [calls, runs, answered, failed_committed, failed_uncommitted, refused, violations]
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_goes_wrong_at_any_call_both_stores_end_in_step() {
     let began = Instant::now();
@@ -54,9 +64,10 @@ async fn whatever_goes_wrong_at_any_call_both_stores_end_in_step() {
     let stack: &'static FaultyStack = Box::leak(Box::new(FaultyStack::start("sweep").unwrap()));
     let ready = &stack.ready;
     let mut table: BTreeMap<Action, Line> = BTreeMap::new();
-    let runs = plan(stack, &mut table).await;
+    let runs = Box::pin(plan(stack, &mut table)).await;
     say(&format!("{} runs are set up after {:?}", runs.len(), began.elapsed()));
 
+    let before = Whole::read(ready).await;
     let (heal, healed) = watch::channel(false);
     let ran = run(stack, runs, &healed).await;
     heal.send_replace(true);
@@ -75,7 +86,8 @@ async fn whatever_goes_wrong_at_any_call_both_stores_end_in_step() {
         }
     };
     report(&whole, &mut violations);
-    let checked = stream::iter(&ran).map(|ran| ran.check(&whole)).buffer_unordered(LANES).collect::<Vec<_>>().await;
+    let checked =
+        stream::iter(&ran).map(|ran| ran.check(&before, &whole)).buffer_unordered(LANES).collect::<Vec<_>>().await;
     for (ran, found) in checked {
         let line = table.entry(ran.run.scene.action).or_default();
         line.runs += 1;
@@ -94,13 +106,15 @@ async fn whatever_goes_wrong_at_any_call_both_stores_end_in_step() {
     report(&Whole::read(ready).await, &mut violations);
 
     say(&written(&table));
-    say(&format!("{} violations after {:?}", violations.len(), began.elapsed()));
+    let calls: usize = table.values().map(|line| line.calls).sum();
+    let (points, runs) = (2 * calls, ran.len());
+    say(&format!("{points} points, {runs} runs, {} violations after {:?}", violations.len(), began.elapsed()));
     assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
 }
 
 /// Counts each action's calls where nothing goes wrong, and sets a scene for everything that can.
 async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -> Vec<Run> {
-    let counted = Action::ALL.map(async |action| {
+    let counted = Action::ALL.into_iter().map(async |action| {
         let (scene, trace) = (Scene::new(&stack.ready, action).await, Trace::new());
         let calls = counting(stack, &trace);
         let outcome = scene.act(&trace).await;
@@ -128,13 +142,9 @@ async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -
 async fn run(stack: &'static FaultyStack, runs: Vec<Run>, healed: &watch::Receiver<bool>) -> Vec<Ran> {
     let (kills, others): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.planned.fault == Fault::Kill);
     let (delays, others): (Vec<Run>, Vec<Run>) = others.into_iter().partition(|run| run.planned.fault == Fault::Delay);
-    let mut by_function: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
-    for run in kills {
-        by_function.entry(run.scene.action.function()).or_default().push(run);
-    }
     // Otherwise a request could be given to an idle process that is just dying.
     stack.kill_idle().await;
-    let killed = join_all(by_function.into_values().map(async |runs| {
+    let killed = join_all(by_function(kills).into_iter().map(async |runs| {
         let mut ran = Vec::new();
         for run in runs {
             ran.push(run.go(stack, healed).await);
@@ -142,13 +152,24 @@ async fn run(stack: &'static FaultyStack, runs: Vec<Run>, healed: &watch::Receiv
         ran
     }));
     let mut ran: Vec<Ran> = killed.await.into_iter().flatten().collect();
-    // Whoever is delayed does nothing but wait; yet each takes a process, of which a function has 32.
-    let delayed = stream::iter(delays).map(|run| run.go(stack, healed)).buffer_unordered(64).collect::<Vec<_>>();
+    // Whoever is delayed does nothing but wait.
+    let delayed =
+        join_all(by_function(delays).into_iter().map(|runs| {
+            stream::iter(runs).map(|run| run.go(stack, healed)).buffer_unordered(DELAYS).collect::<Vec<_>>()
+        }));
     let others = stream::iter(others).map(|run| run.go(stack, healed)).buffer_unordered(LANES).collect::<Vec<_>>();
     let (delayed, others) = tokio::join!(delayed, others);
-    ran.extend(delayed);
+    ran.extend(delayed.into_iter().flatten());
     ran.extend(others);
     ran
+}
+
+fn by_function(runs: Vec<Run>) -> Vec<Vec<Run>> {
+    let mut by_function: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
+    for run in runs {
+        by_function.entry(run.scene.action.function()).or_default().push(run);
+    }
+    by_function.into_values().collect()
 }
 
 impl Run {
@@ -169,8 +190,8 @@ impl std::fmt::Display for Run {
 
 impl Ran {
     /// Whether the action was committed; or what is not as it should be.
-    async fn check(&self, whole: &Whole) -> (&Self, Result<bool, String>) {
-        let check = self.run.scene.check(&self.outcome, &self.run.planned, whole);
+    async fn check(&self, before: &Whole, whole: &Whole) -> (&Self, Result<bool, String>) {
+        let check = self.run.scene.check(&self.outcome, &self.run.planned, before, whole);
         let checked = AssertUnwindSafe(check).catch_unwind().await;
         let said = |panic: Box<dyn std::any::Any + Send>| match panic.downcast::<String>() {
             Ok(text) => *text,
@@ -192,35 +213,18 @@ async fn repair(ready: &Ready) {
 }
 
 fn written(table: &BTreeMap<Action, Line>) -> String {
-    let mut text = format!(
-        "{:<26} {:>5} {:>5} {:>9} {:>14} {:>14} {:>8} {:>10}\n",
-        "action", "calls", "runs", "answered", "5xx committed", "5xx nothing", "refused", "violations"
-    );
-    let mut sum = Line::default();
-    let mut write = |label: &str, line: &Line| {
-        text += &format!(
-            "{label:<26} {:>5} {:>5} {:>9} {:>14} {:>14} {:>8} {:>10}\n",
-            line.calls,
-            line.runs,
-            line.answered,
-            line.failed_committed,
-            line.failed_uncommitted,
-            line.refused,
-            line.violations
-        );
-    };
-    for (action, line) in table {
-        write(action.label(), line);
-        sum.calls += line.calls;
-        sum.runs += line.runs;
-        sum.answered += line.answered;
-        sum.failed_committed += line.failed_committed;
-        sum.failed_uncommitted += line.failed_uncommitted;
-        sum.refused += line.refused;
-        sum.violations += line.violations;
-    }
-    write("all", &sum);
-    text
+    let titles = ["calls", "runs", "answered", "5xx committed", "5xx nothing", "refused", "violations"];
+    let rows = table.iter().map(|(action, line)| (action.label(), line.numbers()));
+    let sums =
+        table.values().map(Line::numbers).reduce(|sum, line| std::array::from_fn(|index| sum[index] + line[index]));
+    let mut lines = vec![row("action", &titles)];
+    lines.extend(rows.chain(sums.map(|sums| ("all", sums))).map(|(label, numbers)| row(label, &numbers)));
+    lines.join("\n")
+}
+
+fn row<T: std::fmt::Display>(label: &str, cells: &[T; 7]) -> String {
+    let cells: String = cells.iter().map(|cell| format!("{cell:>15}")).collect::<Vec<_>>().concat();
+    format!("{label:<26}{cells}")
 }
 
 /// Also where the output of a test that passes is not shown.

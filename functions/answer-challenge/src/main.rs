@@ -45,13 +45,14 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
     let before = &open.user;
     let after = User { must_change_password: false, last_sign_in_at: Some(now), ..before.changed(now) };
     let credential = open.credential.changed(digests, false, now);
+    let term = session::Term { from: now, lifetime: portal.session_lifetime()? };
     let tokens = portal.identity()?.issue(&Generation::of(before), &credential.machine_secret).await?;
 
     let mut change = store.change();
     change.use_challenge(&before.id, &open.secret);
     change.change_user(before, &after);
     change.change_credential(&before.id, &open.credential, &credential);
-    session::begin(&mut change, before, &tokens, now, request.address(), request.user_agent());
+    session::begin(&mut change, before, &tokens, term, request.address(), request.user_agent());
     change.clear_counter(&open.counter);
     let event =
         Event::new("password.changed", now, Actor::user(before), before, Some(request.address()), request.id())?
@@ -59,7 +60,7 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
     change.record(&before.partner_id, &event);
     change.commit().await?;
 
-    Answer::signed_in(&after, &tokens, refresh_token_in.unwrap_or(RefreshTokenIn::Body))
+    Answer::signed_in(&after, &tokens, refresh_token_in.unwrap_or(RefreshTokenIn::Body), term.lifetime)
 }
 
 /// The only challenge there is.

@@ -79,18 +79,25 @@ async function send(method, path, { body, headers, signal, token } = {}) {
 /** A call for the user who is signed in. Throws `Problem`, `Offline` or `Over`. */
 export async function call(method, path, options = {}) {
   if (performance.now() > endsAt) await renew();
+  const used = accessToken;
+  try {
+    return await authorized(method, path, options);
+  } catch (problem) {
+    // The gateway's own refusal has no code: it knows the token no longer, and nothing was done.
+    if (!(problem instanceof Problem) || problem.status !== 401 || problem.code) throw problem;
+  }
+  if (used === accessToken) await renew();
+  return authorized(method, path, options);
+}
+
+async function authorized(method, path, options) {
   try {
     return await send(method, path, { ...options, token: accessToken });
   } catch (problem) {
-    if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
-    if (problem.code === "session_ended") {
-      over("ended");
-      throw new Over();
-    }
+    if (!(problem instanceof Problem) || problem.code !== "session_ended") throw problem;
+    over("ended");
+    throw new Over();
   }
-  // The gateway refused the token, so nothing was done: a clock is wrong somewhere.
-  await renew();
-  return send(method, path, { ...options, token: accessToken });
 }
 
 /** A new access token for the cookie's session. */

@@ -1,5 +1,5 @@
 // Making and finding parts of the page. Data only ever becomes text: nothing here reads markup.
-import { translate } from "./language.js";
+import { choose, current, languages, say, translate } from "./language.js";
 
 /** The only element that `selector` finds in `root`. */
 export const find = (selector, root = document) => root.querySelector(selector);
@@ -34,3 +34,38 @@ export const initials = (user) =>
   [user.first_name, user.last_name].map((name) => [...name.trim()][0] ?? "").join("").toLocaleUpperCase();
 
 export const nameOf = (user) => `${user.first_name} ${user.last_name}`;
+
+/** The choice of a language. The view that is shown hears of a change. */
+export function languageChoice() {
+  const select = make("language-choice");
+  for (const [code, name] of languages) {
+    const option = new Option(name, code);
+    option.lang = code;
+    select.add(option);
+  }
+  select.value = current();
+  select.addEventListener("change", () => {
+    choose(select.value);
+    translate(document.documentElement);
+    find("#view").firstElementChild.dispatchEvent(new Event("language"));
+  });
+  return select;
+}
+
+export const setTitle = (key) => say(find("title"), key);
+
+let noticeEnds;
+
+/** Says in passing what was done. */
+export function notify(key, values) {
+  const notice = find("#notice");
+  say(notice, key, values);
+  clearTimeout(noticeEnds);
+  noticeEnds = setTimeout(unnotify, 8000);
+}
+
+export function unnotify() {
+  const notice = find("#notice");
+  delete notice.dataset.t;
+  notice.textContent = "";
+}

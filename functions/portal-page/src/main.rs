@@ -47,7 +47,9 @@ async fn portal_page(_: &Portal, request: Request) -> Result<Answer, Failure> {
     let (name, cache) = match path.as_deref() {
         None => (Some(PAGE), "no-cache"),
         // A file of another version is not here: the page that names this folder is asked for anew at every visit.
-        Some(path) => (path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/')), "public, max-age=31536000, immutable"),
+        Some(path) => {
+            (path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/')), "public, max-age=31536000, immutable")
+        }
     };
     let file = name.and_then(|name| FILES.iter().find(|file| file.name == name));
     let answer = match file {
@@ -57,6 +59,7 @@ async fn portal_page(_: &Portal, request: Request) -> Result<Answer, Failure> {
         Some(file) => Answer::bytes(200, file.content_type, file.plain),
         None => Answer::bytes(404, "text/plain; charset=utf-8", b"There is no such file."),
     };
-    let answer = if file.is_some() { answer.with("cache-control", cache).with("vary", "accept-encoding") } else { answer };
+    let answer =
+        if file.is_some() { answer.with("cache-control", cache).with("vary", "accept-encoding") } else { answer };
     Ok(SECURITY.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value)))
 }

@@ -195,6 +195,7 @@ async fn open_session(
     now: Timestamp,
 ) -> Result<Answer, Failure> {
     let Found { user, credential, sessions } = found;
+    let term = session::Term { from: now, lifetime: portal.session_lifetime()? };
     let tokens = portal.identity()?.issue(&Generation::of(user), &credential.machine_secret).await?;
 
     let mut change = portal.store().change();
@@ -205,7 +206,7 @@ async fn open_session(
     } else {
         change.check_credential(&user.id, credential.version);
     }
-    session::begin(&mut change, user, &tokens, now, request.address(), request.user_agent());
+    session::begin(&mut change, user, &tokens, term, request.address(), request.user_agent());
     for (id, _) in oldest(sessions, now) {
         change.end_session(&user.id, id);
     }
@@ -217,7 +218,7 @@ async fn open_session(
     change.commit().await?;
 
     let user = User { last_sign_in_at: Some(now), ..user.clone() };
-    Answer::signed_in(&user, &tokens, input.refresh_token_in)
+    Answer::signed_in(&user, &tokens, input.refresh_token_in, term.lifetime)
 }
 
 /// The sessions that have to go for one more.

@@ -47,6 +47,9 @@ struct Options {
     /// Use this Cognito in place of the embedded user pool
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     cognito_endpoint: Option<String>,
+    /// Give this parameter of template.yaml a value other than its default
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
     /// Write down what functions are allowed, and what they do
     #[arg(long, value_name = "PATH", hide = true)]
     record_calls: Option<PathBuf>,
@@ -60,6 +63,11 @@ fn endpoint(text: &str) -> Result<String, String> {
     } else {
         Err("only servers at http:// are supported".to_owned())
     }
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn main() -> ExitCode {
@@ -87,6 +95,7 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         data: options.data_folder,
         dynamodb: options.dynamodb_endpoint,
         cognito: options.cognito_endpoint,
+        parameters: options.parameters.into_iter().collect(),
         record: options.record_calls,
     };
     let stack = tokio::select! {

@@ -374,7 +374,7 @@ Resources:
       TokenValidityUnits: {{ AccessToken: minutes }}
 "
         );
-        Template::parse(&text).unwrap()
+        Template::parse(&text, &BTreeMap::new()).unwrap()
     }
 
     #[tokio::test]

@@ -45,6 +45,8 @@ pub(crate) struct Choices {
     pub(crate) dynamodb: Option<String>,
     /// A Cognito in place of the embedded one.
     pub(crate) cognito: Option<String>,
+    /// Parameters of the template that are not to have their defaults.
+    pub(crate) parameters: BTreeMap<String, String>,
     /// Where to say what functions may do and what they do.
     pub(crate) record: Option<PathBuf>,
 }
@@ -149,7 +151,7 @@ impl Stack {
         };
         let path = root.join("template.yaml");
         let text = std::fs::read_to_string(&path).map_err(|source| StartError::Unreadable { path, source })?;
-        let template = Template::parse(&text)?;
+        let template = Template::parse(&text, &choices.parameters)?;
 
         let mut memory = folder.as_ref().map_or_else(|| Ok(Memory::default()), DataFolder::recall)?;
         let mut tasks = JoinSet::new();

@@ -1,5 +1,7 @@
 //! What an action answers.
 
+use std::time::Duration;
+
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
@@ -7,7 +9,6 @@ use super::{RefreshTokenIn, cookie};
 use crate::error::Failure;
 use crate::identity::Tokens;
 use crate::models::{PublicUser, User};
-use crate::session;
 
 /// A successful answer.
 #[derive(Debug)]
@@ -32,11 +33,16 @@ impl Answer {
         Self { status, headers: vec![("content-type", content_type.to_owned())], body: Body::Binary(bytes.to_vec()) }
     }
 
-    /// A finished sign-in, with the refresh token where the client wants it.
+    /// A finished sign-in, with the refresh token, which lives for `lifetime`, where the client wants it.
     ///
     /// # Errors
     /// As [`json`](Self::json).
-    pub fn signed_in(user: &User, tokens: &Tokens, refresh_token_in: RefreshTokenIn) -> Result<Self, Failure> {
+    pub fn signed_in(
+        user: &User,
+        tokens: &Tokens,
+        refresh_token_in: RefreshTokenIn,
+        lifetime: Duration,
+    ) -> Result<Self, Failure> {
         #[derive(Serialize)]
         struct SignedIn<'a> {
             access_token: &'a str,
@@ -56,7 +62,7 @@ impl Answer {
                 user: user.into(),
             },
         )?;
-        Ok(if in_body { answer } else { answer.with_refresh_cookie(&tokens.refresh_token) })
+        Ok(if in_body { answer } else { answer.with_refresh_cookie(&tokens.refresh_token, lifetime) })
     }
 
     /// A user, with the version for `If-Match`.
@@ -92,8 +98,8 @@ impl Answer {
 
     /// Gives the refresh token to the browser's keeping.
     #[must_use]
-    fn with_refresh_cookie(self, refresh_token: &str) -> Self {
-        self.with("set-cookie", cookie::set(refresh_token, session::LIFETIME.as_secs()))
+    fn with_refresh_cookie(self, refresh_token: &str, lifetime: Duration) -> Self {
+        self.with("set-cookie", cookie::set(refresh_token, lifetime.as_secs()))
     }
 
     /// Takes the refresh token from the browser.

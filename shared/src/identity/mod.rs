@@ -92,6 +92,9 @@ pub enum IdentityError {
     /// It refused what it should not: our own fault.
     #[error("Cognito refused: {0}")]
     Refused(String),
+    /// The Cognito user that was just made is gone: somebody ended its generation at that moment.
+    #[error("the generation ended while its tokens were issued")]
+    Ended,
 }
 
 impl From<IdentityError> for Failure {
@@ -100,6 +103,11 @@ impl From<IdentityError> for Failure {
         match error {
             IdentityError::Unavailable(_) => Self::Unavailable(cause),
             IdentityError::Refused(_) => Self::Internal(cause),
+            IdentityError::Ended => {
+                // Should it be the pool that refuses whatever we make, this is all that tells.
+                tracing::warn!(cause = cause.as_str(), "deciding anew");
+                Self::Moved
+            }
         }
     }
 }
@@ -135,9 +143,7 @@ impl Identity {
             return Ok(tokens);
         }
         self.make(&name, secret).await?;
-        self.try_issue(&name, secret)
-            .await?
-            .ok_or_else(|| IdentityError::Unavailable("no tokens for a user that was just made".to_owned()))
+        self.try_issue(&name, secret).await?.ok_or(IdentityError::Ended)
     }
 
     /// `None`: refused.
@@ -174,16 +180,20 @@ impl Identity {
             Err(error) if error.code() == Some("UsernameExistsException") => {}
             Err(error) => return Err(failed("AdminCreateUser", &error)),
         }
-        self.client
+        let set = self
+            .client
             .admin_set_user_password()
             .user_pool_id(&self.pool)
             .username(name)
             .password(secret)
             .permanent(true)
             .send()
-            .await
-            .map_err(|error| failed("AdminSetUserPassword", &error))?;
-        Ok(())
+            .await;
+        match set {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("UserNotFoundException") => Err(IdentityError::Ended),
+            Err(error) => Err(failed("AdminSetUserPassword", &error)),
+        }
     }
 
     /// A new access token. `None`: this refresh token is no good.

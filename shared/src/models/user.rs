@@ -104,6 +104,15 @@ impl User {
         }
     }
 
+    /// As [`signed_out`](Self::signed_out), into a generation that was never issued, whatever an older copy of the record
+    /// says: generations grow one by one, so none is near the milliseconds since 1970.
+    #[must_use]
+    pub fn signed_out_past_any_generation(&self, at: Timestamp) -> Self {
+        let after = self.signed_out(at);
+        let past = u64::try_from(at.unix_millis()).unwrap_or_default();
+        Self { session_generation: after.session_generation.max(past), ..after }
+    }
+
     /// Whether this is the one who owns the partner's portal.
     pub fn is_primary_admin(&self) -> bool {
         match self.role {
@@ -228,6 +237,21 @@ mod tests {
   "version": 3
 }"#
         );
+    }
+
+    #[test]
+    fn a_generation_past_any_is_past_those_of_a_later_record_too() {
+        let restored = ada();
+        let at = Timestamp::from_unix_millis(1_795_350_600_000);
+        let mut later = restored.clone();
+        for _ in 0..1_000 {
+            later = later.signed_out(at);
+        }
+        let after = restored.signed_out_past_any_generation(at);
+        assert!(after.session_generation > later.session_generation);
+        let again = after.signed_out_past_any_generation(at);
+        assert!(again.session_generation > after.session_generation);
+        assert_eq!((after.version, after.access_version), (restored.version + 1, restored.access_version + 1));
     }
 
     #[test]

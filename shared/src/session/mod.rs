@@ -9,9 +9,6 @@ use crate::identity::{Generation, Tokens};
 use crate::models::{Status, Timestamp, User, UserId};
 use crate::store::{Change, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, UserItem};
 
-/// How long a session lives when nobody ends it: as long as its refresh token (`RefreshTokenValidity` in the template).
-pub const LIFETIME: Duration = Duration::from_hours(30 * 24);
-
 /// The most sessions that one user has; a sign-in ends the oldest beyond.
 pub const MOST: usize = 20;
 
@@ -100,12 +97,21 @@ impl Caller {
     }
 }
 
+/// When a session begins and ends by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Term {
+    /// Its beginning.
+    pub from: Timestamp,
+    /// How long it lives when nobody ends it.
+    pub lifetime: Duration,
+}
+
 /// Adds the row of the session that `tokens` stand for.
-pub fn begin(change: &mut Change<'_>, user: &User, tokens: &Tokens, at: Timestamp, address: &str, user_agent: String) {
+pub fn begin(change: &mut Change<'_>, user: &User, tokens: &Tokens, term: Term, address: &str, user_agent: String) {
     let session = SessionItem {
         generation: user.session_generation,
-        created_at: at,
-        expires_at: at.plus(LIFETIME).unix_seconds(),
+        created_at: term.from,
+        expires_at: term.from.plus(term.lifetime).unix_seconds(),
         address: address.to_owned(),
         user_agent,
     };

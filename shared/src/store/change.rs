@@ -207,6 +207,8 @@ impl Change<'_> {
         expression.when_present();
         expression.when("session_generation", "=", number(user.session_generation));
         expression.when("status", "=", text(crate::models::Status::Active.as_str()));
+        // No two of one moment, so that the time tells whether there has been another since.
+        expression.when("last_sign_in_at", "<>", text(at.to_string()));
         expression.set("last_sign_in_at", text(at.to_string()));
         expression.set("last_sign_in_key", text(last_sign_in_key(&user.id, Some(at))));
         self.update(Part::Target, &Key::user(&user.partner_id, &user.id).place, expression);

@@ -4,6 +4,7 @@ mod attempts;
 mod audit;
 mod change;
 mod cursor;
+mod everyone;
 mod expression;
 mod idempotency;
 mod items;

@@ -20,8 +20,10 @@ pub(super) fn read(
     properties.ignore(&[
         "Architectures",
         "AutoPublishAlias",
+        "DeadLetterQueue",
         "DeploymentPreference",
         "Description",
+        "FunctionName",
         "Handler",
         "LoggingConfig",
         "ReservedConcurrentExecutions",
@@ -143,7 +145,7 @@ fn authorizer(entry: Entry, api: &Api) -> Result<Option<JwtAuthorizer>, Template
 
 /// `None` for a schedule that is switched off.
 fn schedule(function: &str, mut properties: Section, key: &str) -> Result<Option<Schedule>, TemplateError> {
-    properties.ignore(&["Description", "FlexibleTimeWindow", "Name", "RetryPolicy"]);
+    properties.ignore(&["DeadLetterConfig", "Description", "FlexibleTimeWindow", "Name", "RetryPolicy"]);
     let expression = properties.require(key)?;
     let place = expression.place.clone();
     let every = rate(&expression.text()?, &place)?;

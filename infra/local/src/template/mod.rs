@@ -7,7 +7,7 @@ mod references;
 mod section;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -26,6 +26,9 @@ pub(crate) const ACCOUNT: &str = "000000000000";
 #[derive(Debug)]
 pub(crate) struct Template {
     parameters: BTreeMap<String, String>,
+    /// Which parameters are numbers.
+    numbers: BTreeSet<String>,
+    conditions: BTreeMap<String, bool>,
     function_globals: Value,
     api_globals: Value,
     resources: BTreeMap<String, Resource>,
@@ -46,7 +49,7 @@ enum Kind {
     UserPoolClient,
     HttpApi,
     Function,
-    /// Alarms and their like, which have no meaning on one machine.
+    /// Logs, alarms and their like, which have no meaning on one machine.
     OnlyInAws,
 }
 
@@ -68,8 +71,8 @@ pub(crate) struct PoolIds {
 }
 
 impl Template {
-    /// Reads the template's text and checks all of it.
-    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
+    /// Reads the template's text and checks all of it. A parameter that is not `given` has its default.
+    pub(crate) fn parse(text: &str, given: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
         let top = Place::new("");
         let yaml = serde_yaml_ng::from_str(text).map_err(|error| top.error(error.to_string()))?;
         let mut document = Entry::new(top.clone(), references::to_json(yaml, &top)?).section()?;
@@ -78,18 +81,33 @@ impl Template {
         let mut globals = document.section("Globals")?;
         let mut template = Self {
             parameters: BTreeMap::new(),
+            numbers: BTreeSet::new(),
+            conditions: BTreeMap::new(),
             function_globals: globals.take("Function").map_or_else(empty, |entry| entry.value),
             api_globals: globals.take("HttpApi").map_or_else(empty, |entry| entry.value),
             resources: BTreeMap::new(),
         };
         globals.finish()?;
         for (name, entry) in document.section("Parameters")?.rest() {
-            template.parameters.insert(name, parameter(entry.section()?)?);
+            let (value, kind) = parameter(entry.section()?, given.get(&name))?;
+            if kind == ParameterKind::Number {
+                template.numbers.insert(name.clone());
+            }
+            template.parameters.insert(name, value);
+        }
+        if let Some(name) = given.keys().find(|name| !template.parameters.contains_key(*name)) {
+            return Err(Place::new("Parameters").error(format!("there is no parameter `{name}`")));
+        }
+        let references = template.references(None);
+        for (name, entry) in document.section("Conditions")?.rest() {
+            template.conditions.insert(name, references.condition(&entry.value, &entry.place)?);
         }
         for (logical_id, entry) in document.require("Resources")?.section()?.rest() {
             // Messages start with the resource's name: `Resources.` would say nothing.
             let entry = Entry::new(Place::new(logical_id.as_str()), entry.value);
-            template.resources.insert(logical_id, resource(entry.section()?)?);
+            if let Some(resource) = resource(entry.section()?, &template.conditions)? {
+                template.resources.insert(logical_id, resource);
+            }
         }
         document.finish()?;
 
@@ -160,7 +178,12 @@ impl Template {
 
     /// What the template's names stand for. Before there is a pool, nothing may refer to it.
     fn references(&self, pool: Option<&PoolIds>) -> References {
-        let mut references = References { names: self.parameters.clone(), attributes: BTreeMap::new() };
+        let mut references = References {
+            names: self.parameters.clone(),
+            numbers: self.numbers.clone(),
+            conditions: self.conditions.clone(),
+            ..References::default()
+        };
         for (name, value) in [
             ("AWS::AccountId", ACCOUNT),
             ("AWS::Partition", "aws"),
@@ -184,7 +207,11 @@ impl Template {
                 }
                 Kind::UserPoolClient => (pool.map(|pool| pool.client.clone()), None),
                 Kind::Function => (Some(id.clone()), Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{id}"))),
-                Kind::HttpApi | Kind::OnlyInAws => (Some(id.clone()), None),
+                Kind::HttpApi => (Some(id.clone()), None),
+                Kind::OnlyInAws => {
+                    references.only_in_aws.insert(id.clone());
+                    (Some(id.clone()), None)
+                }
             };
             references.names.extend(name.map(|name| (id.clone(), name)));
             references.attributes.extend(arn.map(|arn| (format!("{id}.Arn"), arn)));
@@ -214,10 +241,15 @@ fn properties(references: &References, logical_id: &str, resource: &Resource) ->
     Entry::new(place.clone(), references.resolve(&resource.properties, &place)?).section()
 }
 
-fn parameter(mut section: Section) -> Result<String, TemplateError> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ParameterKind {
+    String,
+    Number,
+}
+
+fn parameter(mut section: Section, given: Option<&String>) -> Result<(String, ParameterKind), TemplateError> {
     section.ignore(&[
         "Description",
-        "AllowedValues",
         "AllowedPattern",
         "ConstraintDescription",
         "MinLength",
@@ -227,15 +259,25 @@ fn parameter(mut section: Section) -> Result<String, TemplateError> {
         "NoEcho",
     ]);
     let kind = section.require("Type")?;
-    if !matches!(kind.value.as_str(), Some("String" | "Number")) {
-        return Err(kind.error("the local stack knows parameters of type String and Number"));
+    let kind = match kind.value.as_str() {
+        Some("String") => ParameterKind::String,
+        Some("Number") => ParameterKind::Number,
+        _ => return Err(kind.error("the local stack knows parameters of type String and Number")),
+    };
+    let default = section.require("Default")?;
+    let place = default.place.clone();
+    let default = default.text()?;
+    let allowed = section.list("AllowedValues")?.into_iter().map(Entry::text).collect::<Result<Vec<_>, _>>()?;
+    let value = given.unwrap_or(&default);
+    if !allowed.is_empty() && !allowed.contains(value) {
+        return Err(place.error(format!("`{value}` is not allowed, but {}", allowed.join(", "))));
     }
-    let default = section.require("Default")?.text()?;
     section.finish()?;
-    Ok(default)
+    Ok((value.clone(), kind))
 }
 
-fn resource(mut section: Section) -> Result<Resource, TemplateError> {
+/// `None`: its condition does not hold.
+fn resource(mut section: Section, conditions: &BTreeMap<String, bool>) -> Result<Option<Resource>, TemplateError> {
     section.ignore(&["DeletionPolicy", "UpdateReplacePolicy", "DependsOn"]);
     let kind = section.require("Type")?;
     let kind = match kind.value.as_str() {
@@ -244,19 +286,47 @@ fn resource(mut section: Section) -> Result<Resource, TemplateError> {
         Some("AWS::Cognito::UserPoolClient") => Kind::UserPoolClient,
         Some("AWS::Serverless::HttpApi") => Kind::HttpApi,
         Some("AWS::Serverless::Function") => Kind::Function,
-        Some("AWS::Serverless::Application" | "AWS::CloudFormation::Stack") => Kind::OnlyInAws,
+        Some(
+            "AWS::ApiGatewayV2::ApiMapping"
+            | "AWS::ApiGatewayV2::DomainName"
+            | "AWS::CloudFormation::Stack"
+            | "AWS::Logs::LogGroup"
+            | "AWS::SQS::Queue"
+            | "AWS::SQS::QueuePolicy",
+        ) => Kind::OnlyInAws,
         Some(other) => return Err(kind.error(format!("the local stack does not know the type {other}"))),
         None => return Err(kind.error("expected a string")),
     };
     let properties = section.take("Properties").map_or_else(empty, |entry| entry.value);
     let mut metadata = section.section("Metadata")?;
     let binary = metadata.section("BuildProperties")?.take("Binary").map(Entry::text).transpose()?;
+    let holds = match section.take("Condition") {
+        None => true,
+        Some(condition) => {
+            let place = condition.place.clone();
+            let name = condition.text()?;
+            *conditions.get(&name).ok_or_else(|| place.error(format!("there is no condition `{name}`")))?
+        }
+    };
     section.finish()?;
-    Ok(Resource { kind, properties, binary })
+    Ok(holds.then_some(Resource { kind, properties, binary }))
 }
 
 fn read_api(logical_id: &str, mut properties: Section) -> Result<Api, TemplateError> {
-    properties.ignore(&["FailOnWarnings", "AccessLogSettings", "DefaultRouteSettings", "Description", "Name", "Tags"]);
+    properties.ignore(&[
+        "AccessLogSettings",
+        "DefaultRouteSettings",
+        "Description",
+        "DisableExecuteApiEndpoint",
+        "FailOnWarnings",
+        "Name",
+        "RouteSettings",
+        "Tags",
+    ]);
+    let mut cors = properties.section("CorsConfiguration")?;
+    // What other origins may send and see, when they may do anything.
+    cors.ignore(&["AllowCredentials", "AllowHeaders", "AllowMethods", "ExposeHeaders", "MaxAge"]);
+    cors.finish()?;
     let mut auth = properties.section("Auth")?;
     let mut authorizers = BTreeMap::new();
     for (name, entry) in auth.section("Authorizers")?.rest() {

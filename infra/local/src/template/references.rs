@@ -1,12 +1,12 @@
-//! The template's references: YAML's short tags to their long forms, and `Ref`, `Fn::Sub` and `Fn::GetAtt` to what they
-//! stand for. Any other function is an error. Knows nothing of particular resources.
+//! The template's references: YAML's short tags to their long forms, and `Ref`, `Fn::Sub`, `Fn::GetAtt` and `Fn::If` to what
+//! they stand for; and its conditions. Any other function is an error. Knows nothing of particular resources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use serde_yaml_ng as yaml;
 
-use super::section::{Place, TemplateError};
+use super::section::{Entry, Place, TemplateError};
 
 /// YAML to JSON, where `!Ref X` becomes `{"Ref": "X"}` and `!Sub …` `{"Fn::Sub": …}`.
 pub(crate) fn to_json(value: yaml::Value, place: &Place) -> Result<Value, TemplateError> {
@@ -49,29 +49,73 @@ pub(crate) fn to_json(value: yaml::Value, place: &Place) -> Result<Value, Templa
 pub(crate) struct References {
     /// By parameter, pseudo parameter or resource: what `Ref` gives.
     pub(crate) names: BTreeMap<String, String>,
+    /// Which of these names are parameters of type Number.
+    pub(crate) numbers: BTreeSet<String>,
     /// By `Resource.Attribute`: what `Fn::GetAtt` gives.
     pub(crate) attributes: BTreeMap<String, String>,
+    /// Resources that are only on AWS: an attribute of theirs stands for itself, since only AWS reads it.
+    pub(crate) only_in_aws: BTreeSet<String>,
+    /// What the template's conditions come to.
+    pub(crate) conditions: BTreeMap<String, bool>,
 }
 
 impl References {
     /// The value with every reference replaced.
     pub(crate) fn resolve(&self, value: &Value, place: &Place) -> Result<Value, TemplateError> {
-        match value {
-            Value::Array(values) => values
-                .iter()
-                .enumerate()
-                .map(|(i, value)| self.resolve(value, &place.index(i)))
-                .collect::<Result<Vec<_>, _>>()
-                .map(Value::Array),
+        self.value(value, place)?.ok_or_else(|| place.error("AWS::NoValue leaves nothing here"))
+    }
+
+    /// Whether a condition holds.
+    pub(crate) fn condition(&self, value: &Value, place: &Place) -> Result<bool, TemplateError> {
+        let Some((name, argument)) = value.as_object().and_then(function) else {
+            return Err(place.error("expected a condition"));
+        };
+        match (name, argument.as_array().map(Vec::as_slice)) {
+            ("Fn::Equals", Some([one, other])) => {
+                let text = |value| Entry::new(place.clone(), self.resolve(value, place)?).text();
+                Ok(text(one)? == text(other)?)
+            }
+            ("Fn::Not", Some([one])) => Ok(!self.condition(one, place)?),
+            _ => Err(place.error("the local stack knows Fn::Equals of two values and Fn::Not of one condition")),
+        }
+    }
+
+    /// `None`: `AWS::NoValue`, which takes away what it stands for.
+    fn value(&self, value: &Value, place: &Place) -> Result<Option<Value>, TemplateError> {
+        Ok(Some(match value {
+            Value::Array(values) => {
+                let values = values.iter().enumerate().map(|(i, value)| self.value(value, &place.index(i)));
+                Value::Array(values.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+            }
             Value::Object(fields) => match function(fields) {
-                Some((name, argument)) => self.call(name, argument, place).map(Value::String),
-                None => fields
-                    .iter()
-                    .map(|(key, value)| Ok((key.clone(), self.resolve(value, &place.key(key))?)))
-                    .collect::<Result<Map<_, _>, _>>()
-                    .map(Value::Object),
+                Some(("Ref", Value::String(name))) if name == "AWS::NoValue" => return Ok(None),
+                Some(("Ref", Value::String(name))) if self.numbers.contains(name) => {
+                    let number: u64 = Entry::new(place.clone(), self.name(name, place)?.into()).number()?.into();
+                    number.into()
+                }
+                Some(("Fn::If", argument)) => return self.choose(argument, place),
+                Some((name, argument)) => Value::String(self.call(name, argument, place)?),
+                None => {
+                    let fields = fields.iter().map(|(key, value)| {
+                        let value = self.value(value, &place.key(key))?;
+                        Ok(value.map(|value| (key.clone(), value)))
+                    });
+                    Value::Object(fields.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+                }
             },
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(value.clone()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+        }))
+    }
+
+    /// The branch of an `Fn::If` that counts; what the other one says does not matter.
+    fn choose(&self, argument: &Value, place: &Place) -> Result<Option<Value>, TemplateError> {
+        let Some([Value::String(condition), one, other]) = argument.as_array().map(Vec::as_slice) else {
+            return Err(place.error("Fn::If takes a condition's name and two values"));
+        };
+        match self.conditions.get(condition) {
+            Some(true) => self.value(one, place),
+            Some(false) => self.value(other, place),
+            None => Err(place.error(format!("there is no condition `{condition}`"))),
         }
     }
 
@@ -102,10 +146,12 @@ impl References {
     }
 
     fn attribute(&self, path: &str, place: &Place) -> Result<String, TemplateError> {
-        self.attributes
-            .get(path)
-            .cloned()
-            .ok_or_else(|| place.error(format!("the local stack knows no attribute `{path}`")))
+        let is_only_in_aws = || path.split_once('.').is_some_and(|(resource, _)| self.only_in_aws.contains(resource));
+        match self.attributes.get(path) {
+            Some(value) => Ok(value.clone()),
+            None if is_only_in_aws() => Ok(path.to_owned()),
+            None => Err(place.error(format!("the local stack knows no attribute `{path}`"))),
+        }
     }
 
     /// Replaces each `${Name}`, `${Resource.Attribute}` and name of its own; `${!Literal}` stays, without its mark.
@@ -153,8 +199,15 @@ mod tests {
 
     fn resolved(text: &str) -> Result<Value, String> {
         let references = References {
-            names: BTreeMap::from([("Table".into(), "t-1".into()), ("AWS::Region".into(), "us-east-1".into())]),
+            names: BTreeMap::from([
+                ("Table".into(), "t-1".into()),
+                ("AWS::Region".into(), "us-east-1".into()),
+                ("Days".into(), "30".into()),
+            ]),
+            numbers: BTreeSet::from(["Days".into()]),
             attributes: BTreeMap::from([("Table.Arn".into(), "arn:t-1".into())]),
+            only_in_aws: BTreeSet::from(["Queue".into()]),
+            conditions: BTreeMap::from([("Yes".into(), true), ("No".into(), false)]),
         };
         let place = Place::new("Here");
         let value = to_json(yaml::from_str(text).unwrap(), &place).unwrap();
@@ -183,11 +236,47 @@ mod tests {
     }
 
     #[test]
+    fn a_choice_is_what_its_condition_says_and_no_value_takes_the_key_away() {
+        assert_eq!(
+            resolved("[!If [Yes, !Ref Table, !Nonsense x], !If [No, {a: 1}, !Ref AWS::NoValue]]"),
+            Ok(json!(["t-1"]))
+        );
+        assert_eq!(
+            resolved("{a: !If [No, 1, {b: 2}], c: !If [Yes, !Ref AWS::NoValue, 3]}"),
+            Ok(json!({"a": {"b": 2}}))
+        );
+        assert_eq!(resolved("!GetAtt Queue.Arn"), Ok(json!("Queue.Arn")));
+    }
+
+    #[test]
+    fn a_parameter_of_type_number_is_a_number_but_text_within_text() {
+        assert_eq!(resolved("[!Ref Days, !Sub '${Days} days']"), Ok(json!([30, "30 days"])));
+    }
+
+    #[test]
+    fn a_condition_compares_as_text() {
+        let references = References { names: BTreeMap::from([("Limit".into(), "0".into())]), ..References::default() };
+        let place = Place::new("Here");
+        for (text, expected) in [
+            ("!Equals [!Ref Limit, 0]", Ok(true)),
+            ("!Not [!Equals [!Ref Limit, '0']]", Ok(false)),
+            ("!Equals [a]", Err(())),
+            ("!Or [a, b]", Err(())),
+            ("yes", Err(())),
+        ] {
+            let value = to_json(yaml::from_str(text).unwrap(), &place).unwrap();
+            assert_eq!(references.condition(&value, &place).map_err(drop), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_known_is_an_error_that_names_the_place() {
         for (text, expected) in [
             ("{a: !Ref Nothing}", "Here.a: nothing is called `Nothing`"),
             ("[!GetAtt Table.StreamArn]", "Here[0]: the local stack knows no attribute `Table.StreamArn`"),
-            ("{a: !If [x, y, z]}", "Here.a: the local stack does not know the function Fn::If"),
+            ("{a: !Split [x, y]}", "Here.a: the local stack does not know the function Fn::Split"),
+            ("{a: !If [Maybe, y, z]}", "Here.a: there is no condition `Maybe`"),
+            ("!If [No, y, !Ref AWS::NoValue]", "Here: AWS::NoValue leaves nothing here"),
             ("{a: !Sub 'x ${Table'}", "Here.a: `${` without `}`"),
             ("{a: !Ref [Table]}", "Here.a: Ref has an argument of the wrong type"),
         ] {

@@ -14,6 +14,7 @@ fn template(functions: &str) -> Result<Template, String> {
         r"
 Parameters:
   LogLevel: {{ Type: String, Default: INFO }}
+  Minutes: {{ Type: Number, Default: 15 }}
 Globals:
   Function:
     Runtime: provided.al2023
@@ -36,10 +37,10 @@ Resources:
     Properties: {{ MfaConfiguration: 'OFF' }}
   Client:
     Type: AWS::Cognito::UserPoolClient
-    Properties: {{ UserPoolId: !Ref Pool, AccessTokenValidity: 15 }}
+    Properties: {{ UserPoolId: !Ref Pool, AccessTokenValidity: !Ref Minutes }}
 {functions}"
     );
-    Template::parse(&text).map_err(|error| error.to_string())
+    Template::parse(&text, &BTreeMap::new()).map_err(|error| error.to_string())
 }
 
 fn function(properties: &str) -> Result<Plan, String> {
@@ -152,21 +153,50 @@ fn what_the_reader_does_not_know_is_an_error_that_names_the_place() {
             "DoFunction.Properties.CodeUri: the folder is `do-it`, but \
              the binary `other`",
         ),
-        ("    Condition: Always", "DoFunction.Condition: the local stack does not know this property"),
-        ("  Queue: { Type: AWS::SQS::Queue }", "Queue.Type: the local stack does not know the type AWS::SQS::Queue"),
+        ("    Condition: Always", "DoFunction.Condition: there is no condition `Always`"),
+        ("  Bucket: { Type: AWS::S3::Bucket }", "Bucket.Type: the local stack does not know the type AWS::S3::Bucket"),
         (
             "  Pool2: { Type: AWS::Cognito::UserPool }",
             "Resources: the local stack serves one resource of kind UserPool",
         ),
-        ("Conditions: {}", "Conditions: the local stack does not know this property"),
+        ("Mappings: {}", "Mappings: the local stack does not know this property"),
+        ("Conditions: { Always: true }", "Conditions.Always: expected a condition"),
     ] {
         assert_eq!(function(properties).map(drop), Err(expected.to_owned()));
     }
-    assert!(Template::parse("Resources: [").is_err());
+    assert!(Template::parse("Resources: [", &BTreeMap::new()).is_err());
     assert_eq!(
-        Template::parse("{}").map(drop).map_err(|error| error.to_string()),
+        Template::parse("{}", &BTreeMap::new()).map(drop).map_err(|error| error.to_string()),
         Err("`Resources` is missing".into())
     );
+}
+
+#[test]
+fn a_resource_whose_condition_does_not_hold_is_not_there() {
+    let text = r"
+    Condition: IsLoud
+Conditions:
+  IsLoud: !Equals [!Ref LogLevel, DEBUG]
+";
+    assert!(function(text).unwrap().functions.is_empty());
+    assert_eq!(function(&text.replace("DEBUG", "INFO")).unwrap().functions.len(), 1);
+}
+
+#[test]
+fn a_given_parameter_is_one_of_the_template_with_an_allowed_value() {
+    let text = "
+Parameters: { Level: { Type: String, Default: INFO, AllowedValues: [INFO, WARN] } }
+Resources: {}
+";
+    for (name, value, expected) in [
+        ("Levle", "WARN", "Parameters: there is no parameter `Levle`"),
+        ("Level", "LOUD", "Parameters.Level.Default: `LOUD` is not allowed, but INFO, WARN"),
+        ("Level", "WARN", "Resources: the local stack serves one resource of kind UserPool"),
+    ] {
+        let given = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let found = Template::parse(text, &given).map(drop).map_err(|error| error.to_string());
+        assert_eq!(found, Err(expected.to_owned()));
+    }
 }
 
 #[test]
@@ -228,7 +258,8 @@ fn the_pool_and_its_client_are_passed_on_as_written() {
 #[test]
 fn the_template_that_deploys_is_understood_and_every_function_has_its_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    let template = Template::parse(&std::fs::read_to_string(root.join("template.yaml")).unwrap()).unwrap();
+    let text = std::fs::read_to_string(root.join("template.yaml")).unwrap();
+    let template = Template::parse(&text, &BTreeMap::new()).unwrap();
     let plan = template.plan(&PoolIds { user_pool: "us-east-1_pool".into(), client: "client".into() }).unwrap();
 
     let mut folders: Vec<_> = std::fs::read_dir(root.join("functions"))
@@ -240,7 +271,8 @@ fn the_template_that_deploys_is_understood_and_every_function_has_its_folder() {
     named.sort();
     assert_eq!(named, folders);
     for function in &plan.functions {
-        assert!(!function.statements.is_empty(), "{} may do nothing", function.logical_id);
+        let needs_nothing = function.folder == "portal-page";
+        assert_eq!(function.statements.is_empty(), needs_nothing, "{}", function.logical_id);
     }
     assert!(plan.routes.iter().any(|route| route.authorizer.is_none()));
     assert!(plan.routes.iter().any(|route| route.authorizer.is_some()));

@@ -1,0 +1,33 @@
+// Where the page begins: resumes the session that the cookie holds, or asks who is there.
+import { call, isExpected, Over, onOver, renew } from "./api.js";
+import { find, languageChoice, make, show } from "./dom.js";
+import { about, tell } from "./forms.js";
+import { preferred, speak, translate } from "./language.js";
+import { signIn } from "./sign-in.js";
+import { users } from "./users.js";
+
+async function start() {
+  show(make("starting"));
+  if (!isExpected()) return signIn({ then: users });
+  try {
+    await renew();
+    users(await call("GET", "/v1/me"));
+  } catch (error) {
+    if (error instanceof Over) return;
+    // The session may well stand, so nobody is asked to sign in.
+    const view = make("sign-in");
+    find("form", view).remove();
+    find(".entrance-top", view).append(make("brand"), languageChoice());
+    show(view);
+    const [key, options] = about(error);
+    tell(view, key, { ...options, action: { key: "try_again", do: start } });
+  }
+}
+
+speak(preferred());
+translate(document.documentElement);
+onOver((reason) => {
+  document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
+  signIn({ reason, then: users });
+});
+start();

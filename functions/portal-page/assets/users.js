@@ -1,0 +1,347 @@
+// Accounts › Users: the table, its search, filters, sorting and pages, and what can be done with a user.
+import { call, over, Problem, signOut } from "./api.js";
+import { holds, isOneself, mayDo, ROLES, STATUSES } from "./access.js";
+import { confirm } from "./confirm.js";
+import { find, initials, languageChoice, make, nameOf, notify, on, setTitle, show, unnotify } from "./dom.js";
+import { about } from "./forms.js";
+import { moment, say, text } from "./language.js";
+import { menu } from "./menu.js";
+import { share } from "./share.js";
+import { addUser, editUser } from "./user-dialog.js";
+
+const LIMIT = 25;
+const SEARCH_FROM = 2;
+/** Milliseconds without a key before a search is sent. */
+const TYPING = 250;
+
+/** Shows the users to `me`, who is signed in. */
+export function users(me) {
+  const view = make("portal");
+  find("[data-brand]", view).replaceWith(make("brand"));
+  find("[data-language]", view).replaceWith(languageChoice());
+  setTitle("title.users");
+  show(view);
+
+  const list = userList(view, () => me, { edit, forceLogout, remove });
+  account(view, () => me, { edit });
+
+  on(view, "add", async () => {
+    const added = await addUser(me);
+    if (!added) return;
+    list.load();
+    await share({ ...added, name: nameOf(added.user) });
+    notify("add.done", { name: nameOf(added.user) });
+  });
+  find('[data-do="add"]', view).hidden = !holds(me, "users.add");
+
+  async function edit(user) {
+    unnotify();
+    const saved = await editUser(me, user);
+    if (!saved) return;
+    if (isOneself(me, user)) {
+      me = saved.user;
+      account.show(view, me);
+    }
+    list.load();
+    if (!isOneself(me, user) && (saved.password || saved.email)) await share({ ...saved, name: nameOf(saved.user) });
+    notify(isOneself(me, user) ? "edit.own_done" : "edit.done", { name: nameOf(saved.user) });
+  }
+
+  async function forceLogout(user) {
+    const isOwn = isOneself(me, user);
+    const isDone = await confirm({
+      title: isOwn ? "force_logout.own_title" : "force_logout.title",
+      message: isOwn ? "force_logout.own_text" : "force_logout.text",
+      yes: "users.force_logout",
+      values: { name: nameOf(user) },
+      action: () => call("POST", `/v1/users/${encodeURIComponent(user.id)}/force-logout`),
+    });
+    if (!isDone) return;
+    if (isOwn) {
+      over("everywhere");
+      return;
+    }
+    list.load();
+    notify("force_logout.done", { name: nameOf(user) });
+  }
+
+  async function remove(user) {
+    const isDone = await confirm({
+      title: "delete.title",
+      message: "delete.text",
+      yes: "users.delete",
+      values: { name: nameOf(user), email: user.email },
+      typed: nameOf(user),
+      action: async () => {
+        try {
+          await call("DELETE", `/v1/users/${encodeURIComponent(user.id)}`);
+        } catch (error) {
+          // Somebody else was quicker, or an answer was lost on the way: it is as was wished.
+          if (!(error instanceof Problem) || error.status !== 404) throw error;
+        }
+      },
+    });
+    if (!isDone) return;
+    await list.load();
+    find("h1", view).focus();
+    notify("delete.done", { name: nameOf(user) });
+  }
+
+  list.load();
+  find("h1", view).focus({ preventScroll: true });
+}
+
+/** Who is signed in, and their menu. */
+function account(view, me, { edit }) {
+  const button = find("[data-account]", view);
+  menu(button, () => [
+    { label: text("account.profile"), do: () => edit(me()) },
+    { label: text("account.sign_out"), do: leave },
+  ]);
+  const leave = async () => {
+    try {
+      await signOut();
+    } catch (error) {
+      if (error instanceof Problem || error.name === "Error") notify(...about(error));
+    }
+  };
+  view.addEventListener("language", () => account.show(view, me()));
+  account.show(view, me());
+}
+
+account.show = (view, me) => {
+  const button = find("[data-account]", view);
+  find(".initials", button).dataset.initials = initials(me);
+  find(".account-name", button).textContent = nameOf(me);
+  button.setAttribute("aria-label", text("account.menu", { name: nameOf(me) }));
+};
+
+/** The table and everything that decides what is in it. */
+function userList(view, me, { edit, forceLogout, remove }) {
+  const filters = find(".filters", view);
+  const table = find("table", view);
+  const [body, nothing, pages] = [find("tbody", view), find(".nothing", view), find(".pages", view)];
+  const wish = fromAddress();
+  let cursors = [null];
+  let loading = null;
+  let shown = null;
+
+  filters.elements.search.value = wish.search;
+  fillFilters();
+
+  function fillFilters() {
+    const fill = (select, value, any, options) => {
+      select.replaceChildren(new Option(text(any), ""), ...options.map(([value, key]) => new Option(text(key), value)));
+      select.value = value;
+    };
+    const roles = ["primary_admin", ...Object.keys(ROLES)];
+    fill(filters.elements.role, wish.role, "users.any_role", roles.map((role) => [role, `role.${role}`]));
+    fill(filters.elements.status, wish.status, "users.any_status", STATUSES.map((status) => [status, `status.${status}`]));
+  }
+
+  const isFiltered = () => wish.search.length >= SEARCH_FROM || wish.role !== "" || wish.status !== "";
+
+  function again() {
+    cursors = [null];
+    toAddress(wish);
+    load();
+  }
+
+  async function load() {
+    loading?.abort();
+    const mine = (loading = new AbortController());
+    table.setAttribute("aria-busy", "true");
+    if (!shown) body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
+    const query = new URLSearchParams({ limit: LIMIT, sort: wish.sort, order: wish.order });
+    if (wish.search.length >= SEARCH_FROM) query.set("search", wish.search);
+    if (wish.role) query.set("role", wish.role);
+    if (wish.status) query.set("status", wish.status);
+    if (cursors.at(-1)) query.set("cursor", cursors.at(-1));
+    try {
+      const answer = await call("GET", `/v1/users?${query}`, { signal: mine.signal });
+      if (answer.items.length === 0 && cursors.length > 1) {
+        // The last of this page is gone.
+        cursors.pop();
+        load();
+        return;
+      }
+      shown = answer;
+      render();
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      shown = null;
+      body.replaceChildren();
+      renderFault(error);
+    } finally {
+      if (loading === mine) table.removeAttribute("aria-busy");
+    }
+  }
+
+  function render() {
+    const focused = document.activeElement?.closest("tr")?.dataset.id;
+    const does = document.activeElement?.dataset.do;
+    body.replaceChildren(...shown.items.map(row));
+    if (focused && document.activeElement === document.body) {
+      find(`tr[data-id="${CSS.escape(focused)}"] [data-do="${does}"]`, body)?.focus();
+    }
+    table.hidden = shown.total === 0;
+    if (shown.total === 0) tellNothing("users.none.title", "users.none.text", "users.none.do", clear);
+    else nothing.hidden = true;
+    renderCount();
+    renderSort();
+    find('[data-do="clear"]', filters).hidden = !isFiltered();
+  }
+
+  function renderCount() {
+    const count = find("[data-count]", view);
+    const { items, total, next_cursor: next } = shown;
+    const first = (cursors.length - 1) * LIMIT + 1;
+    if (total > LIMIT) say(count, "users.range", { first, last: first + items.length - 1, total });
+    else say(count, isFiltered() ? "users.found" : "users.count", { total });
+    pages.hidden = total <= LIMIT;
+    find('[data-do="previous"]', pages).disabled = cursors.length === 1;
+    find('[data-do="next"]', pages).disabled = !next;
+  }
+
+  function renderSort() {
+    for (const header of view.querySelectorAll("[data-sort]")) {
+      const isSorted = header.dataset.sort === wish.sort;
+      if (isSorted) header.setAttribute("aria-sort", wish.order === "asc" ? "ascending" : "descending");
+      else header.removeAttribute("aria-sort");
+    }
+  }
+
+  function renderFault(error) {
+    table.hidden = true;
+    pages.hidden = true;
+    const count = find("[data-count]", view);
+    delete count.dataset.t;
+    count.textContent = "";
+    if (error.code === "missing_permission") {
+      filters.hidden = true;
+      tellNothing("users.forbidden.title", "users.forbidden.text");
+    } else {
+      const [key, options] = about(error);
+      tellNothing("users.fault.title", key, "try_again", load, options?.values);
+    }
+  }
+
+  function tellNothing(title, message, action, does, values) {
+    say(find(".nothing-title", nothing), title);
+    say(find(".nothing-text", nothing), message, values);
+    const button = find("button", nothing);
+    button.hidden = !action;
+    if (action) say(button, action);
+    button.onclick = does ?? null;
+    nothing.hidden = false;
+  }
+
+  function row(user) {
+    const may = mayDo(me(), user);
+    const name = nameOf(user);
+    const row = make("user-row");
+    row.dataset.id = user.id;
+    find(".initials", row).dataset.initials = initials(user);
+    find(".name", row).textContent = name;
+    find("[data-you]", row).hidden = !isOneself(me(), user);
+    find(".email", row).textContent = user.email;
+    say(find("[data-role] span", row), `role.${user.role}`);
+    find("[data-role]", row).classList.toggle("primary-admin", user.role === "primary_admin");
+    find("[data-role] svg", row).toggleAttribute("hidden", user.role !== "primary_admin");
+    const status = find(".status", row);
+    say(status, `status.${user.status}`);
+    status.dataset.status = user.status;
+    when(find(".when", row), user.last_sign_in_at);
+
+    const [editButton, more] = [find('[data-do="edit"]', row), find('[data-do="more"]', row)];
+    editButton.setAttribute("aria-label", text("users.edit_of", { name }));
+    editButton.addEventListener("click", () => edit(user));
+    editButton.hidden = !may.edit;
+    more.setAttribute("aria-label", text("users.more_of", { name }));
+    more.hidden = !may.forceLogout && !may.remove;
+    if (!more.hidden) {
+      menu(more, () => [
+        ...(may.forceLogout ? [{ label: text("users.force_logout"), do: () => forceLogout(user) }] : []),
+        ...(may.remove ? [{ label: text("users.delete"), do: () => remove(user), isDanger: true }] : []),
+      ]);
+    }
+    return row;
+  }
+
+  function when(cell, time) {
+    if (!time) {
+      say(cell, "users.never");
+      return;
+    }
+    const element = document.createElement("time");
+    element.dateTime = time;
+    element.textContent = moment(time);
+    cell.append(element);
+  }
+
+  function clear() {
+    Object.assign(wish, { search: "", role: "", status: "" });
+    filters.reset();
+    filters.elements.role.value = filters.elements.status.value = "";
+    filters.elements.search.focus();
+    again();
+  }
+
+  let typing;
+  filters.elements.search.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      const search = filters.elements.search.value.trim();
+      const isSame = search === wish.search || (search.length < SEARCH_FROM && wish.search.length < SEARCH_FROM);
+      wish.search = search;
+      if (!isSame) again();
+    }, TYPING);
+  });
+  for (const name of ["role", "status"]) {
+    filters.elements[name].addEventListener("change", ({ target }) => {
+      wish[name] = target.value;
+      again();
+    });
+  }
+  filters.addEventListener("submit", (event) => event.preventDefault());
+  on(filters, "clear", clear);
+  for (const header of view.querySelectorAll("[data-sort]")) {
+    find("button", header).addEventListener("click", () => {
+      const isSorted = wish.sort === header.dataset.sort;
+      wish.order = isSorted ? (wish.order === "asc" ? "desc" : "asc") : header.dataset.sort === "last_sign_in_at" ? "desc" : "asc";
+      wish.sort = header.dataset.sort;
+      again();
+    });
+  }
+  on(pages, "next", () => { cursors.push(shown.next_cursor); load(); });
+  on(pages, "previous", () => { cursors.pop(); load(); });
+  view.addEventListener("language", () => {
+    fillFilters();
+    if (shown) render();
+  });
+  find(".side a", view).addEventListener("click", (event) => {
+    event.preventDefault();
+    clear();
+  });
+
+  return { load };
+}
+
+/** What the address says is wished for, so that a reload or a new sign-in comes back to it. */
+function fromAddress() {
+  const query = new URLSearchParams(location.search);
+  const oneOf = (name, values) => (values.includes(query.get(name)) ? query.get(name) : values[0]);
+  return {
+    search: query.get("search") ?? "",
+    role: oneOf("role", ["", "primary_admin", ...Object.keys(ROLES)]),
+    status: oneOf("status", ["", ...STATUSES]),
+    sort: oneOf("sort", ["name", "email", "last_sign_in_at"]),
+    order: oneOf("order", ["asc", "desc"]),
+  };
+}
+
+function toAddress(wish) {
+  const usual = { search: "", role: "", status: "", sort: "name", order: "asc" };
+  const query = new URLSearchParams(Object.entries(wish).filter(([name, value]) => value !== usual[name]));
+  history.replaceState(null, "", query.size > 0 ? `/?${query}` : "/");
+}

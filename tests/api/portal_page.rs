@@ -1,0 +1,206 @@
+//! `GET /` and `GET /assets/{file+}`: the page as a browser gets it. What it does there is in `tests/browser`.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use portal_tests::browser::Language;
+use portal_tests::{Answer, Client, Partner, workspace};
+use serde_json::{Value, json};
+
+/// All of it together, compressed, as it travels.
+const MOST_BYTES: usize = 60_000;
+
+/// Where the page's files are, by what it says itself.
+async fn assets() -> Vec<String> {
+    let page = Client::new().get("/").await.expect(200);
+    let paths: BTreeSet<_> =
+        page.text.split('"').filter(|text| text.starts_with("/assets/")).map(str::to_owned).collect();
+    assert!(paths.len() > 5, "{page}");
+    paths.into_iter().collect()
+}
+
+fn source(name: &str) -> String {
+    fs::read_to_string(workspace().join("functions/portal-page/assets").join(name)).unwrap()
+}
+
+#[track_caller]
+fn is_guarded(answer: &Answer) {
+    let policy = answer.header("content-security-policy");
+    for directive in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ] {
+        assert!(policy.split("; ").any(|given| given.trim() == directive), "{directive} in {policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.header("referrer-policy"), "no-referrer");
+    assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
+    assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin");
+    assert_eq!(answer.header("strict-transport-security"), "max-age=31536000; includeSubDomains");
+    assert!(answer.header("permissions-policy").contains("camera=()"));
+}
+
+#[tokio::test]
+async fn the_page_is_asked_for_anew_and_its_files_are_kept_for_good() {
+    let page = Client::new().get("/").await.expect(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("cache-control"), "no-cache");
+    is_guarded(&page);
+    for path in assets().await {
+        let file = Client::new().get(&path).await.expect(200);
+        assert_eq!(file.header("cache-control"), "public, max-age=31536000, immutable", "{path}");
+        assert_eq!(file.header("vary"), "accept-encoding", "{path}");
+        let kind = match path.rsplit('.').next().unwrap() {
+            "js" => "text/javascript; charset=utf-8",
+            "css" => "text/css; charset=utf-8",
+            _ => "image/svg+xml",
+        };
+        assert_eq!(file.header("content-type"), kind, "{path}");
+        is_guarded(&file);
+    }
+}
+
+#[tokio::test]
+async fn what_a_browser_loads_is_small() {
+    let mut bytes = 0;
+    let mut paths = assets().await;
+    paths.push("/".to_owned());
+    for path in &paths {
+        let (plain, compressed) = (Client::new().get(path).await.expect(200), size(path).await);
+        assert!(compressed < plain.text.len(), "{path}");
+        bytes += compressed;
+    }
+    assert!(bytes < MOST_BYTES, "{bytes} bytes in {} files", paths.len());
+}
+
+/// How many bytes travel to a browser that takes gzip.
+async fn size(path: &str) -> usize {
+    let url = format!("{}{path}", portal_tests::stack().ready.url);
+    let response =
+        reqwest::Client::new().get(url).header("accept-encoding", "br;q=1, gzip;q=0.8").send().await.unwrap();
+    assert_eq!(response.headers()["content-encoding"], "gzip", "{path}");
+    response.bytes().await.unwrap().len()
+}
+
+#[tokio::test]
+async fn who_refuses_gzip_gets_none() {
+    for accepted in ["identity", "br", "gzip;q=0", "gzip;q=0.0, br"] {
+        let page = Client::new().get("/").header("accept-encoding", accepted).await.expect(200);
+        assert_eq!(page.header("content-encoding"), "", "{accepted}");
+        assert!(page.text.starts_with("<!doctype html>"), "{accepted}");
+    }
+}
+
+#[tokio::test]
+async fn there_are_no_other_files() {
+    let known = assets().await.swap_remove(0);
+    let (folder, _) = known.rsplit_once('/').unwrap();
+    let other_version = "/assets/0000000000000000/main.js";
+    for path in [
+        other_version,
+        &format!("{folder}/index"),
+        &format!("{folder}/../main.rs"),
+        "/assets/main.js",
+        "/assets/%2e%2e",
+    ] {
+        let answer = Client::new().get(path).await.expect(404);
+        assert!(!answer.header("cache-control").contains("immutable"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_in_the_page_is_inline_or_from_elsewhere() {
+    let page = Client::new().get("/").await.expect(200).text;
+    for forbidden in ["<style", " style=", " onclick=", "javascript:", "http://", "https://"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=\"/assets/").count());
+    for entry in fs::read_dir(workspace().join("functions/portal-page/assets")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let text = source(&name);
+        for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
+            assert!(!text.contains(forbidden), "{forbidden} in {name}");
+        }
+        let is_loaded = page.contains(&format!("/{name}\""));
+        assert!(is_loaded || name == "index.html", "{name} is loaded with the page, not after it");
+    }
+}
+
+#[test]
+fn every_language_has_every_text() {
+    let (english, french) = (Language::English.texts(), Language::French.texts());
+    let keys = |texts: &serde_json::Map<String, Value>| texts.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(keys(&english), keys(&french));
+    for (key, text) in &english {
+        let places = |text: &Value| -> BTreeSet<String> {
+            let parts = text.as_str().unwrap().split('{').skip(1);
+            parts.map(|part| part.split_once('}').unwrap().0.to_owned()).collect()
+        };
+        assert_eq!(places(text), places(&french[key]), "{key} has the same values in every language");
+    }
+}
+
+#[test]
+fn french_is_set_as_french_is() {
+    for (key, text) in Language::French.texts() {
+        let text = text.as_str().unwrap();
+        let signs: Vec<char> = text.chars().collect();
+        for pair in signs.windows(2) {
+            let [before, sign] = pair else { unreachable!("two") };
+            let needs_space = matches!(sign, ':' | ';' | '!' | '?' | '»');
+            assert!(!needs_space || matches!(before, '\u{A0}' | '\u{202F}'), "{key}: a no-break space before {sign}");
+            assert!(*before != '«' || matches!(sign, '\u{A0}' | '\u{202F}'), "{key}: a no-break space after «");
+        }
+        assert!(!text.contains('\''), "{key}: ’ and not '");
+    }
+}
+
+#[test]
+fn a_text_that_a_script_or_the_page_names_is_there() {
+    let texts = Language::English.texts();
+    for entry in fs::read_dir(workspace().join("functions/portal-page/assets")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name == "en.js" || name == "fr.js" {
+            continue;
+        }
+        let groups: BTreeSet<&str> =
+            texts.keys().filter_map(|key| key.split_once('.').map(|(group, _)| group)).collect();
+        for quoted in source(&name).split('"') {
+            let is_key = quoted.split_once('.').is_some_and(|(group, rest)| groups.contains(group) && !rest.is_empty())
+                && quoted.chars().all(|sign| sign.is_ascii_lowercase() || matches!(sign, '.' | '_'));
+            // Permissions look like keys.
+            let is_permission = texts.contains_key(&format!("permission.{quoted}"));
+            let is_there = texts.contains_key(quoted) || texts.contains_key(&format!("{quoted}.other"));
+            assert!(!is_key || is_permission || is_there, "{quoted} in {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_page_knows_of_roles_is_what_the_server_decides() {
+    let script = source("access.js");
+    let (_, roles) = script.split_once("ROLES = ").unwrap();
+    let (roles, _) = roles.split_once(';').unwrap();
+    let roles: Value = serde_json::from_str(roles).unwrap();
+    let partner = Partner::new().await;
+    let all = partner.owner().see(partner.owner()).await["permissions"].clone();
+    assert_eq!(roles["admin"]["ceiling"], all, "every permission there is");
+    for (role, known) in roles.as_object().unwrap() {
+        let user = partner.owner().add("Ann", "Lee").role(role).created().await;
+        assert_eq!(partner.owner().see(&user).await["permissions"], known["preset"], "{role}");
+        for permission in all.as_array().unwrap() {
+            let answer =
+                partner.owner().set_permissions(&user, &json!({ "role": role, "permissions": [permission] })).await;
+            let is_possible = known["ceiling"].as_array().unwrap().contains(permission);
+            assert_eq!(answer.status == 200, is_possible, "{role} and {permission}: {answer}");
+        }
+    }
+}

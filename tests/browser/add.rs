@@ -1,0 +1,185 @@
+//! "Add new user", and handing over the sign-in details.
+
+use portal_tests::browser::{Browser, Language, markup};
+use portal_tests::{Client, Partner, User, secrets};
+use serde_json::json;
+
+in_both_languages![
+    an_admin_adds_somebody_who_then_signs_in,
+    what_is_wrong_stands_at_its_field,
+    a_network_fault_keeps_the_form_and_adds_once,
+    markup_in_a_name_stays_text,
+];
+
+async fn an_admin_adds_somebody_who_then_signs_in(language: Language) {
+    let partner = Partner::new().await;
+    let email = secrets::email("ann");
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.add").await;
+    browser.reads("section.person").await;
+    browser.type_in("user.first_name", "Ann").await;
+    browser.type_in("user.last_name", "Lee").await;
+    browser.type_in("user.email", &email).await;
+    assert_eq!(browser.permissions().await.1.len(), 7, "an admin holds everything");
+    browser.select("user.role", "role.manager").await;
+    let (offered, ticked) = browser.permissions().await;
+    assert_eq!(
+        offered,
+        ["users.read", "users.add", "users.edit", "users.force_logout", "audit.read"],
+        "up to the ceiling"
+    );
+    assert_eq!(ticked, ["users.read", "users.add", "users.edit", "users.force_logout"], "what the role gives");
+    browser.tick("permission.audit.read").await;
+    browser.tick("permission.users.add").await;
+    let password = secrets::remembered(browser.value("password.new").await);
+    browser.reads("password.strength.4").await;
+    browser.is_accessible("add").await;
+    browser.press("save").await;
+
+    browser.reads("share.title").await;
+    browser.reads("share.once").await;
+    browser.sees(&email).await;
+    browser.sees(&password).await;
+    browser.is_accessible("share").await;
+    browser.press("share.copy_all").await;
+    browser.reads("share.copied").await;
+    let address = browser.script("return document.querySelector('.share dd').textContent", json!([])).await;
+    browser.press("share.done").await;
+    browser.is_told(&language.text_with("add.done", &[("name", "Ann Lee")])).await;
+    browser.lists(&["Ann Lee", "Olive Owner"]).await;
+    browser.does_not_see(&password).await;
+    browser.is_sound().await;
+
+    let answer = partner.owner().get(&format!("/v1/users?search={email}")).await.expect(200);
+    let ann = &answer.json["items"][0];
+    assert_eq!(ann["role"], "manager");
+    assert_eq!(ann["permissions"], json!(["users.read", "users.edit", "users.force_logout", "audit.read"]));
+    assert_eq!(ann["must_change_password"], true);
+
+    // Ann gets the details and signs in with them.
+    let hers = Browser::new(language).await;
+    let path = address.as_str().unwrap();
+    hers.goto(&path[path.find("/?").unwrap()..]).await;
+    hers.sign_in(&email, &password).await;
+    hers.reads("choose.title").await;
+    hers.type_in("password.new", &secrets::password()).await;
+    hers.press("choose.do").await;
+    hers.lists(&["Ann Lee", "Olive Owner"]).await;
+    hers.is_sound().await;
+}
+
+async fn what_is_wrong_stands_at_its_field(language: Language) {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.add").await;
+    browser.press("save").await;
+    browser.is_marked("user.first_name", "field.required").await;
+    browser.is_marked("user.email", "field.required").await;
+    browser.is_accessible("add-required").await;
+    browser.type_in("user.first_name", "Ann\u{202E}").await;
+    browser.type_in("user.last_name", "Lee").await;
+    browser.type_in("user.email", "ann@localhost").await;
+    browser.type_in("password.new", "annannannannann").await;
+    browser.press("save").await;
+    browser.is_told(&browser.text("fault.fields")).await;
+    browser.is_marked("user.first_name", "field.control_character").await;
+    browser.is_marked("user.email", "field.malformed").await;
+    browser.type_in("user.first_name", "Annabel").await;
+    browser.type_in("user.email", &secrets::email("annabel")).await;
+    browser.type_in("password.new", "annabel-and-something").await;
+    browser.press("save").await;
+    browser.is_marked("password.new", "field.password.contains_name").await;
+    browser.is_accessible("add-faults").await;
+    browser.press("password.generate").await;
+    browser.type_in("user.email", &ann.email).await;
+    browser.press("save").await;
+    browser.is_marked("user.email", "field.taken").await;
+    assert_eq!(browser.value("user.first_name").await, "Annabel", "what was typed stays");
+    browser.press("cancel").await;
+    browser.lists(&["Ann Lee", "Olive Owner"]).await;
+    browser.is_sound().await;
+}
+
+async fn a_network_fault_keeps_the_form_and_adds_once(language: Language) {
+    let partner = Partner::new().await;
+    let email = secrets::email("ann");
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.add").await;
+    browser.type_in("user.first_name", "Ann").await;
+    browser.type_in("user.last_name", "Lee").await;
+    browser.type_in("user.email", &email).await;
+    let password = secrets::remembered(browser.value("password.new").await);
+    browser.offline(true).await;
+    browser.press("save").await;
+    browser.is_told(&browser.text("fault.offline")).await;
+    browser.is_accessible("add-offline").await;
+    browser.offline(false).await;
+
+    // The answer is lost, though the user was added: the same again adds nobody, and says so with the same password.
+    browser.loses_an_answer("/v1/users").await;
+    browser.press("save").await;
+    browser.is_told(&browser.text("fault.offline")).await;
+    assert_eq!(browser.value("user.first_name").await, "Ann");
+    browser.press("save").await;
+    browser.reads("share.title").await;
+    browser.sees(&password).await;
+    browser.press("share.done").await;
+    browser.lists(&["Ann Lee", "Olive Owner"]).await;
+    browser.is_sound().await;
+    let answer = partner.owner().get("/v1/users").await.expect(200);
+    assert_eq!(answer.json["total"], 2, "{answer}");
+}
+
+async fn markup_in_a_name_stays_text(language: Language) {
+    let partner = Partner::new().await;
+    let (first, last) = (markup(), format!("\"'><script>window.pwned=1</script>{}", secrets::random(4)));
+    let name = format!("{first} {last}");
+    let email = format!("{}'`{{}}&x=<@{}", secrets::random(8), secrets::EMAIL_DOMAIN).replace('<', "|");
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.add").await;
+    browser.type_in("user.first_name", &first).await;
+    browser.type_in("user.last_name", &last).await;
+    browser.type_in("user.email", &email).await;
+    browser.press("save").await;
+    browser.reads("share.title").await;
+    browser.sees(&name).await;
+    browser.sees(&email).await;
+    browser.is_accessible("share-markup").await;
+    browser.press("share.done").await;
+    browser.is_told(&name).await;
+    browser.sees(&email).await;
+    browser.edit(&name).await;
+    assert_eq!(browser.value("user.first_name").await, first);
+    browser.press("cancel").await;
+    browser.is_back_on_the_page().await;
+    browser.more(&name).await;
+    browser.press("users.delete").await;
+    browser.sees(&language.text_with("delete.title", &[("name", &name)])).await;
+    browser.is_accessible("delete-markup").await;
+    browser.press("cancel").await;
+    assert_eq!(
+        browser.script("return document.querySelectorAll('img, main script, dialog script').length", json!([])).await,
+        0
+    );
+    browser.goto("/?search=%3Cimg%20src%3Dx%20onerror%3Dwindow.pwned%3D1%3E").await;
+    browser.lists(&[&name]).await;
+    browser.is_sound().await;
+
+    // The one who is called so sees it as text too.
+    let answer = partner.owner().get("/v1/users").await.expect(200);
+    let items = answer.json["items"].as_array().unwrap();
+    let id =
+        items.iter().find(|item| item["first_name"].as_str() == Some(first.as_str())).unwrap()["id"].as_str().unwrap();
+    let user = User { id: id.to_owned(), partner_id: partner.id.clone(), email, password: secrets::password() };
+    partner.owner().set_password(&user, &user.password, &json!({ "must_change": false })).await.expect(204);
+    Client::new().signed_in(&user).await;
+    let theirs = Browser::new(language).await;
+    theirs.signed_in(&user).await;
+    theirs.sees(&name).await;
+    theirs.is_sound().await;
+}

@@ -1,0 +1,124 @@
+//! "Edit": name and email, a new password, permissions, and somebody else's edit in between.
+
+use portal_tests::browser::{Browser, Language};
+use portal_tests::{Client, Partner, secrets};
+use serde_json::json;
+
+in_both_languages![
+    an_admin_edits_name_email_and_permissions,
+    an_admin_sets_a_password_and_hands_it_over,
+    an_edit_in_between_is_not_overwritten,
+    everybody_edits_their_own_name_and_password,
+];
+
+async fn an_admin_edits_name_email_and_permissions(language: Language) {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").role("manager").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.edit("Ann Lee").await;
+    browser.is_accessible("edit").await;
+    browser.type_in("user.last_name", "Lee-Park").await;
+    browser.press("save").await;
+    browser.is_told(&language.text_with("edit.done", &[("name", "Ann Lee-Park")])).await;
+    browser.lists(&["Ann Lee-Park", "Olive Owner"]).await;
+
+    let email = secrets::email("ann");
+    browser.edit("Ann Lee-Park").await;
+    browser.type_in("user.email", &email).await;
+    browser.select("user.role", "role.viewer").await;
+    browser.tick("permission.audit.read").await;
+    browser.press("save").await;
+    // The email is a detail of signing in; the password is as it was, and nobody knows it.
+    browser.reads("share.title").await;
+    browser.sees(&email).await;
+    browser.does_not_see(&browser.text("share.once")).await;
+    browser.is_accessible("share-email").await;
+    browser.press("share.done").await;
+    let row = browser.row("Ann Lee-Park").await;
+    assert!(row.contains(&email) && row.contains(&browser.text("role.viewer")), "{row}");
+    let now = partner.owner().see(&ann).await;
+    assert_eq!(now["permissions"], json!(["users.read", "audit.read"]));
+    assert_eq!(now["version"], 4, "name; email; permissions");
+
+    // Nothing changed, nothing sent.
+    browser.edit("Ann Lee-Park").await;
+    browser.press("save").await;
+    browser.is_back_on_the_page().await;
+    assert_eq!(partner.owner().see(&ann).await["version"], 4);
+    browser.is_sound().await;
+}
+
+async fn an_admin_sets_a_password_and_hands_it_over(language: Language) {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").signed_in().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.edit("Ann Lee").await;
+    browser.tick("password.set").await;
+    assert_eq!(browser.value("password.new").await.len(), 23, "one is made");
+    browser.is_accessible("edit-password").await;
+    browser.type_in("password.new", "short").await;
+    browser.type_in("user.first_name", "Anna").await;
+    browser.press("save").await;
+    browser.is_marked("password.new", "field.password.too_short").await;
+    browser.reads("edit.part").await;
+    let password = secrets::password();
+    browser.type_in("password.new", &password).await;
+    browser.tick("password.must_change").await;
+    browser.press("save").await;
+    browser.reads("share.once").await;
+    browser.sees(&password).await;
+    browser.press("share.done").await;
+    browser.lists(&["Anna Lee", "Olive Owner"]).await;
+    browser.is_sound().await;
+    ann.is_signed_out().await;
+    Client::new().signed_in(&ann.with_password(&password)).await;
+}
+
+async fn an_edit_in_between_is_not_overwritten(language: Language) {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.edit("Ann Lee").await;
+    browser.type_in("user.first_name", "Annabel").await;
+    partner.owner().edit(&ann, &json!({ "first_name": "Anna", "last_name": "Park" })).await.expect(200);
+    browser.press("save").await;
+    browser.is_told(&browser.text("edit.stale")).await;
+    browser.is_accessible("edit-stale").await;
+    browser.press("edit.load").await;
+    browser.reads("edit.loaded").await;
+    assert_eq!(browser.value("user.first_name").await, "Annabel", "what was typed stays");
+    assert_eq!(browser.value("user.last_name").await, "Park", "what was not comes in");
+    browser.sees(&language.text_with("edit.now", &[("value", "Anna")])).await;
+    browser.is_accessible("edit-loaded").await;
+    browser.press("save").await;
+    browser.lists(&["Olive Owner", "Annabel Park"]).await;
+    browser.is_sound().await;
+}
+
+async fn everybody_edits_their_own_name_and_password(language: Language) {
+    let partner = Partner::new().await;
+    let vic = partner.owner().add("Vic", "Viewer").role("viewer").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(&vic).await;
+    browser.click(&language.text_with("account.menu", &[("name", "Vic Viewer")])).await;
+    browser.press("account.profile").await;
+    browser.reads("edit.own_title").await;
+    browser.does_not_see(&browser.text("section.access")).await;
+    browser.type_in("user.first_name", "Vicky").await;
+    browser.tick("password.set").await;
+    browser.type_in("password.current", "not the password").await;
+    let password = secrets::password();
+    browser.type_in("password.new", &password).await;
+    browser.press("save").await;
+    browser.is_marked("password.current", "field.wrong").await;
+    browser.is_accessible("own-password").await;
+    browser.type_in("password.current", &vic.password).await;
+    browser.press("save").await;
+    browser.is_told(&browser.text("edit.own_done")).await;
+    browser.lists(&["Olive Owner", "Vicky Viewer"]).await;
+    browser.is_sound().await;
+    Client::new().signed_in(&vic.with_password(&password)).await;
+}

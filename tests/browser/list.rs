@@ -1,0 +1,148 @@
+//! The table: what it shows, search, filters, sorting, pages, and when there is nothing to show.
+
+use futures::future::join_all;
+use portal_tests::Partner;
+use portal_tests::browser::{Browser, Language};
+use serde_json::json;
+
+in_both_languages![
+    the_table_shows_who_is_who,
+    searching_filtering_and_sorting_find_people,
+    a_list_that_cannot_be_loaded_says_so_and_can_be_loaded_again,
+];
+
+async fn the_table_shows_who_is_who(language: Language) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    owner.add("Ann", "Lee").role("manager").created().await;
+    owner.add("Zoé", "Ångström").role("viewer").created().await;
+    let admin = owner.add("Ada", "Min").created().await;
+    owner.add("Jean-Baptiste", "de la Fontaine-Montmorency").role("viewer").signed_in().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(&admin).await;
+
+    browser
+        .lists(&["Zoé Ångström", "Jean-Baptiste de la Fontaine-Montmorency", "Ann Lee", "Ada Min", "Olive Owner"])
+        .await;
+    let primary_admin = browser.row("Olive Owner").await;
+    assert!(primary_admin.contains(&browser.text("role.primary_admin")), "{primary_admin}");
+    assert!(
+        !primary_admin.contains(&browser.text("users.edit")),
+        "nobody else edits the primary admin: {primary_admin}"
+    );
+    assert!(!browser.offers(&language.text_with("users.more_of", &[("name", "Olive Owner")])).await);
+    let ann = browser.row("Ann Lee").await;
+    for key in ["role.manager", "status.active", "users.never", "users.edit"] {
+        assert!(ann.contains(&browser.text(key)), "{key}: {ann}");
+    }
+    let own = browser.row("Ada Min").await;
+    assert!(own.contains(&browser.text("users.you")) && !own.contains(&browser.text("users.never")), "{own}");
+    browser.sees(&language.text_with("users.count.other", &[("total", "5")])).await;
+    browser.is_accessible("users").await;
+
+    browser.more("Ann Lee").await;
+    browser.is_accessible("users-menu").await;
+    browser.is_sound().await;
+}
+
+async fn searching_filtering_and_sorting_find_people(language: Language) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    for (first, last, role) in [("Ann", "Lee", "manager"), ("Zoé", "Ångström", "viewer"), ("Bob", "Leary", "viewer")]
+    {
+        owner.add(first, last).role(role).created().await;
+    }
+    let browser = Browser::new(language).await;
+    browser.signed_in(owner).await;
+    browser.type_in("users.search", "lea").await;
+    browser.lists(&["Bob Leary"]).await;
+    browser.sees(&language.text_with("users.found.one", &[("total", "1")])).await;
+    browser.type_in("users.search", "ZOE ANG").await;
+    browser.lists(&["Zoé Ångström"]).await;
+    browser.press("users.clear").await;
+    browser.select("user.role", "role.viewer").await;
+    browser.lists(&["Zoé Ångström", "Bob Leary"]).await;
+    browser.press("user.name").await;
+    browser.lists(&["Bob Leary", "Zoé Ångström"]).await;
+    browser.press("user.email").await;
+    browser.lists(&["Bob Leary", "Zoé Ångström"]).await;
+
+    // A reload comes back to all of it, and so does a new sign-in.
+    browser.reload().await;
+    browser.lists(&["Bob Leary", "Zoé Ångström"]).await;
+    browser.is_accessible("users-filtered").await;
+
+    browser.select("user.status", "status.suspended").await;
+    browser.reads("users.none.title").await;
+    browser.is_accessible("users-none").await;
+    browser.press("users.none.do").await;
+    browser.press("user.name").await;
+    browser.lists(&["Zoé Ångström", "Bob Leary", "Ann Lee", "Olive Owner"]).await;
+    browser.press("user.last_sign_in").await;
+    browser.until_first("Olive Owner").await;
+    browser.is_sound().await;
+}
+
+async fn a_list_that_cannot_be_loaded_says_so_and_can_be_loaded_again(language: Language) {
+    let partner = Partner::new().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.offline(true).await;
+    browser.press("user.name").await;
+    browser.reads("users.fault.title").await;
+    browser.is_accessible("users-fault").await;
+    browser.offline(false).await;
+    browser.press("try_again").await;
+    browser.lists(&["Olive Owner"]).await;
+
+    browser.answers_503("/v1/users?").await;
+    browser.press("user.email").await;
+    browser.reads("fault.unavailable").await;
+    browser.reload().await;
+    browser.lists(&["Olive Owner"]).await;
+
+    browser.network(false, 3_000).await;
+    browser.press("user.name").await;
+    browser.is_busy().await;
+    browser.network(false, 0).await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn a_page_that_loads_shows_that_it_does() {
+    let partner = Partner::new().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    browser.holds_back("/v1/users?").await;
+    browser.press("user.name").await;
+    browser.is_busy().await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn pages_lead_through_many_users() {
+    let partner = Partner::new().await;
+    // Hashing takes its time, so not all at once.
+    for tens in 0..3 {
+        let adds = (0..10).map(|ones| partner.owner().add("Ann", &format!("Lee{tens}{ones}")).role("viewer").created());
+        join_all(adds).await;
+    }
+    let browser = Browser::new(Language::French).await;
+    browser.signed_in(partner.owner()).await;
+    browser.sees("1–25 sur 31").await;
+    assert_eq!(browser.names().await.len(), 25);
+    browser.is_accessible("users-pages").await;
+    assert!(!browser.offers("Précédent").await);
+    browser.press("users.next").await;
+    browser.sees("26–31 sur 31").await;
+    assert_eq!(browser.names().await, ["Ann Lee25", "Ann Lee26", "Ann Lee27", "Ann Lee28", "Ann Lee29", "Olive Owner"]);
+    browser.press("users.previous").await;
+    browser.sees("1–25 sur 31").await;
+    let first = browser.names().await;
+    assert_eq!(first[0], "Ann Lee00");
+    browser.is_sound().await;
+    let width = browser.script("return document.documentElement.lang", json!([])).await;
+    assert_eq!(width, "fr");
+}

@@ -1,0 +1,40 @@
+//! The page, as people use it: in a real Chromium, in English and in French. axe looks at every state.
+//!
+//! Needs what `.ci/browser` installs, so it runs there and not with every `cargo test`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is how a test says what went wrong"
+)]
+
+/// Each of these flows as a test in every language.
+macro_rules! in_both_languages {
+    ($($flow:ident),+ $(,)?) => {
+        mod in_english {
+            $(#[tokio::test]
+            #[ignore = "needs Chromium"]
+            async fn $flow() {
+                super::$flow(portal_tests::browser::Language::English).await;
+            })+
+        }
+        mod in_french {
+            $(#[tokio::test]
+            #[ignore = "needs Chromium"]
+            async fn $flow() {
+                super::$flow(portal_tests::browser::Language::French).await;
+            })+
+        }
+    };
+}
+
+mod add;
+mod edit;
+mod force_logout;
+mod keyboard;
+mod list;
+mod remove;
+mod rights;
+mod sign_in;
+mod words;

@@ -1,0 +1,42 @@
+//! The languages: the browser's own at first, another at a switch, and French as the field says it.
+
+use portal_tests::Partner;
+use portal_tests::browser::{Browser, Language};
+use serde_json::json;
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn the_language_is_the_browsers_until_another_is_chosen() {
+    let partner = Partner::new().await;
+    partner.owner().add("Ann", "Lee").created().await;
+    let mut browser = Browser::new(Language::French).await;
+    browser.goto("/").await;
+    browser.reads("sign_in.do").await;
+    browser.sign_in(&partner.owner().email, "pas le mot de passe").await;
+    browser.reads("sign_in.wrong").await;
+    browser.choose_language(Language::English).await;
+    browser.sees("The email or the password is wrong.").await;
+    browser.choose_language(Language::French).await;
+    browser.sign_in(&partner.owner().email, &partner.owner().password).await;
+    for text in ["Ajouter un nouvel utilisateur", "Modifier", "Administrateur principal", "2 utilisateurs", "Jamais"] {
+        browser.sees(text).await;
+    }
+    browser.more("Ann Lee").await;
+    browser.sees("Forcer la déconnexion").await;
+    browser.sees("Supprimer").await;
+    browser.keys(portal_tests::browser::keys::ESCAPE).await;
+    browser.edit("Ann Lee").await;
+    browser.sees("Enregistrer").await;
+    browser.press("cancel").await;
+    browser.is_back_on_the_page().await;
+
+    browser.choose_language(Language::English).await;
+    for text in ["Add new user", "Edit", "Primary admin", "2 users", "Never"] {
+        browser.sees(text).await;
+    }
+    browser.reload().await;
+    browser.sees("Add new user").await;
+    let page = browser.script("return [document.documentElement.lang, document.title]", json!([])).await;
+    assert_eq!(page, json!(["en", "Users – Partner Portal"]));
+    browser.is_sound().await;
+}

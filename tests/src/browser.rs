@@ -1,0 +1,661 @@
+//! A person at a real Chromium, through `WebDriver` (W3C). Things are found as that person finds them: by what is written on
+//! them. Nothing sleeps for a time: whatever is expected is waited for.
+//!
+//! Needs `chromium` and `chromedriver` on the path, and axe-core where `.ci/browser` puts it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value, json};
+
+use crate::{Ready, secrets, stack, workspace};
+
+/// How long something may take to appear on two busy cores.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks.
+const PACE: Duration = Duration::from_millis(40);
+
+/// What `WebDriver` calls a reference to an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// The keys that have no character (`WebDriver`, 17.4.2).
+pub mod keys {
+    /// Tab.
+    pub const TAB: &str = "\u{E004}";
+    /// Shift, held until the end of the keys.
+    pub const SHIFT: &str = "\u{E008}";
+    /// Enter.
+    pub const ENTER: &str = "\u{E007}";
+    /// Space.
+    pub const SPACE: &str = " ";
+    /// Escape.
+    pub const ESCAPE: &str = "\u{E00C}";
+    /// Arrow down.
+    pub const DOWN: &str = "\u{E015}";
+    /// Arrow up.
+    pub const UP: &str = "\u{E013}";
+}
+
+/// Finds things where a person would: in the menu or the dialog on top, else anywhere.
+const EYES: &str = r#"
+    const plain = (text) => (text ?? "").replace(/[\s\u00a0\u202f]+/g, " ").trim();
+    const top = [...document.querySelectorAll(":popover-open")].at(-1) ??
+        [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+    const isSeen = (element) => element.checkVisibility({ visibilityProperty: true });
+    const labelOf = (element) => {
+        const label = element.labels?.[0];
+        return plain(element.ariaLabel ?? (label ? (label.querySelector("span span") ?? label).textContent : element.textContent));
+    };
+    const button = (name) => [...top.querySelectorAll("button, a, [role=menuitem]")]
+        .find((element) => isSeen(element) && !element.disabled && (labelOf(element) === name || plain(element.textContent) === name));
+    const field = (name) => [...top.querySelectorAll("input, select")].find((element) => isSeen(element) && labelOf(element) === name);
+    const text = () => plain(top.innerText);
+    const row = (name) => [...document.querySelectorAll("tbody tr")].find((row) => plain(row.innerText).includes(name));
+"#;
+
+/// The languages of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    English,
+    /// French.
+    French,
+}
+
+impl Language {
+    /// `en` or `fr`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::French => "fr",
+        }
+    }
+
+    /// Every text, by its key.
+    pub fn texts(self) -> Map<String, Value> {
+        let path = workspace().join(format!("functions/portal-page/assets/{}.js", self.code()));
+        let source = fs::read_to_string(path).unwrap();
+        let (_, object) = source.split_once("export default ").unwrap();
+        let object = object.trim_end().strip_suffix(';').unwrap();
+        serde_json::from_str(object).unwrap_or_else(|error| panic!("{}.js is no plain JSON: {error}", self.code()))
+    }
+
+    /// The text for `key`, as a person reads it: its no-break spaces are spaces.
+    #[track_caller]
+    pub fn text(self, key: &str) -> String {
+        let texts = self.texts();
+        let text = texts.get(key).and_then(Value::as_str).unwrap_or_else(|| panic!("no text {key}"));
+        text.replace(['\u{A0}', '\u{202F}'], " ")
+    }
+
+    /// The text for `key` with its values.
+    #[track_caller]
+    pub fn text_with(self, key: &str, values: &[(&str, &str)]) -> String {
+        let replaced = |text: String, (name, value): &(&str, &str)| text.replace(&format!("{{{name}}}"), value);
+        values.iter().fold(self.text(key), replaced)
+    }
+}
+
+/// chromedriver, started by the first browser of this test binary.
+struct Driver {
+    port: u16,
+    /// It ends when its stdin, which the kernel closes with us, does.
+    _watcher: Child,
+}
+
+fn driver() -> &'static Driver {
+    static DRIVER: OnceLock<Driver> = OnceLock::new();
+    DRIVER.get_or_init(|| {
+        const WATCHER: &str =
+            r#""$@" </dev/null & driver=$!; exec >&-; read -r _; kill -TERM "$driver"; wait "$driver""#;
+        let mut watcher = Command::new("sh")
+            .args(["-c", WATCHER, "sh", "chromedriver", "--port=0"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines().map(Result::unwrap);
+        // "ChromeDriver was started successfully on port 40123."
+        let port = lines.find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok());
+        Driver { port: port.expect("chromedriver says its port; is it installed?"), _watcher: watcher }
+    })
+}
+
+/// `target/<profile>/browser/`, for screenshots and what axe says.
+fn folder() -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    let folder = executable.ancestors().nth(2).unwrap().join("browser");
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A browser with nothing in it but what this test does; gone with this value.
+#[derive(Debug)]
+pub struct Browser {
+    http: reqwest::Client,
+    session: String,
+    ready: Ready,
+    /// What its owner speaks.
+    pub language: Language,
+    profile: PathBuf,
+}
+
+impl Browser {
+    /// A new one, of somebody who speaks this language.
+    pub async fn new(language: Language) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let profile = folder().join(format!("profile-{}-{number}", std::process::id()));
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+            "--window-size=1280,860",
+            &format!("--user-data-dir={}", profile.display()),
+        ];
+        let capabilities = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome",
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:chromeOptions": {
+                "args": arguments,
+                "prefs": { "intl.accept_languages": language.code(), "credentials_enable_service": false },
+            },
+        } } });
+        let http = reqwest::Client::new();
+        let url = format!("http://127.0.0.1:{}/session", driver().port);
+        let answer: Value = http.post(url).json(&capabilities).send().await.unwrap().json().await.unwrap();
+        let session =
+            answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}")).to_owned();
+        let browser = Self { http, session, ready: stack().ready.clone(), language, profile };
+        browser.command("window/rect", &json!({ "width": 1280, "height": 860 })).await;
+        browser
+    }
+
+    /// A command of `WebDriver`, or what it says went wrong.
+    async fn try_command(&self, path: &str, body: &Value) -> Result<Value, String> {
+        let url = format!("http://127.0.0.1:{}/session/{}/{path}", driver().port, self.session);
+        let response = self.http.post(url).json(body).send().await.unwrap();
+        let is_good = response.status().is_success();
+        let mut answer: Value = response.json().await.unwrap();
+        let value = answer["value"].take();
+        if is_good { Ok(value) } else { Err(value["message"].as_str().unwrap_or_default().to_owned()) }
+    }
+
+    async fn command(&self, path: &str, body: &Value) -> Value {
+        self.try_command(path, body).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// A command of the `DevTools` protocol.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.command("goog/cdp/execute", &json!({ "cmd": command, "params": parameters })).await
+    }
+
+    /// What a script on the page returns.
+    pub async fn script(&self, script: &str, arguments: Value) -> Value {
+        self.command("execute/sync", &json!({ "script": script, "args": arguments })).await
+    }
+
+    /// Waits until a script returns something that is true.
+    async fn until(&self, what: &str, script: &str, arguments: Value) -> Value {
+        let begun = Instant::now();
+        let body = json!({ "script": format!("{EYES}\n{script}"), "args": arguments });
+        loop {
+            // The page may just be leaving for another.
+            let last = self.try_command("execute/sync", &body).await;
+            if let Ok(value) = &last
+                && !matches!(value, Value::Null | Value::Bool(false))
+            {
+                return value.clone();
+            }
+            if begun.elapsed() > PATIENCE {
+                self.give_up(what, &format!("{last:?}")).await;
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    async fn give_up(&self, what: &str, last: &str) -> ! {
+        self.screenshot("failure").await;
+        let shown = self.script(&format!("{EYES} return location.href + '\\n' + text()"), json!([])).await;
+        panic!("waited in vain for {what} ({last}); the page shows\n{}", shown.as_str().unwrap_or_default());
+    }
+
+    /// Does something with an element, again if the page moved under it.
+    async fn act(&self, what: &str, script: &str, arguments: Value, command: &str, body: &Value) {
+        let begun = Instant::now();
+        loop {
+            let element = self.until(what, script, arguments.clone()).await;
+            let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("{what} is no element: {element}"));
+            match self.try_command(&format!("element/{id}/{command}"), body).await {
+                Ok(_) => return,
+                Err(error) if begun.elapsed() > PATIENCE => self.give_up(what, &error).await,
+                Err(_) => tokio::time::sleep(PACE).await,
+            }
+        }
+    }
+
+    /// The text for `key` in this browser's language.
+    #[track_caller]
+    pub fn text(&self, key: &str) -> String {
+        self.language.text(key)
+    }
+
+    /// Opens a path of the portal.
+    pub async fn goto(&self, path: &str) {
+        let url = if path.starts_with('/') { format!("{}{path}", self.ready.url) } else { path.to_owned() };
+        self.command("url", &json!({ "url": url })).await;
+    }
+
+    /// Reloads the page.
+    pub async fn reload(&self) {
+        self.command("refresh", &json!({})).await;
+    }
+
+    /// The address, without the host.
+    pub async fn path(&self) -> String {
+        self.script("return location.pathname + location.search", json!([])).await.as_str().unwrap().to_owned()
+    }
+
+    /// Clicks what has this name.
+    pub async fn click(&self, name: &str) {
+        self.act(&format!("a button {name:?}"), "return button(arguments[0])", json!([name]), "click", &json!({}))
+            .await;
+    }
+
+    /// Clicks what has the text for `key`.
+    pub async fn press(&self, key: &str) {
+        self.click(&self.text(key)).await;
+    }
+
+    /// Types into the field with this label, in place of what is there.
+    pub async fn fill(&self, label: &str, value: &str) {
+        let (find, what) = ("return field(arguments[0])", format!("a field {label:?}"));
+        self.act(&what, find, json!([label]), "clear", &json!({})).await;
+        self.act(&what, find, json!([label]), "value", &json!({ "text": value })).await;
+    }
+
+    /// Types into the field that the text for `key` names.
+    pub async fn type_in(&self, key: &str, value: &str) {
+        self.fill(&self.text(key), value).await;
+    }
+
+    /// What is in the field that the text for `key` names.
+    pub async fn value(&self, key: &str) -> String {
+        let script = "const found = field(arguments[0]); return found && { value: found.value }";
+        let found = self.until(&format!("a field {key}"), script, json!([self.text(key)])).await;
+        found["value"].as_str().unwrap().to_owned()
+    }
+
+    /// Ticks or unticks the box that the text for `key` names.
+    pub async fn tick(&self, key: &str) {
+        let label = self.text(key);
+        self.act(&format!("a box {label:?}"), "return field(arguments[0])", json!([label]), "click", &json!({})).await;
+    }
+
+    /// The boxes for permissions: offered, ticked.
+    pub async fn permissions(&self) -> (Vec<String>, Vec<String>) {
+        let list =
+            |value: &Value| value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
+        let script = "
+            const seen = [...top.querySelectorAll('input[name=permissions]')].filter(isSeen);
+            const values = (boxes) => boxes.map((box) => box.value);
+            return [values(seen.filter((box) => !box.disabled)), values(seen.filter((box) => box.checked))];";
+        let found = self.until("permissions", script, json!([])).await;
+        (list(&found[0]), list(&found[1]))
+    }
+
+    /// Chooses an option, both named by the keys of their texts.
+    pub async fn select(&self, key: &str, option: &str) {
+        let script = "
+            const found = field(arguments[0]);
+            return found && [...found.options].find((option) => plain(option.textContent) === arguments[1])";
+        let (label, option) = (self.text(key), self.text(option));
+        self.act(&format!("{option:?} in {label:?}"), script, json!([label, option]), "click", &json!({})).await;
+    }
+
+    /// Must come to show this.
+    pub async fn sees(&self, text: &str) {
+        self.until(&format!("{text:?}"), "return text().includes(arguments[0])", json!([text])).await;
+    }
+
+    /// Must come to show the text for `key`.
+    pub async fn reads(&self, key: &str) {
+        self.sees(&self.text(key)).await;
+    }
+
+    /// Must come to not show this.
+    pub async fn does_not_see(&self, text: &str) {
+        self.until(&format!("no {text:?}"), "return !text().includes(arguments[0])", json!([text])).await;
+    }
+
+    /// Must come to announce this, wherever on the page.
+    pub async fn is_told(&self, text: &str) {
+        let script = "return [...document.querySelectorAll('[role=status], [role=alert]')]
+            .some((element) => isSeen(element) && plain(element.textContent).includes(arguments[0]))";
+        self.until(&format!("the announcement {text:?}"), script, json!([text])).await;
+    }
+
+    /// Whether a button of this name is offered at this moment.
+    pub async fn offers(&self, name: &str) -> bool {
+        self.script(&format!("{EYES} return Boolean(button(arguments[0]))"), json!([name])).await == true
+    }
+
+    /// No dialog is open any more.
+    pub async fn is_back_on_the_page(&self) {
+        self.until("no dialog", "return !document.querySelector('dialog[open]')", json!([])).await;
+    }
+
+    /// Must come to mark the field that the text for `key` names with this error.
+    pub async fn is_marked(&self, key: &str, error: &str) {
+        let script = "
+            const found = field(arguments[0]);
+            const described = found?.getAttribute('aria-describedby')?.split(' ') ?? [];
+            return found?.getAttribute('aria-invalid') === 'true' &&
+                described.some((id) => plain(document.getElementById(id)?.textContent).includes(arguments[1]))";
+        self.until(&format!("{error} at {key}"), script, json!([self.text(key), self.text(error)])).await;
+    }
+
+    /// The names in the table, from top to bottom.
+    pub async fn names(&self) -> Vec<String> {
+        let script = "return document.querySelector('table')?.ariaBusy !== 'true' &&
+            [...document.querySelectorAll('tbody tr:not(.placeholder) .name')].map((name) => name.textContent)";
+        let names = self.until("the table", script, json!([])).await;
+        names.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The table must come to hold exactly these names, in this order.
+    pub async fn lists(&self, names: &[&str]) {
+        let script = "return JSON.stringify([...document.querySelectorAll('tbody tr:not(.placeholder) .name')]
+            .filter(isSeen).map((name) => name.textContent)) === JSON.stringify(arguments[0])";
+        self.until(&format!("exactly {names:?}"), script, json!([names])).await;
+    }
+
+    /// Everything written in the row of this name.
+    pub async fn row(&self, name: &str) -> String {
+        let text = self
+            .until(
+                &format!("a row {name:?}"),
+                "const found = row(arguments[0]); return found && plain(found.innerText)",
+                json!([name]),
+            )
+            .await;
+        text.as_str().unwrap().to_owned()
+    }
+
+    /// Opens the menu beside Edit in the row of this name.
+    pub async fn more(&self, name: &str) {
+        self.click(&self.language.text_with("users.more_of", &[("name", name)])).await;
+        self.until("a menu", "return document.querySelector(':popover-open')?.style.visibility === ''", json!([]))
+            .await;
+    }
+
+    /// Opens the dialog to edit the user of this name.
+    pub async fn edit(&self, name: &str) {
+        self.click(&self.language.text_with("users.edit_of", &[("name", name)])).await;
+        self.reads("section.person").await;
+    }
+
+    /// Sends keys to whatever has the focus.
+    pub async fn keys(&self, keys: &str) {
+        let strokes =
+            |kind: &str| keys.chars().map(|key| json!({ "type": kind, "value": key.to_string() })).collect::<Vec<_>>();
+        let actions: Vec<Value> = if let Some(shifted) = keys.strip_prefix(keys::SHIFT) {
+            let key = |kind: &str, key: &str| json!({ "type": kind, "value": key });
+            vec![key("keyDown", keys::SHIFT), key("keyDown", shifted), key("keyUp", shifted), key("keyUp", keys::SHIFT)]
+        } else {
+            strokes("keyDown").into_iter().zip(strokes("keyUp")).flat_map(|(down, up)| [down, up]).collect()
+        };
+        self.command("actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] })).await;
+    }
+
+    /// Tabs on until what has this name has the focus, which must be seen.
+    pub async fn tab_to(&self, name: &str) {
+        for _ in 0..60 {
+            let script = format!(
+                "{EYES} const at = document.activeElement;
+                return [labelOf(at), at === document.body || at.matches('h1, h2, main') || getComputedStyle(at).outlineStyle !== 'none']"
+            );
+            let at = self.script(&script, json!([])).await;
+            assert_eq!(at[1], true, "the focus is seen on {at}");
+            if at[0] == name {
+                return;
+            }
+            self.keys(keys::TAB).await;
+        }
+        self.give_up(&format!("the focus on {name:?}"), "60 tabs").await;
+    }
+
+    /// Tabs on until what has the text for `key` has the focus.
+    pub async fn tab_to_text(&self, key: &str) {
+        self.tab_to(&self.text(key)).await;
+    }
+
+    /// The name of what must come to have the focus.
+    pub async fn has_focus_on(&self, name: &str) {
+        let script =
+            "return document.activeElement !== document.body && labelOf(document.activeElement) === arguments[0]";
+        self.until(&format!("the focus on {name:?}"), script, json!([name])).await;
+    }
+
+    /// Cuts the network, or mends it.
+    pub async fn offline(&self, offline: bool) {
+        self.network(offline, 0).await;
+    }
+
+    /// Makes the network, or cuts it, and lets every answer wait for so many milliseconds.
+    pub async fn network(&self, offline: bool, latency: u32) {
+        self.devtools("Network.enable", json!({})).await;
+        let conditions =
+            json!({ "offline": offline, "latency": latency, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.devtools("Network.emulateNetworkConditions", conditions).await;
+    }
+
+    /// Makes the portal dark or light.
+    pub async fn scheme(&self, scheme: &str) {
+        // Without motion, so that nobody looks at colours that are still changing.
+        let features = [("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")];
+        let features = json!({ "features": features.map(|(name, value)| json!({ "name": name, "value": value })) });
+        self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Makes the window this large.
+    pub async fn resize(&self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+    }
+
+    /// Chooses another language on the page.
+    pub async fn choose_language(&mut self, language: Language) {
+        let script = "
+            const found = field(arguments[0]);
+            return found && [...found.options].find((option) => option.value === arguments[1])";
+        let arguments = json!([self.text("language"), language.code()]);
+        self.act("another language", script, arguments, "click", &json!({})).await;
+        self.language = language;
+    }
+
+    /// A second tab at this path, where the browser is from now on; says what both are called.
+    pub async fn two_tabs(&self, path: &str) -> [String; 2] {
+        let handle = |value: &Value| value["handle"].as_str().unwrap().to_owned();
+        let url = format!("http://127.0.0.1:{}/session/{}/window", driver().port, self.session);
+        let first: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        let second = handle(&self.command("window/new", &json!({ "type": "tab" })).await);
+        self.to_tab(&second).await;
+        self.goto(path).await;
+        [first["value"].as_str().unwrap().to_owned(), second]
+    }
+
+    /// Goes to a tab.
+    pub async fn to_tab(&self, tab: &str) {
+        self.command("window", &json!({ "handle": tab })).await;
+    }
+
+    /// The next answer for a path that begins so is a 503.
+    pub async fn answers_503(&self, path: &str) {
+        self.intercept(path, "return new Response('{}', { status: 503, headers: { 'retry-after': '2' } });").await;
+    }
+
+    /// The next request for a path that begins so arrives, and its answer is lost.
+    pub async fn loses_an_answer(&self, path: &str) {
+        self.intercept(path, "await real(...request); throw new TypeError('lost');").await;
+    }
+
+    /// The next request for a path that begins so gets no answer.
+    pub async fn holds_back(&self, path: &str) {
+        self.intercept(path, "return new Promise(() => {});").await;
+    }
+
+    async fn intercept(&self, path: &str, instead: &str) {
+        let script = format!(
+            "const real = window.fetch; window.fetch = async (...request) => {{
+                if (!request[0].startsWith(arguments[0])) return real(...request);
+                window.fetch = real;
+                {instead}
+            }};"
+        )
+        .replace("arguments[0]", &json!(path).to_string());
+        self.script(&script, json!([])).await;
+    }
+
+    /// The table says that it is being loaded.
+    pub async fn is_busy(&self) {
+        self.until("a busy table", "return document.querySelector('table')?.ariaBusy === 'true'", json!([])).await;
+    }
+
+    /// The table must come to begin with this name.
+    pub async fn until_first(&self, name: &str) {
+        let script = "return document.querySelector('tbody .name')?.textContent === arguments[0]";
+        self.until(&format!("{name} at the top"), script, json!([name])).await;
+    }
+
+    /// The page must come to say that the session is over, whoever noticed it.
+    pub async fn until_signed_out(&self) {
+        let texts = json!([self.text("sign_in.ended"), self.text("sign_in.expired")]);
+        self.until("the end of the session", "return [...arguments].some((over) => text().includes(over))", texts)
+            .await;
+    }
+
+    /// Signs in on the sign-in page.
+    pub async fn sign_in(&self, email: &str, password: &str) {
+        self.type_in("user.email", email).await;
+        self.type_in("user.password", password).await;
+        self.press("sign_in.do").await;
+    }
+
+    /// Opens the portal of a user's partner and signs in there, which must work.
+    pub async fn signed_in(&self, user: &crate::User) {
+        self.goto(&format!("/?partner={}", user.partner_id)).await;
+        self.sign_in(&user.email, &user.password).await;
+        self.until(
+            "the portal",
+            "return document.querySelector('table')?.ariaBusy !== 'true' && Boolean(document.querySelector('.portal'))",
+            json!([]),
+        )
+        .await;
+    }
+
+    /// Holds what is shown now against every rule of WCAG 2.2 AA that axe knows, and its best practices: no violation. Takes
+    /// a picture of it, light and dark. And nothing is wider than the window, down to 320 pixels.
+    pub async fn is_accessible(&self, state: &str) {
+        let state = format!("{state}-{}", self.language.code());
+        for (scheme, width, height) in
+            [("light", 1280, 860), ("dark", 1280, 860), ("light", 320, 700), ("dark", 320, 700)]
+        {
+            self.scheme(scheme).await;
+            self.resize(width, height).await;
+            let name = format!("{state}-{scheme}{}", if width == 320 { "-phone" } else { "" });
+            self.screenshot(&name).await;
+            self.passes_axe(&name).await;
+            let wide = self.script("return document.documentElement.scrollWidth - innerWidth", json!([])).await;
+            assert!(wide.as_i64().unwrap() <= 0, "{name} is {wide} pixels too wide");
+        }
+        self.scheme("light").await;
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
+    }
+
+    async fn passes_axe(&self, name: &str) {
+        static AXE: OnceLock<String> = OnceLock::new();
+        let axe = AXE.get_or_init(|| {
+            let path = workspace().join("target/ci-tools/node_modules/axe-core/axe.min.js");
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}; see .ci/browser", path.display()))
+        });
+        // Through DevTools, since the page itself runs no script but its own.
+        self.devtools("Runtime.evaluate", json!({ "expression": format!("if (!window.axe) {{ {axe}; }} 0") })).await;
+        let tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+        let run = format!("axe.run(document, {{ runOnly: {}, resultTypes: ['violations'] }}).then((result) => JSON.stringify({{
+            passes: result.passes.length, incomplete: result.incomplete.map((rule) => rule.id),
+            violations: result.violations.map((rule) => [rule.id, rule.help, ...rule.nodes.map((node) => node.html + ' ' + node.failureSummary)]) }}))", json!(tags));
+        let parameters = json!({ "expression": run, "awaitPromise": true, "returnByValue": true });
+        let answer = self.devtools("Runtime.evaluate", parameters).await;
+        let result = answer["result"]["value"].as_str().unwrap_or_else(|| panic!("axe on {name}: {answer}"));
+        let result: Value = serde_json::from_str(result).unwrap();
+        let line = format!(
+            "{name}: {} rules passed, {} violations, to be looked at: {}\n",
+            result["passes"],
+            result["violations"].as_array().unwrap().len(),
+            result["incomplete"]
+        );
+        let log = folder().join("axe.txt");
+        fs::OpenOptions::new().create(true).append(true).open(log).unwrap().write_all(line.as_bytes()).unwrap();
+        assert_eq!(result["violations"], json!([]), "axe on {name}");
+        assert!(result["passes"].as_u64().unwrap() > 10, "axe looked at {name}: {result}");
+    }
+
+    /// Takes a picture, `target/<profile>/browser/<name>.png`.
+    pub async fn screenshot(&self, name: &str) {
+        let parameters = json!({ "format": "png", "optimizeForSpeed": false });
+        let picture = self.devtools("Page.captureScreenshot", parameters).await;
+        let bytes = BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        fs::write(folder().join(format!("{name}.png")), bytes).unwrap();
+    }
+
+    /// No script failed, nothing was refused by the content security policy, and nobody's script ran.
+    pub async fn is_sound(&self) {
+        let log = self.command("se/log", &json!({ "type": "browser" })).await;
+        for entry in log.as_array().unwrap() {
+            let message = entry["message"].as_str().unwrap();
+            // A refusal of the API, or the network that a test cut.
+            let is_expected = entry["source"] == "network";
+            assert!(
+                is_expected || entry["level"] == "DEBUG" || entry["level"] == "INFO",
+                "the console says: {message}"
+            );
+        }
+        assert_eq!(self.script("return window.pwned ?? null", json!([])).await, Value::Null, "a script of a user ran");
+    }
+}
+
+impl Drop for Browser {
+    /// Also when a test fails; the memory of a browser is dear.
+    fn drop(&mut self) {
+        let request =
+            format!("DELETE /session/{} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n", self.session);
+        if let Ok(mut driver) = TcpStream::connect(("127.0.0.1", driver().port)) {
+            let _ = driver.set_read_timeout(Some(Duration::from_secs(10)));
+            let _ = driver.write_all(request.as_bytes());
+            let _ = driver.read_to_end(&mut Vec::new());
+        }
+        let _ = fs::remove_dir_all(&self.profile);
+    }
+}
+
+/// A name that is markup, should anybody take it for such.
+pub fn markup() -> String {
+    format!("<img src=x onerror=window.pwned=1>{}", secrets::random(4))
+}
