@@ -44,7 +44,7 @@ async fn an_admin_adds_somebody_who_then_signs_in(language: Language) {
     browser.is_accessible("share").await;
     browser.press("share.copy_all").await;
     browser.reads("share.copied").await;
-    let address = browser.script("return document.querySelector('.share dd').textContent", json!([])).await;
+    let address = browser.script("return document.querySelector('.share dd span').textContent", json!([])).await;
     browser.press("share.done").await;
     browser.is_told(&language.text_with("add.done", &[("name", "Ann Lee")])).await;
     browser.lists(&["Ann Lee", "Olive Owner"]).await;

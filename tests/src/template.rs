@@ -34,10 +34,14 @@ pub struct Route {
     pub public: bool,
 }
 
+/// A template, as it is written.
+pub fn read(path: &str) -> Value {
+    serde_yaml_ng::from_str(&fs::read_to_string(workspace().join(path)).unwrap()).unwrap()
+}
+
 /// Reads the template's functions.
 pub fn functions() -> Vec<Function> {
-    let template: Value =
-        serde_yaml_ng::from_str(&fs::read_to_string(workspace().join("template.yaml")).unwrap()).unwrap();
+    let template = read("template.yaml");
     let resources = template["Resources"].as_mapping().unwrap();
     resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function").map(function).collect()
 }

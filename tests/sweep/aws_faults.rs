@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use portal_tests::faults::{Moment, Seen, Service, Trace, Verdict};
@@ -13,9 +12,6 @@ use portal_tests::{Actor, Answer, Call, Client, Invoked, Partner, User, invoke, 
 use serde_json::{Value, json};
 
 use crate::{faulty, marks_alone};
-
-/// A function's time. It answers before it.
-const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A request that is in order, and what it is answered when nothing goes wrong.
 struct Request {
@@ -91,19 +87,18 @@ async fn with_each(call: Call, fate: fn(&Seen) -> Verdict) -> Answer {
     .await
 }
 
+/// The function's own answer, so it came before its time was up: past it, the gateway answers.
 #[track_caller]
-fn is_unavailable(route: &str, answer: &Answer, began: Instant) {
+fn is_unavailable(route: &str, answer: &Answer) {
     answer.problem(503, "unavailable");
     assert!((1..=60).contains(&answer.retry_after()), "{route}: {answer}");
-    assert!(began.elapsed() < TIMEOUT, "{route}: after {:?}", began.elapsed());
 }
 
 async fn every_route_is_unavailable(fate: fn(&Seen) -> Verdict) {
     let partner = Partner::of(&faulty().ready).await;
     let requests = requests(partner.owner()).await;
     join_all(requests.into_iter().map(async |request| {
-        let began = Instant::now();
-        is_unavailable(request.route, &with_each(request.call, fate).await, began);
+        is_unavailable(request.route, &with_each(request.call, fate).await);
     }))
     .await;
     partner.owner().is_signed_in().await;
@@ -216,9 +211,8 @@ async fn a_change_that_meets_others_all_the_time_is_unavailable_in_time() {
     let partner = Partner::of(&faulty().ready).await;
     let requests = requests(partner.owner()).await.into_iter().filter(|request| request.changes);
     join_all(requests.map(async |request| {
-        let began = Instant::now();
         let (answer, tries) = with_conflicts(request.call, usize::MAX).await;
-        is_unavailable(request.route, &answer, began);
+        is_unavailable(request.route, &answer);
         assert!(tries > 5, "{}: {tries} tries", request.route);
     }))
     .await;
@@ -368,11 +362,10 @@ async fn without_cognito_nobody_can_sign_in_and_nothing_is_begun() {
         Service::DynamoDb => Verdict::GoOn,
         Service::Cognito => Verdict::throttled(seen.service),
     }] {
-        let began = Instant::now();
         let client = Client::of(ready);
         let sign_in = client.sign_in_at(&owner.partner_id, &owner.email, &owner.password);
-        is_unavailable("sign-in", &with_each(sign_in, fate).await, began);
-        is_unavailable("refresh", &with_each(client.refresh(&owner.refresh_token), fate).await, began);
+        is_unavailable("sign-in", &with_each(sign_in, fate).await);
+        is_unavailable("refresh", &with_each(client.refresh(&owner.refresh_token), fate).await);
     }
     assert_eq!(rows.sessions(owner).await.len(), sessions);
     owner.is_signed_in().await;

@@ -8,6 +8,9 @@
     reason = "a panic is how a test says what went wrong"
 )]
 
+mod events;
+mod operations;
+
 use std::collections::BTreeSet;
 use std::fs;
 

@@ -30,7 +30,9 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
     let (now, store) = (portal.now(), portal.store());
     let open = open(store, &token, request.address(), now).await?;
     let (_, _, new_password, refresh_token_in) = input?;
-    if let Some(seconds) = store.count(&open.counter, &open.rows, now).await? {
+    if !request.is_decided_anew()
+        && let Some(seconds) = store.count(&open.counter, &open.rows, now).await?
+    {
         return Err(Failure::TooManyRequests(seconds));
     }
 
@@ -43,7 +45,7 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
         .map_err(|rejection| Failure::PasswordRejected(vec![FieldError::password("new_password", rejection)]))?;
 
     let before = &open.user;
-    let after = User { must_change_password: false, last_sign_in_at: Some(now), ..before.changed(now) };
+    let after = User { must_change_password: false, ..before.changed(now).signed_in(now) };
     let credential = open.credential.changed(digests, false, now);
     let term = session::Term { from: now, lifetime: portal.session_lifetime()? };
     let tokens = portal.identity()?.issue(&Generation::of(before), &credential.machine_secret).await?;

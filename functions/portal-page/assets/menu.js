@@ -26,13 +26,20 @@ export function menu(button, items) {
     }));
     menu.style.visibility = "hidden";
   });
-  menu.addEventListener("toggle", ({ newState }) => {
-    if (newState !== "open") return;
+  const place = () => {
     const at = button.getBoundingClientRect();
     const fitsBelow = at.bottom + 6 + menu.offsetHeight < innerHeight;
     const top = fitsBelow ? at.bottom + 6 : Math.max(6, at.top - 6 - menu.offsetHeight);
     menu.style.top = `${top + scrollY}px`;
     menu.style.left = `${Math.max(6, at.right - menu.offsetWidth) + scrollX}px`;
+  };
+  menu.addEventListener("toggle", ({ newState }) => {
+    if (newState !== "open") {
+      removeEventListener("resize", place);
+      return;
+    }
+    place();
+    addEventListener("resize", place);
     menu.style.visibility = "";
     find("button", menu).focus();
   });

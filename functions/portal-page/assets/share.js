@@ -16,9 +16,9 @@ export function share({ user, name, password }) {
     const entry = make("share-entry");
     const copy = find("button", entry);
     say(find("dt", entry), key);
-    find("dd", entry).textContent = value;
+    find("dd span", entry).textContent = value;
     copy.setAttribute("aria-label", text("share.copy_of", { what: text(key) }));
-    copy.addEventListener("click", () => copied(copy, value, find("dd", entry)));
+    copy.addEventListener("click", () => copied(copy, value, find("dd span", entry)));
     find(".share", dialog).append(entry);
   }
   const all = entries.map(([key, value]) => `${text(key)}: ${value}`).join("\n");

@@ -251,7 +251,7 @@ function userList(view, me, { edit, forceLogout, remove }) {
     const status = find(".status", row);
     say(status, `status.${user.status}`);
     status.dataset.status = user.status;
-    when(find(".when", row), user.last_sign_in_at);
+    when(find("[data-when]", row), user.last_sign_in_at);
 
     const [editButton, more] = [find('[data-do="edit"]', row), find('[data-do="more"]', row)];
     editButton.setAttribute("aria-label", text("users.edit_of", { name }));
@@ -268,15 +268,15 @@ function userList(view, me, { edit, forceLogout, remove }) {
     return row;
   }
 
-  function when(cell, time) {
+  function when(place, time) {
     if (!time) {
-      say(cell, "users.never");
+      say(place, "users.never");
       return;
     }
     const element = document.createElement("time");
     element.dateTime = time;
     element.textContent = moment(time);
-    cell.append(element);
+    place.append(element);
   }
 
   function clear() {

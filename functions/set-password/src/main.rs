@@ -94,7 +94,9 @@ struct Setting<'a> {
 impl Setting<'_> {
     async fn own(&self, password: &Password, current: &Attempt, counter: &Counter, rows: &Rows) -> Result<(), Failure> {
         let (store, user) = (self.portal.store(), self.target);
-        if let Some(seconds) = store.count(counter, rows, self.now).await? {
+        if !self.request.is_decided_anew()
+            && let Some(seconds) = store.count(counter, rows, self.now).await?
+        {
             return Err(Failure::TooManyRequests(seconds));
         }
         if !self.credential.digests.verify(current)? {

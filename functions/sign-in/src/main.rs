@@ -1,6 +1,6 @@
 //! `POST /v1/sessions`: signs a user in.
 //!
-//! Every way to fail gives the same answer after the same work: attempts are limits before anything is hashed, and one
+//! Every way to fail gives the same answer after the same work: attempts are counted before anything is hashed, and one
 //! digest is computed whether or not anybody has the email.
 
 use portal::Portal;
@@ -49,10 +49,10 @@ async fn sign_in(portal: &Portal, request: Request) -> Result<Answer, Failure> {
 
     let counters = Counters::of(&input.email, request.address());
     let (who, rows) = tokio::try_join!(who(store, &input), counters.read(store, &input.email, request.address()))?;
-    let limits = counters.limits(&rows, &input.email, request.address(), now)?;
+    let limits = counters.limits(&request, &rows, &input.email, now)?;
     // Whoever it is, or nobody: the same calls and one digest.
     let somebody = who.unwrap_or_else(|| (nobody(), UserId::new(Timestamp::from_unix_millis(0), [0; 10])));
-    let (count, found) = tokio::join!(count(store, &limits, &rows, now), load(store, &somebody));
+    let (count, found) = tokio::join!(count(store, limits, &rows, now), load(store, &somebody));
     count?;
 
     let found = found?;
@@ -123,11 +123,16 @@ impl Counters {
 
     /// The counters that count, when none of them blocks. An address from which this email has signed in is spared the
     /// limit per email, so that nobody can be locked out from outside.
-    fn limits(&self, rows: &Rows, email: &Email, address: &str, now: Timestamp) -> Result<Limits<'_>, Failure> {
-        let known = rows.get(&Key::known_address(email, address))?;
+    ///
+    /// A request that is decided anew has been counted.
+    fn limits(&self, request: &Request, rows: &Rows, email: &Email, now: Timestamp) -> Result<Limits<'_>, Failure> {
+        if request.is_decided_anew() {
+            return Ok([None; 3]);
+        }
+        let known = rows.get(&Key::known_address(email, request.address()))?;
         let is_known = known.is_some_and(|known| known.expires_at > now.unix_seconds());
-        let limits = Limits { pair: &self.pair, address: &self.address, email: (!is_known).then_some(&self.email) };
-        for counter in [Some(limits.pair), Some(limits.address), limits.email].into_iter().flatten() {
+        let limits = [Some(&self.pair), Some(&self.address), (!is_known).then_some(&self.email)];
+        for counter in limits.into_iter().flatten() {
             if let Some(seconds) = counter.blocked(rows, now)? {
                 return Err(Failure::TooManyRequests(seconds));
             }
@@ -136,21 +141,16 @@ impl Counters {
     }
 }
 
-struct Limits<'a> {
-    pair: &'a Counter,
-    address: &'a Counter,
-    email: Option<&'a Counter>,
-}
+/// Per pair, per address, per email.
+type Limits<'a> = [Option<&'a Counter>; 3];
 
-async fn count(store: &Store, limits: &Limits<'_>, rows: &Rows, now: Timestamp) -> Result<(), Failure> {
-    let email = async {
-        match limits.email {
-            Some(counter) => store.count(counter, rows, now).await,
-            None => Ok(None),
-        }
+async fn count(store: &Store, limits: Limits<'_>, rows: &Rows, now: Timestamp) -> Result<(), Failure> {
+    let count = async |counter: Option<&Counter>| match counter {
+        Some(counter) => store.count(counter, rows, now).await,
+        None => Ok(None),
     };
-    let (pair, address) = (store.count(limits.pair, rows, now), store.count(limits.address, rows, now));
-    let (pair, address, email) = tokio::try_join!(pair, address, email)?;
+    let [pair, address, email] = limits;
+    let (pair, address, email) = tokio::try_join!(count(pair), count(address), count(email))?;
     pair.max(address).max(email).map_or(Ok(()), |seconds| Err(Failure::TooManyRequests(seconds)))
 }
 
@@ -217,8 +217,7 @@ async fn open_session(
     change.record(&user.partner_id, &event);
     change.commit().await?;
 
-    let user = User { last_sign_in_at: Some(now), ..user.clone() };
-    Answer::signed_in(&user, &tokens, input.refresh_token_in, term.lifetime)
+    Answer::signed_in(&user.signed_in(now), &tokens, input.refresh_token_in, term.lifetime)
 }
 
 /// The sessions that have to go for one more.

@@ -31,7 +31,7 @@ where
         let LambdaEvent { payload, context } = event;
         let result = match Fields::from_value(payload) {
             Ok(fields) => {
-                let decided = decide(|| Box::pin(action(portal, fields.clone(), context.request_id.clone())));
+                let decided = decide(|_anew| Box::pin(action(portal, fields.clone(), context.request_id.clone())));
                 within(portal, context.deadline, decided).await
             }
             Err(failure) => Err(failure),

@@ -12,7 +12,10 @@ use crate::models::UserId;
 
 /// An HTTP API request. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Request(Arc<Inner>);
+pub struct Request {
+    inner: Arc<Inner>,
+    decided_anew: bool,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -37,22 +40,31 @@ impl Request {
             ),
             Some(_) | None => <_>::default(),
         };
-        Self(Arc::new(Inner { request, id, address, claims }))
+        Self { decided_anew: false, inner: Arc::new(Inner { request, id, address, claims }) }
+    }
+
+    /// Whether this request has been decided before, on something that moved: attempts count once.
+    pub fn is_decided_anew(&self) -> bool {
+        self.decided_anew
+    }
+
+    pub(super) fn decided(&self, anew: bool) -> Self {
+        Self { inner: self.inner.clone(), decided_anew: anew }
     }
 
     /// Names this request in logs, problems and audit events.
     pub fn id(&self) -> &str {
-        &self.0.id
+        &self.inner.id
     }
 
     /// The client's address.
     pub fn address(&self) -> &str {
-        &self.0.address
+        &self.inner.address
     }
 
     /// The claims that the API's authorizer has checked; none on a public route.
     pub fn claims(&self) -> &BTreeMap<String, String> {
-        &self.0.claims
+        &self.inner.claims
     }
 
     /// What the client calls itself, cut to a sensible length.
@@ -62,12 +74,12 @@ impl Request {
 
     /// The user that the path names. `None` for a malformed id, which looks like any user that does not exist.
     pub fn user_id(&self) -> Option<UserId> {
-        self.0.request.path_parameters_ref()?.first("user_id").and_then(|id| UserId::parse(id).ok())
+        self.inner.request.path_parameters_ref()?.first("user_id").and_then(|id| UserId::parse(id).ok())
     }
 
     /// A part of the path by its name in the route, percent-decoded.
     pub fn path_parameter(&self, name: &str) -> Option<String> {
-        self.0.request.path_parameters_ref()?.first(name).map(str::to_owned)
+        self.inner.request.path_parameters_ref()?.first(name).map(str::to_owned)
     }
 
     /// Whether the client takes a body compressed with gzip.
@@ -82,7 +94,7 @@ impl Request {
 
     /// The query.
     pub fn query(&self) -> Query {
-        Query::parse(self.0.request.uri().query().unwrap_or_default())
+        Query::parse(self.inner.request.uri().query().unwrap_or_default())
     }
 
     /// The body of a route that needs one.
@@ -93,7 +105,7 @@ impl Request {
         if !self.has_json() {
             return Err(Failure::UnsupportedMediaType);
         }
-        Fields::parse(self.0.request.body())
+        Fields::parse(self.inner.request.body())
     }
 
     /// The body of a route that can do without: an empty one is an empty object.
@@ -101,7 +113,7 @@ impl Request {
     /// # Errors
     /// As [`body`](Self::body).
     pub fn body_or_empty(&self) -> Result<Fields, Failure> {
-        match self.0.request.body() {
+        match self.inner.request.body() {
             Body::Empty => Fields::parse(b"{}"),
             body if body.iter().all(u8::is_ascii_whitespace) => Fields::parse(b"{}"),
             _ => self.body(),
@@ -136,7 +148,7 @@ impl Request {
     /// # Errors
     /// [`Failure::InvalidRequest`].
     pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Failure> {
-        let Some(value) = self.0.request.headers().get("idempotency-key") else { return Ok(None) };
+        let Some(value) = self.inner.request.headers().get("idempotency-key") else { return Ok(None) };
         let key = value.to_str().ok().and_then(IdempotencyKey::parse);
         key.map(Some).ok_or_else(|| {
             let error = FieldError::new("Idempotency-Key", "invalid", IdempotencyKey::RULE);
@@ -172,7 +184,7 @@ impl Request {
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        self.0.request.headers().get(name).and_then(|value| value.to_str().ok())
+        self.inner.request.headers().get(name).and_then(|value| value.to_str().ok())
     }
 }
 

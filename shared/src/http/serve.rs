@@ -33,19 +33,19 @@ where
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
         let request = Request::new(request);
         let id = request.id().to_owned();
-        let result = within(portal, deadline, decide(|| action(portal, request.clone()))).await;
+        let result = within(portal, deadline, decide(|anew| action(portal, request.decided(anew)))).await;
         respond(result, &id)
     }))
     .await
 }
 
-/// Decides anew when what a decision rested on moved.
-pub(super) async fn decide<T, A>(action: impl Fn() -> A) -> Result<T, Failure>
+/// Decides anew, and says so, when what a decision rested on moved.
+pub(super) async fn decide<T, A>(action: impl Fn(bool) -> A) -> Result<T, Failure>
 where
     A: Future<Output = Result<T, Failure>>,
 {
-    for _ in 0..DECISIONS {
-        match action().await {
+    for decision in 0..DECISIONS {
+        match action(decision > 0).await {
             Err(Failure::Moved) => tracing::debug!("what this was decided on moved"),
             result => return result,
         }

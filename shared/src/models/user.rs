@@ -44,6 +44,8 @@ pub struct User {
     pub access_version: u64,
     /// Which generation of sessions counts; one more ends all earlier ones.
     pub session_generation: u64,
+    /// Counts sign-ins, so that a change can tell whether there has been one since the user was read.
+    pub sign_ins: u64,
 }
 
 /// What is decided about a user when it is added.
@@ -84,6 +86,7 @@ impl User {
             version: 1,
             access_version: 1,
             session_generation: 1,
+            sign_ins: 0,
         }
     }
 
@@ -91,6 +94,12 @@ impl User {
     #[must_use]
     pub fn changed(&self, at: Timestamp) -> Self {
         Self { version: self.version + 1, updated_at: at, ..self.clone() }
+    }
+
+    /// The user after a sign-in.
+    #[must_use]
+    pub fn signed_in(&self, at: Timestamp) -> Self {
+        Self { last_sign_in_at: Some(at), sign_ins: self.sign_ins + 1, ..self.clone() }
     }
 
     /// The user after a change that ends every session.
@@ -163,6 +172,7 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             version,
             access_version: _,
             session_generation: _,
+            sign_ins: _,
         } = user;
         Self {
             id,
@@ -208,6 +218,7 @@ mod tests {
             version: 3,
             access_version: 2,
             session_generation: 1,
+            sign_ins: 0,
         }
     }
 

@@ -47,5 +47,6 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         version: 1,
         access_version: 1,
         session_generation: 1,
+        sign_ins: 0,
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use serde::Serialize;
 
 use super::attempts::Counter;
@@ -161,10 +161,7 @@ impl Change<'_> {
     /// As [`change_user`](Self::change_user), and only if the user has not signed in since `before` was read.
     pub fn change_user_unless_signed_in(&mut self, before: &User, after: &User) {
         let mut expression = Expression::default();
-        match before.last_sign_in_at {
-            Some(at) => expression.when("last_sign_in_at", "=", text(at.to_string())),
-            None => expression.when("last_sign_in_at", "=", AttributeValue::Null(true)),
-        }
+        expression.when("sign_ins", "=", number(before.sign_ins));
         self.turn_user(before, after, expression);
     }
 
@@ -207,10 +204,9 @@ impl Change<'_> {
         expression.when_present();
         expression.when("session_generation", "=", number(user.session_generation));
         expression.when("status", "=", text(crate::models::Status::Active.as_str()));
-        // No two of one moment, so that the time tells whether there has been another since.
-        expression.when("last_sign_in_at", "<>", text(at.to_string()));
         expression.set("last_sign_in_at", text(at.to_string()));
         expression.set("last_sign_in_key", text(last_sign_in_key(&user.id, Some(at))));
+        expression.add("sign_ins", 1);
         self.update(Part::Target, &Key::user(&user.partner_id, &user.id).place, expression);
     }
 

@@ -1,0 +1,82 @@
+//! The events for `sam local invoke`: one for every function, and each of them gets a good answer.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use portal_tests::template::functions;
+use portal_tests::{Client, Partner, Stack, invoke, secrets, workspace};
+use serde_json::Value;
+
+use crate::folder;
+
+fn event(action: &str) -> String {
+    fs::read_to_string(workspace().join("tests/events").join(format!("{action}.json"))).unwrap()
+}
+
+#[test]
+fn every_function_has_its_event_and_every_event_its_function() {
+    let named: BTreeSet<_> = functions().iter().map(|function| format!("{}.json", folder(function))).collect();
+    let found: BTreeSet<_> = fs::read_dir(workspace().join("tests/events"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".json"))
+        .collect();
+    assert_eq!(named, found);
+}
+
+#[test]
+fn an_event_names_a_route_of_its_function_and_holds_no_token() {
+    for function in functions() {
+        let text = event(folder(&function));
+        let event: Value = serde_json::from_str(&text).unwrap();
+        match event["routeKey"].as_str() {
+            Some(key) => assert!(function.routes.iter().any(|route| route.name == key), "{key}"),
+            None => assert!(function.routes.is_empty(), "{}", function.logical_id),
+        }
+        assert!(!text.contains("eyJ"), "{}", function.logical_id);
+    }
+}
+
+/// The event with what is true on this stack, as `tests/events/fill` fills it.
+async fn filled(action: &str, stack: &Stack, partner: &Partner) -> Value {
+    let text = event(action);
+    let session = partner.owner().elsewhere().await;
+    let claims: Value = jsonwebtoken::dangerous::insecure_decode(&session.token).unwrap().claims;
+    let ann = partner.owner().add("Ann", "Lee").without("must_change").created().await;
+    let challenge = Client::of(&stack.ready).challenged(&ann).await;
+    let email = secrets::email("new");
+    let mut filled = text;
+    for (name, value) in [
+        ("email", session.email.as_str()),
+        ("password", &session.password),
+        ("partner_id", &partner.id),
+        ("new_email", &email),
+        ("access_token", &session.token),
+        ("refresh_token", &session.refresh_token),
+        ("username", claims["username"].as_str().unwrap()),
+        ("origin_jti", claims["origin_jti"].as_str().unwrap()),
+        ("user_id", &ann.id),
+        ("challenge", &challenge),
+    ] {
+        filled = filled.replace(&format!("{{{{{name}}}}}"), value);
+    }
+    assert!(!filled.contains("{{"), "{action} has a placeholder that nobody fills");
+    serde_json::from_str(&filled).unwrap()
+}
+
+/// Invokes every function, on a stack of its own since one of them spares nobody: about 5 s.
+#[tokio::test]
+async fn every_event_gets_a_good_answer() {
+    let stack = Stack::start("events", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
+    for function in functions() {
+        // Some of them change the password that others need.
+        let partner = Partner::of(&stack.ready).await;
+        let input = filled(folder(&function), &stack, &partner).await;
+        let answer = invoke(&stack.ready, &function.logical_id, &input).await.worked();
+        if !function.routes.is_empty() {
+            let status = answer["statusCode"].as_u64().unwrap();
+            assert!((200..300).contains(&status), "{}: {answer}", function.logical_id);
+        }
+    }
+    stack.end("TERM");
+}

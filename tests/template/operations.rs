@@ -1,0 +1,231 @@
+//! What a platform team asks of a template: logs that end, limits, alarms, tables that nobody loses.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use portal_tests::template::{Function, functions, read};
+use portal_tests::workspace;
+use serde_yaml_ng::{Mapping, Value};
+
+use crate::folder;
+
+/// HTTP API's own limit.
+const API_TIMEOUT: u64 = 30;
+
+/// What anybody may call.
+const PUBLIC: [&str; 5] =
+    ["GET /", "GET /assets/{file+}", "POST /v1/sessions", "POST /v1/sessions/challenge", "POST /v1/sessions/refresh"];
+
+fn resources(template: &Value) -> &Mapping {
+    template["Resources"].as_mapping().unwrap()
+}
+
+fn of_type<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
+    let all = resources(template).iter().filter(|(_, resource)| resource["Type"] == kind);
+    all.map(|(name, resource)| (name.as_str().unwrap(), resource)).collect()
+}
+
+/// `Ref` in its short form.
+fn is_ref(value: &Value, to: &str) -> bool {
+    matches!(value, Value::Tagged(tagged) if tagged.tag == "Ref" && tagged.value == to)
+}
+
+/// As it is written, tags and all.
+fn text(value: &Value) -> String {
+    serde_yaml_ng::to_string(value).unwrap()
+}
+
+fn properties<'a>(template: &'a Value, function: &Function) -> &'a Value {
+    &template["Resources"][function.logical_id.as_str()]["Properties"]
+}
+
+#[test]
+fn every_function_has_a_log_group_of_its_own_that_forgets() {
+    let template = read("template.yaml");
+    assert_eq!(template["Globals"]["Function"]["LoggingConfig"]["LogFormat"], "JSON");
+    for function in functions() {
+        let logs = function.logical_id.replace("Function", "Logs");
+        let properties = properties(&template, &function);
+        assert!(is_ref(&properties["LoggingConfig"]["LogGroup"], &logs), "{}", function.logical_id);
+        let name = format!("{}-{}", "${AWS::StackName}", folder(&function));
+        assert!(text(&properties["FunctionName"]).contains(&name), "{}", function.logical_id);
+        let group = &template["Resources"][logs.as_str()];
+        assert_eq!(group["Type"], "AWS::Logs::LogGroup", "{logs}");
+        assert!(text(&group["Properties"]["LogGroupName"]).contains(&format!("/aws/lambda/{name}")), "{logs}");
+    }
+    for (name, group) in of_type(&template, "AWS::Logs::LogGroup") {
+        assert!(is_ref(&group["Properties"]["RetentionInDays"], "LogRetentionDays"), "{name}");
+    }
+}
+
+#[test]
+fn a_function_on_the_api_answers_before_the_api_gives_up() {
+    let template = read("template.yaml");
+    let default = template["Globals"]["Function"]["Timeout"].as_u64().unwrap();
+    for function in functions() {
+        let timeout = properties(&template, &function)["Timeout"].as_u64().unwrap_or(default);
+        assert!(function.routes.is_empty() || timeout < API_TIMEOUT, "{}: {timeout} s", function.logical_id);
+        assert!(timeout <= 900, "{}", function.logical_id);
+    }
+}
+
+#[test]
+fn a_function_that_hashes_passwords_has_a_whole_processor() {
+    let template = read("template.yaml");
+    // What removes a credential reads no digest.
+    let hashes = |function: &Function| {
+        function.environment.iter().any(|name| name == "CREDENTIALS_TABLE") && folder(function) != "remove-user"
+    };
+    for function in functions() {
+        let memory = properties(&template, &function)["MemorySize"].as_u64();
+        assert_eq!(memory, hashes(&function).then_some(1769), "{}", function.logical_id);
+    }
+}
+
+#[test]
+fn every_function_has_an_alarm_for_its_crashes_and_one_for_its_throttles() {
+    let alarms = read("infra/alarms.yaml");
+    for metric in ["Errors", "Throttles"] {
+        let watched: Vec<String> = of_type(&alarms, "AWS::CloudWatch::Alarm")
+            .iter()
+            .flat_map(|(_, alarm)| alarm["Properties"]["Metrics"].as_sequence().cloned().unwrap_or_default())
+            .map(|query| query["MetricStat"]["Metric"].clone())
+            .filter(|watched| watched["MetricName"] == metric)
+            .map(|watched| text(&watched["Dimensions"][0]["Value"]))
+            .collect();
+        let functions = functions();
+        assert_eq!(watched.len(), functions.len(), "{metric}");
+        for function in &functions {
+            let name = format!("{}-{}", "${Portal}", folder(function));
+            assert_eq!(watched.iter().filter(|watched| watched.contains(&name)).count(), 1, "{metric} of {name}");
+        }
+    }
+}
+
+#[test]
+fn every_alarm_tells_somebody_and_is_explained() {
+    let alarms = read("infra/alarms.yaml");
+    let guide = fs::read_to_string(workspace().join("infra/README.md")).unwrap();
+    let all = of_type(&alarms, "AWS::CloudWatch::Alarm");
+    assert!(!all.is_empty());
+    for (id, alarm) in all {
+        let properties = &alarm["Properties"];
+        for actions in ["AlarmActions", "OKActions"] {
+            assert!(is_ref(&properties[actions][0], "Told"), "{id}");
+        }
+        let name = text(&properties["AlarmName"]);
+        let name = name.split_once("${Portal}-").unwrap().1.trim().trim_matches('\'');
+        assert!(guide.contains(&format!("`{name}`")), "infra/README.md says nothing of the alarm {name}");
+    }
+}
+
+#[test]
+fn what_watches_is_given_exactly_what_it_asks_for() {
+    let template = read("template.yaml");
+    let names = |value: &Value| -> BTreeSet<String> {
+        value.as_mapping().unwrap().keys().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let nested = of_type(&template, "AWS::CloudFormation::Stack");
+    assert_eq!(nested.len(), 2);
+    for (id, stack) in nested {
+        let path = stack["Properties"]["TemplateURL"].as_str().unwrap();
+        assert_eq!(names(&stack["Properties"]["Parameters"]), names(&read(path)["Parameters"]), "{id}");
+    }
+}
+
+#[test]
+fn every_parameter_says_what_it_is_for_and_has_a_default() {
+    let template = read("template.yaml");
+    for (name, parameter) in template["Parameters"].as_mapping().unwrap() {
+        assert!(parameter["Description"].is_string() && !parameter["Default"].is_null(), "{name:?}");
+        let limits = ["AllowedValues", "AllowedPattern", "MinValue"];
+        assert!(limits.iter().any(|limit| !parameter[*limit].is_null()), "{name:?} takes anything");
+    }
+}
+
+#[test]
+fn nothing_but_the_listed_routes_is_reachable_without_the_authorizer() {
+    let template = read("template.yaml");
+    let api = &template["Resources"]["PortalApi"]["Properties"];
+    let default = api["Auth"]["DefaultAuthorizer"].as_str().unwrap();
+    assert!(api["Auth"]["Authorizers"][default].is_mapping());
+    let functions = functions();
+    let public: BTreeSet<&str> = functions
+        .iter()
+        .flat_map(|function| &function.routes)
+        .filter(|route| route.public)
+        .map(|route| route.name.as_str())
+        .collect();
+    assert_eq!(public, PUBLIC.into());
+    for function in &functions {
+        let properties = properties(&template, function);
+        assert!(properties["FunctionUrlConfig"].is_null(), "{} has another door", function.logical_id);
+        for (name, event) in properties["Events"].as_mapping().cloned().unwrap_or_default() {
+            let authorizer = &event["Properties"]["Auth"]["Authorizer"];
+            assert!(authorizer.is_null() || authorizer == "NONE", "{} {name:?}", function.logical_id);
+            assert!(matches!(event["Type"].as_str(), Some("HttpApi" | "Schedule")), "{} {name:?}", function.logical_id);
+        }
+    }
+}
+
+#[test]
+fn what_anybody_may_try_passwords_and_tokens_on_is_throttled_more_than_the_rest() {
+    let template = read("template.yaml");
+    let api = &template["Resources"]["PortalApi"]["Properties"];
+    let limits = |settings: &Value, by: &str| {
+        is_ref(&settings["ThrottlingRateLimit"], by) && is_ref(&settings["ThrottlingBurstLimit"], by)
+    };
+    assert!(limits(&api["DefaultRouteSettings"], "RequestsPerSecond"));
+    for route in PUBLIC.iter().filter(|route| route.starts_with("POST")) {
+        assert!(limits(&api["RouteSettings"][*route], "SignInsPerSecond"), "{route}");
+    }
+    let default = |parameter: &str| template["Parameters"][parameter]["Default"].as_u64().unwrap();
+    assert!(default("SignInsPerSecond") < default("RequestsPerSecond"));
+}
+
+#[test]
+fn other_origins_are_named_one_by_one_and_never_with_cookies() {
+    let template = read("template.yaml");
+    let cors = &template["Resources"]["PortalApi"]["Properties"]["CorsConfiguration"];
+    assert_eq!(cors["AllowCredentials"], false);
+    assert!(!text(cors).contains('*'));
+    assert_eq!(template["Parameters"]["AllowedOrigins"]["Default"], "");
+    let pattern = template["Parameters"]["AllowedOrigins"]["AllowedPattern"].as_str().unwrap();
+    assert!(pattern.starts_with("^(https://") && pattern.ends_with('$'), "{pattern}");
+}
+
+#[test]
+fn no_table_and_no_pool_goes_with_the_stack_or_by_mistake() {
+    let template = read("template.yaml");
+    let tables = of_type(&template, "AWS::DynamoDB::Table");
+    assert_eq!(tables.len(), 4);
+    for (name, table) in tables.iter().chain(&of_type(&template, "AWS::Cognito::UserPool")) {
+        assert_eq!(
+            (&table["DeletionPolicy"], &table["UpdateReplacePolicy"]),
+            (&"Retain".into(), &"Retain".into()),
+            "{name}"
+        );
+    }
+    for (name, table) in tables {
+        let properties = &table["Properties"];
+        assert_eq!(properties["DeletionProtectionEnabled"], true, "{name}");
+        assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
+        assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
+    }
+    let pool = &template["Resources"]["UserPool"]["Properties"];
+    assert_eq!(pool["DeletionProtection"], "ACTIVE");
+    assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true);
+    let client = &template["Resources"]["UserPoolClient"]["Properties"];
+    assert_eq!(client["EnableTokenRevocation"], true);
+    assert_eq!(client["ExplicitAuthFlows"].as_sequence().unwrap().len(), 2);
+    assert_eq!(client["WriteAttributes"].as_sequence().unwrap().len(), 1);
+}
+
+#[test]
+fn a_run_of_the_repair_that_comes_to_nothing_is_kept_on_both_ways() {
+    let template = read("template.yaml");
+    let repair = &template["Resources"]["RepairIdentitiesFunction"]["Properties"];
+    for path in [&repair["DeadLetterQueue"], &repair["Events"]["Every5Minutes"]["Properties"]["DeadLetterConfig"]] {
+        assert!(text(path).contains("RepairDeadLetters.Arn"), "{path:?}");
+    }
+}
