@@ -20,6 +20,7 @@ use std::time::Duration;
 use clock::Clock;
 use config::Config;
 use error::Failure;
+use http::Edge;
 use identity::Identity;
 use models::Timestamp;
 use store::Store;
@@ -27,6 +28,7 @@ use store::Store;
 /// What a function holds for the life of its process: clients are made once and borrowed.
 pub struct Portal {
     config: Config,
+    edge: Edge,
     clock: Clock,
     store: Store,
     identity: OnceLock<Identity>,
@@ -40,7 +42,13 @@ impl Portal {
     pub fn from_environment() -> Result<Self, config::Missing> {
         let config = Config::from_environment()?;
         let store = Store::new(&config);
-        Ok(Self { config, clock: Clock::system(), store, identity: OnceLock::new() })
+        let edge = Edge::new(config.origin_secret_digests.as_deref());
+        Ok(Self { config, edge, clock: Clock::system(), store, identity: OnceLock::new() })
+    }
+
+    /// What stands in front of the API, if anything does.
+    pub(crate) fn edge(&self) -> &Edge {
+        &self.edge
     }
 
     /// The time of this moment.

@@ -15,6 +15,7 @@ mod bad_input;
 mod concurrency;
 mod coverage;
 mod create_partner;
+mod edge;
 mod edit_user;
 mod end_all_sessions;
 mod force_logout;

@@ -107,9 +107,9 @@ async fn there_are_no_other_files() {
     for path in [
         other_version,
         &format!("{folder}/index"),
-        &format!("{folder}/../main.rs"),
+        &format!("{folder}/%2e%2e%2fmain.rs"),
         "/assets/main.js",
-        "/assets/%2e%2e",
+        "/assets/%2e%2e%2findex.html",
     ] {
         let answer = Client::new().get(path).await.expect(404);
         assert!(!answer.header("cache-control").contains("immutable"), "{answer}");

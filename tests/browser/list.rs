@@ -90,6 +90,7 @@ async fn a_list_that_cannot_be_loaded_says_so_and_can_be_loaded_again(language: 
     browser.offline(true).await;
     browser.press("user.name").await;
     browser.reads("users.fault.title").await;
+    browser.reads("fault.passing").await;
     browser.is_accessible("users-fault").await;
     browser.offline(false).await;
     browser.press("try_again").await;
@@ -97,7 +98,7 @@ async fn a_list_that_cannot_be_loaded_says_so_and_can_be_loaded_again(language: 
 
     browser.answers_503("/v1/users?").await;
     browser.press("user.email").await;
-    browser.reads("fault.unavailable").await;
+    browser.reads("fault.passing").await;
     browser.reload().await;
     browser.lists(&["Olive Owner"]).await;
 

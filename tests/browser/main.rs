@@ -34,6 +34,7 @@ mod edit;
 mod force_logout;
 mod keyboard;
 mod list;
+mod pictures;
 mod remove;
 mod rights;
 mod sign_in;

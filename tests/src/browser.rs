@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
+use tokio::net::{TcpListener, TcpSocket};
 
-use crate::{Ready, secrets, stack, workspace};
+use crate::{secrets, stack, workspace};
 
 /// How long something may take to appear on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -121,6 +122,7 @@ fn driver() -> &'static Driver {
             .args(["-c", WATCHER, "sh", "chromedriver", "--port=0"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -143,7 +145,8 @@ fn folder() -> PathBuf {
 pub struct Browser {
     http: reqwest::Client,
     session: String,
-    ready: Ready,
+    /// Where the portal is, for this browser.
+    url: String,
     /// What its owner speaks.
     pub language: Language,
     profile: PathBuf,
@@ -182,7 +185,7 @@ impl Browser {
         let answer: Value = http.post(url).json(&capabilities).send().await.unwrap().json().await.unwrap();
         let session =
             answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}")).to_owned();
-        let browser = Self { http, session, ready: stack().ready.clone(), language, profile };
+        let browser = Self { http, session, url: way_to_the_portal(number).await, language, profile };
         browser.command("window/rect", &json!({ "width": 1280, "height": 860 })).await;
         browser
     }
@@ -258,7 +261,7 @@ impl Browser {
 
     /// Opens a path of the portal.
     pub async fn goto(&self, path: &str) {
-        let url = if path.starts_with('/') { format!("{}{path}", self.ready.url) } else { path.to_owned() };
+        let url = if path.starts_with('/') { format!("{}{path}", self.url) } else { path.to_owned() };
         self.command("url", &json!({ "url": url })).await;
     }
 
@@ -582,7 +585,9 @@ impl Browser {
             let name = format!("{state}-{scheme}{}", if width == 320 { "-phone" } else { "" });
             self.screenshot(&name).await;
             self.passes_axe(&name).await;
-            let wide = self.script("return document.documentElement.scrollWidth - innerWidth", json!([])).await;
+            let script = "const body = document.querySelector('dialog[open] .body') ?? document.body;
+                return Math.max(document.documentElement.scrollWidth - innerWidth, body.scrollWidth - body.clientWidth)";
+            let wide = self.script(script, json!([])).await;
             assert!(wide.as_i64().unwrap() <= 0, "{name} is {wide} pixels too wide");
         }
         self.scheme("light").await;
@@ -599,7 +604,7 @@ impl Browser {
         self.devtools("Runtime.evaluate", json!({ "expression": format!("if (!window.axe) {{ {axe}; }} 0") })).await;
         let tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
         let run = format!("axe.run(document, {{ runOnly: {}, resultTypes: ['violations'] }}).then((result) => JSON.stringify({{
-            passes: result.passes.length, incomplete: result.incomplete.map((rule) => rule.id),
+            passes: result.passes.length, incomplete: [...new Set(result.incomplete.flatMap((rule) => rule.nodes.map((node) => rule.id + ': ' + (node.any[0] ?? node.all[0] ?? node.none[0])?.message)))],
             violations: result.violations.map((rule) => [rule.id, rule.help, ...rule.nodes.map((node) => node.html + ' ' + node.failureSummary)]) }}))", json!(tags));
         let parameters = json!({ "expression": run, "awaitPromise": true, "returnByValue": true });
         let answer = self.devtools("Runtime.evaluate", parameters).await;
@@ -653,6 +658,30 @@ impl Drop for Browser {
         }
         let _ = fs::remove_dir_all(&self.profile);
     }
+}
+
+/// A way to the portal that comes out at a network address of its own, because attempts are counted by address.
+/// Page and API are of one origin there too.
+async fn way_to_the_portal(number: u32) -> String {
+    let [.., high, low] = number.to_be_bytes();
+    // 127.200.0.0 and up; other clients of this test binary are below.
+    let source = SocketAddr::from((Ipv4Addr::new(127, 200, high, low), 0));
+    let port = stack().ready.url.rsplit(':').next().unwrap().parse().unwrap();
+    let portal = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((mut browser, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.bind(source).unwrap();
+                let mut portal = socket.connect(portal).await.unwrap();
+                // Either end may be cut at any time.
+                let _ = tokio::io::copy_bidirectional(&mut browser, &mut portal).await;
+            });
+        }
+    });
+    url
 }
 
 /// A name that is markup, should anybody take it for such.

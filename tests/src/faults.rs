@@ -78,19 +78,17 @@ pub struct Seen {
     pub body: Value,
     /// The same for every try of one call.
     pub call: String,
-    trace: Option<Trace>,
 }
 
 impl Seen {
     fn read(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let (service, operation) = text("x-amz-target").split_once('.')?;
+        let (service, operation) = target(headers)?;
         Some(Self {
-            service: if service.starts_with("DynamoDB") { Service::DynamoDb } else { Service::Cognito },
+            service,
             operation: operation.to_owned(),
             body: serde_json::from_slice(body).unwrap_or_default(),
             call: text("amz-sdk-invocation-id").to_owned(),
-            trace: Trace::of(headers),
         })
     }
 
@@ -104,6 +102,13 @@ impl Seen {
         let tables: Vec<String> = tables.iter().map(|name| short(name)).collect();
         format!("{} {}", self.operation, tables.join(" ")).trim_end().to_owned()
     }
+}
+
+/// Whose API a call is for, and what it is called there.
+fn target(headers: &HeaderMap) -> Option<(Service, &str)> {
+    let (service, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
+    let service = if service.starts_with("DynamoDB") { Service::DynamoDb } else { Service::Cognito };
+    Some((service, operation))
 }
 
 /// A table is named by `TableName`, or is a key of `RequestItems`.
@@ -276,26 +281,26 @@ impl Shared {
     async fn pass(&self, request: Request) -> Response {
         let (head, body) = request.into_parts();
         let Ok(body) = to_bytes(body, BODY_LIMIT).await else { return broken_off() };
-        let seen = Seen::read(&head.headers, &body);
-        let trace = seen.as_ref().and_then(|seen| seen.trace.as_ref());
-        let hook = trace.and_then(|trace| self.hooks.lock().unwrap().get(trace).cloned());
-        let Some((seen, hook)) = seen.clone().zip(hook) else { return self.forward(seen.as_ref(), head, body).await };
+        let trace = Trace::of(&head.headers);
+        let hook = trace.and_then(|trace| self.hooks.lock().unwrap().get(&trace).cloned());
+        let watched = hook.and_then(|hook| Some((hook, Seen::read(&head.headers, &body)?)));
+        let Some((hook, seen)) = watched else { return self.forward(head, body).await };
         match hook(seen.clone(), Moment::Before).await {
             Verdict::GoOn => {}
             other => return other.into_response(),
         }
-        let answer = self.forward(Some(&seen), head, body).await;
+        let answer = self.forward(head, body).await;
         match hook(seen, Moment::After).await {
             Verdict::GoOn => answer,
             other => other.into_response(),
         }
     }
 
-    async fn forward(&self, seen: Option<&Seen>, head: Parts, body: Bytes) -> Response {
+    async fn forward(&self, head: Parts, body: Bytes) -> Response {
         // What is no call is a question for the pool's keys.
-        let server = match seen.map(|seen| seen.service) {
-            Some(Service::DynamoDb) => &self.dynamodb,
-            Some(Service::Cognito) | None => &self.cognito,
+        let server = match target(&head.headers) {
+            Some((Service::DynamoDb, _)) => &self.dynamodb,
+            Some((Service::Cognito, _)) | None => &self.cognito,
         };
         let mut headers = head.headers;
         for name in [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {

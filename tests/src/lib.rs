@@ -6,7 +6,7 @@
 //! ann.get("/v1/users").await.expect(200);
 //! ```
 //!
-//! It knows what a client can see, and in [`rows`] alone the tables and the user pool.
+//! It knows what a client can see, and in [`rows`] and [`faults`] alone the tables and the user pool.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,6 +22,7 @@ mod actor;
 mod answer;
 pub mod browser;
 mod client;
+mod deployed;
 pub mod faults;
 mod partner;
 pub mod rows;

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use crate::deployed;
 use crate::faults::children;
 
 /// Runs the stack and ends it once its own stdin closes, which the kernel does for us however the tests end: a panic,
@@ -83,14 +84,24 @@ pub struct Stack {
     pub ready: Ready,
     /// Where its logs, and those of every function, go.
     pub log: PathBuf,
+    /// `None` for a stack that is deployed.
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
     watcher: Child,
     orders: ChildStdin,
 }
 
-/// The stack that all tests of this binary share, started by the first that asks.
+/// The stack that all tests of this binary share, started by the first that asks; or the one that is deployed as
+/// `PORTAL_STACK`.
 pub fn stack() -> &'static Stack {
     static STACK: OnceLock<Result<Stack, String>> = OnceLock::new();
-    let started = STACK.get_or_init(|| Stack::start("shared", &["--ephemeral"]));
+    let started = STACK.get_or_init(|| match deployed::name() {
+        None => Stack::start("shared", &["--ephemeral"]),
+        Some(name) => Ok(Stack { ready: deployed::ready(&name)?, log: PathBuf::from("/dev/null"), running: None }),
+    });
     started.as_ref().unwrap_or_else(|error| panic!("the stack does not start: {error}"))
 }
 
@@ -123,18 +134,19 @@ impl Stack {
             let logged = fs::read_to_string(&log).unwrap_or_default();
             format!("its ready line {line:?}: {error}; it logged:\n{logged}")
         })?;
-        Ok(Self { ready, log, watcher, orders })
+        Ok(Self { ready, log, running: Some(Running { watcher, orders }) })
     }
 
     /// Ends it with a signal such as `KILL`, and waits until it is gone.
     pub fn end(mut self, signal: &str) {
-        writeln!(self.orders, "{signal}").unwrap();
-        self.watcher.wait().unwrap();
+        let mut running = self.running.take().expect("a stack of our own");
+        writeln!(running.orders, "{signal}").unwrap();
+        running.watcher.wait().unwrap();
     }
 
     /// The running processes of all functions, with what they run.
     pub(crate) fn processes(&self) -> Vec<(u32, String)> {
-        let stacks = children(self.watcher.id()).into_iter();
+        let stacks = self.running.iter().flat_map(|running| children(running.watcher.id()));
         // Beside them there is the shell that guards them.
         stacks.flat_map(|(stack, _)| children(stack)).filter(|(_, binary)| binary != "sh").collect()
     }

@@ -18,8 +18,9 @@ fn every_function_has_its_event_and_every_event_its_function() {
     let named: BTreeSet<_> = functions().iter().map(|function| format!("{}.json", folder(function))).collect();
     let found: BTreeSet<_> = fs::read_dir(workspace().join("tests/events"))
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".json"))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
     assert_eq!(named, found);
 }

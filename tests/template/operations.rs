@@ -134,6 +134,14 @@ fn what_watches_is_given_exactly_what_it_asks_for() {
 }
 
 #[test]
+fn a_panic_in_a_released_function_is_an_answer() {
+    let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
+    let release = manifest.split_once("[profile.release]\n").unwrap().1.split("\n[").next().unwrap().to_owned();
+    // Where it is not said, cargo-lambda adds `abort`.
+    assert!(release.contains("panic = \"unwind\""), "{release}");
+}
+
+#[test]
 fn every_parameter_says_what_it_is_for_and_has_a_default() {
     let template = read("template.yaml");
     for (name, parameter) in template["Parameters"].as_mapping().unwrap() {
@@ -189,6 +197,7 @@ fn other_origins_are_named_one_by_one_and_never_with_cookies() {
     let cors = &template["Resources"]["PortalApi"]["Properties"]["CorsConfiguration"];
     assert_eq!(cors["AllowCredentials"], false);
     assert!(!text(cors).contains('*'));
+    assert!(text(&cors["AllowOrigins"]).contains("https://none.invalid"), "the local stack has no other origins");
     assert_eq!(template["Parameters"]["AllowedOrigins"]["Default"], "");
     let pattern = template["Parameters"]["AllowedOrigins"]["AllowedPattern"].as_str().unwrap();
     assert!(pattern.starts_with("^(https://") && pattern.ends_with('$'), "{pattern}");

@@ -178,6 +178,7 @@ export default {
   "field.password.reused": "This is one of the last five passwords. Choose another.",
 
   "fault.fields": "Check the marked fields.",
+  "fault.passing": "The portal is out of reach or busy at the moment.",
   "fault.offline": "The portal is out of reach. Nothing that you typed is lost; try again.",
   "fault.unavailable": "The portal is busy at the moment. Nothing that you typed is lost; try again shortly.",
   "fault.internal": "This did not work because of a fault of ours. Try again.",

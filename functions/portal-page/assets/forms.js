@@ -107,6 +107,12 @@ export function about(error) {
   return [has(`fault.${error.code}`) ? `fault.${error.code}` : "fault.internal"];
 }
 
+/** The same where nothing was typed yet. */
+export function aboutLoading(error) {
+  const isPassing = error instanceof Offline || (error instanceof Problem && error.status === 503);
+  return isPassing ? ["fault.passing"] : about(error);
+}
+
 /** Runs `action` when the form is submitted, one at a time, and tells what goes wrong. */
 export function onSubmit(form, action, options = {}) {
   form.addEventListener("submit", async (event) => {

@@ -178,6 +178,7 @@ export default {
   "field.password.reused": "C’est l’un des cinq derniers mots de passe. Choisissez-en un autre.",
 
   "fault.fields": "Vérifiez les champs signalés.",
+  "fault.passing": "Le portail est injoignable ou occupé pour le moment.",
   "fault.offline": "Le portail est injoignable. Votre saisie est conservée ; réessayez.",
   "fault.unavailable": "Le portail est momentanément occupé. Votre saisie est conservée ; réessayez dans un instant.",
   "fault.internal": "Une erreur de notre part a empêché cette action. Réessayez.",

@@ -1,7 +1,7 @@
 // Where the page begins: resumes the session that the cookie holds, or asks who is there.
 import { call, isExpected, Over, onOver, renew } from "./api.js";
 import { find, languageChoice, make, show } from "./dom.js";
-import { about, tell } from "./forms.js";
+import { aboutLoading, tell } from "./forms.js";
 import { preferred, speak, translate } from "./language.js";
 import { signIn } from "./sign-in.js";
 import { users } from "./users.js";
@@ -19,7 +19,7 @@ async function start() {
     find("form", view).remove();
     find(".entrance-top", view).append(make("brand"), languageChoice());
     show(view);
-    const [key, options] = about(error);
+    const [key, options] = aboutLoading(error);
     tell(view, key, { ...options, action: { key: "try_again", do: start } });
   }
 }

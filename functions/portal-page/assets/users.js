@@ -1,9 +1,9 @@
 // Accounts › Users: the table, its search, filters, sorting and pages, and what can be done with a user.
-import { call, over, Problem, signOut } from "./api.js";
+import { call, Over, over, Problem, signOut } from "./api.js";
 import { holds, isOneself, mayDo, ROLES, STATUSES } from "./access.js";
 import { confirm } from "./confirm.js";
 import { find, initials, languageChoice, make, nameOf, notify, on, setTitle, show, unnotify } from "./dom.js";
-import { about } from "./forms.js";
+import { about, aboutLoading } from "./forms.js";
 import { moment, say, text } from "./language.js";
 import { menu } from "./menu.js";
 import { share } from "./share.js";
@@ -102,7 +102,9 @@ function account(view, me, { edit }) {
     try {
       await signOut();
     } catch (error) {
-      if (error instanceof Problem || error.name === "Error") notify(...about(error));
+      if (error instanceof Over) return;
+      const [key, options] = about(error);
+      notify(key, options?.values);
     }
   };
   view.addEventListener("language", () => account.show(view, me()));
@@ -168,7 +170,7 @@ function userList(view, me, { edit, forceLogout, remove }) {
       shown = answer;
       render();
     } catch (error) {
-      if (mine.signal.aborted) return;
+      if (mine.signal.aborted || error instanceof Over) return;
       shown = null;
       body.replaceChildren();
       renderFault(error);
@@ -221,7 +223,7 @@ function userList(view, me, { edit, forceLogout, remove }) {
       filters.hidden = true;
       tellNothing("users.forbidden.title", "users.forbidden.text");
     } else {
-      const [key, options] = about(error);
+      const [key, options] = aboutLoading(error);
       tellNothing("users.fault.title", key, "try_again", load, options?.values);
     }
   }

@@ -144,10 +144,9 @@ fn welcome(stack: &Stack) -> String {
         "
   The partner portal runs.
 
-  Portal      {url}
+  Open        {url}/?partner={partner}
   Sign in as  {email}
   Password    {password}
-  Partner     {partner}
 
   Functions   {lambda} (for `aws lambda invoke --endpoint-url`)
   Data        {data}

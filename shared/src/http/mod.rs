@@ -3,6 +3,7 @@
 
 mod answer;
 mod cookie;
+mod edge;
 mod fields;
 mod invoke;
 mod problem;
@@ -11,6 +12,7 @@ mod request;
 mod serve;
 
 pub use answer::Answer;
+pub(crate) use edge::Edge;
 pub use fields::{Fields, FromField};
 pub use invoke::serve as serve_invocations;
 pub use query::Query;

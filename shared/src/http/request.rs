@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt as _};
 
+use super::edge::{Edge, Sender};
 use super::{Fields, FromField, Query, cookie};
 use crate::error::{Failure, FieldError};
 use crate::models::UserId;
@@ -22,11 +23,17 @@ struct Inner {
     request: lambda_http::Request,
     id: String,
     address: String,
+    /// The name of the portal that the client used.
+    host: Option<String>,
     claims: BTreeMap<String, String>,
 }
 
+/// A request that did not come through the edge, where there is one.
+#[derive(Debug)]
+pub(super) struct PastTheEdge;
+
 impl Request {
-    pub(super) fn new(request: lambda_http::Request) -> Self {
+    pub(super) fn new(request: lambda_http::Request, edge: &Edge) -> Result<Self, PastTheEdge> {
         let (id, address, claims) = match request.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => (
                 context.request_id.clone().unwrap_or_default(),
@@ -40,7 +47,12 @@ impl Request {
             ),
             Some(_) | None => <_>::default(),
         };
-        Self { decided_anew: false, inner: Arc::new(Inner { request, id, address, claims }) }
+        let (address, host) = match edge.sender(request.headers()) {
+            Sender::Client => (address, header(&request, "host").map(str::to_owned)),
+            Sender::Edge(viewer) => (viewer.address, Some(viewer.host)),
+            Sender::Stranger => return Err(PastTheEdge),
+        };
+        Ok(Self { decided_anew: false, inner: Arc::new(Inner { request, id, address, host, claims }) })
     }
 
     /// Whether this request has been decided before, on something that moved: attempts count once.
@@ -170,7 +182,7 @@ impl Request {
     }
 
     fn origin(&self) -> Origin {
-        match (self.header("origin"), self.header("host")) {
+        match (self.header("origin"), self.inner.host.as_deref()) {
             (None, _) => Origin::Unknown,
             // One origin with the API: the page's host is the host that it calls.
             (Some(origin), Some(host)) if is_origin_of(origin, host) => Origin::Own,
@@ -184,8 +196,12 @@ impl Request {
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        self.inner.request.headers().get(name).and_then(|value| value.to_str().ok())
+        header(&self.inner.request, name)
     }
+}
+
+fn header<'a>(request: &'a lambda_http::Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ where
     let action = &action;
     lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
-        let request = Request::new(request);
+        let Ok(request) = Request::new(request, portal.edge()) else { return past_the_edge() };
         let id = request.id().to_owned();
         let result = within(portal, deadline, decide(|anew| action(portal, request.decided(anew)))).await;
         respond(result, &id)
@@ -66,6 +66,13 @@ pub(super) async fn within<T>(
         Ok(result) => result,
         Err(elapsed) => Err(Failure::Unavailable(Cause::new("the function's time is up", &elapsed))),
     }
+}
+
+/// In the gateway's own shape: no action has seen the request.
+fn past_the_edge() -> Result<Response<Body>, lambda_http::Error> {
+    tracing::info!(status = 403, "refused: it did not come through the edge");
+    let answer = Response::builder().status(403).header("content-type", "application/json");
+    Ok(answer.body(Body::Text(r#"{"message":"Forbidden"}"#.to_owned()))?)
 }
 
 fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Response<Body>, lambda_http::Error> {

@@ -324,7 +324,12 @@ fn read_api(logical_id: &str, mut properties: Section) -> Result<Api, TemplateEr
         "Tags",
     ]);
     let mut cors = properties.section("CorsConfiguration")?;
-    // What other origins may send and see, when they may do anything.
+    for origin in cors.list("AllowOrigins")? {
+        // A reserved name, which nobody has (RFC 6761).
+        if !origin.value.as_str().is_some_and(|origin| origin.ends_with(".invalid")) {
+            return Err(origin.error("the local stack serves no other origins"));
+        }
+    }
     cors.ignore(&["AllowCredentials", "AllowHeaders", "AllowMethods", "ExposeHeaders", "MaxAge"]);
     cors.finish()?;
     let mut auth = properties.section("Auth")?;

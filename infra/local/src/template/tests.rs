@@ -200,6 +200,27 @@ Resources: {}
 }
 
 #[test]
+fn another_origin_is_refused_as_long_as_somebody_can_have_it() {
+    let api = |origin: &str| {
+        format!(
+            "  Api2:\n    Type: AWS::Serverless::HttpApi\n    Properties: {{ CorsConfiguration: {{ AllowOrigins: ['{origin}'] }} }}\n"
+        )
+    };
+    let read = |origin: &str| {
+        let yaml = serde_yaml_ng::from_str(&api(origin)).unwrap();
+        let place = Place::new("");
+        let mut all = Entry::new(place.clone(), references::to_json(yaml, &place).unwrap()).section().unwrap();
+        let mut api = all.require("Api2").unwrap().section().unwrap();
+        read_api("Api2", api.section("Properties").unwrap()).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(read("https://none.invalid"), Ok(()));
+    assert_eq!(
+        read("https://one.example"),
+        Err("Api2.Properties.CorsConfiguration.AllowOrigins[0]: the local stack serves no other origins".into())
+    );
+}
+
+#[test]
 fn a_table_has_its_keys_indexes_and_time_to_live() {
     let text = r"
   Rows:

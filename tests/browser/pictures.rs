@@ -1,0 +1,48 @@
+//! The README's pictures: `target/<profile>/browser/readme-*.png`, to be copied to `infra/screenshots/` when the page
+//! changes.
+
+use portal_tests::browser::{Browser, Language};
+use portal_tests::{Client, new_partner, secrets, stack};
+
+const DOMAIN: &str = "agence-lumiere.example";
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn the_pictures_of_the_readme_show_the_page_as_it_is() {
+    let ready = &stack().ready;
+    let olive = new_partner(ready, &format!("olive@{DOMAIN}"), Some(&secrets::password())).await;
+    let owner = Client::of(ready).signed_in(&olive).await;
+    for (first, last, email, role) in [
+        ("Ann", "Lee", "ann.lee", "admin"),
+        ("Mateo", "Álvarez", "mateo", "manager"),
+        ("Yuki", "Tanaka", "yuki.tanaka", "manager"),
+    ] {
+        owner.add(first, last).email(&format!("{email}@{DOMAIN}")).role(role).signed_in().await;
+    }
+    owner.add("Zoé", "Dubois").email(&format!("zoe@{DOMAIN}")).role("viewer").created().await;
+
+    let english = Browser::new(Language::English).await;
+    english.signed_in(&olive).await;
+    english.resize(1280, 640).await;
+    english.more("Yuki Tanaka").await;
+    english.screenshot("readme-users").await;
+    english.keys(portal_tests::browser::keys::ESCAPE).await;
+
+    english.press("users.add").await;
+    english.type_in("user.first_name", "Nora").await;
+    english.type_in("user.last_name", "Petit").await;
+    english.type_in("user.email", &format!("nora@{DOMAIN}")).await;
+    english.select("user.role", "role.manager").await;
+    english.press("save").await;
+    english.reads("share.title").await;
+    english.scheme("dark").await;
+    english.screenshot("readme-share").await;
+    english.press("share.done").await;
+
+    let french = Browser::new(Language::French).await;
+    french.signed_in(&olive).await;
+    french.resize(390, 780).await;
+    french.screenshot("readme-phone").await;
+    french.is_sound().await;
+    english.is_sound().await;
+}
