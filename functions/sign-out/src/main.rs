@@ -20,6 +20,7 @@ async fn sign_out(portal: &Portal, request: Request) -> Result<Answer, Failure> 
 
     let user = &caller.user;
     let mut change = portal.store().change();
+    change.check_actor(user);
     change.end_own_session(&user.id, &caller.session_id);
     let event = Event::new("session.ended", now, Actor::user(user), user, Some(request.address()), request.id())?;
     change.record(&user.partner_id, &event);
