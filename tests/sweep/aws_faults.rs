@@ -340,6 +340,31 @@ async fn a_repair_that_dies_or_fails_at_any_call_is_finished_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_mark_that_keeps_failing_holds_no_other_back() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let (ann, bob) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
+    for user in [&ann, &bob] {
+        with_each(partner.owner().force_logout(user), without_cognito).await.expect(200);
+    }
+
+    let anns = ann.id.clone();
+    let failing = move |seen: Seen, _| {
+        let is_anns = seen.service == Service::Cognito && seen.body.to_string().contains(&anns);
+        async move { if is_anns { Verdict::BreakOff } else { Verdict::GoOn } }
+    };
+    let report = repair_with(failing).await.worked();
+    assert!(report["failed"].as_u64().unwrap() >= 1, "{report}");
+    assert_eq!((rows.marks(&bob).await.len(), rows.cognito_users(&bob).await.len()), (0, 0));
+    assert_eq!(rows.marks(&ann).await[0]["attempts"].as_n().unwrap(), "1");
+
+    rows.let_marks_be_due(&ann).await;
+    repair_with(|_, _| async { Verdict::GoOn }).await.worked();
+    assert_eq!((rows.marks(&ann).await.len(), rows.cognito_users(&ann).await.len()), (0, 0));
+}
+
+#[tokio::test]
 async fn without_cognito_whatever_ends_sessions_succeeds() {
     let partner = Partner::of(&faulty().ready).await;
     let (owner, ann) = (partner.owner(), partner.new_user("viewer").await);
