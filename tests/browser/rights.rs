@@ -55,8 +55,7 @@ async fn nobody_gives_what_they_do_not_hold() {
     browser.is_accessible("edit-lesser").await;
     browser.press("save").await;
     browser.is_back_on_the_page().await;
-    let row = browser.row("Ann Lee").await;
-    assert!(row.contains("Admin"), "{row}");
+    browser.row_with("Ann Lee", "Admin").await;
     browser.is_sound().await;
 }
 

@@ -391,11 +391,17 @@ impl Browser {
 
     /// Everything written in the row of this name.
     pub async fn row(&self, name: &str) -> String {
+        self.row_with(name, "").await
+    }
+
+    /// What the row of this user reads, once this is in it.
+    pub async fn row_with(&self, name: &str, text: &str) -> String {
         let text = self
             .until(
-                &format!("a row {name:?}"),
-                "const found = row(arguments[0]); return found && plain(found.innerText)",
-                json!([name]),
+                &format!("a row {name:?} with {text:?}"),
+                "const found = row(arguments[0]); const read = found && plain(found.innerText); \
+                 return read && read.includes(arguments[1]) && read",
+                json!([name, text]),
             )
             .await;
         text.as_str().unwrap().to_owned()
