@@ -3,12 +3,9 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::keys::Key;
+use super::keys::{self, Key};
 use super::{Rows, Store};
 use crate::error::Failure;
 use crate::models::{PublicUser, Timestamp, User, UserId};
@@ -38,7 +35,7 @@ impl IdempotencyItem {
         let user_json = serde_json::to_string(&PublicUser::from(user))
             .map_err(|error| Failure::internal("keeping an answer", &error))?;
         Ok(Self {
-            fingerprint: fingerprint(asked),
+            fingerprint: keys::hash(asked),
             user_id: user.id.clone(),
             user: user_json,
             expires_at: now.plus(KEPT).unix_seconds(),
@@ -52,10 +49,6 @@ impl IdempotencyItem {
     pub fn user(&self) -> Result<serde_json::Value, Failure> {
         serde_json::from_str(&self.user).map_err(|error| Failure::internal("reading a kept answer", &error))
     }
-}
-
-fn fingerprint(asked: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(asked.as_bytes()))
 }
 
 impl Store {
@@ -73,7 +66,7 @@ impl Store {
     ) -> Result<Option<IdempotencyItem>, Failure> {
         let first = rows.get(key)?.filter(|first| first.expires_at > now.unix_seconds());
         let Some(first) = first else { return Ok(None) };
-        if first.fingerprint != fingerprint(asked) || !self.had_password(&first.user_id, password).await? {
+        if first.fingerprint != keys::hash(asked) || !self.had_password(&first.user_id, password).await? {
             return Err(Failure::IdempotencyKeyReused);
         }
         Ok(Some(first))

@@ -156,6 +156,6 @@ pub(super) fn user_sort_key(user: &UserId) -> String {
 }
 
 /// SHA-256, 43 characters. Enough for random tokens; passwords are hashed elsewhere.
-fn hash(text: &str) -> String {
+pub(super) fn hash(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(text.as_bytes()))
 }
