@@ -6,7 +6,6 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Region, SharedCredentialsProvider, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 /// A variable that Lambda, or the template, should have set.
 #[derive(Debug, thiserror::Error)]
@@ -71,12 +70,12 @@ impl Config {
     }
 
     /// A DynamoDB client.
-    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+    pub(crate) fn dynamodb(&self, http_client: SharedHttpClient) -> aws_sdk_dynamodb::Client {
         let mut builder = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(self.credentials())
-            .http_client(http_client(self.dynamodb_endpoint.as_deref()))
+            .http_client(http_client)
             .retry_config(retries())
             .timeout_config(timeouts());
         builder.set_endpoint_url(self.dynamodb_endpoint.clone());
@@ -84,12 +83,12 @@ impl Config {
     }
 
     /// A Cognito client.
-    pub(crate) fn cognito(&self) -> aws_sdk_cognitoidentityprovider::Client {
+    pub(crate) fn cognito(&self, http_client: SharedHttpClient) -> aws_sdk_cognitoidentityprovider::Client {
         let mut builder = aws_sdk_cognitoidentityprovider::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(self.credentials())
-            .http_client(http_client(self.cognito_endpoint.as_deref()))
+            .http_client(http_client)
             .retry_config(retries())
             .timeout_config(timeouts());
         builder.set_endpoint_url(self.cognito_endpoint.clone());
@@ -111,7 +110,6 @@ impl Config {
 /// One try of a call may take 3 s, all of them 8 s: less than a function's time, so that it still answers itself.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(3))
         .operation_timeout(Duration::from_secs(8))
         .build()
@@ -119,14 +117,4 @@ fn timeouts() -> TimeoutConfig {
 
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50))
-}
-
-/// TLS, unless the endpoint says that there is none: root certificates cost more than all else at start.
-fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
-    let builder = aws_smithy_http_client::Builder::new();
-    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
-        builder.build_http()
-    } else {
-        builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-    }
 }

@@ -18,6 +18,7 @@ use aws_sdk_cognitoidentityprovider::Client as Cognito;
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Region};
 use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata as _;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, AuthFlowType};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use portal_tests::{Partner, secrets, stack};
 use serde_json::Value;
 
@@ -29,7 +30,9 @@ fn cognito() -> Cognito {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .endpoint_url(&ready.cognito_url)
-        .http_client(aws_smithy_http_client::Builder::new().build_http());
+        .http_client(
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
+        );
     Cognito::from_conf(config.build())
 }
 

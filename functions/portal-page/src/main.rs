@@ -1,6 +1,6 @@
 //! `GET /` and `GET /assets/{file+}`: the page on which people manage users, from the binary itself. It knows no person.
 
-use portal::Portal;
+use portal::Front;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 
@@ -42,7 +42,7 @@ const SECURITY: [(&str, &str); 7] = [
     ("x-content-type-options", "nosniff"),
 ];
 
-async fn portal_page(_: &Portal, request: Request) -> Result<Answer, Failure> {
+async fn portal_page(_: &Front, request: Request) -> Result<Answer, Failure> {
     let path = request.path_parameter("file");
     let (name, cache) = match path.as_deref() {
         None => (Some(PAGE), "no-cache"),

@@ -32,7 +32,7 @@ where
         let result = match Fields::from_value(payload) {
             Ok(fields) => {
                 let decided = decide(|_anew| Box::pin(action(portal, fields.clone(), context.request_id.clone())));
-                within(portal, context.deadline, decided).await
+                within(&portal.front, context.deadline, decided).await
             }
             Err(failure) => Err(failure),
         };

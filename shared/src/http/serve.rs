@@ -1,14 +1,16 @@
 //! Runs an action as a Lambda function behind the HTTP API.
 
+use std::future::ready;
+use std::pin::Pin;
 use std::time::Duration;
 
-use lambda_http::{Body, RequestExt as _, Response, service_fn};
+use lambda_http::{Body, IntoResponse, RequestExt as _, Response, service_fn};
 
 use super::problem::Problem;
 use super::{Answer, Request};
-use crate::Portal;
 use crate::error::{Cause, Failure};
 use crate::telemetry;
+use crate::{Front, Portal};
 
 /// How often an action is decided anew when what it rested on moves.
 const DECISIONS: usize = 3;
@@ -16,24 +18,57 @@ const DECISIONS: usize = 3;
 /// Kept back from a function's time, to answer in.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(700);
 
+/// What an action can borrow: the portal, or its front alone, where a function then has nothing of AWS in it.
+pub trait Held: Sized + Send + Sync + 'static {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    fn from_environment() -> Result<Self, lambda_http::Error>;
+
+    /// Its front.
+    fn front(&self) -> &Front;
+}
+
+impl Held for Front {
+    fn from_environment() -> Result<Self, lambda_http::Error> {
+        Ok(Self::from_environment()?)
+    }
+
+    fn front(&self) -> &Front {
+        self
+    }
+}
+
+impl Held for Portal {
+    fn from_environment() -> Result<Self, lambda_http::Error> {
+        Self::from_environment()
+    }
+
+    fn front(&self) -> &Front {
+        &self.front
+    }
+}
+
 /// Serves requests with `action`, one at a time, until Lambda ends the process.
 ///
 /// # Errors
 /// When the environment lacks something, or the Lambda runtime is out of reach.
-pub async fn serve<F, A>(action: F) -> Result<(), lambda_http::Error>
+pub async fn serve<H, F, A>(action: F) -> Result<(), lambda_http::Error>
 where
-    F: Fn(&'static Portal, Request) -> A + Send + Sync,
+    H: Held,
+    F: Fn(&'static H, Request) -> A + Send + Sync,
     A: Future<Output = Result<Answer, Failure>> + Send,
 {
     telemetry::start();
     // Lives as long as the process, so that actions can borrow it.
-    let portal: &'static Portal = Box::leak(Box::new(Portal::from_environment()?));
+    let held: &'static H = Box::leak(Box::new(H::from_environment()?));
     let action = &action;
     lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
-        let Ok(request) = Request::new(request, portal.edge()) else { return past_the_edge() };
+        let Ok(request) = Request::new(request, held.front().edge()) else { return past_the_edge() };
         let id = request.id().to_owned();
-        let result = within(portal, deadline, decide(|anew| action(portal, request.decided(anew)))).await;
+        let result = within(held.front(), deadline, decide(|anew| action(held, request.decided(anew)))).await;
         respond(result, &id)
     }))
     .await
@@ -56,11 +91,11 @@ where
 /// Gives `work` until shortly before `deadline` (milliseconds since 1970). What was not committed by then never is, and
 /// what was committed is whole.
 pub(super) async fn within<T>(
-    portal: &Portal,
+    front: &Front,
     deadline: u64,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let now = u64::try_from(portal.now().unix_millis()).unwrap_or_default();
+    let now = u64::try_from(front.now().unix_millis()).unwrap_or_default();
     let time = Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(TIME_TO_ANSWER);
     match tokio::time::timeout(time, work).await {
         Ok(result) => result,
@@ -69,21 +104,31 @@ pub(super) async fn within<T>(
 }
 
 /// In the gateway's own shape: no action has seen the request.
-fn past_the_edge() -> Result<Response<Body>, lambda_http::Error> {
+fn past_the_edge() -> Result<Whole, lambda_http::Error> {
     tracing::info!(status = 403, "refused: it did not come through the edge");
     let answer = Response::builder().status(403).header("content-type", "application/json");
-    Ok(answer.body(Body::Text(r#"{"message":"Forbidden"}"#.to_owned()))?)
+    Ok(Whole(answer.body(Body::Text(r#"{"message":"Forbidden"}"#.to_owned()))?))
 }
 
-fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Response<Body>, lambda_http::Error> {
+/// A response that is whole. `lambda_http`'s own conversion would bring every character encoding there ever was, to
+/// turn bodies into text that are text already.
+struct Whole(Response<Body>);
+
+impl IntoResponse for Whole {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(ready(self.0))
+    }
+}
+
+fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Whole, lambda_http::Error> {
     match result {
         Ok(answer) => {
             tracing::info!(request_id, status = answer.status(), "answered");
-            Ok(answer.into_response()?)
+            Ok(Whole(answer.into_response()?))
         }
         Err(failure) => {
             let problem = log(failure, request_id);
-            Ok(problem.into_response()?)
+            Ok(Whole(problem.into_response()?))
         }
     }
 }
