@@ -1,5 +1,6 @@
 //! Sorted lists of a partner's users, by strongly consistent local indexes: they read their own writes.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -80,49 +81,13 @@ impl Store {
         loop {
             // One more than asked for tells whether there is a next page.
             let missing = limit.saturating_add(1).saturating_sub(found.len());
-            let (items, last) = self.query_users(partner, (sort, order), start, Some(missing)).await?;
+            let (items, last) = self.query_users(partner, (sort, order), start, missing).await?;
             for item in &items {
                 found.push((position(sort, item)?, row::<UserItem>(item)?.user));
             }
             start = last;
             if start.is_none() || found.len() > limit {
-                return Ok(page(found, limit, 0));
-            }
-        }
-    }
-
-    /// Up to `limit` of the users that `matches` accepts, after `after`. Reads every user of the partner, since all that
-    /// match are counted.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn find_users(
-        &self,
-        partner: &PartnerId,
-        (sort, order): (Sort, Order),
-        after: Option<&Position>,
-        limit: usize,
-        matches: impl Fn(&User) -> bool,
-    ) -> Result<Page, StoreError> {
-        let mut found: Vec<(Position, User)> = Vec::new();
-        let mut matching = 0;
-        let mut start = None;
-        loop {
-            let (items, last) = self.query_users(partner, (sort, order), start, None).await?;
-            for item in &items {
-                let user = row::<UserItem>(item)?.user;
-                if !matches(&user) {
-                    continue;
-                }
-                matching += 1;
-                let position = position(sort, item)?;
-                if found.len() <= limit && after.is_none_or(|after| position.comes_after(after, order)) {
-                    found.push((position, user));
-                }
-            }
-            start = last;
-            if start.is_none() {
-                return Ok(page(found, limit, matching));
+                return Ok(page(found, limit));
             }
         }
     }
@@ -132,7 +97,7 @@ impl Store {
         partner: &PartnerId,
         (sort, order): (Sort, Order),
         start: Option<Item>,
-        limit: Option<usize>,
+        limit: usize,
     ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
         let query = self
             .client
@@ -141,7 +106,7 @@ impl Store {
             .consistent_read(true)
             .expression_attribute_values(":pk", AttributeValue::S(partition(partner)))
             .scan_index_forward(order == Order::Ascending)
-            .set_limit(limit.and_then(|limit| i32::try_from(limit).ok()))
+            .set_limit(i32::try_from(limit).ok())
             .set_exclusive_start_key(start);
         let query = match sort.index() {
             Some((index, _)) => query.index_name(index).key_condition_expression("pk = :pk"),
@@ -175,20 +140,21 @@ impl Store {
 
 impl Position {
     /// Keys of an index end in the user's id, or are unique as emails are: no two positions are equal.
-    fn comes_after(&self, other: &Self, order: Order) -> bool {
+    pub(super) fn compare(&self, other: &Self, order: Order) -> Ordering {
+        let ascending = (&self.key, &self.sk).cmp(&(&other.key, &other.sk));
         match order {
-            Order::Ascending => (&self.key, &self.sk) > (&other.key, &other.sk),
-            Order::Descending => (&self.key, &self.sk) < (&other.key, &other.sk),
+            Order::Ascending => ascending,
+            Order::Descending => ascending.reverse(),
         }
     }
 }
 
-fn page(found: Vec<(Position, User)>, limit: usize, matching: usize) -> Page {
+fn page(found: Vec<(Position, User)>, limit: usize) -> Page {
     let is_more = found.len() > limit;
     let (mut positions, mut users): (Vec<Position>, Vec<User>) = found.into_iter().unzip();
     positions.truncate(limit);
     users.truncate(limit);
-    Page { users, next: positions.pop().filter(|_| is_more), matching }
+    Page { users, next: positions.pop().filter(|_| is_more), matching: 0 }
 }
 
 fn position(sort: Sort, item: &Item) -> Result<Position, StoreError> {

@@ -1,0 +1,133 @@
+//! Searches. All that match are counted, so every user of the partner is read: from an index that holds no more of a user
+//! than a search needs, a fifth of the whole. What is on the page is then read whole.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::items::{Searched, name_key};
+use super::keys::{Key, partition};
+use super::listing::{Order, Page, Position, Sort};
+use super::read::{Item, string};
+use super::{Store, StoreError, Table};
+use crate::models::{PartnerId, Role, Status, User, UserId};
+
+/// The most items that one read takes.
+const BATCH: usize = 100;
+
+/// What a user is found by.
+#[derive(Debug)]
+pub struct Findable {
+    id: UserId,
+    /// Name and email, folded.
+    pub text: Searched,
+    /// The role.
+    pub role: Role,
+    /// The status.
+    pub status: Status,
+}
+
+impl Store {
+    /// Up to `limit` of the users that `matches` accepts, after `after`; of `role` alone where there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_users(
+        &self,
+        partner: &PartnerId,
+        (sort, order): (Sort, Order),
+        after: Option<&Position>,
+        limit: usize,
+        role: Option<Role>,
+        matches: impl Fn(&Findable) -> bool,
+    ) -> Result<Page, StoreError> {
+        let mut found: Vec<(Position, UserId)> = Vec::new();
+        let mut start = None;
+        loop {
+            let (items, last) = self.query_findable(partner, sort, role, start).await?;
+            for item in &items {
+                let user = findable(item)?;
+                if matches(&user) {
+                    found.push((position(sort, item, &user)?, user.id));
+                }
+            }
+            start = last;
+            if start.is_none() {
+                break;
+            }
+        }
+        let matching = found.len();
+        found.sort_unstable_by(|(one, _), (other, _)| one.compare(other, order));
+        if let Some(after) = after {
+            found.retain(|(position, _)| position.compare(after, order).is_gt());
+        }
+        let is_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().map(|(position, _)| position.clone()).filter(|_| is_more);
+        let ids: Vec<UserId> = found.into_iter().map(|(_, id)| id).collect();
+        Ok(Page { users: self.users(partner, &ids).await?, next, matching })
+    }
+
+    /// These users, in this order, without those who are gone.
+    async fn users(&self, partner: &PartnerId, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        let mut users = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(BATCH) {
+            let keys: Vec<_> = ids.iter().map(|id| Key::user(partner, id)).collect();
+            let rows = self.read(&keys.iter().map(Key::place).collect::<Vec<_>>()).await?;
+            for key in &keys {
+                users.extend(rows.get(key)?.map(|item| item.user));
+            }
+        }
+        Ok(users)
+    }
+
+    async fn query_findable(
+        &self,
+        partner: &PartnerId,
+        sort: Sort,
+        role: Option<Role>,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(self.name_of(Table::Users)?)
+            .consistent_read(true)
+            .expression_attribute_values(":pk", AttributeValue::S(partition(partner)))
+            .set_exclusive_start_key(start);
+        let query = match (sort, role) {
+            // Only its own index knows when somebody signed in: were it in the other, each sign-in would be written there too.
+            (Sort::LastSignInAt, _) => query.index_name("by_last_sign_in").key_condition_expression("pk = :pk"),
+            (Sort::Name | Sort::Email | Sort::CreatedAt, None) => {
+                query.index_name("by_role").key_condition_expression("pk = :pk")
+            }
+            (Sort::Name | Sort::Email | Sort::CreatedAt, Some(role)) => query
+                .index_name("by_role")
+                .key_condition_expression("pk = :pk AND #role = :role")
+                .expression_attribute_names("#role", "role")
+                .expression_attribute_values(":role", AttributeValue::S(role.as_str().to_owned())),
+        };
+        let answer = query.send().await.map_err(|error| StoreError::from_sdk("Query", &error))?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.filter(|key| !key.is_empty())))
+    }
+}
+
+fn findable(item: &Item) -> Result<Findable, StoreError> {
+    let wrong = || StoreError::Refused("a user who cannot be searched".to_owned());
+    let sk = string(item, "sk")?;
+    Ok(Findable {
+        id: sk.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok()).ok_or_else(wrong)?,
+        text: Searched::read(&string(item, "search_text")?).ok_or_else(wrong)?,
+        role: Role::parse(&string(item, "role")?).map_err(|_| wrong())?,
+        status: Status::parse(&string(item, "status")?).map_err(|_| wrong())?,
+    })
+}
+
+/// As in the list that is not filtered.
+fn position(sort: Sort, item: &Item, user: &Findable) -> Result<Position, StoreError> {
+    let key = match sort {
+        Sort::Name => Some(name_key(&user.text, &user.id)),
+        Sort::Email => Some(user.text.email.clone()),
+        Sort::LastSignInAt => Some(string(item, "last_sign_in_key")?),
+        Sort::CreatedAt => None,
+    };
+    Ok(Position { sk: string(item, "sk")?, key })
+}
