@@ -26,6 +26,8 @@ pub enum Failure {
     InitialPasswordExpired,
     /// No such user in this partner.
     NotFound,
+    /// The user has no such session.
+    NoSuchSession,
     /// The partner has a user with this email already.
     EmailTaken,
     /// What the decision rested on moved while it was carried out: decide anew.

@@ -1,8 +1,10 @@
-//! What every function of the partner portal shares. Dependencies point downward only: functions → `session`, `http` →
-//! `store`, `identity`, `passwords` → `policy` → `models`.
+//! What every function of the partner portal shares. Dependencies point downward only: functions → `actions` → `session`,
+//! `http` → `store`, `identity`, `passwords` → `policy` → `models`.
 
+pub mod actions;
 pub mod clock;
 pub mod config;
+mod connector;
 pub mod error;
 pub mod http;
 pub mod identity;
@@ -17,6 +19,7 @@ pub mod telemetry;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use clock::Clock;
 use config::Config;
 use error::Failure;
@@ -25,25 +28,30 @@ use identity::Identity;
 use models::Timestamp;
 use store::Store;
 
-/// What a function holds for the life of its process: clients are made once and borrowed.
-pub struct Portal {
+/// What a function holds for the life of its process, which needs nothing of AWS.
+pub struct Front {
     config: Config,
     edge: Edge,
     clock: Clock,
+}
+
+/// What a function holds for the life of its process: clients are made once and borrowed.
+pub struct Portal {
+    front: Front,
+    http_client: SharedHttpClient,
     store: Store,
     identity: OnceLock<Identity>,
 }
 
-impl Portal {
-    /// Reads the environment and makes the DynamoDB client.
+impl Front {
+    /// Reads the environment.
     ///
     /// # Errors
     /// Names the variable that is missing.
     pub fn from_environment() -> Result<Self, config::Missing> {
         let config = Config::from_environment()?;
-        let store = Store::new(&config);
         let edge = Edge::new(config.origin_secret_digests.as_deref());
-        Ok(Self { config, edge, clock: Clock::system(), store, identity: OnceLock::new() })
+        Ok(Self { config, edge, clock: Clock::system() })
     }
 
     /// What stands in front of the API, if anything does.
@@ -51,9 +59,27 @@ impl Portal {
         &self.edge
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl Portal {
+    /// Reads the environment and makes the DynamoDB client, while Lambda still starts the process: there it has a whole
+    /// processor, later the share that its memory buys.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn from_environment() -> Result<Self, http::Stopped> {
+        let front = Front::from_environment()?;
+        let http_client = connector::http_client()?;
+        let store = Store::new(&front.config, http_client.clone());
+        Ok(Self { front, http_client, store, identity: OnceLock::new() })
+    }
+
     /// The time of this moment.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.front.now()
     }
 
     /// How long a session lives when nobody ends it: as long as its refresh token.
@@ -61,7 +87,7 @@ impl Portal {
     /// # Errors
     /// [`Failure::Internal`] when the environment does not say it.
     pub fn session_lifetime(&self) -> Result<Duration, Failure> {
-        let days = self.config.refresh_token_days.ok_or_else(|| Failure::bug("REFRESH_TOKEN_DAYS is not set"))?;
+        let days = self.front.config.refresh_token_days.ok_or_else(|| Failure::bug("REFRESH_TOKEN_DAYS is not set"))?;
         Ok(Duration::from_hours(u64::from(days) * 24))
     }
 
@@ -78,7 +104,7 @@ impl Portal {
         if let Some(identity) = self.identity.get() {
             return Ok(identity);
         }
-        let identity = Identity::new(&self.config)?;
+        let identity = Identity::new(&self.front.config, self.http_client.clone())?;
         Ok(self.identity.get_or_init(|| identity))
     }
 }

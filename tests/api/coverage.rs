@@ -27,8 +27,11 @@ const MISSING: Says = (403, "missing_permission");
 const PROTECTED: Says = (403, "primary_admin_protected");
 const NOT_FOUND: Says = (404, "not_found");
 
-/// Every route that asks who is calling. One without `{user_id}` answers the same whoever the path does not name.
-const PROTECTED_ROUTES: [Row; 10] = [
+/// A session that nobody has: who may not end it is not told so.
+const NO_SESSION: &str = "0b2c4f7e-0000-4000-8000-000000000000";
+
+/// Every route that asks who is calling. One without `{user_id}`, in its path or body, answers the same whoever it does not name.
+const PROTECTED_ROUTES: [Row; 15] = [
     Row {
         route: "DELETE /v1/sessions/current",
         body: || json!({}),
@@ -58,6 +61,13 @@ const PROTECTED_ROUTES: [Row; 10] = [
         foreign_user: (201, ""),
     },
     Row {
+        route: "GET /v1/audit-events",
+        body: || Value::Null,
+        too_little_permission: MISSING,
+        primary_admin_as_target: OK,
+        foreign_user: OK,
+    },
+    Row {
         route: "GET /v1/users/{user_id}",
         body: || Value::Null,
         too_little_permission: MISSING,
@@ -81,6 +91,34 @@ const PROTECTED_ROUTES: [Row; 10] = [
     Row {
         route: "PUT /v1/users/{user_id}/permissions",
         body: || json!({ "role": "viewer" }),
+        too_little_permission: MISSING,
+        primary_admin_as_target: PROTECTED,
+        foreign_user: NOT_FOUND,
+    },
+    Row {
+        route: "PUT /v1/users/{user_id}/status",
+        body: || json!({ "status": "suspended" }),
+        too_little_permission: MISSING,
+        primary_admin_as_target: PROTECTED,
+        foreign_user: NOT_FOUND,
+    },
+    Row {
+        route: "POST /v1/primary-admin",
+        body: || json!({ "user_id": "{user_id}", "current_password": secrets::password() }),
+        too_little_permission: PROTECTED,
+        primary_admin_as_target: PROTECTED,
+        foreign_user: NOT_FOUND,
+    },
+    Row {
+        route: "GET /v1/users/{user_id}/sessions",
+        body: || Value::Null,
+        too_little_permission: MISSING,
+        primary_admin_as_target: OK,
+        foreign_user: NOT_FOUND,
+    },
+    Row {
+        route: "DELETE /v1/users/{user_id}/sessions/{session_id}",
+        body: || Value::Null,
         too_little_permission: MISSING,
         primary_admin_as_target: PROTECTED,
         foreign_user: NOT_FOUND,
@@ -120,10 +158,11 @@ fn routes(public: bool) -> Vec<String> {
 impl Row {
     async fn send(&self, client: &Client, token: Option<&str>, target: &User) -> Answer {
         let (method, path) = self.route.split_once(' ').unwrap();
-        let mut call = client.call(method, &path.replace("{user_id}", &target.id));
+        let path = path.replace("{user_id}", &target.id).replace("{session_id}", NO_SESSION);
+        let mut call = client.call(method, &path);
         let body = (self.body)();
         if !body.is_null() {
-            call = call.json(&body);
+            call = call.body("application/json", body.to_string().replace("{user_id}", &target.id));
         }
         if let Some(token) = token {
             call = call.bearer(token);
@@ -210,7 +249,7 @@ async fn a_session_that_signed_out_does_nothing() {
 }
 
 #[tokio::test]
-async fn too_little_permission_is_refused() {
+async fn too_little_permission_is_refused_and_every_change_that_is_tells_it() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).created().await;
     let weak = partner.owner().add("Wea", "Kly").role("viewer").permissions(&[]).created().await;
@@ -220,6 +259,10 @@ async fn too_little_permission_is_refused() {
         check(row.route, &row.as_actor(&weak, &ann).await, row.too_little_permission);
     }
     assert_eq!(partner.owner().see(&ann).await["version"], 1, "nothing changed");
+    let refused = PROTECTED_ROUTES.iter().filter(|row| row.too_little_permission.0 == 403);
+    let changes = refused.filter(|row| !row.route.starts_with("GET ")).count();
+    let told = partner.owner().get("/v1/audit-events?action=change.refused&limit=100").await.expect(200);
+    assert_eq!(told.json["items"].as_array().unwrap().len(), changes, "{told}");
 }
 
 #[tokio::test]

@@ -104,6 +104,7 @@ async fn a_stale_if_match_stops_every_change() {
     let changes = [
         owner.set_password(&ann, &secrets::password(), &json!({})),
         owner.set_permissions(&ann, &json!({ "role": "viewer" })),
+        owner.suspend(&ann),
         owner.force_logout(&ann),
         owner.remove(&ann),
     ];

@@ -1,7 +1,7 @@
 //! `GET /v1/users`.
 
 use futures::future::join_all;
-use portal_tests::{Actor, Partner, User, stack};
+use portal_tests::{Actor, Partner, User};
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
@@ -140,7 +140,7 @@ async fn a_search_finds_any_part_of_name_or_email_whatever_the_case_and_accents(
 async fn filters_narrow_the_list_and_its_total() {
     let partner = Partner::new().await;
     let users = seven(&partner).await;
-    portal_tests::rows::Rows::of(&stack().ready).suspend(&users[0]).await;
+    partner.owner().suspend(&users[0]).await.expect(200);
     let filters = [
         ("role=manager", vec!["Carl", "Ann"]),
         ("role=primary_admin", vec!["Olive"]),
@@ -153,6 +153,25 @@ async fn filters_narrow_the_list_and_its_total() {
         let list = partner.owner().get(&format!("/v1/users?{query}&limit=1")).await.expect(200);
         assert_eq!(list.json["total"], expected.len(), "{query}");
         assert_eq!(texts(&all(partner.owner(), &format!("{query}&limit=1")).await, "first_name"), expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_found_comes_in_the_order_of_the_whole_list_page_by_page() {
+    let partner = Partner::new().await;
+    let users = seven(&partner).await;
+    partner.owner().edit(&users[3], &json!({ "first_name": "Zed" })).await.expect(200);
+    partner.owner().set_permissions(&users[5], &json!({ "role": "manager" })).await.expect(200);
+    for sort in ["name", "email", "created_at", "last_sign_in_at"] {
+        for order in ["asc", "desc"] {
+            let sorted = format!("sort={sort}&order={order}");
+            let whole = all(partner.owner(), &sorted).await;
+            let found = all(partner.owner(), &format!("{sorted}&search=tests.example&limit=3")).await;
+            assert_eq!(found, whole, "everybody is found, by {sorted}");
+            let viewers: Vec<_> = whole.into_iter().filter(|user| user["role"] == "viewer").collect();
+            let found = all(partner.owner(), &format!("{sorted}&role=viewer&limit=1")).await;
+            assert_eq!(found, viewers, "viewers, by {sorted}");
+        }
     }
 }
 

@@ -271,6 +271,7 @@ async fn nothing_that_others_do_touches_the_primary_admin() {
     };
     let before = of_owner().await;
 
+    let session = owner.session_id().await;
     let attempts = admins.iter().flat_map(|admin| {
         [
             admin.edit(owner, &json!({ "first_name": "Eve" })),
@@ -278,6 +279,8 @@ async fn nothing_that_others_do_touches_the_primary_admin() {
             admin.set_password(owner, &secrets::password(), &json!({})),
             admin.set_permissions(owner, &json!({ "role": "viewer" })),
             admin.force_logout(owner),
+            admin.end_session(owner, &session),
+            admin.suspend(owner),
             admin.remove(owner),
         ]
     });
@@ -303,11 +306,12 @@ async fn twenty_changes_at_once_by_one_admin_on_different_users_all_count() {
     let admin = partner.new_user("admin").await;
     let users = join_all((0..20).map(|_| admin.add("Ann", "Lee").role("viewer").created())).await;
     let (first_name, manager) = (json!({ "first_name": "Anna" }), json!({ "role": "manager" }));
-    let rounds: [(&str, &OnUser<'_>, u16); 5] = [
+    let rounds: [(&str, &OnUser<'_>, u16); 6] = [
         ("edit", &|index| admin.edit(&users[index], &first_name), 200),
         ("permissions", &|index| admin.set_permissions(&users[index], &manager), 200),
         ("password", &|index| admin.set_password(&users[index], &secrets::password(), &json!({})), 204),
         ("force logout", &|index| admin.force_logout(&users[index]), 200),
+        ("suspension", &|index| admin.suspend(&users[index]), 200),
         ("removal", &|index| admin.remove(&users[index]), 204),
     ];
     for (change, call, expected) in rounds {

@@ -237,18 +237,6 @@ async fn an_initial_password_that_was_not_used_in_time_signs_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_suspended_user_neither_signs_in_nor_stays_signed_in() {
-    let partner = Partner::new().await;
-    let ann = partner.new_user("admin").await;
-    Rows::of(&stack().ready).suspend(&ann).await;
-
-    ann.is_signed_out().await;
-    ann.cannot_refresh().await;
-    Client::new().sign_in(&ann.email, &ann.password).await.problem(401, "unauthenticated");
-    assert_eq!(partner.owner().see(&ann).await["status"], "suspended");
-}
-
-#[tokio::test]
 async fn a_removed_user_cannot_sign_in() {
     let partner = Partner::new().await;
     let ann: User = partner.owner().add("Ann", "Lee").created().await;

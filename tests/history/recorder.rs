@@ -16,6 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
 
 use crate::random::Random;
+use crate::tables::REFUSED;
 
 /// A transaction that changes a user or a session.
 #[derive(Debug, Clone)]
@@ -184,7 +185,7 @@ impl Taken {
     }
 }
 
-/// `None`: it has no audit event, and so changes nothing that counts here.
+/// `None`: it has no audit event, or one that tells of a refusal, and so changes nothing that counts here.
 fn commit(request: &Value, after: Instant, before: Instant) -> Option<Commit> {
     let items = request["TransactItems"].as_array().unwrap();
     let in_table = |operation: &Value, table: &str| operation["TableName"].as_str().unwrap().contains(table);
@@ -194,7 +195,8 @@ fn commit(request: &Value, after: Instant, before: Instant) -> Option<Commit> {
     let session = |key: &Value| key["sk"]["S"].as_str().and_then(|key| key.strip_prefix("SESSION#")).map(str::to_owned);
     let text = |value: &Value| value["S"].as_str().unwrap().to_owned();
 
-    let mut events = puts("AuditTable").map(|put| &put["Item"]);
+    let is_change = |event: &&Value| event["action"].is_object() && event["action"]["S"] != REFUSED;
+    let mut events = puts("AuditTable").map(|put| &put["Item"]).filter(is_change);
     let event = events.next()?;
     assert!(events.next().is_none(), "a change has one event: {request}");
     let begun = puts("SessionsTable").filter_map(|put| {

@@ -10,6 +10,9 @@ use crate::model::{Person, State};
 /// The event of the partner's creation.
 const CREATIONS: usize = 1;
 
+/// An event that tells of no change.
+pub(crate) const REFUSED: &str = "change.refused";
+
 /// A partner's rows.
 pub(crate) struct Tables {
     /// The ids in the audit trail.
@@ -46,7 +49,8 @@ impl Tables {
             });
             tables.users.insert(id, Stored { email_names, sessions: sessions.collect(), row });
         }
-        tables.events = rows.audit(partner).await.iter().map(|row| text(row, "id").to_owned()).collect();
+        let changes = rows.audit(partner).await.into_iter().filter(|row| text(row, "action") != REFUSED);
+        tables.events = changes.map(|row| text(&row, "id").to_owned()).collect();
         tables
     }
 

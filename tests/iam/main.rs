@@ -136,6 +136,16 @@ async fn read(life: &Life<'_>) {
     }
 }
 
+/// Reads the history by each of its keys, and by what is no key.
+async fn read_history(life: &Life<'_>) {
+    let owner = life.owner();
+    let ann = life.viewer().await;
+    for filter in [String::new(), format!("?user_id={}", ann.id), format!("?actor_id={}&action=user.added", owner.id)] {
+        let answer = owner.get(&format!("/v1/audit-events{filter}")).await.expect(200);
+        assert_ne!(answer.json["items"], json!([]), "{answer}");
+    }
+}
+
 /// Changes a user, and oneself.
 async fn edit(life: &Life<'_>) {
     let owner = life.owner();
@@ -160,13 +170,35 @@ async fn set_passwords(life: &Life<'_>) {
 /// Ends users' sessions while Cognito works.
 async fn end(life: &Life<'_>) {
     let rows = Rows::of(life.ready());
-    let (ann, bob) = (life.viewer().await, life.viewer().await);
+    let (ann, bob, cat) = (life.viewer().await, life.viewer().await, life.viewer().await);
     life.owner().force_logout(&ann).await.expect(200);
     life.owner().remove(&bob).await.expect(204);
+    life.owner().suspend(&cat).await.expect(200);
+    life.owner().reactivate(&cat).await.expect(200);
     let other = Partner::of(life.ready()).await;
     User::recovered(life.ready(), &other.id, None).await;
-    for user in [&*ann, &*bob, &**other.owner()] {
+    for user in [&*ann, &*bob, &*cat, &**other.owner()] {
         assert!(rows.cognito_users(user).await.is_empty(), "the Cognito user of the ended generation goes at once");
+    }
+}
+
+/// Hands the portal over: with a wrong password, and with the right one.
+async fn hand_over(life: &Life<'_>) {
+    let partner = Partner::of(life.ready()).await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    let wrong = json!({ "user_id": ann.id, "current_password": secrets::password() });
+    owner.post("/v1/primary-admin", &wrong).await.problem(422, "validation_failed");
+    owner.hand_over(&ann).await.expect(200);
+}
+
+/// Lists a user's sessions, and ends another's, another one of one's own, and the one that asks.
+async fn end_sessions(life: &Life<'_>) {
+    let (ann, bob) = (life.viewer().await, life.viewer().await);
+    let elsewhere = ann.elsewhere().await;
+    life.owner().end_session(&bob, &bob.session_id().await).await.expect(204);
+    for session in [elsewhere, ann.clone()] {
+        ann.end_session(&ann, &session.session_id().await).await.expect(204);
+        session.is_signed_out().await;
     }
 }
 
@@ -204,9 +236,12 @@ async fn live(stack: &FaultyStack) {
     answer_challenge(&life).await;
     refresh_and_sign_out(&life).await;
     read(&life).await;
+    read_history(&life).await;
     edit(&life).await;
     set_passwords(&life).await;
     end(&life).await;
+    end_sessions(&life).await;
+    hand_over(&life).await;
     repair(&life).await;
     end_all(&life).await;
 }

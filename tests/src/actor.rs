@@ -128,6 +128,44 @@ impl Actor {
         self.put(&format!("{}/permissions", user.path()), body)
     }
 
+    /// Tries to set a user's status.
+    pub fn set_status(&self, user: &User, body: &Value) -> Call {
+        self.put(&format!("{}/status", user.path()), body)
+    }
+
+    /// Tries to suspend a user.
+    pub fn suspend(&self, user: &User) -> Call {
+        self.set_status(user, &json!({ "status": "suspended" }))
+    }
+
+    /// Tries to let a suspended user in again.
+    pub fn reactivate(&self, user: &User) -> Call {
+        self.set_status(user, &json!({ "status": "active" }))
+    }
+
+    /// Tries to see where a user is signed in.
+    pub fn sessions(&self, user: &User) -> Call {
+        self.get(&format!("{}/sessions", user.path()))
+    }
+
+    /// The name of this actor's session.
+    pub async fn session_id(&self) -> String {
+        let answer = self.sessions(self).await.expect(200);
+        let items = answer.json["items"].as_array().unwrap();
+        let current = items.iter().find(|item| item["is_current"] == true).unwrap_or_else(|| panic!("{answer}"));
+        current["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Tries to end one session of a user.
+    pub fn end_session(&self, user: &User, session_id: &str) -> Call {
+        self.delete(&format!("{}/sessions/{session_id}", user.path()))
+    }
+
+    /// Tries to make another the primary admin.
+    pub fn hand_over(&self, to: &User) -> Call {
+        self.post("/v1/primary-admin", &json!({ "user_id": to.id, "current_password": self.password }))
+    }
+
     /// Tries to end a user's sessions.
     pub fn force_logout(&self, user: &User) -> Call {
         self.call("POST", &format!("{}/force-logout", user.path()))

@@ -12,6 +12,8 @@ use crate::{Actor, Answer, Ready, User, secrets, stack};
 /// An HTTP client that nobody signed in with.
 #[derive(Debug, Clone)]
 pub struct Client {
+    /// From where it calls.
+    pub address: String,
     http: reqwest::Client,
     pub(crate) ready: Ready,
 }
@@ -29,7 +31,7 @@ impl Client {
         let [_, high, middle, low] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let address = IpAddr::V4(Ipv4Addr::new(127, high + 1, middle, low));
         let http = reqwest::Client::builder().local_address(address).build().unwrap();
-        Self { http, ready: ready.clone() }
+        Self { address: address.to_string(), http, ready: ready.clone() }
     }
 
     /// A call, sent when it is awaited.

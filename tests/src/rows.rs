@@ -6,9 +6,11 @@ use std::collections::HashMap;
 use aws_credential_types::Credentials;
 use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, AuthenticationResultType, UserType};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Get, PutRequest, TransactGetItem, WriteRequest};
 use aws_smithy_http_client::Builder;
+use serde_json::Value;
 
+use crate::faults::Seen;
 use crate::{Ready, User};
 
 /// A row.
@@ -76,6 +78,50 @@ impl Rows {
         self.all("AuditTable", &format!("PARTNER#{partner_id}")).await
     }
 
+    /// Puts this many events of one action into the partner's audit trail, as old as the year 2020, a second apart. In all
+    /// else they are like the partner's latest event.
+    pub async fn put_events(&self, partner_id: &str, action: &str, count: usize) {
+        const BEGINNING: usize = 1_577_836_800_000;
+        let like = self.audit(partner_id).await.pop().unwrap();
+        let event = |number: usize| {
+            let (hours, minutes, seconds) = (number / 3_600, number / 60 % 60, number % 60);
+            let at = format!("2020-01-{:02}T{:02}:{minutes:02}:{seconds:02}.000Z", 1 + hours / 24, hours % 24);
+            let id = format!("evt_{:012x}70008{number:015x}", BEGINNING + 1_000 * number);
+            let mut row = like.clone();
+            for (name, value) in [("sk", id.as_str()), ("id", &id), ("at", &at), ("action", action)] {
+                row.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+            }
+            let put = PutRequest::builder().set_item(Some(row)).build().unwrap();
+            WriteRequest::builder().put_request(put).build()
+        };
+        let events: Vec<WriteRequest> = (0..count).map(event).collect();
+        for events in events.chunks(25) {
+            let write = self.dynamodb.batch_write_item().request_items(self.table("AuditTable"), events.to_vec());
+            let answer = write.send().await.unwrap();
+            assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty), "every event is put");
+        }
+    }
+
+    /// How many items DynamoDB goes over for a query, or how many keys a batch asks for.
+    pub async fn examined(&self, call: &Seen) -> u64 {
+        // Of a signature the form is enough.
+        const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=tests/20260101/us-east-1/dynamodb/aws4_request, \
+                                 SignedHeaders=host;x-amz-date, Signature=none";
+        if call.operation != "Query" {
+            let tables = call.body["RequestItems"].as_object().unwrap();
+            return tables.values().map(|request| request["Keys"].as_array().unwrap().len() as u64).sum();
+        }
+        // The very call once more.
+        let request = reqwest::Client::new().post(&self.ready.dynamodb_url).body(call.body.to_string());
+        let request = request
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", "DynamoDB_20120810.Query")
+            .header("x-amz-date", "20260101T000000Z")
+            .header("authorization", SIGNATURE);
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        answer["ScannedCount"].as_u64().unwrap_or_else(|| panic!("{answer}"))
+    }
+
     /// The marks of the user's ended generations that repair still has to look at.
     pub async fn marks(&self, user: &User) -> Vec<Row> {
         let mut rows = self.all("UsersTable", &format!("PARTNER#{}", user.partner_id)).await;
@@ -94,12 +140,39 @@ impl Rows {
         self.all("SessionsTable", &format!("USER#{}", user.id)).await
     }
 
+    /// Lets every session of a user be over by itself, with the rows still there: `DynamoDB` takes them away late.
+    pub async fn expire_sessions(&self, user: &User) {
+        for mut row in self.sessions(user).await {
+            row.insert("expires_at".to_owned(), AttributeValue::N("1".to_owned()));
+            let put = self.dynamodb.put_item().table_name(self.table("SessionsTable"));
+            put.set_item(Some(row)).send().await.unwrap();
+        }
+    }
+
     /// The user's own row.
     pub async fn user(&self, user: &User) -> Row {
         let mut rows = self.all("UsersTable", &format!("PARTNER#{}", user.partner_id)).await;
         let key = AttributeValue::S(format!("USER#{}", user.id));
         rows.retain(|row| row["sk"] == key);
         rows.remove(0)
+    }
+
+    /// The primary admin as the partner's own row has it, and who of these users has the role, as of one instant.
+    pub async fn primary_admins(&self, users: &[&User]) -> (String, Vec<String>) {
+        let key = |sk: String| {
+            let pk = AttributeValue::S(format!("PARTNER#{}", users[0].partner_id));
+            HashMap::from([("pk".to_owned(), pk), ("sk".to_owned(), AttributeValue::S(sk))])
+        };
+        let keys = ["PARTNER".to_owned()].into_iter().chain(users.iter().map(|user| format!("USER#{}", user.id)));
+        let gets = keys.map(|sk| {
+            let get = Get::builder().table_name(self.table("UsersTable")).set_key(Some(key(sk))).build().unwrap();
+            TransactGetItem::builder().get(get).build()
+        });
+        let answer = self.dynamodb.transact_get_items().set_transact_items(Some(gets.collect())).send().await.unwrap();
+        let mut rows = answer.responses.unwrap().into_iter().map(|found| found.item.unwrap());
+        let named = rows.next().unwrap()["primary_admin_id"].as_s().unwrap().clone();
+        let primary = rows.filter(|row| row["role"].as_s().unwrap() == "primary_admin");
+        (named, primary.map(|row| row["id"].as_s().unwrap().clone()).collect())
     }
 
     /// Puts a copy of a user's row, as a restored table has it.
@@ -137,15 +210,6 @@ impl Rows {
             .send()
             .await
             .unwrap();
-    }
-
-    /// Suspends a user, which no action does yet.
-    pub async fn suspend(&self, user: &User) {
-        let key = HashMap::from([
-            ("pk".to_owned(), AttributeValue::S(format!("PARTNER#{}", user.partner_id))),
-            ("sk".to_owned(), AttributeValue::S(format!("USER#{}", user.id))),
-        ]);
-        self.set_text("UsersTable", key, "status", "suspended").await;
     }
 
     /// Makes this the time when the user last signed in.

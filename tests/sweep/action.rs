@@ -15,15 +15,19 @@ pub(crate) enum Action {
     SetPassword,
     OwnPassword,
     SetPermissions,
+    Suspend,
+    Reactivate,
+    EndSession,
     ForceLogout,
     Remove,
+    HandOver,
     CreatePartner,
     CreatePartnerWithKey,
     Recover,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::SignInFirst,
         Self::SignInAgain,
         Self::AnswerChallenge,
@@ -36,8 +40,12 @@ impl Action {
         Self::SetPassword,
         Self::OwnPassword,
         Self::SetPermissions,
+        Self::Suspend,
+        Self::Reactivate,
+        Self::EndSession,
         Self::ForceLogout,
         Self::Remove,
+        Self::HandOver,
         Self::CreatePartner,
         Self::CreatePartnerWithKey,
         Self::Recover,
@@ -57,8 +65,12 @@ impl Action {
             Self::SetPassword => "set password",
             Self::OwnPassword => "own password",
             Self::SetPermissions => "set permissions",
+            Self::Suspend => "suspend",
+            Self::Reactivate => "reactivate",
+            Self::EndSession => "end session",
             Self::ForceLogout => "force logout",
             Self::Remove => "remove",
+            Self::HandOver => "hand over",
             Self::CreatePartner => "create partner",
             Self::CreatePartnerWithKey => "create partner, with a key",
             Self::Recover => "recover primary admin",
@@ -76,8 +88,11 @@ impl Action {
             Self::EditName | Self::EditEmail => "edit-user",
             Self::SetPassword | Self::OwnPassword => "set-password",
             Self::SetPermissions => "set-permissions",
+            Self::Suspend | Self::Reactivate => "set-status",
+            Self::EndSession => "end-session",
             Self::ForceLogout => "force-logout",
             Self::Remove => "remove-user",
+            Self::HandOver => "hand-over",
             Self::CreatePartner | Self::CreatePartnerWithKey => "create-partner",
             Self::Recover => "recover-primary-admin",
         }
@@ -89,13 +104,16 @@ impl Action {
             Self::SignInFirst | Self::SignInAgain => Some("session.started"),
             Self::AnswerChallenge | Self::OwnPassword => Some("password.changed"),
             Self::Refresh => None,
-            Self::SignOut => Some("session.ended"),
+            Self::SignOut | Self::EndSession => Some("session.ended"),
             Self::Add | Self::AddWithKey => Some("user.added"),
             Self::EditName | Self::EditEmail => Some("user.edited"),
             Self::SetPassword => Some("password.set"),
             Self::SetPermissions => Some("permissions.set"),
+            Self::Suspend => Some("user.suspended"),
+            Self::Reactivate => Some("user.reactivated"),
             Self::ForceLogout => Some("logout.forced"),
             Self::Remove => Some("user.removed"),
+            Self::HandOver => Some("primary_admin.handed_over"),
             Self::CreatePartner | Self::CreatePartnerWithKey => Some("partner.created"),
             Self::Recover => Some("primary_admin.recovered"),
         }
@@ -108,11 +126,15 @@ impl Action {
 
     /// It is done to another user.
     pub(crate) fn has_target(self) -> bool {
-        self.needs_target_session() || matches!(self, Self::EditName | Self::EditEmail | Self::SetPermissions)
+        self.needs_target_session()
+            || matches!(
+                self,
+                Self::EditName | Self::EditEmail | Self::SetPermissions | Self::Reactivate | Self::HandOver
+            )
     }
 
-    /// It ends the sessions of another user.
+    /// It ends a session of another user, or all of them.
     pub(crate) fn needs_target_session(self) -> bool {
-        matches!(self, Self::SetPassword | Self::ForceLogout | Self::Remove)
+        matches!(self, Self::SetPassword | Self::Suspend | Self::EndSession | Self::ForceLogout | Self::Remove)
     }
 }

@@ -23,7 +23,9 @@ struct Request {
 
 /// One request to every route that reaches a table, in an order in which all of them work.
 async fn requests(owner: &Actor) -> Vec<Request> {
-    let target = owner.add("Tara", "Target").created().await;
+    let target = owner.add("Tara", "Target").signed_in().await;
+    let session_id = target.session_id().await;
+    let next = owner.add("Nora", "Next").created().await;
     let new = json!({
         "first_name": "Nina",
         "last_name": "New",
@@ -37,11 +39,14 @@ async fn requests(owner: &Actor) -> Vec<Request> {
         request("GET /v1/me", owner.get("/v1/me"), 200, false),
         request("GET /v1/users", owner.get("/v1/users"), 200, false),
         request("GET /v1/users/{user_id}", owner.get(&target.path()), 200, false),
+        request("GET /v1/users/{user_id}/sessions", owner.sessions(&target), 200, false),
+        request("GET /v1/audit-events", owner.get("/v1/audit-events"), 200, false),
         request("POST /v1/sessions", client.sign_in_at(&owner.partner_id, &owner.email, &owner.password), 200, true),
         request("POST /v1/sessions/challenge", client.answer_challenge(&challenge, &secrets::password()), 401, false),
         request("POST /v1/sessions/refresh", client.refresh(&owner.refresh_token), 200, false),
         request("DELETE /v1/sessions/current", owner.elsewhere().await.sign_out(), 204, true),
         request("POST /v1/users", owner.post("/v1/users", &new), 201, true),
+        request("DELETE /v1/users/{user_id}/sessions/{session_id}", owner.end_session(&target, &session_id), 204, true),
         request("PATCH /v1/users/{user_id}", owner.edit(&target, &json!({ "first_name": "Zora" })), 200, true),
         request(
             "PUT /v1/users/{user_id}/password",
@@ -55,8 +60,11 @@ async fn requests(owner: &Actor) -> Vec<Request> {
             200,
             true,
         ),
+        request("PUT /v1/users/{user_id}/status", owner.suspend(&target), 200, true),
         request("POST /v1/users/{user_id}/force-logout", owner.force_logout(&target), 200, true),
         request("DELETE /v1/users/{user_id}", owner.remove(&target), 204, true),
+        // The last, since it leaves the owner an admin.
+        request("POST /v1/primary-admin", owner.hand_over(&next), 200, true),
     ];
     let reach_a_table =
         functions().into_iter().filter(|function| function.environment.contains(&"USERS_TABLE".to_owned()));
@@ -219,6 +227,41 @@ async fn a_change_that_meets_others_all_the_time_is_unavailable_in_time() {
 }
 
 #[tokio::test]
+async fn what_is_refused_is_refused_whether_or_not_it_can_be_told() {
+    let partner = Partner::of(&faulty().ready).await;
+    let viewer = partner.new_user("viewer").await;
+    let owner: &User = partner.owner();
+    let change = json!({ "first_name": "Eve" });
+    let fates: [fn(&Seen) -> Verdict; 5] = [
+        |_| Verdict::BreakOff,
+        |seen| Verdict::fault(seen.service),
+        |seen| Verdict::throttled(seen.service),
+        |seen| Verdict::refused(seen.service),
+        Verdict::conflict,
+    ];
+    for fate in fates {
+        let tries = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&tries);
+        let answer = with(viewer.edit(owner, &change), move |seen, moment| {
+            let is_told = seen.operation == "TransactWriteItems" && moment == Moment::Before;
+            counted.fetch_add(usize::from(is_told), Ordering::Relaxed);
+            async move { if is_told { fate(&seen) } else { Verdict::GoOn } }
+        })
+        .await;
+        answer.problem(403, "primary_admin_protected");
+        assert_ne!(tries.load(Ordering::Relaxed), 0, "it was tried");
+    }
+    let told = owner_history(partner.owner()).await;
+    assert!(!told.contains("change.refused"), "{told}");
+    viewer.edit(owner, &change).await.problem(403, "primary_admin_protected");
+    assert!(owner_history(partner.owner()).await.contains("change.refused"), "nothing half-told stands in its way");
+}
+
+async fn owner_history(owner: &Actor) -> String {
+    owner.get("/v1/audit-events").await.expect(200).text
+}
+
+#[tokio::test]
 async fn twenty_changes_of_one_admin_at_once_all_succeed() {
     let partner = Partner::of(&faulty().ready).await;
     let owner = partner.owner();
@@ -370,6 +413,9 @@ async fn without_cognito_whatever_ends_sessions_succeeds() {
     let (owner, ann) = (partner.owner(), partner.new_user("viewer").await);
     with_each(owner.set_password(&ann, &secrets::password(), &json!({})), without_cognito).await.expect(204);
     ann.is_signed_out().await;
+    let bob = partner.new_user("viewer").await;
+    with_each(owner.suspend(&bob), without_cognito).await.expect(200);
+    bob.is_signed_out().await;
     with_each(owner.remove(&ann), without_cognito).await.expect(204);
     let elsewhere = owner.elsewhere().await;
     let body = json!({ "refresh_token": elsewhere.refresh_token });

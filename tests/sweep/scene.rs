@@ -20,6 +20,8 @@ pub(crate) struct Scene {
     /// Another user, where the action is about one.
     target: Option<User>,
     target_session: Option<Actor>,
+    /// The name of that session, where one is to end.
+    target_session_id: Option<String>,
     /// A challenge that waits to be answered.
     challenge: Option<String>,
     new_password: String,
@@ -70,8 +72,15 @@ impl Scene {
             _ => None,
         };
         let target = if action.has_target() { Some(sessions[0].add("Tara", "Target").created().await) } else { None };
+        if let (Action::Reactivate, Some(target)) = (action, &target) {
+            sessions[0].suspend(target).await.expect(200);
+        }
         let target_session = match &target {
             Some(target) if action.needs_target_session() => Some(Client::of(ready).signed_in(target).await),
+            _ => None,
+        };
+        let target_session_id = match &target_session {
+            Some(session) if action == Action::EndSession => Some(session.session_id().await),
             _ => None,
         };
         Self {
@@ -81,6 +90,7 @@ impl Scene {
             sessions,
             target,
             target_session,
+            target_session_id,
             challenge,
             new_password: secrets::password(),
             recovered_password: secrets::password(),
@@ -143,7 +153,11 @@ impl Scene {
             | Action::SetPassword
             | Action::OwnPassword
             | Action::SetPermissions
+            | Action::Suspend
+            | Action::Reactivate
+            | Action::EndSession
             | Action::ForceLogout
+            | Action::HandOver
             | Action::Remove => self.changes_a_user(trace).await,
         }
     }
@@ -162,6 +176,10 @@ impl Scene {
             Action::SetPassword => actor.set_password(user, &self.new_password, &json!({})),
             Action::OwnPassword => actor.set_own_password(&self.owner.password, &self.new_password),
             Action::SetPermissions => actor.set_permissions(user, &json!({ "role": "viewer" })),
+            Action::Suspend => actor.suspend(user),
+            Action::Reactivate => actor.reactivate(user),
+            Action::HandOver => actor.hand_over(user),
+            Action::EndSession => actor.end_session(user, self.target_session_id.as_ref().unwrap()),
             Action::ForceLogout => actor.force_logout(user),
             _ => actor.remove(user),
         };
@@ -204,8 +222,8 @@ impl Scene {
     pub(crate) async fn remove_target(&self) -> bool {
         let was_committed = self.is_committed().await;
         let status = self.sessions[0].remove(self.target.as_ref().unwrap()).await.status;
-        // The action may be the removal itself.
-        assert!(status == 204 || (status == 404 && was_committed), "removing the target: {status}");
+        // The action may be the removal itself, or have made the target the primary admin.
+        assert!(status == 204 || ([403, 404].contains(&status) && was_committed), "removing the target: {status}");
         was_committed
     }
 
@@ -267,6 +285,9 @@ impl Scene {
             Action::EditName => assert_eq!(text("first_name"), "Zora"),
             Action::EditEmail => assert_eq!(text("email_key"), self.new_email),
             Action::SetPermissions => assert_eq!(text("role"), "viewer"),
+            Action::HandOver => assert_eq!(text("role"), "primary_admin"),
+            Action::Suspend => assert_eq!(text("status"), "suspended"),
+            Action::Reactivate => assert_eq!(text("status"), "active"),
             Action::SignInFirst | Action::SignInAgain | Action::AnswerChallenge => {
                 assert!(row["last_sign_in_at"] != old_row["last_sign_in_at"], "a sign-in without its time");
             }
@@ -287,7 +308,7 @@ impl Scene {
         planned: &Planned,
         whole: &Whole,
     ) {
-        let is_recovered = planned.fault == Fault::OvertakenByRecovery;
+        let is_recovered = planned.fault == Fault::OvertakenByRecovery && !self.is_handed_over(is_committed);
         let (old, new) = (self.owner.password.as_str(), self.new_password.as_str());
         let owner = User { partner_id: partner.to_owned(), ..self.owner.clone() };
         match self.action {
@@ -338,15 +359,28 @@ impl Scene {
         self.check_added(is_committed, whole).await;
     }
 
+    /// Whether the target is the primary admin now: the one whom a recovery recovers, and nobody removes.
+    fn is_handed_over(&self, is_committed: bool) -> bool {
+        self.action == Action::HandOver && is_committed
+    }
+
     async fn check_target(&self, is_committed: bool, planned: &Planned) {
         let Some(target) = &self.target else { return };
-        let is_removed = planned.fault == Fault::OvertakenByRemoval || (self.action == Action::Remove && is_committed);
+        let is_handed_over = self.is_handed_over(is_committed);
+        let is_removed = (planned.fault == Fault::OvertakenByRemoval && !is_handed_over)
+            || (self.action == Action::Remove && is_committed);
         let is_edited = self.action == Action::EditEmail && is_committed;
         let present =
             User { email: if is_edited { self.new_email.clone() } else { target.email.clone() }, ..target.clone() };
         let (old, new) = (target.password.as_str(), self.new_password.as_str());
         match self.action {
             _ if is_removed => self.refused(&present, old).await,
+            _ if is_handed_over && planned.fault == Fault::OvertakenByRecovery => {
+                self.signs_in_with(&present, &self.recovered_password, true).await;
+                self.refused(&present, old).await;
+            }
+            Action::Suspend if is_committed => self.refused(&present, old).await,
+            Action::Reactivate if !is_committed => self.refused(&present, old).await,
             Action::SetPassword => {
                 let (right, wrong) = if is_committed { (new, old) } else { (old, new) };
                 self.signs_in_with(&present, right, is_committed).await;
@@ -358,8 +392,8 @@ impl Scene {
             self.refused(target, old).await;
         }
         if let Some(actor) = &self.target_session {
-            let ends = matches!(self.action, Action::SetPassword | Action::ForceLogout) && is_committed;
-            lives(actor, !ends && !is_removed).await;
+            // Whatever needs a session of the target ends it.
+            lives(actor, !is_committed && !is_removed).await;
         }
     }
 

@@ -6,10 +6,23 @@ use portal_tests::Ready;
 use portal_tests::rows::{Row, Rows};
 
 /// Events that are a new version of the user they are about.
-const MOVE_VERSION: [&str; 6] =
-    ["user.edited", "password.changed", "password.set", "permissions.set", "logout.forced", "primary_admin.recovered"];
+const MOVE_VERSION: [&str; 10] = [
+    "user.edited",
+    "password.changed",
+    "password.set",
+    "permissions.set",
+    "user.suspended",
+    "user.reactivated",
+    "logout.forced",
+    "primary_admin.recovered",
+    HANDED_OVER,
+    HANDED_OVER_BY,
+];
+/// Makes one the primary admin, and who was it an admin: that it changes both is read as two events.
+const HANDED_OVER: &str = "primary_admin.handed_over";
+const HANDED_OVER_BY: &str = "primary_admin.handed_over, by";
 /// Events that end all sessions of the user they are about.
-const MOVE_GENERATION: [&str; 3] = ["password.set", "logout.forced", "primary_admin.recovered"];
+const MOVE_GENERATION: [&str; 4] = ["password.set", "user.suspended", "logout.forced", "primary_admin.recovered"];
 
 /// A partner's id and a user's.
 type Who = (String, String);
@@ -53,9 +66,15 @@ impl Whole {
             whole.credentials.insert(after(&row, "pk", "USER#").unwrap(), row);
         }
         for row in rows.whole("AuditTable").await {
-            let target = row["target"].as_m().unwrap()["id"].as_s().unwrap().clone();
-            let partner = after(&row, "pk", "PARTNER#").unwrap();
-            whole.events.entry(partner).or_default().push((text(&row, "action"), target));
+            // Beside the events there is, for each that tells of a refusal, that it was told in this minute.
+            let Some(partner) = after(&row, "pk", "PARTNER#") else { continue };
+            // Who was refused to add a user did it to nobody.
+            let target = row["target"].as_m().map(|target| text(target, "id")).unwrap_or_default();
+            let events = whole.events.entry(partner).or_default();
+            if text(&row, "action") == HANDED_OVER {
+                events.push((HANDED_OVER_BY.to_owned(), text(row["actor"].as_m().unwrap(), "id")));
+            }
+            events.push((text(&row, "action"), target));
         }
         whole
     }

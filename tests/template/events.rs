@@ -50,12 +50,14 @@ async fn filled(action: &str, stack: &Stack, partner: &Partner) -> Value {
     for (name, value) in [
         ("email", session.email.as_str()),
         ("password", &session.password),
+        ("current_password", &session.password),
         ("partner_id", &partner.id),
         ("new_email", &email),
         ("access_token", &session.token),
         ("refresh_token", &session.refresh_token),
         ("username", claims["username"].as_str().unwrap()),
         ("origin_jti", claims["origin_jti"].as_str().unwrap()),
+        ("caller_id", &session.id),
         ("user_id", &ann.id),
         ("challenge", &challenge),
     ] {

@@ -103,6 +103,15 @@ fn every_function_has_an_alarm_for_its_crashes_and_one_for_its_throttles() {
 }
 
 #[test]
+fn no_alarm_adds_up_more_metrics_than_cloudwatch_lets_it() {
+    for (id, alarm) in of_type(&read("infra/alarms.yaml"), "AWS::CloudWatch::Alarm") {
+        let metrics = alarm["Properties"]["Metrics"].as_sequence().cloned().unwrap_or_default();
+        let read = metrics.iter().filter(|metric| metric["MetricStat"].is_mapping()).count();
+        assert!(read <= 10, "{id}: {read}");
+    }
+}
+
+#[test]
 fn every_alarm_tells_somebody_and_is_explained() {
     let alarms = read("infra/alarms.yaml");
     let guide = fs::read_to_string(workspace().join("infra/README.md")).unwrap();

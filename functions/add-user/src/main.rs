@@ -1,15 +1,16 @@
 //! `POST /v1/users`: adds a user, with admin-level access unless given less.
 
 use portal::Portal;
+use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::identity::machine_secret;
-use portal::models::{Profile, PublicUser, Role, User, UserId};
+use portal::models::{EventAction, Profile, PublicUser, Role, User, UserId};
 use portal::passwords::{Digests, Password};
-use portal::policy::{Wish, authorize};
+use portal::policy::Wish;
 use portal::random;
 use portal::session::Claims;
-use portal::store::{Actor, CredentialItem, Event, IdempotencyItem, Key};
+use portal::store::{CredentialItem, IdempotencyItem, Key};
 use serde::Serialize;
 use serde_json::json;
 
@@ -29,7 +30,8 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     let caller = claims.caller(&rows, now)?;
     key?;
     let (profile, password) = parse(&request)?;
-    authorize(&caller.user, &Wish::AddUser { role: profile.role, permissions: &profile.permissions })?;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    context.authorize(&Wish::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
     let asked = json!([profile, password.is_some()]).to_string();
     if let Some(kept) = &kept
         && let Some(first) = store.first_answer(&rows, kept, &asked, password.as_ref(), now).await?
@@ -50,8 +52,7 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     caller.vouch(&mut change, None);
     change.add_user(&user);
     change.add_credential(&user.id, &credential);
-    let event = Event::new("user.added", now, Actor::user(actor), &user, Some(request.address()), request.id())?
-        .changing(None, Some(&user));
+    let event = context.event(EventAction::UserAdded, &user)?.changing(None, Some(&user));
     change.record(&user.partner_id, &event);
     if let Some(kept) = &kept {
         change.keep_answer(kept, &IdempotencyItem::new(&asked, &user, now)?, now);

@@ -4,7 +4,7 @@ use portal::Portal;
 use portal::error::{Failure, FieldError};
 use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
 use portal::identity::Generation;
-use portal::models::{PartnerId, Status, Timestamp, User, UserId};
+use portal::models::{EventAction, PartnerId, Status, Timestamp, User, UserId};
 use portal::passwords::{About, Password};
 use portal::session;
 use portal::store::{Actor, ChallengeItem, Counter, CredentialItem, Event, Key, Rows, Store};
@@ -56,9 +56,15 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
     change.change_credential(&before.id, &open.credential, &credential);
     session::begin(&mut change, before, &tokens, term, request.address(), request.user_agent());
     change.clear_counter(&open.counter);
-    let event =
-        Event::new("password.changed", now, Actor::user(before), before, Some(request.address()), request.id())?
-            .changing(Some(before), Some(&after));
+    let event = Event::new(
+        EventAction::PasswordChanged,
+        now,
+        Actor::user(before),
+        before,
+        Some(request.address()),
+        request.id(),
+    )?
+    .changing(Some(before), Some(&after));
     change.record(&before.partner_id, &event);
     change.commit().await?;
 

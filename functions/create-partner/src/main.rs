@@ -4,7 +4,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Fields, IdempotencyKey, Stopped, serve_invocations};
 use portal::identity::machine_secret;
-use portal::models::{PartnerId, PartnerName, Permissions, Profile, PublicUser, Role, User, UserId};
+use portal::models::{EventAction, PartnerId, PartnerName, Permissions, Profile, PublicUser, Role, User, UserId};
 use portal::passwords::{Digests, Password};
 use portal::random;
 use portal::store::{Actor, CredentialItem, Event, IdempotencyItem, Key, PartnerItem};
@@ -57,8 +57,8 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     let mut change = store.change();
     change.add_partner(&partner, &user);
     change.add_credential(&user.id, &CredentialItem::new(digests, must_change_password, now, machine_secret()?));
-    let event =
-        Event::new("partner.created", now, Actor::Operator, &user, None, &request_id)?.changing(None, Some(&user));
+    let event = Event::new(EventAction::PartnerCreated, now, Actor::Operator, &user, None, &request_id)?
+        .changing(None, Some(&user));
     change.record(&partner_id, &event);
     if let Some(kept) = &kept {
         change.keep_answer(kept, &IdempotencyItem::new(&asked, &user, now)?, now);

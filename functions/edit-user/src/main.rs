@@ -1,12 +1,12 @@
 //! `PATCH /v1/users/{user_id}`: changes a user's name or email.
 
 use portal::Portal;
+use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::models::{Email, PersonName, User};
-use portal::policy::{Wish, authorize};
+use portal::models::{Email, EventAction, PersonName, User};
+use portal::policy::Wish;
 use portal::session;
-use portal::store::{Actor, Event};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -26,7 +26,8 @@ async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let input = parse(&request)?;
     let target = target.ok_or(Failure::NotFound)?;
     let changes_email = input.email.as_ref().is_some_and(|email| *email != target.email);
-    authorize(&caller.user, &Wish::EditUser { target: &target, email: changes_email })?;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    context.authorize(&Wish::EditUser { target: &target, email: changes_email }).await?;
     request.expects(target.version)?;
     if input.first_name.is_none() && input.last_name.is_none() && input.email.is_none() {
         return Answer::user(&target);
@@ -41,9 +42,7 @@ async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let mut change = portal.store().change();
     caller.vouch(&mut change, Some(&target));
     change.change_user(&target, &after);
-    let actor = Actor::user(&caller.user);
-    let event = Event::new("user.edited", now, actor, &target, Some(request.address()), request.id())?
-        .changing(Some(&target), Some(&after));
+    let event = context.event(EventAction::UserEdited, &target)?.changing(Some(&target), Some(&after));
     change.record(&target.partner_id, &event);
     change.commit().await?;
     Answer::user(&after)

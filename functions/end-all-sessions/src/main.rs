@@ -8,7 +8,7 @@ use std::time::Duration;
 use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Fields, Stopped, serve_invocations};
-use portal::models::User;
+use portal::models::{EventAction, User};
 use portal::store::{Actor, Event, Position};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -94,7 +94,7 @@ async fn end_sessions(portal: &'static Portal, user: User, request_id: String) -
     let mut change = store.change();
     change.change_user(&user, &after);
     change.end_generation(&user, now);
-    let event = Event::new("logout.forced", now, Actor::Operator, &user, None, &request_id)?;
+    let event = Event::new(EventAction::LogoutForced, now, Actor::Operator, &user, None, &request_id)?;
     change.record(&user.partner_id, &event);
     match change.commit().await.map_err(Failure::from) {
         Ok(()) => {}

@@ -1,13 +1,12 @@
 //! `POST /v1/users/{user_id}/force-logout`: ends every session of a user, now.
 
 use portal::Portal;
+use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::identity::Generation;
 use portal::models::Timestamp;
-use portal::policy::{Wish, authorize};
+use portal::policy::Wish;
 use portal::session;
-use portal::store::{Actor, Event};
 use serde::Serialize;
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,19 +25,10 @@ async fn force_logout(portal: &Portal, request: Request) -> Result<Answer, Failu
     let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
     request.no_body()?;
     let target = target.ok_or(Failure::NotFound)?;
-    authorize(&caller.user, &Wish::ForceLogout { target: &target })?;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    context.authorize(&Wish::ForceLogout { target: &target }).await?;
     request.expects(target.version)?;
 
-    let after = target.signed_out(now);
-    let mut change = portal.store().change();
-    caller.vouch(&mut change, Some(&target));
-    change.change_user(&target, &after);
-    change.end_generation(&target, now);
-    let actor = Actor::user(&caller.user);
-    let event = Event::new("logout.forced", now, actor, &target, Some(request.address()), request.id())?;
-    change.record(&target.partner_id, &event);
-    change.commit().await?;
-
-    portal.identity()?.end_soon(&Generation::of(&target)).await;
+    actions::force_logout(&context, &target).await?;
     Answer::json(200, &SignedOut { signed_out_at: now })
 }

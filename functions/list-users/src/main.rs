@@ -2,17 +2,36 @@
 
 use portal::Portal;
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
-use portal::models::{PublicUser, Role, Status, User, fold};
+use portal::http::{Answer, Format, Request, Stopped, serve};
+use portal::models::{PublicUser, Role, Status, fold};
 use portal::policy::{Wish, authorize};
 use portal::session::Claims;
-use portal::store::{Order, Position, Sort};
+use portal::store::{Findable, Order, Position, Sort};
 use serde::Serialize;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
     serve(list_users).await
 }
+
+/// Of a table: every field of a user.
+const COLUMNS: [&str; 15] = [
+    "id",
+    "partner_id",
+    "first_name",
+    "last_name",
+    "email",
+    "role",
+    "permissions",
+    "status",
+    "must_change_password",
+    "last_sign_in_at",
+    "signed_out_at",
+    "created_at",
+    "created_by",
+    "updated_at",
+    "version",
+];
 
 #[derive(Serialize)]
 struct List<'a> {
@@ -39,13 +58,17 @@ async fn list_users(portal: &Portal, request: Request) -> Result<Answer, Failure
         let count = rows.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.user_count;
         (store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count)
     } else {
-        let matches = |user: &User| input.filter.matches(user);
-        let page = store.find_users(partner, sorted, after.as_ref(), input.limit, matches).await?;
+        let matches = |user: &Findable| input.filter.matches(user);
+        let page = store.find_users(partner, sorted, after.as_ref(), input.limit, input.filter.role, matches).await?;
         let count = u64::try_from(page.matching).unwrap_or(u64::MAX);
         (page, count)
     };
     let next_cursor = page.next.map(|position| position.to_cursor(&list));
-    Answer::json(200, &List { items: page.users.iter().map(PublicUser::from).collect(), next_cursor, total })
+    let items: Vec<PublicUser<'_>> = page.users.iter().map(PublicUser::from).collect();
+    match request.format() {
+        Format::Json => Answer::json(200, &List { items, next_cursor, total }),
+        Format::Csv => Answer::csv("users.csv", &COLUMNS, &items, &request, next_cursor.as_deref()),
+    }
 }
 
 fn position(list: &str, cursor: &str) -> Result<Position, Failure> {
@@ -73,21 +96,16 @@ impl Filter {
         self.search.is_none() && self.role.is_none() && self.status.is_none()
     }
 
-    fn matches(&self, user: &User) -> bool {
+    fn matches(&self, user: &Findable) -> bool {
         self.role.is_none_or(|role| role == user.role)
             && self.status.is_none_or(|status| status == user.status)
-            && self.search.as_ref().is_none_or(|search| {
-                let name = format!("{} {}", user.first_name.as_str(), user.last_name.as_str());
-                fold(&name).contains(search) || fold(user.email.typed()).contains(search)
-            })
+            && self.search.as_ref().is_none_or(|search| user.text.contains(search))
     }
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {
     let mut query = request.query();
-    let limit = query.take("limit", "The limit is a whole number from 1 to 100.", |text| {
-        text.parse().ok().filter(|limit| (1..=100).contains(limit))
-    });
+    let limit = query.limit(request.format());
     let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
     let sort = query.take("sort", "Sort by name, email, created_at or last_sign_in_at.", |text| match text {
         "name" => Some(Sort::Name),
@@ -109,7 +127,7 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     let status = query.take("status", "There is no such status.", |text| Status::parse(text).ok());
     query.finish()?;
     Ok(Input {
-        limit: limit.unwrap_or(25),
+        limit,
         cursor,
         sort: sort.unwrap_or(Sort::Name),
         order: order.unwrap_or(Order::Ascending),

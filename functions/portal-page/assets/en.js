@@ -186,7 +186,7 @@ export default {
   "fault.gone": "This user does not exist any more.",
   "fault.missing_permission": "You do not have the permission for this.",
   "fault.primary_admin_protected": "Only the primary admin may change the primary admin.",
-  "fault.self_change_forbidden": "Nobody may change their own permissions or delete themselves.",
+  "fault.self_change_forbidden": "Nobody may change their own permissions or status, or delete themselves.",
   "fault.exceeds_own_permissions": "This user holds, or would hold, a permission that you do not hold.",
   "fault.user_limit_reached": "This portal has as many users as it can have.",
   "fault.too_many_requests.one": "Too many attempts. Try again in {total} minute.",

@@ -186,7 +186,7 @@ export default {
   "fault.gone": "Cet utilisateur n’existe plus.",
   "fault.missing_permission": "Vous n’avez pas l’autorisation nécessaire.",
   "fault.primary_admin_protected": "Seul l’administrateur principal peut modifier l’administrateur principal.",
-  "fault.self_change_forbidden": "Personne ne peut modifier ses propres autorisations ni se supprimer.",
+  "fault.self_change_forbidden": "Personne ne peut modifier ses propres autorisations ou son statut, ni se supprimer.",
   "fault.exceeds_own_permissions": "Cet utilisateur a, ou aurait, une autorisation que vous n’avez pas.",
   "fault.user_limit_reached": "Ce portail a atteint son nombre maximal d’utilisateurs.",
   "fault.too_many_requests.one": "Trop de tentatives. Réessayez dans {total} minute.",

@@ -4,7 +4,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Fields, Stopped, serve_invocations};
 use portal::identity::Generation;
-use portal::models::{PartnerId, PublicUser, User};
+use portal::models::{EventAction, PartnerId, PublicUser, User};
 use portal::passwords::{About, Password};
 use portal::random;
 use portal::store::{Actor, CredentialItem, Event, Key, Store};
@@ -36,7 +36,7 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
     change.change_user(&user, &after);
     change.change_credential(&user.id, &credential, &credential.changed(digests, true, now));
     change.end_generation(&user, now);
-    let event = Event::new("primary_admin.recovered", now, Actor::Operator, &user, None, &request_id)?
+    let event = Event::new(EventAction::PrimaryAdminRecovered, now, Actor::Operator, &user, None, &request_id)?
         .changing(Some(&user), Some(&after));
     change.record(&partner, &event);
     change.commit().await?;
@@ -54,8 +54,10 @@ async fn load(store: &Store, partner: &PartnerId) -> Result<(User, CredentialIte
     let id = store.read(&[key.place()]).await?.get(&key)?.ok_or(Failure::NotFound)?.primary_admin_id;
     let (user, credential) = (Key::user(partner, &id), Key::credential(&id));
     let rows = store.read(&[user.place(), credential.place()]).await?;
-    match (rows.get(&user)?, rows.get(&credential)?) {
+    match (rows.get(&user)?.filter(|item| item.user.is_primary_admin()), rows.get(&credential)?) {
         (Some(item), Some(credential)) => Ok((item.user, credential)),
-        (Some(_), None) | (None, _) => Err(Failure::bug("a partner without its primary admin")),
+        (Some(_), None) => Err(Failure::bug("a primary admin without a credential")),
+        // The portal was handed over between the two reads.
+        (None, _) => Err(Failure::Moved),
     }
 }

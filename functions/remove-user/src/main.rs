@@ -1,12 +1,11 @@
 //! `DELETE /v1/users/{user_id}`: removes a user for good.
 
 use portal::Portal;
+use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::identity::Generation;
-use portal::policy::{Wish, authorize};
+use portal::policy::Wish;
 use portal::session;
-use portal::store::{Actor, Event};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -19,19 +18,10 @@ async fn remove_user(portal: &Portal, request: Request) -> Result<Answer, Failur
     let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
     request.no_body()?;
     let target = target.ok_or(Failure::NotFound)?;
-    authorize(&caller.user, &Wish::RemoveUser { target: &target })?;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    context.authorize(&Wish::RemoveUser { target: &target }).await?;
     request.expects(target.version)?;
 
-    let mut change = portal.store().change();
-    caller.vouch(&mut change, Some(&target));
-    change.remove_user(&target);
-    change.end_generation(&target, now);
-    let actor = Actor::user(&caller.user);
-    let event = Event::new("user.removed", now, actor, &target, Some(request.address()), request.id())?
-        .changing(Some(&target), None);
-    change.record(&target.partner_id, &event);
-    change.commit().await?;
-
-    portal.identity()?.end_soon(&Generation::of(&target)).await;
+    actions::remove_user(&context, &target).await?;
     Ok(Answer::no_content())
 }

@@ -4,14 +4,15 @@
 //! present one, and ends all other sessions.
 
 use portal::Portal;
+use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::identity::Generation;
-use portal::models::{Timestamp, User};
+use portal::models::{EventAction, User};
 use portal::passwords::{About, Attempt, Digests, Password};
-use portal::policy::{Wish, authorize};
-use portal::session::{Caller, Claims};
-use portal::store::{Actor, Counter, CredentialItem, Event, Key, Rows};
+use portal::policy::Wish;
+use portal::session::Claims;
+use portal::store::{Counter, CredentialItem, Event, Key, Rows};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -34,13 +35,14 @@ async fn set_password(portal: &Portal, request: Request) -> Result<Answer, Failu
     let input = parse(&request, is_own)?;
     let (user, credential, counter) = target.ok_or(Failure::NotFound)?;
     let target = rows.get(&user)?.ok_or(Failure::NotFound)?.user;
-    authorize(&caller.user, &Wish::SetPassword { target: &target })?;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    context.authorize(&Wish::SetPassword { target: &target }).await?;
     request.expects(target.version)?;
     let credential = rows.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
 
     let about = About { email: &target.email, first_name: &target.first_name, last_name: &target.last_name };
     input.password.check_strength(&about).map_err(|rejection| Failure::password("password", rejection))?;
-    let setting = Setting { portal, request: &request, caller: &caller, target: &target, credential: &credential, now };
+    let setting = Setting { context, target: &target, credential: &credential };
     match &input.whose {
         Whose::Own { current } => setting.own(&input.password, current, &counter, &rows).await?,
         Whose::Another { must_change } => setting.of_another(&input.password, *must_change).await?,
@@ -83,25 +85,16 @@ fn parse(request: &Request, is_own: bool) -> Result<Input, Failure> {
 
 /// What was read, and by whom.
 struct Setting<'a> {
-    portal: &'a Portal,
-    request: &'a Request,
-    caller: &'a Caller,
+    context: Context<'a>,
     target: &'a User,
     credential: &'a CredentialItem,
-    now: Timestamp,
 }
 
 impl Setting<'_> {
     async fn own(&self, password: &Password, current: &Attempt, counter: &Counter, rows: &Rows) -> Result<(), Failure> {
-        let (store, user) = (self.portal.store(), self.target);
-        if !self.request.is_decided_anew()
-            && let Some(seconds) = store.count(counter, rows, self.now).await?
-        {
-            return Err(Failure::TooManyRequests(seconds));
-        }
-        if !self.credential.digests.verify(current)? {
-            return Err(Failure::field("current_password", "wrong", "This is not the present password."));
-        }
+        let Context { portal, caller, now, .. } = self.context;
+        let (store, user) = (portal.store(), self.target);
+        self.context.check_current_password(current, self.credential, counter, rows).await?;
         let digests = match self.digests(password) {
             Ok(digests) => digests,
             Err(failure) => {
@@ -113,34 +106,35 @@ impl Setting<'_> {
         // Read after the user: a sign-in since then makes the change start anew.
         let sessions = store.sessions_of(&user.id).await?;
 
-        let after = User { must_change_password: false, ..user.changed(self.now) };
+        let after = User { must_change_password: false, ..user.changed(now) };
         let mut change = store.change();
-        self.caller.vouch(&mut change, Some(user));
+        caller.vouch(&mut change, Some(user));
         change.change_user_unless_signed_in(user, &after);
-        change.change_credential(&user.id, self.credential, &self.credential.changed(digests, false, self.now));
+        change.change_credential(&user.id, self.credential, &self.credential.changed(digests, false, now));
         for (session_id, session) in &sessions {
-            let is_live = session.expires_at > self.now.unix_seconds();
-            if is_live && *session_id != self.caller.session_id {
+            let is_live = session.expires_at > now.unix_seconds();
+            if is_live && *session_id != caller.session_id {
                 change.end_session(&user.id, session_id);
             }
         }
         change.clear_counter(counter);
-        change.record(&user.partner_id, &self.event("password.changed", &after)?);
+        change.record(&user.partner_id, &self.event(EventAction::PasswordChanged, &after)?);
         Ok(change.commit().await?)
     }
 
     async fn of_another(&self, password: &Password, must_change: bool) -> Result<(), Failure> {
+        let Context { portal, caller, now, .. } = self.context;
         let user = self.target;
         let digests = self.digests(password)?;
-        let after = User { must_change_password: must_change, ..user.signed_out(self.now) };
-        let mut change = self.portal.store().change();
-        self.caller.vouch(&mut change, Some(user));
+        let after = User { must_change_password: must_change, ..user.signed_out(now) };
+        let mut change = portal.store().change();
+        caller.vouch(&mut change, Some(user));
         change.change_user(user, &after);
-        change.change_credential(&user.id, self.credential, &self.credential.changed(digests, must_change, self.now));
-        change.end_generation(user, self.now);
-        change.record(&user.partner_id, &self.event("password.set", &after)?);
+        change.change_credential(&user.id, self.credential, &self.credential.changed(digests, must_change, now));
+        change.end_generation(user, now);
+        change.record(&user.partner_id, &self.event(EventAction::PasswordSet, &after)?);
         change.commit().await?;
-        self.portal.identity()?.end_soon(&Generation::of(user)).await;
+        portal.identity()?.end_soon(&Generation::of(user)).await;
         Ok(())
     }
 
@@ -148,9 +142,7 @@ impl Setting<'_> {
         self.credential.digests.change_to(password)?.map_err(|rejection| Failure::password("password", rejection))
     }
 
-    fn event(&self, action: &'static str, after: &User) -> Result<Event, Failure> {
-        let actor = Actor::user(&self.caller.user);
-        let event = Event::new(action, self.now, actor, self.target, Some(self.request.address()), self.request.id())?;
-        Ok(event.changing(Some(self.target), Some(after)))
+    fn event(&self, action: EventAction, after: &User) -> Result<Event, Failure> {
+        Ok(self.context.event(action, self.target)?.changing(Some(self.target), Some(after)))
     }
 }

@@ -7,7 +7,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
 use portal::identity::Generation;
-use portal::models::{Email, PartnerId, Status, Timestamp, User, UserId};
+use portal::models::{Email, EventAction, PartnerId, Status, Timestamp, User, UserId};
 use portal::passwords::{Attempt, verify_nobody};
 use portal::random;
 use portal::session;
@@ -213,7 +213,8 @@ async fn open_session(
     change.clear_counter(pair);
     let known = KnownAddressItem { expires_at: now.plus(ADDRESS_KNOWN_FOR).unix_seconds() };
     change.know_address(&input.email, request.address(), &known);
-    let event = Event::new("session.started", now, Actor::user(user), user, Some(request.address()), request.id())?;
+    let event =
+        Event::new(EventAction::SessionStarted, now, Actor::user(user), user, Some(request.address()), request.id())?;
     change.record(&user.partner_id, &event);
     change.commit().await?;
 

@@ -3,6 +3,7 @@
 use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
+use portal::models::EventAction;
 use portal::session;
 use portal::store::{Actor, Event};
 
@@ -20,9 +21,9 @@ async fn sign_out(portal: &Portal, request: Request) -> Result<Answer, Failure> 
 
     let user = &caller.user;
     let mut change = portal.store().change();
-    change.check_actor(user);
-    change.end_own_session(&user.id, &caller.session_id);
-    let event = Event::new("session.ended", now, Actor::user(user), user, Some(request.address()), request.id())?;
+    caller.sign_out(&mut change);
+    let event =
+        Event::new(EventAction::SessionEnded, now, Actor::user(user), user, Some(request.address()), request.id())?;
     change.record(&user.partner_id, &event);
     change.commit().await?;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::{RefreshTokenIn, cookie};
+use super::{RefreshTokenIn, Request, cookie, csv};
 use crate::error::Failure;
 use crate::identity::Tokens;
 use crate::models::{PublicUser, User};
@@ -26,6 +26,28 @@ impl Answer {
     pub fn json(status: u16, value: &impl Serialize) -> Result<Self, Failure> {
         let body = serde_json::to_string(value).map_err(|error| Failure::internal("writing an answer", &error))?;
         Ok(Self { status, headers: vec![("content-type", "application/json".to_owned())], body: Body::Text(body) })
+    }
+
+    /// A page of a list as CSV, with the fields of its items that `columns` names, saved as `name`; and where the next page
+    /// is, if there is one.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub fn csv(
+        name: &str,
+        columns: &[&str],
+        items: &[impl Serialize],
+        request: &Request,
+        next_cursor: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let body = csv::table(columns, items)?;
+        let body = String::from_utf8(body).map_err(|error| Failure::internal("writing CSV", &error))?;
+        let mut headers = vec![
+            ("content-type", "text/csv; charset=utf-8; header=present".to_owned()),
+            ("content-disposition", format!("attachment; filename=\"{name}\"")),
+        ];
+        headers.extend(next_cursor.map(|cursor| ("link", format!("<{}>; rel=\"next\"", request.at_cursor(cursor)))));
+        Ok(Self { status: 200, headers, body: Body::Text(body) })
     }
 
     /// A body of any type, byte by byte.

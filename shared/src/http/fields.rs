@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::{Failure, FieldError};
-use crate::models::{Email, PartnerId, PartnerName, Permission, Permissions, PersonName, Role};
+use crate::models::{Email, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status, UserId};
 use crate::passwords::{About, Attempt, Password};
 
 /// A value that a request's field can hold. Parse, don't validate.
@@ -231,6 +231,25 @@ impl FromField for Email {
 impl FromField for PartnerId {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
         Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, "invalid_id", error.to_string()))
+    }
+}
+
+impl FromField for UserId {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, "invalid_id", error.to_string()))
+    }
+}
+
+impl FromField for Note {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, error.code(), error.to_string()))
+    }
+}
+
+impl FromField for Status {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?)
+            .map_err(|_| FieldError::new(name, "unknown_status", "The status must be active or suspended."))
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod answer;
 mod cookie;
+mod csv;
 mod edge;
 mod fields;
+mod format;
 mod invoke;
 mod problem;
 mod query;
@@ -14,6 +16,7 @@ mod serve;
 pub use answer::Answer;
 pub(crate) use edge::Edge;
 pub use fields::{Fields, FromField};
+pub use format::Format;
 pub use invoke::serve as serve_invocations;
 pub use query::Query;
 pub use request::{IdempotencyKey, RefreshTokenIn, Request};

@@ -51,7 +51,7 @@ impl Problem {
                     403,
                     "self_change_forbidden",
                     "Not for yourself",
-                    "Nobody may change their own permissions or remove themselves.",
+                    "Nobody may change their own permissions or status, or remove themselves.",
                     vec![],
                 ),
                 Denied::MissingPermission(permission) => {
@@ -67,6 +67,14 @@ impl Problem {
                     "This user holds, or would hold, a permission that you do not.",
                     vec![],
                 ),
+                Denied::NotAnActiveAdmin => {
+                    let error = FieldError::new(
+                        "user_id",
+                        "not_an_active_admin",
+                        "Only another admin who is not suspended can be made the primary admin.",
+                    );
+                    (422, "validation_failed", "Validation failed", FIELDS, vec![error])
+                }
                 Denied::AboveCeiling => {
                     let error = FieldError::new(
                         "permissions",
@@ -84,6 +92,7 @@ impl Problem {
                 vec![],
             ),
             Failure::NotFound => not_found(),
+            Failure::NoSuchSession => (404, "not_found", "Not found", "There is no such session.", vec![]),
             Failure::EmailTaken => {
                 let error = FieldError::new("email", "taken", "Another user of this partner has this email.");
                 (409, "email_taken", "Email taken", "Another user of this partner has this email.", vec![error])

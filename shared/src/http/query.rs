@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Format;
 use crate::error::{Failure, FieldError};
 
 /// The parameters of a request's query. Take each once, then [`finish`](Self::finish).
@@ -30,6 +31,14 @@ impl Query {
             self.errors.push(FieldError::new(name, "invalid", message));
         }
         read
+    }
+
+    /// `limit`: how many items of a list in this form the client wants on a page.
+    pub fn limit(&mut self, format: Format) -> usize {
+        let (default, most) = format.limits();
+        let message = format!("The limit is a whole number from 1 to {most}.");
+        let limit = self.take("limit", &message, |text| text.parse().ok().filter(|limit| (1..=most).contains(limit)));
+        limit.unwrap_or(default)
     }
 
     /// # Errors

@@ -7,7 +7,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt as _};
 
 use super::edge::{Edge, Sender};
-use super::{Fields, FromField, Query, cookie};
+use super::{Fields, Format, FromField, Query, cookie};
 use crate::error::{Failure, FieldError};
 use crate::models::UserId;
 
@@ -89,6 +89,14 @@ impl Request {
         self.inner.request.path_parameters_ref()?.first("user_id").and_then(|id| UserId::parse(id).ok())
     }
 
+    /// The session that the path names. `None` for what is no name of a session (Cognito's are UUIDs), which looks like any
+    /// session that does not exist.
+    pub fn session_id(&self) -> Option<String> {
+        let is_name =
+            |id: &String| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        self.path_parameter("session_id").filter(is_name)
+    }
+
     /// A part of the path by its name in the route, percent-decoded.
     pub fn path_parameter(&self, name: &str) -> Option<String> {
         self.inner.request.path_parameters_ref()?.first(name).map(str::to_owned)
@@ -102,6 +110,20 @@ impl Request {
             let is_refused = quality.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32));
             name.trim().eq_ignore_ascii_case("gzip") && !is_refused
         })
+    }
+
+    /// In which form the client takes a list.
+    pub fn format(&self) -> Format {
+        Format::accepted(self.header("accept").unwrap_or_default())
+    }
+
+    /// Where the page of this list is that begins at `cursor`.
+    pub(super) fn at_cursor(&self, cursor: &str) -> String {
+        let uri = self.inner.request.uri();
+        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        let mut next = form_urlencoded::Serializer::new(String::new());
+        next.extend_pairs(query.filter(|(name, _)| name != "cursor")).append_pair("cursor", cursor);
+        format!("{}?{}", uri.path(), next.finish())
     }
 
     /// The query.

@@ -6,6 +6,7 @@ mod token;
 use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::config::SharedHttpClient;
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, AuthenticationResultType, MessageActionType};
 
@@ -123,9 +124,9 @@ pub struct Identity {
 impl Identity {
     /// # Errors
     /// [`Failure::Internal`] when the environment names no pool.
-    pub fn new(config: &Config) -> Result<Self, Failure> {
+    pub(crate) fn new(config: &Config, http_client: SharedHttpClient) -> Result<Self, Failure> {
         let pool = config.user_pool_id.clone().ok_or_else(|| Failure::bug("USER_POOL_ID is not set"))?;
-        Ok(Self { client: config.cognito(), pool, pool_client: config.user_pool_client_id.clone() })
+        Ok(Self { client: config.cognito(http_client), pool, pool_client: config.user_pool_client_id.clone() })
     }
 
     fn pool_client(&self) -> Result<&str, IdentityError> {

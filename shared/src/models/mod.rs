@@ -1,11 +1,14 @@
 //! The values of the portal, valid from the moment they exist: private fields, one constructor each, a typed error (parse, don't validate).
 //! Knows nothing of policy, storage, identity or HTTP, and never reads a clock or makes randomness.
 
+mod browser;
 mod closed_set;
 mod email;
+mod event_action;
 mod fold;
 mod id;
 mod name;
+mod note;
 mod permission;
 mod role;
 mod status;
@@ -13,10 +16,13 @@ mod text_form;
 mod timestamp;
 mod user;
 
+pub use browser::browser;
 pub use email::{Email, InvalidEmail};
+pub use event_action::{EventAction, UnknownEventAction};
 pub use fold::fold;
 pub use id::{EventId, InvalidId, PartnerId, UserId};
 pub use name::{InvalidName, PartnerName, PersonName};
+pub use note::{InvalidNote, Note};
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use role::{Role, UnknownRole};
 pub use status::{Status, UnknownStatus};

@@ -93,12 +93,12 @@ fn read(text: &str) -> Result<String, InvalidName> {
 }
 
 /// Control characters, line and paragraph separators, and the bidirectional embeddings, overrides and isolates.
-fn is_control(c: char) -> bool {
+pub(super) fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// White space, and what Unicode's `Default_Ignorable_Code_Point` lists, and the blank of Braille.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(
             c,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -33,6 +34,11 @@ impl Timestamp {
         Self(OffsetDateTime::UNIX_EPOCH.saturating_add(since_epoch))
     }
 
+    /// This many seconds after 1970 began. What is before that, or after the year 9999, becomes the nearest moment between.
+    pub fn from_unix_seconds(seconds: i64) -> Self {
+        Self::from_unix_millis(seconds.saturating_mul(1_000))
+    }
+
     /// Milliseconds since 1970 began; never negative.
     pub fn unix_millis(self) -> i64 {
         self.0.unix_timestamp() * 1_000 + i64::from(self.0.millisecond())
@@ -51,6 +57,14 @@ impl Timestamp {
         let timestamp = Self::from_unix_millis(millis);
         // Refuses other spellings of a moment (`+2026-…`) and the years before 1970, which would be clamped.
         if timestamp.to_string() == text { Ok(timestamp) } else { Err(InvalidTimestamp) }
+    }
+
+    /// Reads a moment in any form of RFC 3339. Parts of a millisecond are rounded up, so what is written in whole ones is
+    /// before the one exactly when it is before the other.
+    pub fn from_rfc3339(text: &str) -> Result<Self, InvalidTimestamp> {
+        let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
+        let nanos = parsed.unix_timestamp_nanos().saturating_add(999_999);
+        i64::try_from(nanos.div_euclid(1_000_000)).map(Self::from_unix_millis).map_err(|_| InvalidTimestamp)
     }
 
     /// This much later, at most the end of the year 9999. Parts of a millisecond are dropped.
@@ -131,6 +145,24 @@ mod tests {
             assert_eq!(Timestamp::parse(text), Err(InvalidTimestamp), "{text}");
         }
         assert!(serde_json::from_str::<Timestamp>("1795350591123").is_err());
+    }
+
+    #[test]
+    fn any_form_of_rfc_3339_is_read_where_a_client_may_choose_it() {
+        for (text, moment) in [
+            ("2026-11-22T12:29:51Z", "2026-11-22T12:29:51.000Z"),
+            ("2026-11-22T12:29:51.123Z", "2026-11-22T12:29:51.123Z"),
+            ("2026-11-22T12:29:51.1230001Z", "2026-11-22T12:29:51.124Z"),
+            ("2026-11-22T14:29:51+02:00", "2026-11-22T12:29:51.000Z"),
+            ("1969-12-31T23:59:59Z", "1970-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(text).map(|read| read.to_string()).as_deref(), Ok(moment), "{text}");
+        }
+        for text in ["", "2026-11-22", "2026-11-22T12:29Z", "2026-11-22T12:29:51", "2026-02-30T12:29:51Z", "yesterday"]
+        {
+            assert_eq!(Timestamp::from_rfc3339(text), Err(InvalidTimestamp), "{text}");
+        }
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::kinds::{Kind, user};
 use super::{Denied, Wish, authorize};
-use crate::models::{Permission, Permissions, Role, User};
+use crate::models::{Permission, Permissions, Role, Status, User};
 
 const REVIEWED: &str = include_str!("grid.txt");
 
@@ -19,6 +19,7 @@ const HEADING: &str = "\
 #   holds_same     somebody else who holds exactly what the actor holds
 #   holds_more     somebody who holds one permission more than the actor (where there is one more)
 #   foreign_…      a user of another partner
+# A target of whom WHAT says suspended is suspended.
 # Grants are a role with its default permissions; viewer+remove is a viewer who may remove users, above the ceiling.
 ";
 
@@ -82,6 +83,7 @@ fn line(actor: (&str, &User), wish: Wish<'_>, detail: &str, target: &str) -> Lin
     let kind = Kind::of(&wish);
     let wished = match kind {
         Kind::ListUsers => "list users",
+        Kind::ListAuditEvents => "list events",
         Kind::GetUser => "get user",
         Kind::AddUser => "add user",
         Kind::EditUser => "edit user",
@@ -89,6 +91,10 @@ fn line(actor: (&str, &User), wish: Wish<'_>, detail: &str, target: &str) -> Lin
         Kind::SetPermissions => "set permissions",
         Kind::ForceLogout => "force logout",
         Kind::RemoveUser => "remove user",
+        Kind::SetStatus => "set status",
+        Kind::ListSessions => "list sessions",
+        Kind::EndSession => "end session",
+        Kind::HandOver => "hand over",
     };
     let answer = match authorize(actor.1, &wish) {
         Ok(()) => "allow".to_owned(),
@@ -97,6 +103,7 @@ fn line(actor: (&str, &User), wish: Wish<'_>, detail: &str, target: &str) -> Lin
         Err(Denied::SelfChangeForbidden) => "self_change_forbidden".to_owned(),
         Err(Denied::MissingPermission(permission)) => format!("missing_permission {permission}"),
         Err(Denied::ExceedsOwnPermissions) => "exceeds_own_permissions".to_owned(),
+        Err(Denied::NotAnActiveAdmin) => "not_an_active_admin".to_owned(),
         Err(Denied::AboveCeiling) => "above_ceiling".to_owned(),
     };
     Line { kind, text: columns([actor.0, wished, detail, target, &answer]) }
@@ -113,6 +120,7 @@ fn lines_of(kind: Kind, name: &str, actor: &User) -> Vec<Line> {
     };
     match kind {
         Kind::ListUsers => vec![line(who, Wish::ListUsers, "-", "-")],
+        Kind::ListAuditEvents => vec![line(who, Wish::ListAuditEvents, "-", "-")],
         Kind::GetUser => on_each_target(|target| Wish::GetUser { target }, "-"),
         Kind::AddUser => grants()
             .iter()
@@ -137,6 +145,20 @@ fn lines_of(kind: Kind, name: &str, actor: &User) -> Vec<Line> {
         }
         Kind::ForceLogout => on_each_target(|target| Wish::ForceLogout { target }, "-"),
         Kind::RemoveUser => on_each_target(|target| Wish::RemoveUser { target }, "-"),
+        Kind::SetStatus => on_each_target(|target| Wish::SetStatus { target }, "-"),
+        Kind::ListSessions => on_each_target(|target| Wish::ListSessions { target }, "-"),
+        Kind::EndSession => on_each_target(|target| Wish::EndSession { target }, "-"),
+        Kind::HandOver => {
+            let suspended = |(relation, target)| (relation, User { status: Status::Suspended, ..target });
+            let suspended = targets(actor).into_iter().filter(|(relation, _)| *relation == "admin").map(suspended);
+            on_each_target(|target| Wish::HandOver { target }, "-")
+                .into_iter()
+                .chain(
+                    suspended
+                        .map(|(relation, target)| line(who, Wish::HandOver { target: &target }, "suspended", relation)),
+                )
+                .collect()
+        }
     }
 }
 
@@ -197,6 +219,7 @@ fn every_reason_and_every_permission_is_in_the_grid() {
         "self_change_forbidden",
         "exceeds_own_permissions",
         "above_ceiling",
+        "not_an_active_admin",
     ] {
         assert!(REVIEWED.lines().any(|line| line.ends_with(word)), "{word}");
     }

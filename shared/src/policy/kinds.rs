@@ -24,7 +24,21 @@ macro_rules! kinds {
     };
 }
 
-kinds![ListUsers, GetUser, AddUser, EditUser, SetPassword, SetPermissions, ForceLogout, RemoveUser];
+kinds![
+    ListUsers,
+    ListAuditEvents,
+    GetUser,
+    AddUser,
+    EditUser,
+    SetPassword,
+    SetPermissions,
+    ForceLogout,
+    RemoveUser,
+    SetStatus,
+    ListSessions,
+    EndSession,
+    HandOver,
+];
 
 /// A user of these powers; partners and users of one number are one.
 pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions) -> User {

@@ -10,13 +10,15 @@ mod kinds;
 #[cfg(test)]
 mod properties;
 
-use crate::models::{Permission, Permissions, Role, User};
+use crate::models::{Permission, Permissions, Role, Status, User};
 
 /// What somebody wants to do. A target is the user as stored now, of whatever partner.
 #[derive(Clone, Copy, Debug)]
 pub enum Wish<'a> {
     /// See all users of one's partner.
     ListUsers,
+    /// See the history of one's partner.
+    ListAuditEvents,
     /// See one user.
     GetUser {
         /// Who is read.
@@ -60,6 +62,26 @@ pub enum Wish<'a> {
         /// Who is removed.
         target: &'a User,
     },
+    /// Suspend a user, or let a suspended one in again.
+    SetStatus {
+        /// Who is suspended or let in.
+        target: &'a User,
+    },
+    /// See where a user is signed in.
+    ListSessions {
+        /// Whose sessions they are.
+        target: &'a User,
+    },
+    /// End one session of a user.
+    EndSession {
+        /// Whose session it is.
+        target: &'a User,
+    },
+    /// Make another the primary admin, and become an admin.
+    HandOver {
+        /// Who is to be the primary admin.
+        target: &'a User,
+    },
 }
 
 /// Why a wish is not granted.
@@ -71,8 +93,8 @@ pub enum Denied {
     /// Only the primary admin changes the primary admin.
     #[error("the primary admin can only be changed by the primary admin")]
     PrimaryAdminProtected,
-    /// Nobody changes their own role or permissions, or removes themselves.
-    #[error("you cannot change your own role or permissions, or remove yourself")]
+    /// Nobody changes their own role, permissions or status, or removes themselves.
+    #[error("you cannot change your own role, permissions or status, or remove yourself")]
     SelfChangeForbidden,
     /// The actor lacks the permission that this takes.
     #[error("this needs the permission `{0}`")]
@@ -80,6 +102,9 @@ pub enum Denied {
     /// The target holds, or is to hold, something that the actor does not.
     #[error("this user holds, or would hold, permissions that you do not hold yourself")]
     ExceedsOwnPermissions,
+    /// The portal can be handed over to somebody else who is an admin, and not suspended.
+    #[error("only another active admin can be made the primary admin")]
+    NotAnActiveAdmin,
     /// The permissions are more than the role can hold, or the role is one that is never granted.
     #[error("the role cannot hold these permissions, or cannot be granted at all")]
     AboveCeiling,
@@ -94,7 +119,9 @@ pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
     if target.is_some_and(|target| target.partner_id != actor.partner_id) {
         return Err(Denied::NoSuchUser);
     }
-    if changed_other.is_some_and(User::is_primary_admin) {
+    if changed_other.is_some_and(User::is_primary_admin)
+        || (wish.is_for_the_primary_admin() && !actor.is_primary_admin())
+    {
         return Err(Denied::PrimaryAdminProtected);
     }
     if own && wish.is_forbidden_to_oneself() {
@@ -109,6 +136,9 @@ pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
     if changed_other.is_some_and(|target| !target.permissions.is_subset_of(&actor.permissions)) {
         return Err(Denied::ExceedsOwnPermissions);
     }
+    if wish.is_for_the_primary_admin() && (own || !target.is_some_and(is_active_admin)) {
+        return Err(Denied::NotAnActiveAdmin);
+    }
     if let Some((role, permissions)) = wish.grant() {
         if !permissions.is_subset_of(&actor.permissions) {
             return Err(Denied::ExceedsOwnPermissions);
@@ -120,40 +150,84 @@ pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
     Ok(())
 }
 
+fn is_active_admin(user: &User) -> bool {
+    let is_admin = match user.role {
+        Role::Admin => true,
+        Role::PrimaryAdmin | Role::Manager | Role::Viewer => false,
+    };
+    is_admin && user.status == Status::Active
+}
+
 impl<'a> Wish<'a> {
-    fn target(&self) -> Option<&'a User> {
+    /// To whom it would be done, where it is about somebody who is there.
+    pub fn target(&self) -> Option<&'a User> {
         match *self {
-            Self::ListUsers | Self::AddUser { .. } => None,
+            Self::ListUsers | Self::ListAuditEvents | Self::AddUser { .. } => None,
             Self::GetUser { target }
             | Self::EditUser { target, .. }
             | Self::SetPassword { target }
             | Self::SetPermissions { target, .. }
             | Self::ForceLogout { target }
-            | Self::RemoveUser { target } => Some(target),
+            | Self::RemoveUser { target }
+            | Self::SetStatus { target }
+            | Self::ListSessions { target }
+            | Self::EndSession { target }
+            | Self::HandOver { target } => Some(target),
         }
     }
 
     fn is_change(&self) -> bool {
+        self.change().is_some()
+    }
+
+    /// The word for what it changes; none for what only reads.
+    pub fn change(&self) -> Option<&'static str> {
         match self {
-            Self::ListUsers | Self::GetUser { .. } => false,
-            Self::AddUser { .. }
+            Self::ListUsers | Self::ListAuditEvents | Self::GetUser { .. } | Self::ListSessions { .. } => None,
+            Self::AddUser { .. } => Some("add_user"),
+            Self::EditUser { .. } => Some("edit_user"),
+            Self::SetPassword { .. } => Some("set_password"),
+            Self::SetPermissions { .. } => Some("set_permissions"),
+            Self::ForceLogout { .. } => Some("force_logout"),
+            Self::RemoveUser { .. } => Some("remove_user"),
+            Self::SetStatus { .. } => Some("set_status"),
+            Self::EndSession { .. } => Some("end_session"),
+            Self::HandOver { .. } => Some("hand_over"),
+        }
+    }
+
+    /// Nobody else may, whatever they hold.
+    fn is_for_the_primary_admin(&self) -> bool {
+        match self {
+            Self::HandOver { .. } => true,
+            Self::ListUsers
+            | Self::ListAuditEvents
+            | Self::GetUser { .. }
+            | Self::AddUser { .. }
             | Self::EditUser { .. }
             | Self::SetPassword { .. }
             | Self::SetPermissions { .. }
             | Self::ForceLogout { .. }
-            | Self::RemoveUser { .. } => true,
+            | Self::RemoveUser { .. }
+            | Self::SetStatus { .. }
+            | Self::ListSessions { .. }
+            | Self::EndSession { .. } => false,
         }
     }
 
     fn is_forbidden_to_oneself(&self) -> bool {
         match self {
-            Self::SetPermissions { .. } | Self::RemoveUser { .. } => true,
+            Self::SetPermissions { .. } | Self::RemoveUser { .. } | Self::SetStatus { .. } => true,
             Self::ListUsers
+            | Self::ListAuditEvents
             | Self::GetUser { .. }
             | Self::AddUser { .. }
             | Self::EditUser { .. }
             | Self::SetPassword { .. }
-            | Self::ForceLogout { .. } => false,
+            | Self::ForceLogout { .. }
+            | Self::ListSessions { .. }
+            | Self::EndSession { .. }
+            | Self::HandOver { .. } => false,
         }
     }
 
@@ -161,13 +235,16 @@ impl<'a> Wish<'a> {
     fn needed_permission(&self, own: bool) -> Option<Permission> {
         match self {
             Self::ListUsers => Some(Permission::UsersRead),
+            Self::ListAuditEvents => Some(Permission::AuditRead),
             Self::GetUser { .. } => (!own).then_some(Permission::UsersRead),
             Self::AddUser { .. } => Some(Permission::UsersAdd),
             Self::EditUser { email, .. } => (!own || *email).then_some(Permission::UsersEdit),
             Self::SetPassword { .. } => (!own).then_some(Permission::UsersEdit),
-            Self::SetPermissions { .. } => Some(Permission::UsersSetPermissions),
-            Self::ForceLogout { .. } => (!own).then_some(Permission::UsersForceLogout),
-            Self::RemoveUser { .. } => Some(Permission::UsersRemove),
+            Self::SetPermissions { .. } | Self::HandOver { .. } => Some(Permission::UsersSetPermissions),
+            Self::ForceLogout { .. } | Self::ListSessions { .. } | Self::EndSession { .. } => {
+                (!own).then_some(Permission::UsersForceLogout)
+            }
+            Self::RemoveUser { .. } | Self::SetStatus { .. } => Some(Permission::UsersRemove),
         }
     }
 
@@ -178,11 +255,16 @@ impl<'a> Wish<'a> {
                 Some((role, permissions))
             }
             Self::ListUsers
+            | Self::ListAuditEvents
             | Self::GetUser { .. }
             | Self::EditUser { .. }
             | Self::SetPassword { .. }
             | Self::ForceLogout { .. }
-            | Self::RemoveUser { .. } => None,
+            | Self::RemoveUser { .. }
+            | Self::SetStatus { .. }
+            | Self::ListSessions { .. }
+            | Self::EndSession { .. }
+            | Self::HandOver { .. } => None,
         }
     }
 }

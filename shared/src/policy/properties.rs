@@ -19,6 +19,7 @@ impl Plan {
     fn as_wish<'a>(&'a self, target: &'a User) -> Wish<'a> {
         match self.kind {
             Kind::ListUsers => Wish::ListUsers,
+            Kind::ListAuditEvents => Wish::ListAuditEvents,
             Kind::GetUser => Wish::GetUser { target },
             Kind::AddUser => Wish::AddUser { role: self.role, permissions: &self.permissions },
             Kind::EditUser => Wish::EditUser { target, email: self.email },
@@ -26,19 +27,30 @@ impl Plan {
             Kind::SetPermissions => Wish::SetPermissions { target, role: self.role, permissions: &self.permissions },
             Kind::ForceLogout => Wish::ForceLogout { target },
             Kind::RemoveUser => Wish::RemoveUser { target },
+            Kind::SetStatus => Wish::SetStatus { target },
+            Kind::ListSessions => Wish::ListSessions { target },
+            Kind::EndSession => Wish::EndSession { target },
+            Kind::HandOver => Wish::HandOver { target },
         }
     }
 }
 
 fn changes_a_user(kind: Kind) -> bool {
     match kind {
-        Kind::ListUsers | Kind::GetUser | Kind::AddUser => false,
-        Kind::EditUser | Kind::SetPassword | Kind::SetPermissions | Kind::ForceLogout | Kind::RemoveUser => true,
+        Kind::ListUsers | Kind::ListAuditEvents | Kind::GetUser | Kind::AddUser | Kind::ListSessions => false,
+        Kind::EditUser
+        | Kind::SetPassword
+        | Kind::SetPermissions
+        | Kind::ForceLogout
+        | Kind::RemoveUser
+        | Kind::SetStatus
+        | Kind::EndSession
+        | Kind::HandOver => true,
     }
 }
 
 fn has_target(kind: Kind) -> bool {
-    changes_a_user(kind) || kind == Kind::GetUser
+    changes_a_user(kind) || matches!(kind, Kind::GetUser | Kind::ListSessions)
 }
 
 fn any_permissions() -> impl Strategy<Value = Permissions> {
@@ -104,7 +116,14 @@ impl Intruder {
             return;
         }
         match plan.kind {
-            Kind::ListUsers | Kind::GetUser | Kind::ForceLogout => {}
+            // A suspended user holds what it held: letting it in again gives no more.
+            Kind::ListUsers
+            | Kind::ListAuditEvents
+            | Kind::GetUser
+            | Kind::ForceLogout
+            | Kind::SetStatus
+            | Kind::ListSessions
+            | Kind::EndSession => {}
             Kind::AddUser => {
                 let added = user(1, self.next_number, plan.role, plan.permissions);
                 self.next_number += 1;
@@ -117,6 +136,16 @@ impl Intruder {
                 for record in self.users.iter_mut().chain(&mut self.held).filter(|user| user.id == target.id) {
                     record.role = plan.role;
                     record.permissions = plan.permissions;
+                }
+            }
+            Kind::HandOver => {
+                for record in self.users.iter_mut().chain(&mut self.held) {
+                    if record.id == target.id {
+                        record.role = Role::PrimaryAdmin;
+                        record.permissions = Permissions::all();
+                    } else if record.id == actor.id {
+                        record.role = Role::Admin;
+                    }
                 }
             }
             Kind::RemoveUser => {
@@ -145,7 +174,10 @@ proptest! {
                 prop_assert!(account.permissions.is_subset_of(&start.permissions), "{plan:?} gave {account:?}");
                 prop_assert!(!account.is_primary_admin() || start.is_primary_admin(), "{plan:?} gave {account:?}");
             }
-            prop_assert!(intruder.users.contains(&primary_admin), "{plan:?} changed the primary admin");
+            let is_as_it_was = intruder.users.contains(&primary_admin);
+            prop_assert!(is_as_it_was || start.is_primary_admin(), "{plan:?} changed the primary admin");
+            let owners = intruder.users.iter().filter(|user| user.is_primary_admin()).count();
+            prop_assert!(owners == 1, "{plan:?} left {owners} primary admins");
             if intruder.held.is_empty() {
                 break;
             }
@@ -155,7 +187,9 @@ proptest! {
     #[test]
     fn no_wish_changes_its_actors_own_role_or_permissions((actor, target) in any_pair(), plan in any_plan()) {
         if authorize(&actor, &plan.as_wish(&target)).is_ok() && target.id == actor.id {
-            prop_assert!(!matches!(plan.kind, Kind::SetPermissions | Kind::RemoveUser));
+            let is_of_what_one_is =
+                matches!(plan.kind, Kind::SetPermissions | Kind::RemoveUser | Kind::SetStatus | Kind::HandOver);
+            prop_assert!(!is_of_what_one_is);
         }
     }
 
@@ -215,9 +249,15 @@ proptest! {
         if authorize(&actor, &plan.as_wish(&target)).is_ok() {
             prop_assert_eq!(&actor.id, &target.id);
             let is_ones_right = match plan.kind {
-                Kind::GetUser | Kind::SetPassword | Kind::ForceLogout => true,
+                Kind::GetUser | Kind::SetPassword | Kind::ForceLogout | Kind::ListSessions | Kind::EndSession => true,
                 Kind::EditUser => !plan.email,
-                Kind::ListUsers | Kind::AddUser | Kind::SetPermissions | Kind::RemoveUser => false,
+                Kind::ListUsers
+                | Kind::ListAuditEvents
+                | Kind::AddUser
+                | Kind::SetPermissions
+                | Kind::RemoveUser
+                | Kind::SetStatus
+                | Kind::HandOver => false,
             };
             prop_assert!(is_ones_right);
         }

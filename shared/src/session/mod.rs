@@ -63,11 +63,15 @@ impl Claims {
     pub fn caller(&self, rows: &Rows, now: Timestamp) -> Result<Caller, Failure> {
         let user = rows.get(&self.user_key())?.ok_or(Failure::SessionEnded)?.user;
         let session = rows.get(&self.session_key())?.ok_or(Failure::SessionEnded)?;
-        let is_live = session.generation == user.session_generation
+        let is_live = session.is_live(&user, now)
             && session.generation == self.generation.number
-            && session.expires_at > now.unix_seconds()
             && user.status == Status::Active;
         if is_live { Ok(Caller { user, session_id: self.session_id.clone() }) } else { Err(Failure::SessionEnded) }
+    }
+
+    /// Who calls, if the rows say so.
+    pub fn user(&self) -> &UserId {
+        &self.generation.user
     }
 
     /// Where the partner of the caller is kept.
@@ -94,6 +98,12 @@ impl Caller {
             change.check_actor(&self.user);
         }
         change.check_session(&self.user.id, &self.session_id);
+    }
+
+    /// Makes `change` end the caller's own session, on the caller's authority.
+    pub fn sign_out(&self, change: &mut Change<'_>) {
+        change.check_actor(&self.user);
+        change.end_standing_session(&self.user.id, &self.session_id);
     }
 }
 

@@ -1,14 +1,16 @@
 //! Audit events: who did what to whom, when, from where, before → after. Never a secret.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::items::SessionItem;
+use super::keys;
 use crate::error::Failure;
-use crate::models::{EventId, Timestamp, User, UserId};
+use crate::models::{EventAction, EventId, Note, PartnerId, Timestamp, User, UserId, browser};
 use crate::random;
 
 /// Who acted.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Actor {
     /// One of the partner's users.
@@ -23,10 +25,12 @@ pub enum Actor {
 }
 
 /// Whom it was done to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
-    id: UserId,
-    name: String,
+    /// Who.
+    pub id: UserId,
+    /// The name at that time.
+    pub name: String,
 }
 
 impl Actor {
@@ -37,17 +41,26 @@ impl Actor {
 }
 
 /// One event.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
-    id: EventId,
-    at: Timestamp,
-    action: &'static str,
-    actor: Actor,
-    target: Target,
-    address: Option<String>,
-    request_id: String,
-    before: Map<String, Value>,
-    after: Map<String, Value>,
+    /// Names it, in the order of time.
+    pub id: EventId,
+    /// When.
+    pub at: Timestamp,
+    /// The word of an [`EventAction`]; a text, so that a trail can be read that a later version wrote to.
+    pub action: String,
+    /// Who.
+    pub actor: Actor,
+    /// To whom; nobody where somebody was refused to add a user.
+    pub target: Option<Target>,
+    /// From where; nowhere for operators.
+    pub address: Option<String>,
+    /// With which request.
+    pub request_id: String,
+    /// What was, of all that changed.
+    pub before: Map<String, Value>,
+    /// What is now.
+    pub after: Map<String, Value>,
 }
 
 impl Event {
@@ -55,20 +68,20 @@ impl Event {
     ///
     /// # Errors
     /// [`Failure::Internal`] when there are no random bytes for its id.
-    pub fn new(
-        action: &'static str,
+    pub fn new<'a>(
+        action: EventAction,
         at: Timestamp,
         actor: Actor,
-        target: &User,
+        target: impl Into<Option<&'a User>>,
         address: Option<&str>,
         request_id: &str,
     ) -> Result<Self, Failure> {
         Ok(Self {
             id: EventId::new(at, random::bytes()?),
             at,
-            action,
+            action: action.as_str().to_owned(),
             actor,
-            target: Target { id: target.id.clone(), name: full_name(target) },
+            target: target.into().map(|target| Target { id: target.id.clone(), name: full_name(target) }),
             address: address.map(str::to_owned),
             request_id: request_id.to_owned(),
             before: Map::new(),
@@ -91,8 +104,62 @@ impl Event {
         self
     }
 
-    pub(super) fn id(&self) -> &EventId {
-        &self.id
+    /// Adds which session is no more.
+    #[must_use]
+    pub fn ending(mut self, session: &SessionItem) -> Self {
+        self.before.extend([
+            ("session_created_at".to_owned(), Value::from(session.created_at.to_string())),
+            ("session_address".to_owned(), Value::from(session.address.as_str())),
+            ("session_browser".to_owned(), Value::from(browser(&session.user_agent))),
+        ]);
+        self
+    }
+
+    /// Adds what was wished, and the reason against it.
+    #[must_use]
+    pub fn refusing(mut self, attempted: &str, code: &str) -> Self {
+        let facts = [("attempted", attempted), ("code", code)];
+        self.after = facts.map(|(name, value)| (name.to_owned(), Value::from(value))).into_iter().collect();
+        self
+    }
+
+    /// Adds why, in the actor's words.
+    #[must_use]
+    pub fn because(mut self, reason: Option<&Note>) -> Self {
+        self.after.extend(reason.map(|reason| ("reason".to_owned(), Value::from(reason.as_str()))));
+        self
+    }
+}
+
+/// That a refusal has been told.
+#[derive(Debug, Serialize)]
+pub(super) struct RefusalItem<'a> {
+    /// The event that tells it.
+    pub(super) event_id: &'a EventId,
+}
+
+/// An event as it is stored: with the keys of the indexes, where it has them.
+#[derive(Debug, Serialize)]
+pub(super) struct EventItem<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor_key: Option<String>,
+}
+
+impl<'a> EventItem<'a> {
+    pub(super) fn new(partner: &PartnerId, event: &'a Event) -> Self {
+        let actor = match &event.actor {
+            Actor::User { id, .. } => Some(id),
+            Actor::Operator => None,
+        };
+        Self {
+            target_key: event.target.as_ref().map(|target| keys::person(partner, &target.id)),
+            actor_key: actor.map(|actor| keys::person(partner, actor)),
+            event,
+        }
     }
 }
 

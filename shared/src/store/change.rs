@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Up
 use serde::Serialize;
 
 use super::attempts::Counter;
-use super::audit::Event;
+use super::audit::{Event, EventItem, RefusalItem};
 use super::expression::{Expression, number, text};
 use super::idempotency::IdempotencyItem;
 use super::items::{
@@ -27,7 +27,7 @@ use crate::random;
 pub enum Part {
     /// The actor's authority.
     Actor,
-    /// The actor's session.
+    /// A session: the actor's, or one that is to end.
     Session,
     /// The user who is changed.
     Target,
@@ -41,6 +41,8 @@ pub enum Part {
     Challenge,
     /// That nothing is kept under an idempotency key.
     Idempotency,
+    /// That a refusal has not been told.
+    Refusal,
     /// What is written whatever stands there.
     Unconditional,
     /// That nothing is written over: ids are new, so it never fails.
@@ -66,7 +68,7 @@ impl From<CommitError> for Failure {
         };
         let moved = |part: &Part| match part {
             Part::Actor | Part::Session | Part::Target | Part::Credential | Part::Challenge | Part::Idempotency => true,
-            Part::Email | Part::Partner | Part::Unconditional | Part::New => false,
+            Part::Email | Part::Partner | Part::Refusal | Part::Unconditional | Part::New => false,
         };
         if parts.iter().any(moved) {
             Self::Moved
@@ -100,10 +102,19 @@ impl Change<'_> {
     /// The actor has the authority that the decision read. Not for an actor who is the target: there the target's
     /// version says it, and two operations on one item are not possible.
     pub fn check_actor(&mut self, actor: &User) {
+        self.check_access(Part::Actor, actor);
+    }
+
+    /// The user whom the decision was about is who it read, where the change itself is not of the user's item.
+    pub fn check_target(&mut self, target: &User) {
+        self.check_access(Part::Target, target);
+    }
+
+    fn check_access(&mut self, part: Part, user: &User) {
         let mut expression = Expression::default();
         expression.when_present();
-        expression.when("access_version", "=", number(actor.access_version));
-        self.check(Part::Actor, &Key::user(&actor.partner_id, &actor.id).place, expression);
+        expression.when("access_version", "=", number(user.access_version));
+        self.check(part, &Key::user(&user.partner_id, &user.id).place, expression);
     }
 
     /// The session still stands.
@@ -198,6 +209,15 @@ impl Change<'_> {
         self.update(Part::Partner, &Key::partner(&user.partner_id).place, expression);
     }
 
+    /// The portal goes from one primary admin to the next, as far as the partner's own item says it.
+    pub fn hand_over(&mut self, from: &User, to: &User) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("primary_admin_id", "=", text(from.id.as_str()));
+        expression.set("primary_admin_id", text(to.id.as_str()));
+        self.update(Part::Actor, &Key::partner(&from.partner_id).place, expression);
+    }
+
     /// A sign-in: only while the user is active and in the generation that was read.
     pub fn note_sign_in(&mut self, user: &User, at: Timestamp) {
         let mut expression = Expression::default();
@@ -245,8 +265,8 @@ impl Change<'_> {
         self.put_new(Part::New, &Key::session(user, session_id).place, session);
     }
 
-    /// Ends the session that a request came with, if it still stands.
-    pub fn end_own_session(&mut self, user: &UserId, session_id: &str) {
+    /// Ends a session, if it still stands.
+    pub fn end_standing_session(&mut self, user: &UserId, session_id: &str) {
         let mut expression = Expression::default();
         expression.when_present();
         self.delete(Part::Session, &Key::session(user, session_id).place, expression);
@@ -281,7 +301,14 @@ impl Change<'_> {
 
     /// The audit event. Every change has exactly one.
     pub fn record(&mut self, partner: &PartnerId, event: &Event) {
-        self.put_new(Part::New, &keys::event(partner, event.id()), event);
+        self.put_new(Part::New, &keys::event(partner, &event.id), &EventItem::new(partner, event));
+    }
+
+    /// As [`record`](Self::record), of what `actor` was refused; only if nothing tells of the like in this minute.
+    pub fn record_refused(&mut self, actor: &User, attempted: &str, event: &Event) {
+        let place = keys::refusal(&actor.partner_id, &actor.id, attempted, event.at);
+        self.put_new(Part::Refusal, &place, &RefusalItem { event_id: &event.id });
+        self.record(&actor.partner_id, event);
     }
 
     /// Commits. A transaction that met another is tried again, with jitter, until the function's time is up.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::idempotency::IdempotencyItem;
 use super::items::{ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem};
-use crate::models::{Email, EventId, PartnerId, UserId};
+use crate::models::{Email, EventId, PartnerId, Timestamp, UserId};
 
 /// One of the four tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,6 +141,18 @@ pub(super) fn counter(kind: &str, of: &str) -> Place {
 
 pub(super) fn event(partner: &PartnerId, event: &EventId) -> Place {
     Place::new(Table::Audit, partition(partner), event.as_str().to_owned())
+}
+
+/// That somebody was refused something in one minute. Beside the trail, so that the same rights write both.
+pub(super) fn refusal(partner: &PartnerId, actor: &UserId, attempted: &str, at: Timestamp) -> Place {
+    const MINUTE: usize = "2026-11-22T12:29".len();
+    let minute: String = at.to_string().chars().take(MINUTE).collect();
+    Place::new(Table::Audit, format!("REFUSED#{partner}#{actor}"), format!("{minute}#{attempted}"))
+}
+
+/// Whose events an index of the trail lists.
+pub(super) fn person(partner: &PartnerId, user: &UserId) -> String {
+    format!("{}#{}", partition(partner), user_sort_key(user))
 }
 
 pub(super) fn partition(partner: &PartnerId) -> String {

@@ -12,20 +12,25 @@ mod keys;
 mod listing;
 mod marks;
 mod read;
+mod search;
+mod trail;
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use expression::Expression;
 
 pub use attempts::{Counter, CounterItem};
 pub use audit::{Actor, Event, Target};
-pub use change::{Change, Part};
+pub use change::{Change, CommitError, Part};
 pub use idempotency::IdempotencyItem;
 pub use items::{ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem};
 pub use keys::{Key, Place, Table};
 pub use listing::{Order, Page, Position, Sort};
 pub use marks::{Backlog, Mark, Marks};
 pub use read::{Rows, row};
+pub use search::Findable;
+pub use trail::{Trail, Wanted};
 
 use crate::config::Config;
 use crate::error::{Cause, Failure};
@@ -45,9 +50,9 @@ pub struct Store {
 
 impl Store {
     /// A store over the tables that the environment names.
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, http_client: SharedHttpClient) -> Self {
         Self {
-            client: config.dynamodb(),
+            client: config.dynamodb(http_client),
             users: config.users_table.clone(),
             credentials: config.credentials_table.clone(),
             sessions: config.sessions_table.clone(),

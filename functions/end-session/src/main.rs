@@ -1,0 +1,50 @@
+//! `DELETE /v1/users/{user_id}/sessions/{session_id}`: signs a user out in one place.
+
+use portal::Portal;
+use portal::actions::Context;
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::models::EventAction;
+use portal::policy::Wish;
+use portal::session::Claims;
+use portal::store::Key;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(end_session).await
+}
+
+async fn end_session(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let now = portal.now();
+    let claims = Claims::read(request.claims())?;
+    let target = request.user_id().map(|id| (claims.colleague_key(&id), id));
+    let session = target.as_ref().zip(request.session_id()).map(|((_, user), id)| (Key::session(user, &id), id));
+    let mut places = claims.places().to_vec();
+    places.extend(target.iter().map(|(key, _)| key.place()));
+    places.extend(session.iter().map(|(key, _)| key.place()));
+    let rows = portal.store().read(&places).await?;
+    let caller = claims.caller(&rows, now)?;
+    request.no_body()?;
+    let (key, _) = target.ok_or(Failure::NotFound)?;
+    let target = rows.get(&key)?.ok_or(Failure::NotFound)?.user;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    context.authorize(&Wish::EndSession { target: &target }).await?;
+    let (key, session_id) = session.ok_or(Failure::NoSuchSession)?;
+    let session = rows.get(&key)?.filter(|session| session.is_live(&target, now)).ok_or(Failure::NoSuchSession)?;
+
+    let mut change = portal.store().change();
+    if target.id == caller.user.id && session_id == caller.session_id {
+        caller.sign_out(&mut change);
+    } else {
+        caller.vouch(&mut change, None);
+        if target.id != caller.user.id {
+            change.check_target(&target);
+        }
+        change.end_standing_session(&target.id, &session_id);
+    }
+    let event = context.event(EventAction::SessionEnded, &target)?.ending(&session);
+    change.record(&target.partner_id, &event);
+    change.commit().await?;
+    // Its refresh token needs no end of its own: a refresh counts only while the row stands.
+    Ok(Answer::no_content())
+}

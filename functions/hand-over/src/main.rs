@@ -1,0 +1,82 @@
+//! `POST /v1/primary-admin`: the primary admin makes another admin the primary one, and becomes an admin.
+//!
+//! Nobody is signed out. Whatever is being decided on what either of them may do is decided anew.
+
+use portal::Portal;
+use portal::actions::Context;
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::models::{EventAction, Role, Timestamp, User, UserId};
+use portal::passwords::Attempt;
+use portal::policy::Wish;
+use portal::session::Claims;
+use portal::store::{Counter, CredentialItem, Key};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(hand_over).await
+}
+
+async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let now = portal.now();
+    let claims = Claims::read(request.claims())?;
+    // Told only to who is signed in.
+    let input = parse(&request);
+    let target = input.as_ref().ok().map(|input| claims.colleague_key(&input.user_id));
+    let (credential, counter) = (Key::credential(claims.user()), Counter::current_password(claims.user()));
+    let mut places = claims.places().to_vec();
+    places.extend([credential.place(), counter.place().clone()]);
+    places.extend(target.iter().map(Key::place));
+    let rows = portal.store().read(&places).await?;
+    let caller = claims.caller(&rows, now)?;
+    let input = input?;
+    let target = target.map(|key| rows.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    context.authorize(&Wish::HandOver { target: &target }).await?;
+    let credential = rows.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
+    context.check_current_password(&input.current, &credential, &counter, &rows).await?;
+
+    let after = commit(&context, &target, &credential, &counter).await?;
+    Answer::user(&after)
+}
+
+struct Input {
+    user_id: UserId,
+    current: Attempt,
+}
+
+fn parse(request: &Request) -> Result<Input, Failure> {
+    let mut body = request.body()?;
+    let user_id = body.required("user_id");
+    let current = body.required("current_password");
+    body.finish((|| Some(Input { user_id: user_id?, current: current? }))())
+}
+
+/// One transaction, so that there is exactly one primary admin at every instant. Answers the new one.
+async fn commit(
+    context: &Context<'_>,
+    target: &User,
+    credential: &CredentialItem,
+    counter: &Counter,
+) -> Result<User, Failure> {
+    let caller = context.caller;
+    let (old, new) =
+        (with_role(&caller.user, Role::Admin, context.now), with_role(target, Role::PrimaryAdmin, context.now));
+    let mut change = context.portal.store().change();
+    caller.vouch(&mut change, Some(&caller.user));
+    change.hand_over(&caller.user, target);
+    change.change_user(&caller.user, &old);
+    change.change_user(target, &new);
+    change.check_credential(&caller.user.id, credential.version);
+    change.clear_counter(counter);
+    let event = context.event(EventAction::PrimaryAdminHandedOver, target)?.changing(Some(target), Some(&new));
+    change.record(&target.partner_id, &event);
+    change.commit().await?;
+    Ok(new)
+}
+
+/// The user with this role and what it gives.
+fn with_role(user: &User, role: Role, now: Timestamp) -> User {
+    let (permissions, access_version) = (role.default_permissions(), user.access_version + 1);
+    User { role, permissions, access_version, ..user.changed(now) }
+}

@@ -1,0 +1,128 @@
+//! `GET /v1/audit-events`: the partner's history, newest first, filtered, page by page.
+
+mod summary;
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Format, Request, Stopped, serve};
+use portal::models::{EventAction, EventId, Timestamp, UserId};
+use portal::policy::{Wish, authorize};
+use portal::session;
+use portal::store::{Actor, Event, Position, Target, Wanted};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use summary::summary;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(list_audit_events).await
+}
+
+/// Of a table.
+const COLUMNS: [&str; 12] = [
+    "id",
+    "at",
+    "action",
+    "actor.kind",
+    "actor.id",
+    "actor.name",
+    "target.id",
+    "target.name",
+    "address",
+    "before",
+    "after",
+    "summary",
+];
+
+#[derive(Serialize)]
+struct List<'a> {
+    items: Vec<Item<'a>>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    id: &'a EventId,
+    at: Timestamp,
+    action: &'a str,
+    actor: Who<'a>,
+    target: Option<&'a Target>,
+    address: Option<&'a str>,
+    before: &'a Map<String, Value>,
+    after: &'a Map<String, Value>,
+    summary: String,
+}
+
+#[derive(Serialize)]
+struct Who<'a> {
+    kind: &'static str,
+    id: Option<&'a UserId>,
+    name: Option<&'a str>,
+}
+
+async fn list_audit_events(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let store = portal.store();
+    let caller = session::caller(store, request.claims(), portal.now()).await?.user;
+    request.no_body()?;
+    let input = parse(&request)?;
+    authorize(&caller, &Wish::ListAuditEvents)?;
+
+    let list = format!("{} events {:?}", caller.partner_id, input.wanted);
+    let after = input.cursor.map(|cursor| position(&list, &cursor, &input.wanted)).transpose()?;
+    let trail = store.events(&caller.partner_id, &input.wanted, after.as_ref(), input.limit).await?;
+    let next_cursor = trail.next.map(|position| position.to_cursor(&list));
+    let items: Vec<Item<'_>> = trail.events.iter().map(Item::from).collect();
+    match request.format() {
+        Format::Json => Answer::json(200, &List { items, next_cursor }),
+        Format::Csv => Answer::csv("history.csv", &COLUMNS, &items, &request, next_cursor.as_deref()),
+    }
+}
+
+fn position(list: &str, cursor: &str, wanted: &Wanted) -> Result<Position, Failure> {
+    Position::from_cursor(list, cursor)
+        .filter(|position| wanted.reaches(position))
+        .ok_or_else(|| Failure::query("cursor", "This is not a cursor of this list; start again without one."))
+}
+
+struct Input {
+    limit: usize,
+    cursor: Option<String>,
+    wanted: Wanted,
+}
+
+fn parse(request: &Request) -> Result<Input, Failure> {
+    const ID: &str = "This is not the id of a user.";
+    const TIME: &str = "A time is written as 2026-11-22T12:29:51Z.";
+    let mut query = request.query();
+    let limit = query.limit(request.format());
+    let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
+    let target = query.take("user_id", ID, |text| UserId::parse(text).ok());
+    let actor = query.take("actor_id", ID, |text| UserId::parse(text).ok());
+    let action = query.take("action", "There is no such action.", |text| EventAction::parse(text).ok());
+    let from = query.take("from", TIME, |text| Timestamp::from_rfc3339(text).ok());
+    let to = query.take("to", TIME, |text| Timestamp::from_rfc3339(text).ok());
+    query.finish()?;
+    if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
+        return Err(Failure::query("to", "The end must be after the beginning."));
+    }
+    Ok(Input { limit, cursor, wanted: Wanted { target, actor, action, from, to } })
+}
+
+impl<'a> From<&'a Event> for Item<'a> {
+    fn from(event: &'a Event) -> Self {
+        Self {
+            id: &event.id,
+            at: event.at,
+            action: &event.action,
+            actor: match &event.actor {
+                Actor::User { id, name } => Who { kind: "user", id: Some(id), name: Some(name) },
+                Actor::Operator => Who { kind: "operator", id: None, name: None },
+            },
+            target: event.target.as_ref(),
+            address: event.address.as_deref(),
+            before: &event.before,
+            after: &event.after,
+            summary: summary(event),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! An event as an English sentence. A page can make its own, of the same facts.
+
+use portal::models::EventAction;
+use portal::store::{Actor, Event};
+use serde_json::Value;
+
+const NAME_AND_EMAIL: [(&str, &str); 3] =
+    [("first_name", "first name"), ("last_name", "last name"), ("email", "email")];
+const ACCESS: [(&str, &str); 2] = [("role", "role"), ("permissions", "permissions")];
+
+/// Who did what to whom, in words.
+pub(crate) fn summary(event: &Event) -> String {
+    let (actor, actor_id) = match &event.actor {
+        Actor::User { id, name } => (name.as_str(), Some(id)),
+        Actor::Operator => ("An operator", None),
+    };
+    let target = event.target.as_ref().map_or("nobody", |target| &target.name);
+    let is_own = event.target.as_ref().is_some_and(|target| Some(&target.id) == actor_id);
+    let of = |thing: &str| if is_own { format!("their own {thing}") } else { format!("the {thing} of {target}") };
+    let what = match EventAction::parse(&event.action) {
+        Ok(EventAction::PartnerCreated) => format!("made the partner, with {target} as its primary admin"),
+        Ok(EventAction::PrimaryAdminRecovered) => format!("gave {target} a new password and ended every session"),
+        Ok(EventAction::PrimaryAdminHandedOver) => format!("handed the portal over to {target}"),
+        Ok(EventAction::UserAdded) => format!("added {target} as {}", text(event.after.get("role"))),
+        Ok(EventAction::UserEdited) => changes(event, &NAME_AND_EMAIL, of),
+        Ok(EventAction::UserSuspended) => format!("suspended {target}"),
+        Ok(EventAction::UserReactivated) => format!("reactivated {target}"),
+        Ok(EventAction::UserRemoved) => format!("removed {target}"),
+        Ok(EventAction::PermissionsSet) => changes(event, &ACCESS, of),
+        Ok(EventAction::PasswordSet) => format!("set a new password for {target}"),
+        Ok(EventAction::PasswordChanged) => format!("changed {}", of("password")),
+        Ok(EventAction::LogoutForced) => format!("ended {}", of("sessions")),
+        Ok(EventAction::SessionStarted) => "signed in".to_owned(),
+        // Who signs out says nothing of the session.
+        Ok(EventAction::SessionEnded) if event.before.is_empty() => "signed out".to_owned(),
+        Ok(EventAction::SessionEnded) if is_own => "ended a session of their own".to_owned(),
+        Ok(EventAction::SessionEnded) => format!("ended a session of {target}"),
+        Ok(EventAction::ChangeRefused) => refused(event, target),
+        // Of a later version than this one.
+        Err(_) => format!("did {} to {target}", event.action),
+    };
+    match event.after.get("reason") {
+        Some(reason) => format!("{actor} {what}: {}", text(Some(reason))),
+        None => format!("{actor} {what}"),
+    }
+}
+
+/// `changed the role of Bo Chen from manager to admin and the permissions to users.read, users.add`.
+fn changes(event: &Event, fields: &[(&str, &str)], of: impl Fn(&str) -> String) -> String {
+    let mut changes = Vec::new();
+    for (field, name) in fields {
+        let Some(now) = event.after.get(*field) else { continue };
+        let what = if changes.is_empty() { of(name) } else { format!("the {name}") };
+        let before = match event.before.get(*field) {
+            // What was in a list would be longer than clear.
+            Some(Value::Array(_)) | None => String::new(),
+            was => format!(" from {}", text(was)),
+        };
+        changes.push(format!("{what}{before} to {}", text(Some(now))));
+    }
+    if changes.is_empty() {
+        format!("left {} as it was", of("record"))
+    } else {
+        format!("changed {}", changes.join(" and "))
+    }
+}
+
+fn refused(event: &Event, target: &str) -> String {
+    let attempted = match text(event.after.get("attempted")).as_str() {
+        "add_user" => "add a user".to_owned(),
+        "edit_user" => format!("edit {target}"),
+        "set_password" => format!("set the password of {target}"),
+        "set_permissions" => format!("set the role and permissions of {target}"),
+        "set_status" => format!("suspend or reactivate {target}"),
+        "force_logout" => format!("end the sessions of {target}"),
+        "end_session" => format!("end a session of {target}"),
+        "remove_user" => format!("remove {target}"),
+        "hand_over" => format!("hand the portal over to {target}"),
+        other => format!("{} {target}", other.replace('_', " ")),
+    };
+    format!("tried to {attempted} and was refused ({})", text(event.after.get("code")).replace('_', " "))
+}
+
+/// A value as a person reads it.
+fn text(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(values)) if values.is_empty() => "none".to_owned(),
+        Some(Value::Array(values)) => values.iter().map(|value| text(Some(value))).collect::<Vec<_>>().join(", "),
+        Some(value @ (Value::Bool(_) | Value::Number(_) | Value::Object(_))) => value.to_string(),
+        Some(Value::Null) | None => "nothing".to_owned(),
+    }
+}

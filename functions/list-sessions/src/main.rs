@@ -1,0 +1,54 @@
+//! `GET /v1/users/{user_id}/sessions`: where a user is signed in.
+
+use std::cmp::Reverse;
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::models::{Timestamp, browser};
+use portal::policy::{Wish, authorize};
+use portal::session;
+use serde::Serialize;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(list_sessions).await
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    items: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    /// The tokens' `origin_jti`. It opens nothing: what makes a token count is its signature.
+    id: &'a str,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    address: &'a str,
+    browser: Option<String>,
+    is_current: bool,
+}
+
+async fn list_sessions(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let now = portal.now();
+    let id = request.user_id();
+    let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
+    request.no_body()?;
+    let target = target.ok_or(Failure::NotFound)?;
+    authorize(&caller.user, &Wish::ListSessions { target: &target })?;
+
+    let mut sessions = portal.store().sessions_of(&target.id).await?;
+    sessions.retain(|(_, session)| session.is_live(&target, now));
+    sessions.sort_by_key(|(_, session)| Reverse(session.created_at));
+    let items = sessions.iter().map(|(id, session)| Item {
+        id,
+        created_at: session.created_at,
+        expires_at: Timestamp::from_unix_seconds(session.expires_at),
+        address: &session.address,
+        browser: browser(&session.user_agent),
+        is_current: *id == caller.session_id,
+    });
+    Answer::json(200, &List { items: items.collect() })
+}

@@ -1,0 +1,31 @@
+//! `PUT /v1/users/{user_id}/status`: suspends a user, or lets a suspended one in again.
+
+use portal::Portal;
+use portal::actions::{self, Context};
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::models::{Note, Status};
+use portal::policy::Wish;
+use portal::session;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(set_status).await
+}
+
+async fn set_status(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let now = portal.now();
+    let id = request.user_id();
+    let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
+    let mut body = request.body()?;
+    let status: Option<Status> = body.required("status");
+    let reason: Option<Option<Note>> = body.optional("reason");
+    let (status, reason) = body.finish((|| Some((status?, reason?)))())?;
+    let target = target.ok_or(Failure::NotFound)?;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    context.authorize(&Wish::SetStatus { target: &target }).await?;
+    request.expects(target.version)?;
+
+    let after = actions::set_status(&context, &target, status, reason.as_ref()).await?;
+    Answer::user(&after)
+}

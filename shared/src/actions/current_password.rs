@@ -1,0 +1,32 @@
+//! What cannot be taken back asks for the caller's present password once more: a session that was left open is not enough.
+
+use super::Context;
+use crate::error::Failure;
+use crate::passwords::Attempt;
+use crate::store::{Counter, CredentialItem, Rows};
+
+impl Context<'_> {
+    /// Checks that `attempt` is the caller's present password. It counts as an attempt, once for each request; who clears
+    /// `counter` knows that it was right. `rows` is a read of the counter, a moment ago.
+    ///
+    /// # Errors
+    /// [`Failure::TooManyRequests`], [`Failure::ValidationFailed`] for `current_password`, or what kept us from checking.
+    pub async fn check_current_password(
+        &self,
+        attempt: &Attempt,
+        credential: &CredentialItem,
+        counter: &Counter,
+        rows: &Rows,
+    ) -> Result<(), Failure> {
+        if !self.request.is_decided_anew()
+            && let Some(seconds) = self.portal.store().count(counter, rows, self.now).await?
+        {
+            return Err(Failure::TooManyRequests(seconds));
+        }
+        if credential.digests.verify(attempt)? {
+            Ok(())
+        } else {
+            Err(Failure::field("current_password", "wrong", "This is not the present password."))
+        }
+    }
+}

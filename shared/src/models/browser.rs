@@ -1,0 +1,143 @@
+//! What a client calls itself (`User-Agent`), in the few words by which a person knows it again.
+
+/// What a browser or program writes about itself, and its name. The first that is found counts: a browser names those that
+/// it wants to be taken for after itself, and Chrome and Safari are what most want to be taken for.
+const CLIENTS: [(&str, &str); 21] = [
+    ("Edg/", "Edge"),
+    ("EdgA/", "Edge"),
+    ("EdgiOS/", "Edge"),
+    ("OPR/", "Opera"),
+    ("OPT/", "Opera"),
+    ("Vivaldi/", "Vivaldi"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("DuckDuckGo/", "DuckDuckGo"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("HeadlessChrome/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+    ("Wget/", "Wget"),
+    ("PostmanRuntime/", "Postman"),
+    ("insomnia/", "Insomnia"),
+    ("python-", "Python"),
+    ("okhttp/", "OkHttp"),
+    ("Go-http-client/", "Go"),
+];
+
+/// What a system is called in there, and its name. An iPhone is "like Mac OS X", and Android and Chrome OS are Linux.
+const SYSTEMS: [(&str, &str); 8] = [
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+];
+
+/// "Firefox on Windows", "curl"; `None` for what is none of those that people use.
+pub fn browser(user_agent: &str) -> Option<String> {
+    let client = named(&CLIENTS, user_agent)?;
+    Some(match named(&SYSTEMS, user_agent) {
+        Some(system) => format!("{client} on {system}"),
+        None => client.to_owned(),
+    })
+}
+
+/// The name of the first that begins a word.
+fn named(known: &[(&str, &'static str)], user_agent: &str) -> Option<&'static str> {
+    let begins_word = |at: usize| {
+        let before = user_agent.get(..at).and_then(|text| text.chars().next_back());
+        before.is_none_or(|before| !before.is_ascii_alphanumeric())
+    };
+    let is_there = |word: &str| user_agent.match_indices(word).any(|(at, _)| begins_word(at));
+    known.iter().find(|(word, _)| is_there(word)).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn browsers_are_told_apart_though_each_claims_to_be_others() {
+        for (user_agent, expected) in [
+            ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox on Windows"),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+                "Chrome on Windows",
+            ),
+            (
+                "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+                "Chrome on ChromeOS",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36 OPR/110.0.0.0",
+                "Opera on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15",
+                "Safari on macOS",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/126.0.0.0 Mobile/15E148 Safari/604.1",
+                "Chrome on iPad",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile Safari/537.36",
+                "Samsung Internet on Android",
+            ),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/126.0.0.0 Safari/537.36",
+                "Chrome on Linux",
+            ),
+        ] {
+            assert_eq!(browser(user_agent).as_deref(), Some(expected), "{user_agent}");
+        }
+    }
+
+    #[test]
+    fn programs_are_named_without_a_system_that_they_do_not_tell() {
+        for (user_agent, expected) in [
+            ("curl/8.5.0", "curl"),
+            ("Wget/1.21.4", "Wget"),
+            ("python-requests/2.32.3", "Python"),
+            ("PostmanRuntime/7.39.0", "Postman"),
+        ] {
+            assert_eq!(browser(user_agent).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_nothing() {
+        for user_agent in
+            ["", "agent", "Mozilla/5.0", "Mozilla/5.0 (Windows NT 10.0)", "NotChrome/1", "libcurl/8", "curl"]
+        {
+            assert_eq!(browser(user_agent), None, "{user_agent}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_sends_it_comes_back_only_as_words_of_ours(user_agent in ".*(curl/|Edg/|Android)?.*") {
+            if let Some(words) = browser(&user_agent) {
+                let (client, system) = words.split_once(" on ").map_or((&*words, None), |(client, system)| (client, Some(system)));
+                prop_assert!(CLIENTS.iter().any(|(_, name)| *name == client));
+                prop_assert!(system.is_none_or(|system| SYSTEMS.iter().any(|(_, name)| *name == system)));
+            }
+        }
+    }
+}

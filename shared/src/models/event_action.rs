@@ -1,0 +1,39 @@
+//! What an event of the audit trail says was done.
+
+use super::closed_set::closed_set;
+
+closed_set! {
+    /// What was done, or tried in vain.
+    pub enum EventAction or UnknownEventAction("there is no such action") {
+        /// A partner was made, with its primary admin.
+        PartnerCreated = "partner.created",
+        /// The primary admin was given a new password from outside.
+        PrimaryAdminRecovered = "primary_admin.recovered",
+        /// The primary admin made another admin the primary one.
+        PrimaryAdminHandedOver = "primary_admin.handed_over",
+        /// A user was added.
+        UserAdded = "user.added",
+        /// A user's name or email was changed.
+        UserEdited = "user.edited",
+        /// A user was suspended.
+        UserSuspended = "user.suspended",
+        /// A suspended user was let in again.
+        UserReactivated = "user.reactivated",
+        /// A user was removed.
+        UserRemoved = "user.removed",
+        /// A user's role or permissions were set.
+        PermissionsSet = "permissions.set",
+        /// A user was given a new password by another.
+        PasswordSet = "password.set",
+        /// Somebody changed their own password.
+        PasswordChanged = "password.changed",
+        /// Every session of a user was ended.
+        LogoutForced = "logout.forced",
+        /// Somebody signed in.
+        SessionStarted = "session.started",
+        /// Somebody signed out, or one session was ended.
+        SessionEnded = "session.ended",
+        /// Somebody tried to change something and was refused.
+        ChangeRefused = "change.refused",
+    }
+}

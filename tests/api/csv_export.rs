@@ -1,0 +1,196 @@
+//! Lists as CSV: `GET /v1/users` and `GET /v1/audit-events` with `Accept: text/csv`.
+
+use std::collections::BTreeMap;
+
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Answer, Call, Partner, stack};
+use serde_json::{Value, json};
+
+/// A line of a table, by its headings.
+type Line = BTreeMap<String, String>;
+
+fn csv_of(actor: &Actor, path: &str) -> Call {
+    actor.get(path).header("accept", "text/csv")
+}
+
+/// Must be a table, saved under this name.
+#[track_caller]
+fn lines(answer: &Answer, name: &str) -> Vec<Line> {
+    assert_eq!(answer.status, 200, "{answer}");
+    assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
+    assert_eq!(answer.header("content-disposition"), format!("attachment; filename=\"{name}\""));
+    assert_eq!(answer.text.matches('\n').count(), answer.text.matches("\r\n").count(), "lines end as RFC 4180 says");
+    csv::Reader::from_reader(answer.text.as_bytes()).deserialize().collect::<Result<_, _>>().unwrap()
+}
+
+/// Where the answer says that the next page is.
+fn next(answer: &Answer) -> Option<String> {
+    let link = Some(answer.header("link")).filter(|link| !link.is_empty())?;
+    let path = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+    Some(path.unwrap_or_else(|| panic!("{link}")).to_owned())
+}
+
+async fn all(actor: &Actor, path: &str, name: &str) -> Vec<Line> {
+    let (mut found, mut path) = (Vec::new(), Some(path.to_owned()));
+    while let Some(page) = path {
+        let answer = csv_of(actor, &page).await;
+        found.extend(lines(&answer, name));
+        path = next(&answer);
+    }
+    found
+}
+
+/// What a cell says of a value.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn users_are_a_table_of_every_field() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    owner.add("Zoë", "O'Neill, \"Zo\"").role("viewer").created().await;
+    partner.new_user("manager").await;
+
+    let answer = csv_of(owner, "/v1/users").await;
+
+    let table = lines(&answer, "users.csv");
+    assert_eq!(next(&answer), None, "it is whole");
+    let list = owner.get("/v1/users").await.expect(200);
+    let users = list.json["items"].as_array().unwrap();
+    let expected: Vec<Line> = users
+        .iter()
+        .map(|user| user.as_object().unwrap().iter().map(|(name, value)| (name.clone(), cell(value))).collect())
+        .collect();
+    assert_eq!(table, expected);
+    assert!(answer.text.starts_with("id,partner_id,first_name,last_name,email,"), "in the contract's order: {answer}");
+}
+
+#[tokio::test]
+async fn the_history_is_a_table_of_every_field() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").role("manager").created().await;
+    owner.set_permissions(&ann, &json!({ "role": "viewer" })).await.expect(200);
+
+    let table = all(owner, "/v1/audit-events", "history.csv").await;
+
+    let list = owner.get("/v1/audit-events").await.expect(200);
+    let events = list.json["items"].as_array().unwrap();
+    let expected: Vec<Line> = events
+        .iter()
+        .map(|event| {
+            let mut line = Line::new();
+            for (name, value) in event.as_object().unwrap() {
+                match (name.as_str(), value) {
+                    ("actor" | "target", Value::Object(who)) => {
+                        line.extend(who.iter().map(|(part, value)| (format!("{name}_{part}"), cell(value))));
+                    }
+                    _ => {
+                        line.insert(name.clone(), cell(value));
+                    }
+                }
+            }
+            line
+        })
+        .collect();
+    assert_eq!(table, expected);
+    assert_eq!(
+        table[0]["summary"],
+        "Olive Owner changed the role of Ann Lee from manager to viewer and the permissions to users.read"
+    );
+}
+
+#[tokio::test]
+async fn what_a_spreadsheet_would_run_is_defused() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    for name in ["=HYPERLINK(\"https://evil.example\")", "+1", "-1+1", "@SUM(A1)"] {
+        let user = owner.add(name, "Lee").created().await;
+        let answer = csv_of(owner, &format!("/v1/users?search={}", user.email)).await;
+        let table = lines(&answer, "users.csv");
+        assert_eq!(table[0]["first_name"], format!("'{name}"));
+        let told = lines(&csv_of(owner, &format!("/v1/audit-events?user_id={}", user.id)).await, "history.csv");
+        assert_eq!(told[0]["target_name"], format!("'{name} Lee"));
+    }
+}
+
+#[tokio::test]
+async fn pages_follow_their_links_with_the_same_filters() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    for name in ["Ann", "Bea", "Cat", "Dan", "Eve"] {
+        owner.add(name, "de la Tour & Co").role("viewer").created().await;
+    }
+    let names = |table: &[Line]| table.iter().map(|line| line["first_name"].clone()).collect::<Vec<_>>();
+
+    let users = all(owner, "/v1/users?search=tour+%26&role=viewer&sort=name&order=desc&limit=2", "users.csv").await;
+    assert_eq!(names(&users), ["Eve", "Dan", "Cat", "Bea", "Ann"]);
+    let added =
+        all(owner, &format!("/v1/audit-events?action=user.added&limit=2&actor_id={}", owner.id), "history.csv").await;
+    let targets: Vec<_> = added.iter().map(|line| line["target_name"].split(' ').next().unwrap()).collect();
+    assert_eq!(targets, ["Eve", "Dan", "Cat", "Bea", "Ann"]);
+}
+
+#[tokio::test]
+async fn a_table_has_up_to_a_thousand_lines() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    Rows::of(&stack().ready).put_events(&partner.id, "user.edited", 1_200).await;
+
+    let first = csv_of(owner, "/v1/audit-events").await;
+    assert_eq!(lines(&first, "history.csv").len(), 1_000);
+    let second = csv_of(owner, &next(&first).unwrap()).await;
+    assert_eq!(lines(&second, "history.csv").len(), 202, "with the partner's creation and a sign-in");
+    assert_eq!(next(&second), None);
+
+    for path in ["/v1/users", "/v1/audit-events"] {
+        csv_of(owner, &format!("{path}?limit=1000")).await.expect(200);
+        csv_of(owner, &format!("{path}?limit=1001")).await.problem(400, "invalid_request").names_field("limit");
+        owner.get(&format!("{path}?limit=101")).await.problem(400, "invalid_request").names_field("limit");
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_large_events_is_cut_where_an_answer_is_full_and_goes_on() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let name = "\u{1f9d1}".repeat(100);
+    let large = owner.add(&name, &name).created().await;
+    Rows::of(&stack().ready).put_events(&partner.id, "user.edited", 900).await;
+
+    for (filter, all_of_them) in [(String::new(), 903), (format!("&user_id={}", large.id), 901)] {
+        let first = csv_of(owner, &format!("/v1/audit-events?limit=1000{filter}")).await;
+        let count = lines(&first, "history.csv").len();
+        assert!((100..900).contains(&count), "{count} lines of {} bytes", first.text.len());
+        let rest = all(owner, &next(&first).unwrap(), "history.csv").await;
+        assert_eq!(count + rest.len(), all_of_them);
+    }
+}
+
+#[tokio::test]
+async fn whoever_does_not_ask_for_csv_gets_json() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    for accept in ["*/*", "application/json", "text/html, */*;q=0.8", "text/csv;q=0.1, application/json"] {
+        for path in ["/v1/users", "/v1/audit-events"] {
+            let answer = owner.get(path).header("accept", accept).await.expect(200);
+            assert_eq!(answer.header("content-type"), "application/json", "{accept}");
+            assert!(answer.json["items"].is_array(), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn csv_gives_nothing_to_those_who_may_not_read_the_list() {
+    let partner = Partner::new().await;
+    let weak = partner.owner().add("Wea", "Kly").role("viewer").permissions(&[]).signed_in().await;
+    for path in ["/v1/users", "/v1/audit-events"] {
+        csv_of(&weak, path).await.problem(403, "missing_permission");
+    }
+}

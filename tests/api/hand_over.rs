@@ -1,0 +1,331 @@
+//! `POST /v1/primary-admin`.
+
+use std::cell::Cell;
+
+use futures::future::{join, join_all, join3};
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Answer, Client, Partner, User, invoke, secrets, stack};
+use serde_json::{Value, json};
+
+/// How often a race is run: who is first is up to the machine.
+const ROUNDS: usize = 4;
+
+/// Who is the primary admin of all these, as of one instant; there is one, and the partner's own row agrees.
+async fn the_one(rows: &Rows, users: &[&User]) -> String {
+    let (named, found) = rows.primary_admins(users).await;
+    assert_eq!(found, [named.as_str()]);
+    named
+}
+
+/// Does all of it while somebody watches that there is one primary admin at every instant.
+async fn watched<T>(users: &[&User], work: impl Future<Output = T>) -> T {
+    let (rows, is_done) = (Rows::of(&stack().ready), Cell::new(false));
+    let working = async {
+        let done = work.await;
+        is_done.set(true);
+        done
+    };
+    let watching = async {
+        while !is_done.get() {
+            the_one(&rows, users).await;
+        }
+        the_one(&rows, users).await;
+    };
+    join(working, watching).await.0
+}
+
+#[tokio::test]
+async fn another_admin_becomes_the_primary_one_and_the_primary_one_an_admin() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let held = ["users.read", "users.edit"];
+    let ann = owner.add("Ann", "Lee").role("admin").permissions(&held).signed_in().await;
+    let before = (owner.see(owner).await, owner.see(&ann).await);
+
+    let answer = owner.hand_over(&ann).await.expect(200);
+
+    let now = (ann.see(owner).await, ann.see(&ann).await);
+    assert_eq!((answer.user(), answer.header("etag")), (&now.1, "\"2\""));
+    for (was, is, role) in [(before.0, now.0, "admin"), (before.1, now.1, "primary_admin")] {
+        let mut expected = was;
+        expected["role"] = json!(role);
+        expected["version"] = json!(2);
+        expected["permissions"] = is["permissions"].clone();
+        expected["updated_at"] = answer.json["updated_at"].clone();
+        assert_eq!(is, expected);
+        assert_eq!(crate::set_permissions::of(&is), crate::set_permissions::ALL);
+    }
+    // Nobody is signed out.
+    for actor in [owner, &ann] {
+        actor.is_signed_in().await;
+        actor.refreshed().await.is_signed_in().await;
+    }
+    let list = ann.get("/v1/users?role=primary_admin").await.expect(200);
+    assert_eq!((&list.json["total"], &list.json["items"][0]["id"]), (&json!(1), &json!(ann.id)));
+    assert_eq!(the_one(&Rows::of(&stack().ready), &[owner, &ann]).await, ann.id);
+}
+
+#[tokio::test]
+async fn what_protects_the_primary_admin_protects_the_new_one_from_then_on() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    owner.hand_over(&ann).await.expect(200);
+
+    owner.edit(&ann, &json!({ "first_name": "Eve" })).await.problem(403, "primary_admin_protected");
+    owner.suspend(&ann).await.problem(403, "primary_admin_protected");
+    owner.remove(&ann).await.problem(403, "primary_admin_protected");
+    owner.hand_over(&ann).await.problem(403, "primary_admin_protected");
+    ann.suspend(owner).await.expect(200);
+    owner.is_signed_out().await;
+    ann.remove(owner).await.expect(204);
+    assert_eq!(the_one(&Rows::of(&stack().ready), &[&ann]).await, ann.id);
+}
+
+#[tokio::test]
+async fn it_goes_back_the_way_it_came() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    for version in [2, 4] {
+        assert_eq!(owner.hand_over(&ann).await.expect(200).user()["version"], version);
+        assert_eq!(ann.hand_over(owner).await.expect(200).user()["version"], version + 1);
+    }
+}
+
+#[tokio::test]
+async fn only_an_active_admin_can_be_the_next() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let suspended = partner.new_user("admin").await;
+    owner.suspend(&suspended).await.expect(200);
+    let (manager, viewer) = (partner.new_user("manager").await, partner.new_user("viewer").await);
+    for wrong in [&*suspended, &*manager, &*viewer, owner] {
+        owner.hand_over(wrong).await.problem(422, "validation_failed").names_field("user_id");
+    }
+    owner.reactivate(&suspended).await.expect(200);
+    owner.hand_over(&suspended).await.expect(200);
+}
+
+#[tokio::test]
+async fn who_is_not_there_is_not_found() {
+    let (partner, other) = (Partner::new().await, Partner::new().await);
+    let owner = partner.owner();
+    let removed = partner.new_user("admin").await;
+    owner.remove(&removed).await.expect(204);
+    let foreign = other.new_user("admin").await;
+    for unknown in [&removed, &foreign, other.owner()] {
+        owner.hand_over(unknown).await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_body_is_named() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    let hand_over = |body: Value| owner.post("/v1/primary-admin", &body);
+    hand_over(json!({})).await.problem(422, "validation_failed").names_fields(&["user_id", "current_password"]);
+    let body = json!({ "user_id": "ann", "current_password": owner.password });
+    hand_over(body).await.problem(422, "validation_failed").names_field("user_id");
+    let body = json!({ "user_id": ann.id, "current_password": 7 });
+    hand_over(body).await.problem(422, "validation_failed").names_field("current_password");
+    let body = json!({ "user_id": ann.id, "current_password": owner.password, "role": "viewer" });
+    hand_over(body).await.problem(400, "invalid_request").names_field("role");
+}
+
+#[tokio::test]
+async fn it_takes_the_present_password_and_nobody_guesses_for_long() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    let guess = json!({ "user_id": ann.id, "current_password": secrets::password() });
+    for _ in 0..5 {
+        let answer = owner.post("/v1/primary-admin", &guess).await;
+        answer.problem(422, "validation_failed").names_field("current_password");
+    }
+    for call in [owner.post("/v1/primary-admin", &guess), owner.hand_over(&ann)] {
+        let answer = call.await;
+        answer.problem(429, "too_many_requests");
+        assert!((1..=900).contains(&answer.retry_after()));
+    }
+    // The same attempts count for a change of one's own password.
+    owner.set_own_password(&owner.password, &secrets::password()).await.problem(429, "too_many_requests");
+    assert_eq!(owner.see(&ann).await["version"], 1);
+}
+
+#[tokio::test]
+async fn a_right_password_forgets_the_wrong_ones() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    let guess = json!({ "user_id": ann.id, "current_password": secrets::password() });
+    for _ in 0..2 {
+        for _ in 0..4 {
+            owner.post("/v1/primary-admin", &guess).await.problem(422, "validation_failed");
+        }
+        owner.hand_over(&ann).await.expect(200);
+        ann.hand_over(owner).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_hands_the_portal_over() {
+    let partner = Partner::new().await;
+    let (admin, other) = (partner.new_user("admin").await, partner.new_user("admin").await);
+    for to in [&*other, &*admin, partner.owner()] {
+        admin.hand_over(to).await.problem(403, "primary_admin_protected");
+    }
+    assert_eq!(partner.owner().see(&other).await["version"], 1);
+}
+
+#[tokio::test]
+async fn one_event_tells_of_it_and_holds_no_secret() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    let rows = Rows::of(&stack().ready);
+    let count = rows.audit(&partner.id).await.len();
+    owner.hand_over(&ann).await.expect(200);
+    let events = rows.audit(&partner.id).await.split_off(count);
+    assert_eq!(events.len(), 1);
+    let event = &events[0];
+    assert_eq!(event["action"].as_s().unwrap(), "primary_admin.handed_over");
+    let id = |who: &str| event[who].as_m().unwrap()["id"].as_s().unwrap().clone();
+    assert_eq!((id("actor"), id("target")), (owner.id.clone(), ann.id.clone()));
+    let role = |which: &str| event[which].as_m().unwrap()["role"].as_s().unwrap().clone();
+    assert_eq!((role("before").as_str(), role("after").as_str()), ("admin", "primary_admin"));
+    assert!(!format!("{event:?}").contains(&owner.password));
+}
+
+#[tokio::test]
+async fn a_recovery_is_of_whoever_owns_the_portal_now() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    owner.hand_over(&ann).await.expect(200);
+    let recovered = User::recovered(&stack().ready, &partner.id, None).await;
+    assert_eq!(recovered.id, ann.id);
+    ann.is_signed_out().await;
+    owner.is_signed_in().await;
+}
+
+/// Hashes some 40 passwords: about 3 s.
+#[tokio::test]
+async fn of_many_who_are_made_it_at_once_one_is() {
+    for _ in 0..ROUNDS {
+        // A partner for each: who comes too late with the right password has made an attempt all the same.
+        let partner = Partner::new().await;
+        let owner = partner.owner();
+        let admins = join_all((0..4).map(|_| partner.new_user("admin"))).await;
+        let users: Vec<&User> = admins.iter().map(|admin| &**admin).chain([&**owner]).collect();
+        let at_once = join_all(admins.iter().map(|admin| owner.hand_over(admin).into_future()));
+        let answers: Vec<Answer> = watched(&users, at_once).await;
+
+        let made: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+        assert_eq!(made.len(), 1);
+        for answer in answers.iter().filter(|answer| answer.status != 200) {
+            answer.problem(403, "primary_admin_protected");
+        }
+        let next = admins.iter().find(|admin| admin.id == made[0].text_at("/id")).unwrap();
+        next.hand_over(owner).await.expect(200);
+    }
+}
+
+/// Hashes some 60 passwords: about 4 s.
+#[tokio::test]
+async fn whoever_hands_it_on_to_whomever_there_is_always_one() {
+    let partner = Partner::new().await;
+    let mut actors: Vec<Actor> = join_all((0..3).map(|_| partner.new_user("admin"))).await;
+    actors.push(partner.owner().clone());
+    let users: Vec<&User> = actors.iter().map(|actor| &**actor).collect();
+    let rows = Rows::of(&stack().ready);
+    for _ in 0..ROUNDS {
+        let before = the_one(&rows, &users).await;
+        let hand_ons =
+            (0..actors.len()).map(|from| actors[from].hand_over(users[(from + 1) % users.len()]).into_future());
+        let answers: Vec<Answer> = watched(&users, join_all(hand_ons)).await;
+
+        let mut holder = users.iter().position(|user| user.id == before).unwrap();
+        let handed_on = answers.iter().filter(|answer| answer.status == 200).count();
+        for answer in answers.iter().filter(|answer| answer.status != 200) {
+            answer.problem(403, "primary_admin_protected");
+        }
+        assert!(handed_on >= 1);
+        // Each hands it to the next, so as many steps on.
+        holder = (holder + handed_on) % users.len();
+        assert_eq!(the_one(&rows, &users).await, users[holder].id);
+    }
+}
+
+#[tokio::test]
+async fn a_hand_over_and_a_recovery_at_once_are_one_after_the_other() {
+    for _ in 0..ROUNDS {
+        let partner = Partner::new().await;
+        let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+        let input = json!({ "partner_id": partner.id });
+        let both = join(owner.hand_over(&ann).into_future(), invoke(&stack().ready, "recover-primary-admin", &input));
+        let (handed, recovered) = watched(&[owner, &ann], both).await;
+
+        let recovered = recovered.worked();
+        secrets::remembered(recovered["generated_password"].as_str().unwrap());
+        let who = recovered["primary_admin"]["id"].as_str().unwrap();
+        assert_eq!(recovered["primary_admin"]["role"], "primary_admin");
+        assert_eq!(the_one(&Rows::of(&stack().ready), &[owner, &ann]).await, who);
+        if handed.status == 200 {
+            assert_eq!(who, ann.id);
+            owner.is_signed_in().await;
+            Client::new().signed_in(owner).await;
+            ann.is_signed_out().await;
+        } else {
+            handed.problem(401, "session_ended");
+            assert_eq!(who, owner.id);
+            ann.is_signed_in().await;
+            Client::new().signed_in(&ann).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_being_removed_suspended_or_demoted_becomes_it_or_goes() {
+    for round in 0..3 * ROUNDS {
+        let partner = Partner::new().await;
+        let (owner, admin, ann) = (partner.owner(), partner.new_user("admin").await, partner.new_user("admin").await);
+        let (against, expected) = match round % 3 {
+            0 => (admin.remove(&ann), (404, "not_found")),
+            1 => (admin.suspend(&ann), (422, "validation_failed")),
+            _ => (admin.set_permissions(&ann, &json!({ "role": "viewer" })), (422, "validation_failed")),
+        };
+        let (handed, done) = join(owner.hand_over(&ann).into_future(), against.into_future()).await;
+
+        let rows = Rows::of(&stack().ready);
+        if handed.status == 200 {
+            done.problem(403, "primary_admin_protected");
+            assert_eq!(the_one(&rows, &[owner, &admin, &ann]).await, ann.id);
+            ann.is_signed_in().await;
+        } else {
+            handed.problem(expected.0, expected.1);
+            assert!([200, 204].contains(&done.status), "{done}");
+            assert_eq!(the_one(&rows, &[owner, &admin]).await, owner.id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_old_password_never_hands_the_portal_over_after_its_change() {
+    for _ in 0..ROUNDS {
+        let partner = Partner::new().await;
+        let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+        let new = secrets::password();
+        let (handed, changed, edited) = join3(
+            owner.hand_over(&ann).into_future(),
+            owner.set_own_password(&owner.password, &new).into_future(),
+            ann.edit(&ann, &json!({ "first_name": "Anna" })).into_future(),
+        )
+        .await;
+        edited.expect(200);
+        changed.expect(204);
+        if handed.status != 200 {
+            handed.problem(422, "validation_failed").names_field("current_password");
+        }
+        let (holder, again) = match handed.status {
+            200 => (&ann.id, (403, "primary_admin_protected")),
+            _ => (&owner.id, (422, "validation_failed")),
+        };
+        assert_eq!(the_one(&Rows::of(&stack().ready), &[owner, &ann]).await, *holder);
+        owner.hand_over(&ann).await.problem(again.0, again.1);
+    }
+}

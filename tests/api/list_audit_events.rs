@@ -1,0 +1,327 @@
+//! `GET /v1/audit-events`.
+
+use std::sync::{Arc, Mutex};
+
+use portal_tests::faults::{FaultyStack, Moment, Trace, Verdict};
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Client, Partner, User, secrets, stack};
+use serde_json::{Value, json};
+
+/// Whether an event is one that a filter asks for.
+type Accepts<'a> = &'a dyn Fn(&Value) -> bool;
+
+/// All pages of the history, one after the other.
+async fn all(actor: &Actor, query: &str) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let after = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let page = actor.get(&format!("/v1/audit-events?{query}{after}")).await.expect(200);
+        assert_eq!(page.json.as_object().unwrap().len(), 2, "items and next_cursor: {page}");
+        items.extend(page.json["items"].as_array().unwrap().iter().cloned());
+        match page.json["next_cursor"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => return items,
+        }
+    }
+}
+
+fn texts<'a>(items: &'a [Value], pointer: &str) -> Vec<&'a str> {
+    items.iter().map(|item| item.pointer(pointer).and_then(Value::as_str).unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn an_event_says_who_did_what_to_whom_when_from_where_and_what_it_was_before() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").role("manager").created().await;
+    owner.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+
+    let page = owner.get("/v1/audit-events?limit=1").await.expect(200);
+
+    let event = &page.json["items"][0];
+    let updated_at = &owner.see(&ann).await["updated_at"];
+    assert_eq!(event["at"], *updated_at);
+    assert!(event["id"].as_str().unwrap().starts_with("evt_"), "{event}");
+    assert!(event["address"].as_str().unwrap().starts_with("127."), "{event}");
+    let expected = json!({
+        "id": event["id"],
+        "at": event["at"],
+        "action": "user.edited",
+        "actor": { "kind": "user", "id": owner.id, "name": "Olive Owner" },
+        "target": { "id": ann.id, "name": "Ann Lee" },
+        "address": event["address"],
+        "before": { "first_name": "Ann" },
+        "after": { "first_name": "Anna" },
+        "summary": "Olive Owner changed the first name of Ann Lee from Ann to Anna",
+    });
+    assert_eq!(*event, expected, "exactly these fields");
+}
+
+#[tokio::test]
+async fn what_operators_did_has_every_field_too() {
+    let partner = Partner::new().await;
+    let events = all(partner.owner(), "action=partner.created").await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["actor"], json!({ "kind": "operator", "id": null, "name": null }));
+    assert_eq!(events[0]["address"], Value::Null);
+    assert_eq!(events[0].as_object().unwrap().len(), 9, "{}", events[0]);
+}
+
+#[tokio::test]
+async fn every_action_is_told_in_a_sentence_newest_first() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").role("manager").signed_in().await;
+    owner.end_session(&ann, &ann.elsewhere().await.session_id().await).await.expect(204);
+    let email = secrets::email("anna");
+    owner.edit(&ann, &json!({ "last_name": "Leigh", "email": email })).await.expect(200);
+    ann.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+    ann.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+    owner.set_permissions(&ann, &json!({ "role": "viewer", "permissions": [] })).await.expect(200);
+    owner.set_permissions(&ann, &json!({ "role": "viewer" })).await.expect(200);
+    let (own, set) = (secrets::password(), secrets::password());
+    ann.set_own_password(&ann.password, &own).await.expect(204);
+    ann.force_logout(&ann).await.expect(200);
+    owner.set_status(&ann, &json!({ "status": "suspended", "reason": "On leave" })).await.expect(200);
+    owner.reactivate(&ann).await.expect(200);
+    owner.set_password(&ann, &set, &json!({ "must_change": false })).await.expect(204);
+    let moved = User { email: email.clone(), ..ann.with_password(&set) };
+    Client::new().signed_in(&moved).await.sign_out().await.expect(204);
+    owner.force_logout(&ann).await.expect(200);
+    owner.remove(&ann).await.expect(204);
+    let recovered = User::recovered(&stack().ready, &partner.id, None).await;
+    let session = Client::new().challenged(&recovered).await;
+    let next = secrets::password();
+    Client::new().answer_challenge(&session, &next).await.expect(200);
+    let owner = Client::new().signed_in(&recovered.with_password(&next)).await;
+    let ada = owner.add("Ada", "Min").role("admin").created().await;
+    owner.hand_over(&ada).await.expect(200);
+
+    let events = all(&owner, "limit=100").await;
+
+    let mut told: Vec<_> = texts(&events, "/action").into_iter().zip(texts(&events, "/summary")).collect();
+    told.reverse();
+    let email_changed = format!(
+        "Olive Owner changed the last name of Ann Lee from Lee to Leigh and the email from {} to {email}",
+        ann.email
+    );
+    let expected = [
+        ("partner.created", "An operator made the partner, with Olive Owner as its primary admin"),
+        ("session.started", "Olive Owner signed in"),
+        ("user.added", "Olive Owner added Ann Lee as manager"),
+        ("session.started", "Ann Lee signed in"),
+        ("session.started", "Ann Lee signed in"),
+        ("session.ended", "Olive Owner ended a session of Ann Lee"),
+        ("user.edited", &email_changed),
+        ("user.edited", "Ann Leigh changed their own first name from Ann to Anna"),
+        ("user.edited", "Anna Leigh left their own record as it was"),
+        (
+            "permissions.set",
+            "Olive Owner changed the role of Anna Leigh from manager to viewer and the permissions to none",
+        ),
+        ("permissions.set", "Olive Owner changed the permissions of Anna Leigh to users.read"),
+        ("password.changed", "Anna Leigh changed their own password"),
+        ("logout.forced", "Anna Leigh ended their own sessions"),
+        ("user.suspended", "Olive Owner suspended Anna Leigh: On leave"),
+        ("user.reactivated", "Olive Owner reactivated Anna Leigh"),
+        ("password.set", "Olive Owner set a new password for Anna Leigh"),
+        ("session.started", "Anna Leigh signed in"),
+        ("session.ended", "Anna Leigh signed out"),
+        ("logout.forced", "Olive Owner ended the sessions of Anna Leigh"),
+        ("user.removed", "Olive Owner removed Anna Leigh"),
+        ("primary_admin.recovered", "An operator gave Olive Owner a new password and ended every session"),
+        ("password.changed", "Olive Owner changed their own password"),
+        ("session.started", "Olive Owner signed in"),
+        ("user.added", "Olive Owner added Ada Min as admin"),
+        ("primary_admin.handed_over", "Olive Owner handed the portal over to Ada Min"),
+    ];
+    assert_eq!(told, expected);
+    let ids = texts(&events, "/id");
+    assert!(ids.is_sorted_by(|one, next| one > next), "newest first: {ids:?}");
+}
+
+#[tokio::test]
+async fn filters_leave_exactly_what_they_ask_for_on_pages_of_any_size() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let (ann, bob) = (partner.new_user("admin").await, partner.new_user("viewer").await);
+    ann.edit(&bob, &json!({ "first_name": "Bo" })).await.expect(200);
+    ann.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+    owner.edit(&ann, &json!({ "first_name": "Annie" })).await.expect(200);
+    owner.force_logout(&bob).await.expect(200);
+    let everything = all(owner, "limit=100").await;
+    let times = texts(&everything, "/at");
+    let (early, late) = (times[times.len() - 3], times[2]);
+
+    let to_ann = |event: &Value| event["target"]["id"] == ann.id;
+    let by_ann = |event: &Value| event["actor"]["id"] == ann.id;
+    let edits = |event: &Value| event["action"] == "user.edited";
+    let since = |event: &Value| event["at"].as_str().unwrap() >= early;
+    let until = |event: &Value| event["at"].as_str().unwrap() < late;
+    let cases: [(String, Accepts<'_>); 9] = [
+        (String::new(), &|_| true),
+        (format!("&user_id={}", ann.id), &to_ann),
+        (format!("&actor_id={}", ann.id), &by_ann),
+        (format!("&user_id={}&actor_id={}", ann.id, ann.id), &|event| to_ann(event) && by_ann(event)),
+        ("&action=user.edited".to_owned(), &edits),
+        (format!("&action=user.edited&actor_id={}", ann.id), &|event| edits(event) && by_ann(event)),
+        (format!("&from={early}"), &since),
+        (format!("&to={late}"), &until),
+        (format!("&from={early}&to={late}&user_id={}", ann.id), &|event| since(event) && until(event) && to_ann(event)),
+    ];
+    for (filter, accepts) in cases {
+        let expected: Vec<_> = everything.iter().filter(|event| accepts(event)).cloned().collect();
+        assert!(!expected.is_empty(), "{filter} proves nothing");
+        for limit in [1, 2, 100] {
+            assert_eq!(all(owner, &format!("limit={limit}{filter}")).await, expected, "{filter} by {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_time_can_be_written_with_its_zone() {
+    let partner = Partner::new().await;
+    Rows::of(&stack().ready).put_events(&partner.id, "user.edited", 10).await;
+    let of_2020 = all(partner.owner(), "from=2020-01-01T01:00:03%2B01:00&to=2020-01-01T00:00:07Z").await;
+    let seconds = texts(&of_2020, "/at").iter().map(|at| at[17..19].to_owned()).collect::<Vec<_>>();
+    assert_eq!(seconds, ["06", "05", "04", "03"], "the beginning counts, the end does not");
+}
+
+#[tokio::test]
+async fn whoever_may_read_the_trail_reads_their_own_partners_alone() {
+    let (partner, other) = (Partner::new().await, Partner::new().await);
+    let auditor = partner.owner().add("Au", "Ditor").role("viewer").permissions(&["audit.read"]).signed_in().await;
+    let manager = partner.new_user("manager").await;
+
+    manager.get("/v1/audit-events").await.problem(403, "missing_permission");
+    let events = all(&auditor, "").await;
+    assert!(texts(&events, "/actor/id").contains(&partner.owner().id.as_str()));
+    let known = format!("{events:?}");
+    assert!(!known.contains(&other.owner().id), "nothing of another partner: {known}");
+    for name in ["user_id", "actor_id"] {
+        assert_eq!(all(&auditor, &format!("{name}={}", other.owner().id)).await, Vec::<Value>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_bad_query_names_the_parameter_at_fault() {
+    let partner = Partner::new().await;
+    for (query, parameter) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=ten", "limit"),
+        ("user_id=usr_1", "user_id"),
+        ("actor_id=", "actor_id"),
+        ("action=user.flown", "action"),
+        ("from=yesterday", "from"),
+        ("from=2026-11-22", "from"),
+        ("to=2026-11-22T12:29:51", "to"),
+        ("from=2026-11-22T12:00:00Z&to=2026-11-22T12:00:00Z", "to"),
+        ("cursor=made-up", "cursor"),
+        ("who=ann", "who"),
+        ("action=user.added&action=user.removed", "action"),
+    ] {
+        let answer = partner.owner().get(&format!("/v1/audit-events?{query}")).await;
+        answer.problem(400, "invalid_request").names_field(parameter);
+    }
+    let all_wrong = partner.owner().get("/v1/audit-events?limit=0&from=x&to=y&action=z").await;
+    all_wrong.problem(400, "invalid_request").names_fields(&["limit", "from", "to", "action"]);
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_partner_and_query_only() {
+    let (partner, other) = (Partner::new().await, Partner::new().await);
+    let page = partner.owner().get("/v1/audit-events?limit=1").await.expect(200);
+    let cursor = page.text_at("/next_cursor");
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+
+    partner.owner().get(&format!("/v1/audit-events?limit=2&cursor={cursor}")).await.expect(200);
+    for (actor, query) in [
+        (other.owner(), String::new()),
+        (partner.owner(), "&action=user.added".to_owned()),
+        (partner.owner(), format!("&user_id={}", ann.id)),
+        (partner.owner(), "&to=2099-01-01T00:00:00Z".to_owned()),
+    ] {
+        let answer = actor.get(&format!("/v1/audit-events?cursor={cursor}{query}")).await;
+        answer.problem(400, "invalid_request").names_field("cursor");
+    }
+}
+
+#[tokio::test]
+async fn what_happens_meanwhile_moves_no_page() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").created().await;
+    let before = all(owner, "").await;
+    let first = owner.get("/v1/audit-events?limit=1").await.expect(200);
+    owner.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+    let rest = all(owner, &format!("cursor={}", first.text_at("/next_cursor"))).await;
+    assert_eq!([first.json["items"].as_array().unwrap(), &rest[..]].concat(), before);
+}
+
+#[tokio::test]
+async fn a_page_looks_at_a_thousand_events_and_then_says_where_to_go_on() {
+    let partner = Partner::new().await;
+    let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
+    rows.put_events(&partner.id, "user.edited", 1_500).await;
+    // In place of the oldest.
+    rows.put_events(&partner.id, "user.removed", 1).await;
+
+    let first = owner.get("/v1/audit-events?action=user.removed").await.expect(200);
+    assert_eq!(first.json["items"], json!([]));
+    let cursor = first.text_at("/next_cursor");
+    let second = owner.get(&format!("/v1/audit-events?action=user.removed&cursor={cursor}")).await.expect(200);
+    assert_eq!(second.json["items"].as_array().unwrap().len(), 1, "{second}");
+    assert_eq!(second.json["next_cursor"], Value::Null);
+}
+
+/// The calls that a page takes, and what each examines.
+async fn cost(stack: &FaultyStack, owner: &Actor, query: &str) -> Vec<(String, u64)> {
+    let (trace, calls) = (Trace::new(), Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&calls);
+    stack.faults.watch(&trace, move |call, moment| {
+        if moment == Moment::Before {
+            seen.lock().unwrap().push(call);
+        }
+        async { Verdict::GoOn }
+    });
+    let page = owner.get(&format!("/v1/audit-events?{query}")).within(&trace).await.expect(200);
+    assert_eq!(page.json["items"].as_array().unwrap().len(), 25, "{page}");
+    assert!(page.json["next_cursor"].is_string(), "{page}");
+    let calls = calls.lock().unwrap().clone();
+    let rows = Rows::of(&stack.ready);
+    let mut cost = Vec::new();
+    for call in &calls {
+        cost.push((call.name(), rows.examined(call).await));
+    }
+    cost
+}
+
+/// Puts 10,100 events: some 10 s; 100,000 take two minutes, and come to the same.
+#[tokio::test]
+async fn a_page_of_a_long_history_costs_what_one_of_a_short_history_costs() {
+    let stack = FaultyStack::start("trail").unwrap();
+    let mut costs = Vec::new();
+    for count in [100, 10_000] {
+        let partner = Partner::of(&stack.ready).await;
+        Rows::of(&stack.ready).put_events(&partner.id, "user.edited", count).await;
+        let owner = partner.owner();
+        let of_owner = owner.get("/v1/audit-events?limit=25").await.expect(200);
+        let next = format!("cursor={}", of_owner.text_at("/next_cursor"));
+        let mut cost_of = Vec::new();
+        for query in [
+            String::new(),
+            next,
+            format!("user_id={}", owner.id),
+            format!("actor_id={}", owner.id),
+            "to=2020-01-01T00:01:00Z".to_owned(),
+        ] {
+            cost_of.push(cost(&stack, owner, &query).await);
+        }
+        costs.push(cost_of);
+    }
+    assert_eq!(costs[0], costs[1]);
+    let query = ("Query Audit".to_owned(), 26);
+    assert!(costs[0].iter().all(|page| page.contains(&query)), "{costs:?}");
+    assert!(costs[0].iter().all(|page| page.len() <= 3), "{costs:?}");
+}

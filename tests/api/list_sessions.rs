@@ -1,0 +1,106 @@
+//! `GET /v1/users/{user_id}/sessions`.
+
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Client, Partner, User, stack};
+use serde_json::{Value, json};
+
+/// Firefox on Windows, as it says itself.
+const FIREFOX: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0";
+
+async fn with_browser(user: &User, user_agent: &str) -> Actor {
+    let client = Client::new();
+    let sign_in = client.sign_in_at(&user.partner_id, &user.email, &user.password);
+    let answer = sign_in.header("user-agent", user_agent).await.expect(200);
+    Actor::from_answer(client, user.clone(), &answer)
+}
+
+async fn items(actor: &Actor, of: &User) -> Vec<Value> {
+    actor.sessions(of).await.expect(200).json["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn every_place_where_a_user_is_signed_in_is_listed_newest_first() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).created().await;
+    let first = with_browser(&ann, "curl/8.5.0").await;
+    let second = with_browser(&ann, FIREFOX).await;
+    let third = with_browser(&ann, "something of their own").await;
+
+    let answer = second.sessions(&ann).await.expect(200);
+
+    let items = answer.json["items"].as_array().unwrap();
+    let browsers: Vec<_> = items.iter().map(|item| item["browser"].clone()).collect();
+    assert_eq!(browsers, [Value::Null, json!("Firefox on Windows"), json!("curl")], "{answer}");
+    let current: Vec<_> = items.iter().map(|item| item["is_current"].clone()).collect();
+    assert_eq!(current, [false, true, false]);
+    for (item, session) in items.iter().zip([&third, &second, &first]) {
+        let mut fields: Vec<_> = item.as_object().unwrap().keys().map(String::as_str).collect();
+        fields.sort_unstable();
+        assert_eq!(fields, ["address", "browser", "created_at", "expires_at", "id", "is_current"]);
+        let text = |field: &str| item[field].as_str().unwrap();
+        assert!(text("created_at") < text("expires_at"), "{item}");
+        assert_eq!(text("address"), session.client.address, "{item}");
+    }
+    assert_eq!(answer.json.as_object().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn no_part_of_the_list_opens_anything() {
+    let partner = Partner::new().await;
+    let ann = partner.new_user("viewer").await;
+    let answer = partner.owner().sessions(&ann).await.expect(200);
+    for item in answer.json["items"].as_array().unwrap() {
+        let id = item["id"].as_str().unwrap();
+        ann.client.get("/v1/me").bearer(id).await.gateway(401, "Unauthorized");
+        ann.client.refresh(id).await.problem(401, "unauthenticated");
+        assert!(!id.contains(['/', '%', '?', '#']), "fit for a path: {id}");
+    }
+    for secret in [&ann.token, &ann.refresh_token] {
+        assert!(!answer.json.to_string().contains(secret.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn what_has_ended_is_not_listed() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = partner.new_user("viewer").await;
+    let elsewhere = ann.elsewhere().await;
+    assert_eq!(items(owner, &ann).await.len(), 2);
+
+    elsewhere.sign_out().await.expect(204);
+    assert_eq!(items(owner, &ann).await.len(), 1);
+    Rows::of(&stack().ready).expire_sessions(&ann).await;
+    assert_eq!(items(owner, &ann).await.len(), 0, "over by itself");
+
+    let again = ann.elsewhere().await;
+    owner.force_logout(&ann).await.expect(200);
+    assert_eq!(items(owner, &again).await.len(), 0, "of an earlier generation");
+}
+
+#[tokio::test]
+async fn a_refreshed_session_is_still_the_one_it_was() {
+    let partner = Partner::new().await;
+    let ann = partner.new_user("viewer").await;
+    let before = items(&ann, &ann).await;
+    assert_eq!(items(&ann.refreshed().await, &ann).await, before);
+}
+
+#[tokio::test]
+async fn nobody_is_signed_in_anywhere_before_their_first_sign_in() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    assert!(items(partner.owner(), &ann).await.is_empty());
+}
+
+#[tokio::test]
+async fn others_are_for_who_may_force_a_logout_and_looking_changes_nothing() {
+    let partner = Partner::new().await;
+    let (manager, viewer) = (partner.new_user("manager").await, partner.new_user("viewer").await);
+    viewer.sessions(&manager).await.problem(403, "missing_permission");
+    assert_eq!(items(&viewer, &viewer).await.len(), 1);
+    // To see is not to end: also of somebody above.
+    assert_eq!(items(&manager, partner.owner()).await.len(), 1);
+    assert_eq!(items(&manager, partner.owner()).await[0]["is_current"], false);
+    assert_eq!(partner.owner().see(partner.owner()).await["version"], 1);
+}

@@ -1,0 +1,103 @@
+//! What somebody tried to change and was refused, as the history tells it. That every route tells it is in `coverage`.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use portal_tests::{Actor, Partner, secrets};
+use serde_json::{Value, json};
+
+/// What the history tells of refusals, newest first.
+async fn refusals(owner: &Actor) -> Vec<Value> {
+    let page = owner.get("/v1/audit-events?action=change.refused&limit=100").await.expect(200);
+    page.json["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_refusal_says_who_tried_what_on_whom_and_the_reason_against_it() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let manager = partner.new_user("manager").await;
+    let admin = owner.add("Ada", "Min").role("admin").signed_in().await;
+    let change = json!({ "first_name": "Eve" });
+    let new = json!({ "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann"), "role": "admin" });
+
+    let cases = [
+        (admin.edit(owner, &change), "edit_user", Some(owner.id.as_str()), "Ada Min tried to edit Olive Owner"),
+        (admin.remove(&admin), "remove_user", Some(&admin.id), "Ada Min tried to remove Ada Min"),
+        (
+            manager.set_permissions(&admin, &json!({ "role": "viewer" })),
+            "set_permissions",
+            Some(&admin.id),
+            "Nora Newcomer tried to set the role and permissions of Ada Min",
+        ),
+        (
+            manager.force_logout(&admin),
+            "force_logout",
+            Some(&admin.id),
+            "Nora Newcomer tried to end the sessions of Ada Min",
+        ),
+        (manager.post("/v1/users", &new), "add_user", None, "Nora Newcomer tried to add a user"),
+    ];
+    let codes = [
+        "primary_admin_protected",
+        "self_change_forbidden",
+        "missing_permission",
+        "exceeds_own_permissions",
+        "exceeds_own_permissions",
+    ];
+    for (number, ((call, attempted, target, sentence), code)) in cases.into_iter().zip(codes).enumerate() {
+        call.await.problem(403, code);
+        let told = refusals(owner).await;
+        assert_eq!(told.len(), number + 1, "{told:?}");
+        let event = &told[0];
+        assert_eq!(event["target"]["id"].as_str(), target, "{event}");
+        assert_eq!(event["before"], json!({}), "{event}");
+        assert_eq!(event["after"], json!({ "attempted": attempted, "code": code }), "{event}");
+        assert_eq!(event["summary"], format!("{sentence} and was refused ({})", code.replace('_', " ")));
+        assert!(event["address"].as_str().unwrap().starts_with("127."), "{event}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_refusal_is_told_once_a_minute_however_often_and_on_whomever() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let (viewer, other) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
+    let users = [&**owner, &*other];
+
+    let calls = (0..20).map(|number| viewer.force_logout(users[number % 2]).into_future());
+    for answer in join_all(calls).await {
+        assert_eq!(answer.status, 403, "{answer}");
+    }
+    other.force_logout(&viewer).await.problem(403, "missing_permission");
+    viewer.remove(&other).await.problem(403, "missing_permission");
+
+    let told = refusals(owner).await;
+    let minutes: BTreeSet<_> = told
+        .iter()
+        .map(|event| {
+            format!("{} {} {}", event["actor"]["id"], event["after"]["attempted"], &event["at"].as_str().unwrap()[..16])
+        })
+        .collect();
+    assert_eq!(minutes.len(), told.len(), "once a minute: {told:?}");
+    let kinds: BTreeSet<_> =
+        told.iter().map(|event| format!("{} {}", event["actor"]["id"], event["after"]["attempted"])).collect();
+    assert_eq!(kinds.len(), 3, "another caller, and another wish, is another refusal: {told:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_refusal_of_a_change_is_not_told_as_one() {
+    let (partner, elsewhere) = (Partner::new().await, Partner::new().await);
+    let owner = partner.owner();
+    let weak = owner.add("Wea", "Kly").role("viewer").permissions(&[]).signed_in().await;
+
+    weak.get("/v1/users").await.problem(403, "missing_permission");
+    weak.get("/v1/audit-events").await.problem(403, "missing_permission");
+    weak.get(&owner.path()).await.problem(403, "missing_permission");
+    weak.edit(elsewhere.owner(), &json!({ "first_name": "Eve" })).await.problem(404, "not_found");
+    weak.edit(&weak, &json!({ "first_name": "" })).await.problem(422, "validation_failed");
+    owner.edit(&weak, &json!({ "first_name": "Eve" })).if_match("\"7\"").await.problem(412, "version_mismatch");
+
+    assert_eq!(refusals(owner).await, Vec::<Value>::new());
+    assert_eq!(refusals(elsewhere.owner()).await, Vec::<Value>::new());
+}
