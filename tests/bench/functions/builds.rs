@@ -1,0 +1,269 @@
+//! What is measured, built: our functions as they deploy, and what they are compared with.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::{Outcome, folder, root};
+
+/// What cargo sets for this program, and what would make build scripts that watch it run again in a build of ours.
+const CARGO_SETS: [&str; 16] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_AUTHORS",
+    "CARGO_PKG_DESCRIPTION",
+    "CARGO_PKG_HOMEPAGE",
+    "CARGO_PKG_LICENSE",
+    "CARGO_PKG_LICENSE_FILE",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_README",
+    "CARGO_PKG_REPOSITORY",
+    "CARGO_PKG_RUST_VERSION",
+    "CARGO_PKG_VERSION",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
+/// Cargo, as if nobody had started this program with it.
+pub(crate) fn cargo(folder: &Path, arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(arguments).current_dir(folder).stdin(Stdio::null());
+    for name in CARGO_SETS {
+        cargo.env_remove(name);
+    }
+    cargo
+}
+
+/// Builds these packages for release, and copies their binaries to target/bench/programs/`kind`. What is built for the
+/// functions alone has the features that SAM's build has, and not those that the local stack needs of shared crates.
+pub(crate) fn release(kind: &str, workspace: &Path, packages: &[String], options: &[&str]) -> Outcome<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    eprintln!("building {kind}: {}", packages.join(" "));
+    let mut cargo = cargo(workspace, &["build", "--release", "--message-format", "json-render-diagnostics"]);
+    cargo.args(options).args(packages.iter().flat_map(|package| ["--package", package])).stdout(Stdio::piped());
+    let output = cargo.spawn()?.wait_with_output()?;
+    if !output.status.success() {
+        return Err(format!("{kind} does not build: see cargo's messages above").into());
+    }
+    let to = programs(kind)?;
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        if let Some(binary) = message["executable"].as_str().map(Path::new) {
+            let name = binary.file_name().ok_or("a binary without a name")?;
+            let copy = to.join(name);
+            // A new file: the old one may still run.
+            let _ = fs::remove_file(&copy);
+            fs::copy(binary, copy)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the programs of one kind are.
+pub(crate) fn programs(kind: &str) -> Outcome<PathBuf> {
+    folder(&format!("programs/{kind}"))
+}
+
+/// The floor's workspace: the root's manifest, and so its versions, features and profile, over the floor's packages.
+pub(crate) fn floor(no_build: bool) -> Outcome<()> {
+    const PACKAGES: [&str; 2] = ["floor", "floor-read"];
+    if no_build {
+        return Ok(());
+    }
+    let workspace = folder("floor")?;
+    let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+    overwrite(&workspace.join("Cargo.toml"), with_members(&manifest, &PACKAGES)?.as_bytes())?;
+    lock(&workspace)?;
+    for package in PACKAGES {
+        copy_folder(&peers().join(package), &workspace.join(package), &|_| None)?;
+    }
+    release("floor", &workspace, &PACKAGES.map(str::to_owned), &[])
+}
+
+/// What the naive build has beyond ours.
+const AWS_CONFIG: &str = "aws-config = \"=1.13.0\"";
+
+/// Files in place of others, by their path in the workspace.
+type Overlay = BTreeMap<PathBuf, String>;
+
+/// The functions' sources and what they share, in a workspace without the local stack and the tests; some of the files
+/// replaced.
+pub(crate) fn sources(workspace: &Path, overlay: &Overlay) -> Outcome<()> {
+    for part in ["shared", "functions"] {
+        copy_folder(&root().join(part), &workspace.join(part), &|path| {
+            overlay.get(path.strip_prefix(workspace).unwrap_or(path))
+        })?;
+    }
+    let manifest = match overlay.get(Path::new("Cargo.toml")) {
+        Some(manifest) => manifest.clone(),
+        None => functions_manifest()?,
+    };
+    overwrite(&workspace.join("Cargo.toml"), manifest.as_bytes())?;
+    lock(workspace)
+}
+
+fn functions_manifest() -> Outcome<String> {
+    with_members(&fs::read_to_string(root().join("Cargo.toml"))?, &["shared", "functions/*"])
+}
+
+/// The naive workspace: the same functions over clients as the SDKs make them by default, with cargo's default profile.
+pub(crate) fn naive(functions: &[String], no_build: bool) -> Outcome<()> {
+    if no_build {
+        return Ok(());
+    }
+    let workspace = folder("naive")?;
+    let config = fs::read_to_string(peers().join("naive/config.rs"))?;
+    let shared = fs::read_to_string(root().join("shared/Cargo.toml"))?;
+    let shared = shared.replacen("[dependencies]\n", "[dependencies]\naws-config.workspace = true\n", 1);
+    let overlay = [
+        ("Cargo.toml", naive_manifest(&functions_manifest()?)?),
+        ("shared/Cargo.toml", shared),
+        ("shared/src/config.rs", config),
+    ];
+    sources(&workspace, &overlay.map(|(path, text)| (PathBuf::from(path), text)).into())?;
+    release("naive", &workspace, functions, &[]).map_err(|error| {
+        format!("{error}\nThe naive build lays tests/bench/peers/naive over shared/ and no longer fits it.").into()
+    })
+}
+
+/// The SDKs as their documentation says, and no profile but cargo's.
+fn naive_manifest(manifest: &str) -> Outcome<String> {
+    const OTHER: &str = "the root manifest is written in another way than the naive build knows";
+    let (kept, profiles) = manifest.split_once("[profile.").ok_or(OTHER)?;
+    if profiles.contains("[workspace") {
+        return Err(OTHER.into());
+    }
+    let mut kept = kept.replacen("[workspace.dependencies]\n", &format!("[workspace.dependencies]\n{AWS_CONFIG}\n"), 1);
+    for sdk in ["aws-sdk-dynamodb", "aws-sdk-cognitoidentityprovider"] {
+        let line = kept.lines().find(|line| line.starts_with(&format!("{sdk} = "))).ok_or(OTHER)?;
+        let version = line.split("version = \"").nth(1).and_then(|rest| rest.split('"').next()).ok_or(OTHER)?;
+        kept = kept.replace(line, &format!("{sdk} = \"{version}\""));
+    }
+    Ok(format!("{kept}[profile.release]\nstrip = true\n"))
+}
+
+fn with_members(manifest: &str, members: &[&str]) -> Outcome<String> {
+    let line =
+        manifest.lines().find(|line| line.starts_with("members = ")).ok_or("the root manifest names no members")?;
+    let manifest = manifest.replace(line, &format!("members = {members:?}"));
+    Ok(manifest
+        .lines()
+        .filter(|line| !line.starts_with("exclude = "))
+        .fold(String::new(), |all, line| all + line + "\n"))
+}
+
+/// The versions of the product; what an overlay has beyond them cargo adds once.
+fn lock(workspace: &Path) -> Outcome<()> {
+    let ours = fs::read_to_string(root().join("Cargo.lock"))?;
+    let copied = workspace.join("Cargo.lock.copied");
+    if fs::read_to_string(&copied).ok().as_ref() != Some(&ours) {
+        fs::write(workspace.join("Cargo.lock"), &ours)?;
+        fs::write(copied, &ours)?;
+    }
+    Ok(())
+}
+
+/// Copies sources, or what `instead` has for a file, so that only what has changed is new and compiles.
+fn copy_folder<'a>(from: &Path, to: &Path, instead: &impl Fn(&Path) -> Option<&'a String>) -> Outcome<()> {
+    fs::create_dir_all(to)?;
+    let mut names = BTreeMap::new();
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        names.insert(entry.file_name(), entry.path());
+    }
+    for entry in fs::read_dir(to)? {
+        let entry = entry?;
+        if !names.contains_key(&entry.file_name()) {
+            if entry.path().is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+        }
+    }
+    for (name, path) in names {
+        let to = to.join(name);
+        if path.is_dir() {
+            copy_folder(&path, &to, instead)?;
+        } else {
+            match instead(&to) {
+                Some(text) => overwrite(&to, text.as_bytes())?,
+                None => overwrite(&to, &fs::read(path)?)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn overwrite(path: &Path, bytes: &[u8]) -> Outcome<()> {
+    if fs::read(path).ok().as_deref() != Some(bytes) {
+        fs::write(path, bytes)?;
+    }
+    Ok(())
+}
+
+/// The folder of the peers' sources.
+pub(crate) fn peers() -> PathBuf {
+    root().join("tests/bench/peers")
+}
+
+/// The Node peers, bundled; none where there is no node.
+pub(crate) fn node(no_build: bool) -> Outcome<Option<PathBuf>> {
+    let Some(node) = found("node") else { return Ok(None) };
+    let folder = folder("node")?;
+    if !no_build {
+        let is_new = install(&peers().join("node"), &folder, "package-lock.json")?;
+        if is_new {
+            run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder))?;
+            fs::write(folder.join(".installed"), fs::read(folder.join("package-lock.json"))?)?;
+        }
+        run(Command::new("npm").args(["run", "--silent", "build"]).current_dir(&folder).stderr(Stdio::null()))?;
+    }
+    Ok(Some(node))
+}
+
+/// The Python peers' interpreter; none where there is no python3.
+pub(crate) fn python(no_build: bool) -> Outcome<Option<PathBuf>> {
+    let Some(python) = found("python3") else { return Ok(None) };
+    let folder = folder("python")?;
+    let inner = folder.join("venv/bin/python");
+    if !no_build {
+        let is_new = install(&peers().join("python"), &folder, "requirements.txt")?;
+        if is_new {
+            run(Command::new(python).args(["-m", "venv", "venv"]).current_dir(&folder))?;
+            let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
+            run(Command::new(&inner).args(install).current_dir(&folder))?;
+            fs::write(folder.join(".installed"), fs::read(folder.join("requirements.txt"))?)?;
+        }
+    }
+    Ok(Some(inner))
+}
+
+/// Copies sources; says whether what they need is not, or no longer, there.
+fn install(from: &Path, to: &Path, versions: &str) -> Outcome<bool> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &to, &|_| None)?;
+        } else {
+            overwrite(&to, &fs::read(entry.path())?)?;
+        }
+    }
+    Ok(fs::read(to.join(".installed")).ok() != Some(fs::read(from.join(versions))?))
+}
+
+/// Where a program is, as an absolute path: functions have a path of their own.
+fn found(program: &str) -> Option<PathBuf> {
+    let output = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| PathBuf::from(path.trim()))
+}
+
+fn run(command: &mut Command) -> Outcome<()> {
+    let status = command.stdin(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} failed").into()) }
+}

@@ -1,0 +1,253 @@
+//! `cargo bench -p portal-bench`: how long every function takes to start and to answer, what it uses, what it calls, and
+//! what it costs, beside a floor and peers. See the README here.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a tool for developers: whatever is wrong ends it"
+)]
+
+mod build_times;
+mod builds;
+mod callgrind;
+mod cloud;
+mod goals;
+mod growth;
+mod hash;
+mod measure;
+mod options;
+mod people;
+mod record;
+mod report;
+mod scene;
+mod stand_in;
+mod template;
+#[path = "../../../infra/local/src/user_pool/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the local stack's own, of which it uses more")]
+mod user_pool;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use tokio::runtime::Handle;
+use tokio::task::LocalSet;
+
+use cloud::Cloud;
+use measure::{Figures, Subject};
+use options::Options;
+use report::Results;
+use scene::{Hands, Scene};
+use stand_in::{Process, Program};
+use template::{Function, Template};
+
+/// An error of any kind ends the benchmark, in words for a person.
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Outcome<()> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    LocalSet::new().block_on(&runtime, run(&options, servers.handle()))
+}
+
+/// The root of the repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))
+}
+
+/// A folder of the benchmark's own, made when it is not there: target/bench/`name`.
+fn folder(name: &str) -> Outcome<PathBuf> {
+    let folder = root().join("target/bench").join(name);
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
+    if options.build_times {
+        return build_times::measure();
+    }
+    let template = Template::read()?;
+    let functions = template.functions();
+    if let Some(unknown) = options.only.iter().find(|only| functions.iter().all(|it| it.name != **only)) {
+        return Err(format!("there is no function {unknown}").into());
+    }
+    let selected: Vec<Function> = functions.iter().filter(|it| options.selects(&it.name)).cloned().collect();
+    let mut notices = Vec::new();
+    let peers = build(options, &selected, &mut notices)?;
+
+    let cloud = Cloud::start(&template, servers).await?;
+    let hands = hands(&cloud, &functions).await?;
+    let mut scene = Scene::set(cloud, hands).await?;
+    let mut subjects = subjects(&scene, &selected, &peers)?;
+    eprintln!("measuring {} programs: starts", subjects.len());
+    measure::cold(&mut scene, &mut subjects, options.starts()).await?;
+    eprintln!("warm requests");
+    measure::warm(&mut scene, &mut subjects, options.requests()).await?;
+    eprintln!("sizes and calls");
+    let counts_instructions = callgrind::is_there();
+    if !counts_instructions {
+        notices.push("valgrind is not here: no instructions are counted.".to_owned());
+    }
+    for subject in &mut subjects {
+        measure::sizes(subject)?;
+        if subject.kind != FLOOR {
+            subject.figures.calls = measure::calls(&mut scene, subject).await?;
+        }
+        if counts_instructions && matches!(subject.kind, FLOOR | OURS) {
+            subject.figures.instructions = Some(callgrind::instructions(&subject.program).await?);
+        }
+    }
+    let program = |function: &str| {
+        let found = subjects.iter().find(|subject| subject.kind == OURS && subject.function == function);
+        found.map(|subject| subject.program.clone())
+    };
+    let mut hash = Vec::new();
+    for function in ["sign-in", "set-password"] {
+        if let Some(program) = program(function) {
+            eprintln!("hashes: {function}");
+            hash.extend(hash::requests(&mut scene, function, &program, options.requests() / 4).await?);
+        }
+    }
+    if !hash.is_empty() {
+        hash.insert(0, hash::alone()?);
+    }
+    let mut growth = Vec::new();
+    if let Some(program) = program("list-users") {
+        eprintln!("lists");
+        let sizes = [10, growth::BASE, 1_000, 10_000];
+        let (sizes, others) = if options.quick { (&sizes[..3], 10) } else { (&sizes[..], 100) };
+        growth = growth::measure(&mut scene, &program, sizes, others, options.requests()).await?;
+    }
+
+    let (starts, requests) = (options.starts(), options.requests());
+    let results = Results { subjects, growth, hash, notices, starts, requests };
+    let folder = folder("")?;
+    println!("{}", results.write(&folder)?);
+    eprintln!("written to {}results.md and results.json", folder.display());
+    Ok(())
+}
+
+const OURS: &str = "ours";
+const NAIVE: &str = "naive";
+const NODE: &str = "node";
+const PYTHON: &str = "python";
+const FLOOR: &str = "floor";
+
+/// What sets the scene.
+const HANDS: [&str; 4] = ["create-partner", "sign-in", "add-user", "set-password"];
+/// The functions that peers in other languages have.
+const WITH_PEERS: [&str; 4] = ["get-user", "list-users", "add-user", "force-logout"];
+
+/// The peers that there are, and what runs those that are no binaries.
+#[derive(Default)]
+struct Peers {
+    naive: bool,
+    node: Option<PathBuf>,
+    python: Option<PathBuf>,
+}
+
+fn build(options: &Options, selected: &[Function], notices: &mut Vec<String>) -> Outcome<Peers> {
+    let ours = builds::programs(OURS)?;
+    let names: Vec<String> = selected.iter().map(|function| function.name.clone()).collect();
+    if !options.no_build {
+        // While one works on a function, the others may be as they were built last.
+        let is_needed =
+            |hand: &&&str| !names.iter().any(|name| name == **hand) && !(options.quick && ours.join(hand).exists());
+        let hands = HANDS.iter().filter(is_needed).map(|hand| (*hand).to_owned());
+        let all: Vec<String> = names.iter().cloned().chain(hands).collect();
+        builds::release(OURS, root(), &all, &["--locked"])?;
+    }
+    builds::floor(options.no_build)?;
+    if options.no_peers {
+        return Ok(Peers::default());
+    }
+    builds::naive(&names, options.no_build)?;
+    let peers = Peers { naive: true, node: builds::node(options.no_build)?, python: builds::python(options.no_build)? };
+    for (name, found) in [("node", &peers.node), ("python3", &peers.python)] {
+        if found.is_none() {
+            notices.push(format!("{name} is not here: its peers are left out."));
+        }
+    }
+    Ok(peers)
+}
+
+async fn hands(cloud: &Cloud, functions: &[Function]) -> Outcome<Hands> {
+    let mut processes = BTreeMap::new();
+    for hand in HANDS {
+        let function = functions.iter().find(|function| function.name == hand).ok_or("a function has another name")?;
+        processes.insert(hand, Process::start(&binary(OURS, function, cloud)?).await?.0);
+    }
+    let mut hand = |name: &str| processes.remove(name).ok_or("a hand is missing");
+    Ok(Hands {
+        create_partner: hand("create-partner")?,
+        sign_in: hand("sign-in")?,
+        add_user: hand("add-user")?,
+        set_password: hand("set-password")?,
+    })
+}
+
+fn binary(kind: &str, function: &Function, cloud: &Cloud) -> Outcome<Program> {
+    program(kind, function, cloud, vec![builds::programs(kind)?.join(&function.name).into()])
+}
+
+fn program(kind: &str, function: &Function, cloud: &Cloud, command: Vec<OsString>) -> Outcome<Program> {
+    Ok(Program {
+        name: format!("{kind} {}", function.name),
+        command,
+        environment: cloud.environment(function),
+        log: folder("logs")?.join(format!("{kind}-{}.log", function.name)),
+    })
+}
+
+fn subjects(scene: &Scene, selected: &[Function], peers: &Peers) -> Outcome<Vec<Subject>> {
+    let cloud = &scene.cloud;
+    let mut subjects = Vec::new();
+    let mut add = |kind: &'static str, function: &str, memory_mb: u32, program: Program, files: Vec<PathBuf>| {
+        let function = function.to_owned();
+        subjects.push(Subject { kind, function, memory_mb, program, files, figures: Figures::default() });
+    };
+    let [one, all] = scene.raw_reads()?;
+    for (name, file, read) in
+        [("floor", "floor", None), ("floor-read", "floor-read", Some(one)), ("floor-batch", "floor-read", Some(all))]
+    {
+        let function = Function { name: file.to_owned(), memory_mb: 256, environment: BTreeMap::new() };
+        let mut program = binary(FLOOR, &function, cloud)?;
+        if let Some((operation, body)) = read {
+            let address = cloud.dynamodb.trim_start_matches("http://").to_owned();
+            let variables = [("READ_ADDRESS", address), ("READ_OPERATION", operation.to_owned()), ("READ_BODY", body)];
+            program.environment.extend(variables.map(|(name, value)| (name.to_owned(), value)));
+        }
+        add(FLOOR, name, 256, program, vec![builds::programs(FLOOR)?.join(file)]);
+    }
+    let naive = builds::programs(NAIVE)?;
+    for function in selected {
+        let memory = function.memory_mb;
+        add(
+            OURS,
+            &function.name,
+            memory,
+            binary(OURS, function, cloud)?,
+            vec![builds::programs(OURS)?.join(&function.name)],
+        );
+        if peers.naive && naive.join(&function.name).exists() {
+            add(NAIVE, &function.name, memory, binary(NAIVE, function, cloud)?, vec![naive.join(&function.name)]);
+        }
+        if !WITH_PEERS.contains(&function.name.as_str()) {
+            continue;
+        }
+        if let Some(node) = &peers.node {
+            let bundle = folder("node")?.join(format!("dist/{}.cjs", function.name));
+            let command = vec![node.into(), (&bundle).into()];
+            add(NODE, &function.name, memory, program(NODE, function, cloud, command)?, vec![bundle]);
+        }
+        if let Some(python) = &peers.python {
+            let script = folder("python")?.join(format!("{}.py", function.name));
+            let command = vec![python.into(), script.into()];
+            add(PYTHON, &function.name, memory, program(PYTHON, function, cloud, command)?, Vec::new());
+        }
+    }
+    Ok(subjects)
+}

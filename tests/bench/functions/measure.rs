@@ -1,0 +1,233 @@
+//! Runs programs and takes their figures.
+
+use std::io::Write as _;
+use std::mem;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use portal_bench::chain::{self, Interval};
+use portal_bench::statistics::Sample;
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::record::Call;
+use crate::scene::{Scene, answered};
+use crate::stand_in::{Process, Program};
+
+/// How many requests a process gets before it is another one's turn: whatever else the machine does then hits all alike.
+const TURN: usize = 10;
+
+/// A program and what was measured of it.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    /// `ours`, `naive`, `node`, `python`, `floor`.
+    pub(crate) kind: &'static str,
+    /// The function; for a floor its own name.
+    pub(crate) function: String,
+    pub(crate) memory_mb: u32,
+    pub(crate) program: Program,
+    /// What deploys, compressed: files.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) figures: Figures,
+}
+
+/// Times in milliseconds, sizes in bytes.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Figures {
+    /// From exec to the first `next`.
+    pub(crate) start: Sample,
+    /// The first request.
+    pub(crate) first_answer: Sample,
+    /// Both, start by start.
+    pub(crate) cold: Sample,
+    pub(crate) start_processor: Sample,
+    /// Later requests.
+    pub(crate) warm: Sample,
+    /// Processor time of one later request, on average.
+    pub(crate) warm_processor: Option<f64>,
+    /// In kB, after all requests.
+    pub(crate) peak_memory: Option<f64>,
+    pub(crate) binary: Option<u64>,
+    pub(crate) zip: Option<u64>,
+    /// Until the first `next`.
+    pub(crate) instructions: Option<u64>,
+    pub(crate) calls: Option<Calls>,
+}
+
+/// The calls of one request.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Calls {
+    pub(crate) count: usize,
+    /// Of the longest chain before the answer.
+    pub(crate) in_sequence: Vec<String>,
+    /// Of the chain, those to DynamoDB.
+    pub(crate) dynamodb_in_sequence: usize,
+    /// That the answer did not wait for.
+    pub(crate) after_the_answer: usize,
+    pub(crate) read_units: f64,
+    pub(crate) write_units: f64,
+}
+
+impl Calls {
+    pub(crate) fn in_sequence(&self) -> usize {
+        self.in_sequence.len()
+    }
+}
+
+/// Whether the function has a request, and it is one of a scene.
+async fn request(scene: &mut Scene, subject: &Subject) -> Outcome<Option<String>> {
+    // The floors answer anything.
+    let function = if subject.kind == crate::FLOOR { "get-user" } else { &subject.function };
+    scene.request(function).await
+}
+
+fn check(subject: &Subject, body: &[u8]) -> Outcome<()> {
+    answered(body).map(drop).map_err(|error| format!("{} {}: {error}", subject.kind, subject.function).into())
+}
+
+/// Starts every program again and again, each in its turn, and asks each once.
+pub(crate) async fn cold(scene: &mut Scene, subjects: &mut [Subject], rounds: usize) -> Outcome<()> {
+    let mut starts = vec![Vec::new(); subjects.len()];
+    let mut first_answers = vec![Vec::new(); subjects.len()];
+    let mut totals = vec![Vec::new(); subjects.len()];
+    let mut processor = vec![Vec::new(); subjects.len()];
+    // The first round is for the caches of the machine.
+    for round in 0..=rounds {
+        for (number, subject) in subjects.iter().enumerate() {
+            let request = request(scene, subject).await?;
+            let (process, start) = Process::start(&subject.program).await?;
+            let used = process.processor_time()?;
+            let mut first = None;
+            if let Some(request) = request {
+                let answer = process.invoke(&request).await?;
+                check(subject, &answer.body)?;
+                first = Some(answer.after);
+            }
+            if round > 0 {
+                starts[number].push(milliseconds(start));
+                processor[number].push(used);
+                if let Some(first) = first {
+                    first_answers[number].push(milliseconds(first));
+                    totals[number].push(milliseconds(start + first));
+                }
+            }
+        }
+    }
+    for (number, subject) in subjects.iter_mut().enumerate() {
+        let figures = &mut subject.figures;
+        figures.start = Sample::new(mem::take(&mut starts[number]));
+        figures.first_answer = Sample::new(mem::take(&mut first_answers[number]));
+        figures.cold = Sample::new(mem::take(&mut totals[number]));
+        figures.start_processor = Sample::new(mem::take(&mut processor[number]));
+    }
+    Ok(())
+}
+
+/// Gives every program many requests, some at a time in turn.
+pub(crate) async fn warm(scene: &mut Scene, subjects: &mut [Subject], requests: usize) -> Outcome<()> {
+    let mut processes = Vec::new();
+    for subject in subjects.iter() {
+        processes.push(Process::start(&subject.program).await?.0);
+    }
+    let mut times = vec![Vec::new(); subjects.len()];
+    let mut processor = vec![0.0; subjects.len()];
+    for round in 0..=requests.div_ceil(TURN) {
+        for (number, subject) in subjects.iter().enumerate() {
+            for _ in 0..TURN {
+                let Some(request) = request(scene, subject).await? else { break };
+                let before = processes[number].processor_time()?;
+                let answer = processes[number].invoke(&request).await?;
+                check(subject, &answer.body)?;
+                // The first turn warms up.
+                if round > 0 {
+                    times[number].push(milliseconds(answer.after));
+                    processor[number] += processes[number].processor_time()? - before;
+                }
+            }
+        }
+    }
+    for (number, subject) in subjects.iter_mut().enumerate() {
+        subject.figures.peak_memory = Some(processes[number].peak_memory()?);
+        if !times[number].is_empty() {
+            #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+            let count = times[number].len() as f64;
+            subject.figures.warm_processor = Some(processor[number] / count);
+        }
+        subject.figures.warm = Sample::new(mem::take(&mut times[number]));
+    }
+    Ok(())
+}
+
+/// Counts the calls of one warm request, and what they consume.
+pub(crate) async fn calls(scene: &mut Scene, subject: &Subject) -> Outcome<Option<Calls>> {
+    let program =
+        Program { environment: scene.cloud.recorded(subject.program.environment.clone()), ..subject.program.clone() };
+    let process = Process::start(&program).await?.0;
+    let mut last = None;
+    // The second: connections are open, and nothing is made for the first time.
+    for _ in 0..2 {
+        let Some(request) = request(scene, subject).await? else { return Ok(None) };
+        scene.cloud.recorder.take();
+        let answer = process.invoke(&request).await?;
+        check(subject, &answer.body)?;
+        last = Some(summary(&scene.cloud.recorder.take(), answer.at));
+    }
+    Ok(last)
+}
+
+pub(crate) fn summary(calls: &[Call], answered_at: std::time::Instant) -> Calls {
+    let waited_for: Vec<&Call> = calls.iter().filter(|call| call.end <= answered_at).collect();
+    let origin = waited_for.iter().map(|call| call.start).min().unwrap_or(answered_at);
+    let chain = chain::longest(&waited_for, |call| Interval { start: call.start - origin, end: call.end - origin });
+    Calls {
+        count: calls.len(),
+        in_sequence: chain.iter().map(|call| call.operation.clone()).collect(),
+        dynamodb_in_sequence: chain.iter().filter(|call| call.is_dynamodb).count(),
+        after_the_answer: calls.len() - waited_for.len(),
+        read_units: calls.iter().map(|call| call.read_units).sum(),
+        write_units: calls.iter().map(|call| call.write_units).sum(),
+    }
+}
+
+/// What the program weighs, as it is and as it is uploaded.
+pub(crate) fn sizes(subject: &mut Subject) -> Outcome<()> {
+    let (mut plain, mut compressed) = (0, 0);
+    for file in &subject.files {
+        let bytes = std::fs::read(file)?;
+        plain += bytes.len() as u64;
+        // As SAM and every other zip does by default; the directory of a zip adds some hundred bytes.
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&bytes)?;
+        compressed += encoder.finish()?.len() as u64;
+    }
+    if !subject.files.is_empty() {
+        (subject.figures.binary, subject.figures.zip) = (Some(plain), Some(compressed));
+    }
+    Ok(())
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+impl Subject {
+    /// Whether it hashes passwords: those functions have a whole processor.
+    pub(crate) fn hashes(&self) -> bool {
+        self.memory_mb >= 1769
+    }
+
+    /// Whether clients call it through the HTTP API.
+    pub(crate) fn through_api(&self) -> bool {
+        !matches!(
+            self.function.as_str(),
+            "create-partner" | "recover-primary-admin" | "repair-identities" | "end-all-sessions"
+        )
+    }
+
+    /// Whether it has a user pool.
+    pub(crate) fn calls_cognito(&self) -> bool {
+        self.program.environment.contains_key("USER_POOL_ID")
+    }
+}

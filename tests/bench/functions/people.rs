@@ -1,0 +1,196 @@
+//! Users by the hundred: one is added through the functions themselves, and its rows are copied under other ids and names.
+
+use serde_json::{Value, json};
+
+use crate::Outcome;
+use crate::cloud::{Cloud, put, text};
+
+/// What the added user is called. Eight letters, as each copy's names have them, so that sizes stay the same.
+pub(crate) const FIRST_NAME: &str = "Firstone";
+pub(crate) const LAST_NAME: &str = "Lastname";
+/// The tables that hold a user.
+const TABLES: [&str; 2] = ["UsersTable", "CredentialsTable"];
+/// What one `BatchWriteItem` takes.
+const BATCH: usize = 25;
+
+/// A user's rows, to be copied.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Prototype {
+    rows: Vec<(&'static str, String)>,
+    partner: String,
+    id: String,
+    email: String,
+    machine_secret: String,
+    generation: String,
+}
+
+/// A copy.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Person {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    rows: Vec<(&'static str, Value)>,
+}
+
+impl Prototype {
+    /// Every row that names this user. The tables must be small still.
+    pub(crate) async fn of(cloud: &Cloud, partner: &str, id: &str, email: &str) -> Outcome<Self> {
+        let mut rows = Vec::new();
+        let (mut machine_secret, mut generation) = (String::new(), String::new());
+        for table in TABLES {
+            let answer = cloud.dynamodb("Scan", &json!({ "TableName": table })).await?;
+            for row in answer["Items"].as_array().into_iter().flatten() {
+                let written = row.to_string();
+                if written.contains(id) {
+                    rows.push((table, written));
+                    machine_secret = row["machine_secret"]["S"].as_str().map_or(machine_secret, str::to_owned);
+                    generation = row["session_generation"]["N"].as_str().map_or(generation, str::to_owned);
+                }
+            }
+        }
+        if rows.len() < 3 {
+            return Err(format!("a user is expected to be three rows at least, and is {}", rows.len()).into());
+        }
+        Ok(Self {
+            rows,
+            partner: partner.to_owned(),
+            id: id.to_owned(),
+            email: email.to_owned(),
+            machine_secret,
+            generation,
+        })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The copy with this number, at the same partner or another.
+    pub(crate) fn copy(&self, number: u64, partner: &str) -> Outcome<Person> {
+        let (first, last) = (letters(number * 7919), letters(number));
+        // The same moment and another chance: still a UUID of version 7.
+        let id = format!("{}{number:012x}", &self.id[..self.id.len() - 12]);
+        let email = format!("{}-{number:012}@example.com", first.to_lowercase());
+        let mut rows = Vec::new();
+        for (table, row) in &self.rows {
+            let row = row
+                .replace(&self.id, &id)
+                .replace(&self.email, &email)
+                .replace(&self.partner, partner)
+                .replace(FIRST_NAME, &first)
+                .replace(&FIRST_NAME.to_lowercase(), &first.to_lowercase())
+                .replace(LAST_NAME, &last)
+                .replace(&LAST_NAME.to_lowercase(), &last.to_lowercase());
+            rows.push((*table, serde_json::from_str(&row)?));
+        }
+        Ok(Person { id, email, rows })
+    }
+
+    /// A copy in the tables and, as whoever signed in once, in the user pool.
+    pub(crate) async fn settle(&self, cloud: &Cloud, number: u64, partner: &str) -> Outcome<Person> {
+        let person = self.copy(number, partner)?;
+        for (table, row) in &person.rows {
+            cloud.dynamodb("PutItem", &put(table, row)).await?;
+        }
+        let name = format!("{partner}.{}.{}", person.id, self.generation);
+        let user = json!({ "UserPoolId": cloud.user_pool_id, "Username": name });
+        let with = |more: Value| {
+            let mut input = user.clone();
+            for (key, value) in more.as_object().into_iter().flatten() {
+                input[key] = value.clone();
+            }
+            input
+        };
+        cloud.cognito("AdminCreateUser", &with(json!({ "MessageAction": "SUPPRESS" }))).await?;
+        let password = json!({ "Password": self.machine_secret, "Permanent": true });
+        cloud.cognito("AdminSetUserPassword", &with(password)).await?;
+        Ok(person)
+    }
+
+    /// Many copies of what lists read: the rows in the partner's own partition.
+    pub(crate) async fn populate(&self, cloud: &Cloud, partner: &str, numbers: std::ops::Range<u64>) -> Outcome<()> {
+        let mut requests = Vec::new();
+        for number in numbers {
+            let rows = self.copy(number, partner)?.rows;
+            let partition = format!("PARTNER#{partner}");
+            let listed = rows.into_iter().filter(|(table, row)| *table == TABLES[0] && row["pk"]["S"] == partition);
+            requests.extend(listed.map(|(_, row)| json!({ "PutRequest": { "Item": row } })));
+            if requests.len() + self.rows.len() > BATCH {
+                write(cloud, &mut requests).await?;
+            }
+        }
+        write(cloud, &mut requests).await
+    }
+}
+
+async fn write(cloud: &Cloud, requests: &mut Vec<Value>) -> Outcome<()> {
+    if requests.is_empty() {
+        return Ok(());
+    }
+    let answer = cloud.dynamodb("BatchWriteItem", &json!({ "RequestItems": { TABLES[0]: *requests } })).await?;
+    requests.clear();
+    if answer["UnprocessedItems"].as_object().is_some_and(|left| !left.is_empty()) {
+        return Err("DynamoDB left items unprocessed".into());
+    }
+    Ok(())
+}
+
+/// Says how many users the partner has, after some were written past the functions.
+pub(crate) async fn set_user_count(cloud: &Cloud, partner: &str, count: u64) -> Outcome<()> {
+    let update = json!({
+        "TableName": TABLES[0],
+        "Key": { "pk": { "S": format!("PARTNER#{partner}") }, "sk": { "S": "PARTNER" } },
+        "UpdateExpression": "SET user_count = :count",
+        "ConditionExpression": "attribute_exists(pk)",
+        "ExpressionAttributeValues": { ":count": { "N": count.to_string() } },
+    });
+    cloud.dynamodb("UpdateItem", &update).await?;
+    Ok(())
+}
+
+/// A name of eight letters, another for each number.
+pub(crate) fn letters(number: u64) -> String {
+    let mut rest = number;
+    let mut letters: Vec<u8> = Vec::new();
+    for _ in 0..8 {
+        letters.push(b'a' + u8::try_from(rest % 26).unwrap_or_default());
+        rest /= 26;
+    }
+    letters.reverse();
+    letters[0].make_ascii_uppercase();
+    String::from_utf8_lossy(&letters).into_owned()
+}
+
+/// The claims of a token, as the gateway gives them: every value a text.
+pub(crate) fn claims(token: &str) -> Outcome<Value> {
+    use base64::Engine as _;
+    let payload = token.split('.').nth(1).ok_or("not a token")?;
+    let claims: Value = serde_json::from_slice(&base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(payload)?)?;
+    let texts = claims.as_object().into_iter().flatten().map(|(name, value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (name.clone(), Value::String(text))
+    });
+    Ok(Value::Object(texts.collect()))
+}
+
+/// What a sign-in answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) claims: Value,
+    pub(crate) access_token: String,
+    pub(crate) refresh_token: String,
+}
+
+impl Session {
+    pub(crate) fn read(answer: &Value) -> Outcome<Self> {
+        let access_token = text(answer, "/access_token")?;
+        Ok(Self { claims: claims(&access_token)?, refresh_token: text(answer, "/refresh_token")?, access_token })
+    }
+
+    /// Whose it is.
+    pub(crate) fn user_id(&self) -> Outcome<String> {
+        // `<partner>.<user>.<generation>`
+        let username = text(&self.claims, "/username")?;
+        Ok(username.split('.').nth(1).ok_or("a username of another form")?.to_owned())
+    }
+}

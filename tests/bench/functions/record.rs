@@ -1,0 +1,112 @@
+//! A proxy in front of DynamoDB and Cognito that notes every call: when it began and ended, and what capacity it consumed.
+//! It costs time, so nothing is timed through it but the order of calls.
+
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+
+/// The path of the recorder that leads to the empty DynamoDB.
+pub(crate) const EMPTY: &str = "/empty";
+
+/// One call of a function.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// `BatchGetItem`, `AdminDeleteUser`.
+    pub(crate) operation: String,
+    pub(crate) is_dynamodb: bool,
+    pub(crate) start: Instant,
+    pub(crate) end: Instant,
+    /// Read request units, DynamoDB's own count.
+    pub(crate) read_units: f64,
+    /// Write request units.
+    pub(crate) write_units: f64,
+}
+
+/// The proxy.
+pub(crate) struct Recorder {
+    dynamodb: String,
+    empty: String,
+    cognito: String,
+    calls: Mutex<Vec<Call>>,
+    http: reqwest::Client,
+}
+
+impl Recorder {
+    /// In front of a DynamoDB, one that is empty, and Cognito.
+    pub(crate) fn new(dynamodb: String, empty: String, cognito: String) -> Self {
+        Self { dynamodb, empty, cognito, calls: Mutex::default(), http: reqwest::Client::new() }
+    }
+
+    pub(crate) fn router(recorder: Arc<Self>) -> Router {
+        Router::new().fallback(handle).with_state(recorder)
+    }
+
+    /// Everything since the last time.
+    pub(crate) fn take(&self) -> Vec<Call> {
+        mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn forward(&self, path: &str, headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
+        let start = Instant::now();
+        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let (service, operation) = target.split_once('.').unwrap_or_default();
+        let (operation, is_dynamodb) = (operation.to_owned(), service.starts_with("DynamoDB"));
+        let url = match (is_dynamodb, path.starts_with(EMPTY)) {
+            (true, true) => &self.empty,
+            (true, false) => &self.dynamodb,
+            (false, _) => &self.cognito,
+        };
+        let body = if is_dynamodb { asking_for_capacity(&body).unwrap_or(body) } else { body };
+        let mut headers = headers;
+        for name in [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
+        let answer = self.http.post(url).headers(headers).body(body).send().await?;
+        let status = answer.status();
+        let content_type = answer.headers().get(header::CONTENT_TYPE).cloned();
+        let body = answer.bytes().await?;
+        let units = units(&body);
+        let is_read = ["GetItem", "Query", "Scan"].iter().any(|word| operation.contains(word));
+        let (read_units, write_units) = if is_read { (units, 0.0) } else { (0.0, units) };
+        let call = Call { operation, is_dynamodb, start, end: Instant::now(), read_units, write_units };
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        let mut answer = (status, body).into_response();
+        if let Some(content_type) = content_type {
+            answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        }
+        Ok(answer)
+    }
+}
+
+async fn handle(State(recorder): State<Arc<Recorder>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(Body::new(body), usize::MAX).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    match recorder.forward(head.uri.path(), head.headers, body).await {
+        Ok(answer) => answer,
+        Err(problem) => (StatusCode::BAD_GATEWAY, problem.to_string()).into_response(),
+    }
+}
+
+fn asking_for_capacity(body: &[u8]) -> Option<Bytes> {
+    let mut input: Value = serde_json::from_slice(body).ok()?;
+    input.as_object_mut()?.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
+    Some(input.to_string().into())
+}
+
+/// The sum over tables, in an answer of any operation.
+fn units(answer: &[u8]) -> f64 {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    match &answer["ConsumedCapacity"] {
+        Value::Array(tables) => tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum(),
+        table => table["CapacityUnits"].as_f64().unwrap_or_default(),
+    }
+}

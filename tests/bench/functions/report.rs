@@ -1,0 +1,298 @@
+//! The results as Markdown and as JSON.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use portal_bench::cost::{Prices, Usage};
+use serde_json::{Value, json};
+
+use crate::goals::{Verdict, verdicts};
+use crate::measure::Subject;
+use crate::{Outcome, growth, hash, root};
+
+/// Everything that one run found out.
+pub(crate) struct Results {
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) growth: Vec<growth::Row>,
+    pub(crate) hash: Vec<hash::Row>,
+    pub(crate) notices: Vec<String>,
+    pub(crate) starts: usize,
+    pub(crate) requests: usize,
+}
+
+impl Results {
+    /// Writes `results.md` and `results.json` and answers the Markdown.
+    pub(crate) fn write(&self, folder: &Path) -> Outcome<String> {
+        let prices: Prices = serde_json::from_str(&fs::read_to_string(root().join("tests/bench/prices.json"))?)?;
+        let verdicts = verdicts(&self.subjects, &self.growth, &self.hash);
+        let markdown = self.markdown(&verdicts, &prices);
+        fs::write(folder.join("results.md"), &markdown)?;
+        let subjects: Vec<Value> = self.subjects.iter().map(|subject| json_of(subject, &prices)).collect();
+        let json = json!({
+            "starts": self.starts,
+            "requests": self.requests,
+            "processor": processor(),
+            "programs": subjects,
+            "goals": verdicts,
+            "growth": self.growth,
+            "hash": self.hash,
+            "notices": self.notices,
+        });
+        fs::write(folder.join("results.json"), serde_json::to_string_pretty(&json)?)?;
+        Ok(markdown)
+    }
+
+    fn markdown(&self, verdicts: &[Verdict], prices: &Prices) -> String {
+        let mut page = format!(
+            "{} cold starts and {} warm requests of each program, in turns; {}.\n\n",
+            self.starts,
+            self.requests,
+            processor()
+        );
+        for notice in &self.notices {
+            let _ = writeln!(page, "> {notice}\n");
+        }
+        self.programs(&mut page);
+        self.calls(&mut page);
+        goals(&mut page, verdicts);
+        self.lists(&mut page);
+        self.hashes(&mut page);
+        self.costs(&mut page, prices);
+        page
+    }
+
+    fn programs(&self, page: &mut String) {
+        let floor = self.subjects.iter().find(|subject| subject.function == "floor");
+        let mut table = Table::new(&[
+            "function",
+            "program",
+            "start ms",
+            "middle half",
+            "× floor",
+            "instructions M",
+            "first answer ms",
+            "cold ms",
+            "warm p50 ms",
+            "p99",
+            "processor ms",
+            "peak MB",
+            "× floor",
+            "binary MB",
+            "zip MB",
+        ]);
+        for subject in &self.subjects {
+            let figures = &subject.figures;
+            let of_floor = |figure: fn(&Subject) -> Option<f64>| {
+                let ratio = figure(subject)? / figure(floor?)?;
+                Some(format!("{ratio:.2}"))
+            };
+            let spread = figures.start.spread().map(|(low, high)| format!("{low:.2}–{high:.2}"));
+            table.row(&[
+                Some(subject.function.clone()),
+                Some(subject.kind.to_owned()),
+                shown(figures.start.median(), 2),
+                spread,
+                of_floor(|subject| subject.figures.start.median()),
+                figures.instructions.map(|count| format!("{:.1}", millions(count))),
+                shown(figures.first_answer.median(), 2),
+                shown(figures.cold.median(), 2),
+                shown(figures.warm.median(), 2),
+                shown(figures.warm.percentile(99), 2),
+                shown(figures.warm_processor, 2),
+                shown(figures.peak_memory.map(|kilobytes| kilobytes / 1000.0), 1),
+                of_floor(|subject| subject.figures.peak_memory),
+                figures.binary.map(|bytes| format!("{:.2}", millions(bytes))),
+                figures.zip.map(|bytes| format!("{:.2}", millions(bytes))),
+            ]);
+        }
+        table.write(page, "Programs");
+    }
+
+    fn calls(&self, page: &mut String) {
+        let mut table = Table::new(&[
+            "function",
+            "program",
+            "calls",
+            "in sequence",
+            "the sequence",
+            "after the answer",
+            "RRU",
+            "WRU",
+        ]);
+        for subject in &self.subjects {
+            let Some(calls) = &subject.figures.calls else { continue };
+            table.row(&[
+                Some(subject.function.clone()),
+                Some(subject.kind.to_owned()),
+                Some(calls.count.to_string()),
+                Some(calls.in_sequence().to_string()),
+                Some(calls.in_sequence.join(" → ")),
+                Some(calls.after_the_answer.to_string()),
+                Some(calls.read_units.to_string()),
+                Some(calls.write_units.to_string()),
+            ]);
+        }
+        table.write(page, "AWS calls and DynamoDB request units of one warm request");
+    }
+
+    fn lists(&self, page: &mut String) {
+        let mut table = Table::new(&[
+            "list",
+            "users of the partner",
+            "users of others",
+            "p50 ms",
+            "× 100 users",
+            "calls",
+            "RRU",
+            "RRU of all whole items",
+        ]);
+        for row in &self.growth {
+            let is_base = |other: &&growth::Row| {
+                other.list == row.list && other.others == row.others && other.users == growth::BASE
+            };
+            let base = self.growth.iter().find(is_base);
+            let ratio = base.and_then(|base| Some(row.time.median()? / base.time.median()?));
+            table.row(&[
+                Some(row.list.to_owned()),
+                Some(row.users.to_string()),
+                Some(row.others.to_string()),
+                shown(row.time.median(), 2),
+                shown(ratio, 2),
+                Some(row.calls.count.to_string()),
+                Some(row.calls.read_units.to_string()),
+                Some(row.whole_read_units.to_string()),
+            ]);
+        }
+        table.write(page, "Lists");
+    }
+
+    fn hashes(&self, page: &mut String) {
+        let mut table = Table::new(&["", "p50 ms", "middle half", "processor ms"]);
+        for row in &self.hash {
+            let spread = row.time.spread().map(|(low, high)| format!("{low:.1}–{high:.1}"));
+            table.row(&[Some(row.what.clone()), shown(row.time.median(), 2), spread, shown(row.processor, 2)]);
+        }
+        table.write(page, "Password hash");
+    }
+
+    fn costs(&self, page: &mut String, prices: &Prices) {
+        let mut table = Table::new(&[
+            "function",
+            "program",
+            "memory MB",
+            "billed ms",
+            "Lambda $",
+            "API $",
+            "DynamoDB $",
+            "a million requests $",
+        ]);
+        for subject in &self.subjects {
+            let Some(usage) = usage(subject) else { continue };
+            let cost = prices.of_a_million(&usage);
+            let dollars = |amount: f64| Some(format!("{amount:.2}"));
+            table.row(&[
+                Some(subject.function.clone()),
+                Some(subject.kind.to_owned()),
+                Some(subject.memory_mb.to_string()),
+                Some(format!("{:.0}", cost.billed_milliseconds)),
+                dollars(cost.lambda),
+                dollars(cost.api),
+                dollars(cost.dynamodb),
+                dollars(cost.total()),
+            ]);
+        }
+        table.write(page, "Cost");
+        let _ = writeln!(page, "{}", prices.source);
+    }
+}
+
+fn json_of(subject: &Subject, prices: &Prices) -> Value {
+    let cost = usage(subject).map(|usage| prices.of_a_million(&usage).total());
+    let figures = &subject.figures;
+    json!({ "kind": subject.kind, "function": subject.function, "figures": figures, "dollars_per_million": cost })
+}
+
+fn goals(page: &mut String, verdicts: &[Verdict]) {
+    let mut table = Table::new(&["goal", "met", "worst", "not met by"]);
+    for verdict in verdicts {
+        let missed: Vec<_> = verdict.values.iter().filter(|value| !value.met).collect();
+        // Of what is held against a goal, some has to be great and some small: the worst is the first to miss, else
+        // the nearest to the limit.
+        let distance = |value: f64| (value / verdict.limit).ln().abs();
+        let nearest = |values: &[&crate::goals::Standing], farthest: bool| {
+            let order = |value: &&&crate::goals::Standing| distance(value.value);
+            let by = |a: &&&crate::goals::Standing, b: &&&crate::goals::Standing| order(a).total_cmp(&order(b));
+            let found = if farthest { values.iter().max_by(by) } else { values.iter().min_by(by) };
+            found.map(|value| format!("{} {}", amount(value.value), value.function))
+        };
+        let all: Vec<_> = verdict.values.iter().collect();
+        let worst = if missed.is_empty() { nearest(&all, false) } else { nearest(&missed, true) };
+        let names: Vec<String> =
+            missed.iter().map(|value| format!("{} ({})", value.function, amount(value.value))).collect();
+        table.row(&[
+            Some(verdict.words.to_owned()),
+            Some(if missed.is_empty() { "yes" } else { "**no**" }.to_owned()),
+            worst,
+            Some(names.join(", ")),
+        ]);
+    }
+    table.write(page, "Goals");
+}
+
+fn usage(subject: &Subject) -> Option<Usage> {
+    let calls = subject.figures.calls.as_ref()?;
+    Some(Usage {
+        memory_mb: subject.memory_mb.into(),
+        processor: subject.figures.warm_processor?,
+        in_sequence: calls.in_sequence.clone(),
+        read_units: calls.read_units,
+        write_units: calls.write_units,
+        through_api: subject.through_api(),
+    })
+}
+
+/// A Markdown table; a cell without a value is a dash.
+struct Table {
+    rows: Vec<String>,
+}
+
+impl Table {
+    fn new(head: &[&str]) -> Self {
+        let line = head.iter().map(|_| "---|").collect::<String>();
+        Self { rows: vec![format!("| {} |", head.join(" | ")), format!("|{line}")] }
+    }
+
+    fn row(&mut self, cells: &[Option<String>]) {
+        let cells: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or("–")).collect();
+        self.rows.push(format!("| {} |", cells.join(" | ")));
+    }
+
+    /// Under a heading, unless there is nothing in it.
+    fn write(&self, page: &mut String, heading: &str) {
+        if self.rows.len() > 2 {
+            let _ = writeln!(page, "## {heading}\n\n{}\n", self.rows.join("\n"));
+        }
+    }
+}
+
+fn shown(value: Option<f64>, digits: usize) -> Option<String> {
+    value.map(|value| format!("{value:.digits$}"))
+}
+
+fn amount(value: f64) -> String {
+    if value > 1e5 { format!("{:.2} MB", value / 1e6) } else { format!("{value:.2}") }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for a person")]
+fn millions(count: u64) -> f64 {
+    count as f64 / 1e6
+}
+
+/// What it ran on.
+fn processor() -> String {
+    let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, it)| it);
+    let count = information.lines().filter(|line| line.starts_with("processor")).count();
+    format!("{count} × {}", name.unwrap_or("an unknown processor"))
+}

@@ -1,0 +1,343 @@
+//! Who there is, and a request of each kind, again and again: each is prepared so that it succeeds, and its answer is
+//! looked at.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::cloud::{Cloud, text};
+use crate::people::{FIRST_NAME, LAST_NAME, Person, Prototype, Session, set_user_count};
+use crate::stand_in::Process;
+use crate::{Outcome, root};
+
+/// Of everybody here. Strong enough for the portal.
+const PASSWORD: &str = "copper-Lantern-meadow-84";
+const OTHER_PASSWORD: &str = "violet-Harbor-stone-31";
+/// How many previous passwords are kept.
+const HISTORY: usize = 5;
+/// Who sign in, in turn: attempts are counted by email.
+const GUESTS: usize = 60;
+/// Beside them, in the list.
+const COLLEAGUES: u64 = 200;
+
+/// Our own functions, as far as the scene needs them.
+pub(crate) struct Hands {
+    pub(crate) create_partner: Process,
+    pub(crate) sign_in: Process,
+    pub(crate) add_user: Process,
+    pub(crate) set_password: Process,
+}
+
+/// The stage of the measurements.
+pub(crate) struct Scene {
+    pub(crate) cloud: Cloud,
+    hands: Hands,
+    partner: String,
+    owner: Session,
+    /// Has to choose a password at the first sign-in.
+    newcomer: Prototype,
+    /// Signs in with the password of everybody.
+    settled: Prototype,
+    /// The same, after as many changes of the password as are remembered.
+    seasoned: Option<Prototype>,
+    target: Person,
+    guests: Vec<Person>,
+    /// Another partner, whose owner loses the password again and again.
+    second: String,
+    count: u64,
+}
+
+/// What a warm measurement asks for beyond the usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum History {
+    /// Nobody has had another password.
+    None,
+    /// Everybody has had as many as are remembered.
+    Full,
+}
+
+impl Scene {
+    pub(crate) async fn set(cloud: Cloud, hands: Hands) -> Outcome<Self> {
+        let partner = new_partner(&hands, "owner@example.com", Some(PASSWORD)).await?;
+        let second = new_partner(&hands, "second@example.com", None).await?;
+        let body = json!({ "email": "owner@example.com", "password": PASSWORD });
+        let event = Event::read("sign-in")?.address(1).body(&body);
+        let owner = Session::read(&event.call(&hands.sign_in).await?)?;
+        let mut scene = Self {
+            newcomer: Prototype::default(),
+            settled: Prototype::default(),
+            seasoned: None,
+            target: Person::default(),
+            guests: Vec::new(),
+            count: 1000,
+            cloud,
+            hands,
+            partner,
+            owner,
+            second,
+        };
+        scene.newcomer = scene.add("newcomer0@example.com", true).await?;
+        scene.settled = scene.add("settled00@example.com", false).await?;
+        scene.target = scene.new_person().await?;
+        for _ in 0..GUESTS {
+            let guest = scene.new_person().await?;
+            scene.guests.push(guest);
+        }
+        scene.settled.populate(&scene.cloud, &scene.partner, 1..COLLEAGUES).await?;
+        set_user_count(&scene.cloud, &scene.partner, 5_000).await?;
+        Ok(scene)
+    }
+
+    /// Adds a user through the function and takes a copy of its rows.
+    async fn add(&self, email: &str, must_change: bool) -> Outcome<Prototype> {
+        let body = json!({
+            "first_name": FIRST_NAME, "last_name": LAST_NAME, "email": email, "password": PASSWORD,
+            "must_change": must_change,
+        });
+        let answer = self.owned("add-user")?.body(&body).call(&self.hands.add_user).await?;
+        Prototype::of(&self.cloud, &self.partner, &text(&answer, "/id")?, email).await
+    }
+
+    async fn new_person(&mut self) -> Outcome<Person> {
+        self.count += 1;
+        self.settled.settle(&self.cloud, self.count, &self.partner).await
+    }
+
+    /// Makes the history of a password full, once.
+    async fn seasoned(&mut self) -> Outcome<Prototype> {
+        if let Some(seasoned) = &self.seasoned {
+            return Ok(seasoned.clone());
+        }
+        let email = "seasoned0@example.com";
+        let user = self.add(email, false).await?;
+        // One that is remembered cannot be chosen: the one of everybody comes back when enough others have been.
+        let others = (0..=HISTORY).map(|number| format!("{number}-{OTHER_PASSWORD}"));
+        for password in others.chain([PASSWORD.to_owned()]) {
+            let body = json!({ "password": password, "must_change": false });
+            self.owned("set-password")?.user(user.id()).body(&body).call(&self.hands.set_password).await?;
+        }
+        let seasoned = Prototype::of(&self.cloud, &self.partner, user.id(), email).await?;
+        self.seasoned = Some(seasoned.clone());
+        Ok(seasoned)
+    }
+
+    /// An event of the primary admin's.
+    fn owned(&self, function: &str) -> Outcome<Event> {
+        Ok(Event::read(function)?.claims(&self.owner))
+    }
+
+    /// One more request for the function; none when there is none that makes sense here.
+    pub(crate) async fn request(&mut self, function: &str) -> Outcome<Option<String>> {
+        self.count += 1;
+        let count = self.count;
+        let roles = [("manager", ["users.read"]), ("viewer", ["users.read"])];
+        let event = match function {
+            "get-me" | "list-users" | "list-audit-events" => self.owned(function)?,
+            "get-user" | "list-sessions" => self.owned(function)?.user(&self.target.id),
+            "edit-user" => {
+                let body = json!({ "last_name": format!("Lee-{}", crate::people::letters(count)) });
+                self.owned(function)?.user(&self.target.id).body(&body)
+            }
+            "set-permissions" => {
+                let (role, permissions) = roles[usize::try_from(count % 2)?];
+                let person = self.new_person().await?;
+                let body = json!({ "role": role, "permissions": permissions });
+                self.owned(function)?.user(&person.id).body(&body)
+            }
+            "add-user" => {
+                let email = format!("added-{count:012}@example.com");
+                self.owned(function)?.body(&json!({ "first_name": "Ann", "last_name": "Lee", "email": email }))
+            }
+            "end-session" => {
+                let session = self.open_session().await?;
+                let user = session.user_id()?;
+                let event = self.owned(function)?.with("caller_id", &user);
+                event.with("origin_jti", &text(&session.claims, "/origin_jti")?)
+            }
+            "hand-over" => {
+                let (partner, owner) = self.new_owner(&format!("giver-{count:012}@example.com")).await?;
+                let heir = self.settled.settle(&self.cloud, count, &partner).await?;
+                let body = json!({ "user_id": heir.id, "current_password": PASSWORD });
+                Event::read(function)?.claims(&owner).body(&body)
+            }
+            "force-logout" | "remove-user" | "set-status" => {
+                let person = self.new_person().await?;
+                self.owned(function)?.user(&person.id)
+            }
+            "set-password" => return self.set_password(History::None).await.map(Some),
+            "sign-in" => return self.sign_in(History::None).await.map(Some),
+            "sign-out" => {
+                let session = self.open_session().await?;
+                let body = json!({ "refresh_token": session.refresh_token });
+                Event::read(function)?.claims(&session).body(&body)
+            }
+            "refresh-session" => Event::read(function)?.body(&json!({ "refresh_token": self.owner.refresh_token })),
+            "answer-challenge" => {
+                self.count += 1;
+                let person = self.newcomer.settle(&self.cloud, self.count, &self.partner).await?;
+                let body = json!({ "email": person.email, "password": PASSWORD, "partner_id": self.partner });
+                let event = Event::read("sign-in")?.address(count).body(&body);
+                let challenge = text(&event.call(&self.hands.sign_in).await?, "/session")?;
+                let body = json!({
+                    "challenge": "new_password_required", "session": challenge, "new_password": OTHER_PASSWORD,
+                });
+                Event::read(function)?.body(&body)
+            }
+            "create-partner" => {
+                let admin = json!({ "first_name": "Bo", "last_name": "Day", "email": format!("{count}@example.com") });
+                return Ok(Some(json!({ "partner_name": "Third", "primary_admin": admin }).to_string()));
+            }
+            "recover-primary-admin" => return Ok(Some(json!({ "partner_id": self.second }).to_string())),
+            "repair-identities" => return Ok(Some("{}".to_owned())),
+            "portal-page" => Event::read(function)?,
+            // The work of `end-all-sessions` is as large as the portal is; others are not known here yet.
+            _ => return Ok(None),
+        };
+        Ok(Some(event.address(count).written()))
+    }
+
+    /// A sign-in by somebody with or without a history of passwords.
+    pub(crate) async fn sign_in(&mut self, history: History) -> Outcome<String> {
+        self.count += 1;
+        let email = match history {
+            History::None => self.guests[usize::try_from(self.count)? % GUESTS].email.clone(),
+            History::Full => {
+                let seasoned = self.seasoned().await?;
+                seasoned.settle(&self.cloud, self.count, &self.partner).await?.email
+            }
+        };
+        let body = json!({ "email": email, "password": PASSWORD, "partner_id": self.partner });
+        Ok(Event::read("sign-in")?.address(self.count).body(&body).written())
+    }
+
+    /// A new password for somebody with or without a history.
+    pub(crate) async fn set_password(&mut self, history: History) -> Outcome<String> {
+        let prototype = match history {
+            History::None => self.settled.clone(),
+            History::Full => self.seasoned().await?,
+        };
+        self.count += 1;
+        let person = prototype.settle(&self.cloud, self.count, &self.partner).await?;
+        let body = json!({ "password": "quiet-Walnut-ferry-207" });
+        Ok(self.owned("set-password")?.user(&person.id).address(self.count).body(&body).written())
+    }
+
+    async fn open_session(&mut self) -> Outcome<Session> {
+        let event = self.sign_in(History::None).await?;
+        let answer = self.hands.sign_in.invoke(&event).await?;
+        Session::read(&answered(&answer.body)?)
+    }
+
+    /// A list's request at a partner of its own, whose owner is signed in.
+    pub(crate) async fn new_owner(&mut self, email: &str) -> Outcome<(String, Session)> {
+        let partner = new_partner(&self.hands, email, Some(PASSWORD)).await?;
+        self.count += 1;
+        let body = json!({ "email": email, "password": PASSWORD, "partner_id": partner });
+        let event = Event::read("sign-in")?.address(self.count).body(&body);
+        Ok((partner, Session::read(&event.call(&self.hands.sign_in).await?)?))
+    }
+
+    /// Somebody whose rows can be copied to anywhere.
+    pub(crate) fn prototype(&self) -> &Prototype {
+        &self.settled
+    }
+
+    /// What a raw read asks for: one user's item, and what a request about that user reads in all.
+    pub(crate) fn raw_reads(&self) -> Outcome<[(&'static str, String); 2]> {
+        let key = |user: &str| json!({ "pk": { "S": format!("PARTNER#{}", self.partner) }, "sk": { "S": format!("USER#{user}") } });
+        let owner = self.owner.user_id()?;
+        let session = format!("SESSION#{}", text(&self.owner.claims, "/origin_jti")?);
+        let session = json!({ "pk": { "S": format!("USER#{owner}") }, "sk": { "S": session } });
+        let one = json!({ "TableName": "UsersTable", "ConsistentRead": true, "Key": key(&self.target.id) });
+        let all = json!({ "RequestItems": {
+            "UsersTable": { "ConsistentRead": true, "Keys": [key(&owner), key(&self.target.id)] },
+            "SessionsTable": { "ConsistentRead": true, "Keys": [session] },
+        } });
+        Ok([("GetItem", one.to_string()), ("BatchGetItem", all.to_string())])
+    }
+}
+
+async fn new_partner(hands: &Hands, email: &str, password: Option<&str>) -> Outcome<String> {
+    let mut admin = json!({ "first_name": "Olive", "last_name": "Owner", "email": email });
+    if let Some(password) = password {
+        admin["password"] = json!(password);
+    }
+    let input = json!({ "partner_name": "Acme Agency", "primary_admin": admin });
+    let answer = hands.create_partner.invoke(&input.to_string()).await?;
+    text(&serde_json::from_slice(&answer.body)?, "/partner_id")
+}
+
+/// The body of an answer that says that all went well.
+pub(crate) fn answered(answer: &[u8]) -> Outcome<Value> {
+    let answer: Value = serde_json::from_slice(answer)?;
+    if !answer["errorType"].is_null() {
+        return Err(format!("the function failed: {answer}").into());
+    }
+    // Those that are invoked answer as they like.
+    let Some(status) = answer["statusCode"].as_u64() else { return Ok(answer) };
+    if !(200..300).contains(&status) {
+        return Err(format!("the function answered {answer}").into());
+    }
+    Ok(answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default())
+}
+
+/// An event of the HTTP API, made from those in tests/events.
+pub(crate) struct Event(Value);
+
+impl Event {
+    pub(crate) fn read(function: &str) -> Outcome<Self> {
+        let path = root().join("tests/events").join(format!("{function}.json"));
+        let event = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut event: Value = serde_json::from_str(&event)?;
+        // Whole lists, unless said otherwise.
+        event["rawQueryString"] = json!("");
+        event.as_object_mut().map(|event| event.remove("queryStringParameters"));
+        Ok(Self(event))
+    }
+
+    /// Of somebody who is signed in: every claim, as the gateway hands them on.
+    pub(crate) fn claims(mut self, session: &Session) -> Self {
+        self.0["requestContext"]["authorizer"]["jwt"]["claims"] = session.claims.clone();
+        self.0["headers"]["authorization"] = json!(format!("Bearer {}", session.access_token));
+        self
+    }
+
+    /// About this user.
+    pub(crate) fn user(self, id: &str) -> Self {
+        self.with("user_id", id)
+    }
+
+    /// With a placeholder filled.
+    fn with(self, placeholder: &str, value: &str) -> Self {
+        let written = self.0.to_string().replace(&format!("{{{{{placeholder}}}}}"), value);
+        // Ids need no escape.
+        Self(serde_json::from_str(&written).unwrap_or_default())
+    }
+
+    pub(crate) fn body(mut self, body: &Value) -> Self {
+        self.0["body"] = json!(body.to_string());
+        self
+    }
+
+    pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
+        self.0["queryStringParameters"][name] = json!(value);
+        let raw = self.0["rawQueryString"].as_str().unwrap_or_default();
+        self.0["rawQueryString"] = json!(format!("{raw}&{name}={value}").trim_start_matches('&'));
+        self
+    }
+
+    /// From an address of its own: attempts are counted by address.
+    pub(crate) fn address(mut self, number: u64) -> Self {
+        let [.., b, c, d] = number.to_be_bytes();
+        self.0["requestContext"]["http"]["sourceIp"] = json!(format!("10.{b}.{c}.{d}"));
+        self
+    }
+
+    pub(crate) fn written(&self) -> String {
+        self.0.to_string()
+    }
+
+    async fn call(&self, process: &Process) -> Outcome<Value> {
+        answered(&process.invoke(&self.written()).await?.body)
+    }
+}
