@@ -23,26 +23,6 @@ const WATCHER: &str = r#"
     wait "$stack"
 "#;
 
-/// What cargo sets for a test, and what would make build scripts that watch it run again in a build of ours.
-const CARGO_SETS: [&str; 16] = [
-    "CARGO_MANIFEST_DIR",
-    "CARGO_MANIFEST_PATH",
-    "CARGO_PKG_AUTHORS",
-    "CARGO_PKG_DESCRIPTION",
-    "CARGO_PKG_HOMEPAGE",
-    "CARGO_PKG_LICENSE",
-    "CARGO_PKG_LICENSE_FILE",
-    "CARGO_PKG_NAME",
-    "CARGO_PKG_README",
-    "CARGO_PKG_REPOSITORY",
-    "CARGO_PKG_RUST_VERSION",
-    "CARGO_PKG_VERSION",
-    "CARGO_PKG_VERSION_MAJOR",
-    "CARGO_PKG_VERSION_MINOR",
-    "CARGO_PKG_VERSION_PATCH",
-    "CARGO_PKG_VERSION_PRE",
-];
-
 /// What the stack says when it is ready.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -170,8 +150,11 @@ fn built() -> Result<PathBuf, String> {
         };
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--bins", "--profile", profile]).current_dir(workspace());
-        for name in CARGO_SETS {
-            cargo.env_remove(name);
+        // What cargo says of this test's package would make build scripts that watch it run again.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+                cargo.env_remove(name);
+            }
         }
         let output = cargo.output().map_err(|error| format!("cargo: {error}"))?;
         if output.status.success() { Ok(binaries) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }

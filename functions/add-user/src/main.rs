@@ -6,7 +6,7 @@ use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::identity::machine_secret;
 use portal::models::{EventAction, Profile, PublicUser, Role, User, UserId};
-use portal::passwords::{Digests, Password};
+use portal::passwords::{Digests, Issued, Password};
 use portal::policy::Wish;
 use portal::random;
 use portal::session::Claims;
@@ -39,13 +39,12 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
         return Ok(added(first.user()?, &first.user_id, None)?.as_replay());
     }
 
-    let generated = if password.is_none() { Some(Password::generate(&random::bytes()?)) } else { None };
-    let Some(password) = password.as_ref().or(generated.as_ref()) else { return Err(Failure::bug("no password")) };
+    let issued = Issued::given_or_generated(password, &random::bytes()?);
     let must_change = profile.must_change_password;
     let actor = &caller.user;
     let user =
         User::new(UserId::new(now, random::bytes()?), actor.partner_id.clone(), profile, now, Some(actor.id.clone()));
-    let digests = Digests::new(password, random::bytes()?)?;
+    let digests = Digests::new(issued.password(), random::bytes()?)?;
     let credential = CredentialItem::new(digests, must_change, now, machine_secret()?);
 
     let mut change = store.change();
@@ -58,7 +57,7 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
         change.keep_answer(kept, &IdempotencyItem::new(&asked, &user, now)?, now);
     }
     change.commit().await?;
-    added(PublicUser::from(&user), &user.id, generated.as_ref())
+    added(PublicUser::from(&user), &user.id, issued.generated())
 }
 
 #[derive(Serialize)]
@@ -70,8 +69,8 @@ struct Added<'a, U> {
 }
 
 /// The answer, now and to a retry: a user that was just added is in its first version.
-fn added(user: impl Serialize, id: &UserId, generated: Option<&Password>) -> Result<Answer, Failure> {
-    let added = Added { user, generated_password: generated.map(Password::expose) };
+fn added(user: impl Serialize, id: &UserId, generated_password: Option<&str>) -> Result<Answer, Failure> {
+    let added = Added { user, generated_password };
     Ok(Answer::json(201, &added)?.with_version(1).with_location(format!("/v1/users/{id}")))
 }
 

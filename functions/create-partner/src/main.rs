@@ -5,7 +5,7 @@ use portal::error::Failure;
 use portal::http::{Fields, IdempotencyKey, Stopped, serve_invocations};
 use portal::identity::machine_secret;
 use portal::models::{EventAction, PartnerId, PartnerName, Permissions, Profile, PublicUser, Role, User, UserId};
-use portal::passwords::{Digests, Password};
+use portal::passwords::{Digests, Issued};
 use portal::random;
 use portal::store::{Actor, CredentialItem, Event, IdempotencyItem, Key, PartnerItem};
 use serde_json::{Value, json};
@@ -38,9 +38,8 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
         }
     }
 
-    let generated = if password.is_none() { Some(Password::generate(&random::bytes()?)) } else { None };
-    let Some(chosen) = password.as_ref().or(generated.as_ref()) else { return Err(Failure::bug("no password")) };
-    let must_change_password = generated.is_some();
+    let issued = Issued::given_or_generated(password, &random::bytes()?);
+    let must_change_password = issued.generated().is_some();
     let profile = Profile {
         first_name,
         last_name,
@@ -52,7 +51,7 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     let partner_id = PartnerId::new(now, random::bytes()?);
     let user = User::new(UserId::new(now, random::bytes()?), partner_id.clone(), profile, now, None);
     let partner = PartnerItem { name, primary_admin_id: user.id.clone(), user_count: 1, created_at: now };
-    let digests = Digests::new(chosen, random::bytes()?)?;
+    let digests = Digests::new(issued.password(), random::bytes()?)?;
 
     let mut change = store.change();
     change.add_partner(&partner, &user);
@@ -68,6 +67,6 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     Ok(json!({
         "partner_id": partner_id,
         "primary_admin": PublicUser::from(&user),
-        "generated_password": generated.as_ref().map(Password::expose),
+        "generated_password": issued.generated(),
     }))
 }

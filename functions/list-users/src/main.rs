@@ -98,8 +98,8 @@ impl Filter {
 
     fn matches(&self, user: &Findable) -> bool {
         self.role.is_none_or(|role| role == user.role)
-            && self.status.is_none_or(|status| status == user.status)
-            && self.search.as_ref().is_none_or(|search| user.text.contains(search))
+            && self.status.is_none_or(|status| status == user.searched.status)
+            && self.search.as_ref().is_none_or(|search| user.searched.contains(search))
     }
 }
 

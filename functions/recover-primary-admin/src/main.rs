@@ -5,7 +5,7 @@ use portal::error::Failure;
 use portal::http::{Fields, Stopped, serve_invocations};
 use portal::identity::Generation;
 use portal::models::{EventAction, PartnerId, PublicUser, User};
-use portal::passwords::{About, Password};
+use portal::passwords::{About, Issued, Password};
 use portal::random;
 use portal::store::{Actor, CredentialItem, Event, Key, Store};
 use serde_json::{Value, json};
@@ -22,11 +22,10 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
 
     let now = portal.now();
     let (user, credential) = load(portal.store(), &partner).await?;
-    let generated = if password.is_none() { Some(Password::generate(&random::bytes()?)) } else { None };
-    let Some(chosen) = password.as_ref().or(generated.as_ref()) else { return Err(Failure::bug("no password")) };
+    let issued = Issued::given_or_generated(password, &random::bytes()?);
     let about = About { email: &user.email, first_name: &user.first_name, last_name: &user.last_name };
-    let digests = match chosen.check_strength(&about) {
-        Ok(()) => credential.digests.change_to(chosen)?,
+    let digests = match issued.password().check_strength(&about) {
+        Ok(()) => credential.digests.change_to(issued.password())?,
         Err(rejection) => Err(rejection),
     };
     let digests = digests.map_err(|rejection| Failure::password("password", rejection))?;
@@ -45,7 +44,7 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
     Ok(json!({
         "partner_id": partner,
         "primary_admin": PublicUser::from(&after),
-        "generated_password": generated.as_ref().map(Password::expose),
+        "generated_password": issued.generated(),
     }))
 }
 

@@ -9,28 +9,6 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-/// What `cargo run` sets for the program that it starts. Build scripts that watch these variables would run again, and
-/// their packages compile again, if they reached the cargo below.
-const OF_THE_OUTER_CARGO: &[&str] = &[
-    "CARGO",
-    "CARGO_MANIFEST_DIR",
-    "CARGO_MANIFEST_PATH",
-    "CARGO_PKG_AUTHORS",
-    "CARGO_PKG_DESCRIPTION",
-    "CARGO_PKG_HOMEPAGE",
-    "CARGO_PKG_LICENSE",
-    "CARGO_PKG_LICENSE_FILE",
-    "CARGO_PKG_NAME",
-    "CARGO_PKG_README",
-    "CARGO_PKG_REPOSITORY",
-    "CARGO_PKG_RUST_VERSION",
-    "CARGO_PKG_VERSION",
-    "CARGO_PKG_VERSION_MAJOR",
-    "CARGO_PKG_VERSION_MINOR",
-    "CARGO_PKG_VERSION_PATCH",
-    "CARGO_PKG_VERSION_PRE",
-];
-
 /// Why there are no binaries.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
@@ -63,8 +41,11 @@ pub(crate) async fn build(root: &Path) -> Result<PathBuf, BuildError> {
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
-    for name in OF_THE_OUTER_CARGO {
-        command.env_remove(name);
+    // What `cargo run` says of this package would make build scripts that watch it run again, and their packages compile again.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
     }
     let mut child = command
         .spawn()

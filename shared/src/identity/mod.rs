@@ -242,24 +242,19 @@ impl Identity {
         }
     }
 
-    /// Ends a generation: global sign-out, then delete. Its name is never used again, so early, late or twice makes no
-    /// difference.
+    /// Ends a generation: global sign-out, and delete. Its name is never used again, so early, late or twice makes no
+    /// difference, nor does which of the two comes first: who is deleted has no tokens left.
     ///
     /// # Errors
     /// [`IdentityError`].
     pub async fn end(&self, generation: &Generation) -> Result<(), IdentityError> {
         let name = generation.name();
-        let signed_out = self.client.admin_user_global_sign_out().user_pool_id(&self.pool).username(&name).send().await;
-        match signed_out {
-            Ok(_) => {}
-            Err(error) if error.code() == Some("UserNotFoundException") => return Ok(()),
-            Err(error) => return Err(failed("AdminUserGlobalSignOut", &error)),
-        }
-        match self.client.admin_delete_user().user_pool_id(&self.pool).username(&name).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("UserNotFoundException") => Ok(()),
-            Err(error) => Err(failed("AdminDeleteUser", &error)),
-        }
+        let (signed_out, deleted) = tokio::join!(
+            self.client.admin_user_global_sign_out().user_pool_id(&self.pool).username(&name).send(),
+            self.client.admin_delete_user().user_pool_id(&self.pool).username(&name).send(),
+        );
+        gone("AdminUserGlobalSignOut", signed_out)?;
+        gone("AdminDeleteUser", deleted)
     }
 
     /// Ends a generation whose end is committed and marked, as far as that works at once.
@@ -269,6 +264,15 @@ impl Identity {
             Ok(Err(error)) => tracing::warn!(%error, "a generation's end is left to repair"),
             Err(_) => tracing::warn!("a generation's end is left to repair: Cognito is slow"),
         }
+    }
+}
+
+/// Who is not there has been ended.
+fn gone<T, E: ProvideErrorMetadata, R>(what: &str, result: Result<T, SdkError<E, R>>) -> Result<(), IdentityError> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some("UserNotFoundException") => Ok(()),
+        Err(error) => Err(failed(what, &error)),
     }
 }
 

@@ -4,12 +4,14 @@
 mod attempt;
 mod digest;
 mod digests;
+mod issued;
 mod password;
 mod rejection;
 
 pub use attempt::Attempt;
 pub use digest::HashingFailed;
 pub use digests::{Digests, verify_nobody};
+pub use issued::Issued;
 pub use password::{About, Password};
 pub use rejection::Rejection;
 

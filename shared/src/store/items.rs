@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::models::{Email, PartnerId, PartnerName, Timestamp, User, UserId, fold};
+use crate::models::{Email, PartnerId, PartnerName, Status, Timestamp, User, UserId, fold};
 use crate::passwords::Digests;
 
 /// A partner.
@@ -30,7 +30,7 @@ pub struct UserItem {
     name_key: String,
     email_key: String,
     last_sign_in_key: String,
-    search_text: String,
+    search: String,
 }
 
 /// Lower than any character of a name, so that "de" + "Zoe" comes before "de la" + "Ann".
@@ -46,33 +46,50 @@ impl From<User> for UserItem {
             name_key: name_key(&searched, &user.id),
             email_key: email_key(&user.email),
             last_sign_in_key: last_sign_in_key(&user.id, user.last_sign_in_at),
-            search_text: searched.write(),
+            search: searched.write(),
             user,
         }
     }
 }
 
-/// What a search looks through: name and email, folded.
+/// What a search looks through. Kept as one text: a partner's searches read all of them.
 #[derive(Debug)]
 pub struct Searched {
+    /// Folded.
     last_name: String,
+    /// Folded.
     first_name: String,
+    /// Folded.
     pub(super) email: String,
+    /// As it is.
+    pub status: Status,
 }
 
 impl Searched {
     fn of(user: &User) -> Self {
-        let (last_name, first_name) = (fold(user.last_name.as_str()), fold(user.first_name.as_str()));
-        Self { last_name, first_name, email: fold(user.email.typed()) }
+        Self {
+            last_name: fold(user.last_name.as_str()),
+            first_name: fold(user.first_name.as_str()),
+            email: fold(user.email.typed()),
+            status: user.status,
+        }
     }
 
     fn write(&self) -> String {
-        format!("{}{SEPARATOR}{}{SEPARATOR}{}", self.last_name, self.first_name, self.email)
+        let Self { last_name, first_name, email, status } = self;
+        format!("{last_name}{SEPARATOR}{first_name}{SEPARATOR}{email}{SEPARATOR}{}", status.as_str())
     }
 
     pub(super) fn read(text: &str) -> Option<Self> {
-        let mut parts = text.split(SEPARATOR).map(str::to_owned);
-        Some(Self { last_name: parts.next()?, first_name: parts.next()?, email: parts.next()? })
+        let mut parts = text.split(SEPARATOR);
+        let (last_name, first_name, email) = (parts.next()?, parts.next()?, parts.next()?);
+        let status = Status::parse(parts.next()?).ok()?;
+        Some(Self {
+            last_name: last_name.to_owned(),
+            first_name: first_name.to_owned(),
+            email: email.to_owned(),
+            status,
+        })
     }
 
     /// Whether any part of the full name or the email is `folded`.

@@ -8,7 +8,7 @@ use super::keys::{Key, partition};
 use super::listing::{Order, Page, Position, Sort};
 use super::read::{Item, string};
 use super::{Store, StoreError, Table};
-use crate::models::{PartnerId, Role, Status, User, UserId};
+use crate::models::{PartnerId, Role, User, UserId};
 
 /// The most items that one read takes.
 const BATCH: usize = 100;
@@ -17,12 +17,10 @@ const BATCH: usize = 100;
 #[derive(Debug)]
 pub struct Findable {
     id: UserId,
-    /// Name and email, folded.
-    pub text: Searched,
+    /// Name, email and status.
+    pub searched: Searched,
     /// The role.
     pub role: Role,
-    /// The status.
-    pub status: Status,
 }
 
 impl Store {
@@ -115,17 +113,16 @@ fn findable(item: &Item) -> Result<Findable, StoreError> {
     let sk = string(item, "sk")?;
     Ok(Findable {
         id: sk.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok()).ok_or_else(wrong)?,
-        text: Searched::read(&string(item, "search_text")?).ok_or_else(wrong)?,
+        searched: Searched::read(&string(item, "search")?).ok_or_else(wrong)?,
         role: Role::parse(&string(item, "role")?).map_err(|_| wrong())?,
-        status: Status::parse(&string(item, "status")?).map_err(|_| wrong())?,
     })
 }
 
 /// As in the list that is not filtered.
 fn position(sort: Sort, item: &Item, user: &Findable) -> Result<Position, StoreError> {
     let key = match sort {
-        Sort::Name => Some(name_key(&user.text, &user.id)),
-        Sort::Email => Some(user.text.email.clone()),
+        Sort::Name => Some(name_key(&user.searched, &user.id)),
+        Sort::Email => Some(user.searched.email.clone()),
         Sort::LastSignInAt => Some(string(item, "last_sign_in_key")?),
         Sort::CreatedAt => None,
     };

@@ -9,32 +9,15 @@ use serde_json::Value;
 
 use crate::{Outcome, folder, root};
 
-/// What cargo sets for this program, and what would make build scripts that watch it run again in a build of ours.
-const CARGO_SETS: [&str; 16] = [
-    "CARGO_MANIFEST_DIR",
-    "CARGO_MANIFEST_PATH",
-    "CARGO_PKG_AUTHORS",
-    "CARGO_PKG_DESCRIPTION",
-    "CARGO_PKG_HOMEPAGE",
-    "CARGO_PKG_LICENSE",
-    "CARGO_PKG_LICENSE_FILE",
-    "CARGO_PKG_NAME",
-    "CARGO_PKG_README",
-    "CARGO_PKG_REPOSITORY",
-    "CARGO_PKG_RUST_VERSION",
-    "CARGO_PKG_VERSION",
-    "CARGO_PKG_VERSION_MAJOR",
-    "CARGO_PKG_VERSION_MINOR",
-    "CARGO_PKG_VERSION_PATCH",
-    "CARGO_PKG_VERSION_PRE",
-];
-
 /// Cargo, as if nobody had started this program with it.
 pub(crate) fn cargo(folder: &Path, arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(arguments).current_dir(folder).stdin(Stdio::null());
-    for name in CARGO_SETS {
-        cargo.env_remove(name);
+    // What cargo says of this package would make build scripts that watch it run again.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            cargo.env_remove(name);
+        }
     }
     cargo
 }
@@ -119,13 +102,14 @@ pub(crate) fn naive(functions: &[String], no_build: bool) -> Outcome<()> {
         return Ok(());
     }
     let workspace = folder("naive")?;
-    let config = fs::read_to_string(peers().join("naive/config.rs"))?;
+    let naive = |file: &str| fs::read_to_string(peers().join("naive").join(file));
     let shared = fs::read_to_string(root().join("shared/Cargo.toml"))?;
     let shared = shared.replacen("[dependencies]\n", "[dependencies]\naws-config.workspace = true\n", 1);
     let overlay = [
         ("Cargo.toml", naive_manifest(&functions_manifest()?)?),
         ("shared/Cargo.toml", shared),
-        ("shared/src/config.rs", config),
+        ("shared/src/config.rs", naive("config.rs")?),
+        ("shared/src/connector.rs", naive("connector.rs")?),
     ];
     sources(&workspace, &overlay.map(|(path, text)| (PathBuf::from(path), text)).into())?;
     release("naive", &workspace, functions, &[]).map_err(|error| {

@@ -74,11 +74,21 @@ pub(crate) const GOALS: &[Goal] = &[
     goal("warm p50 ≥ 3 × faster than Node", Figure::Warm, Scope::Only(&["get-user"]), Limit::BetterThanNode(3.0)),
     goal("zip ≤ 2.2 MB", Figure::Zip, Scope::All, Limit::Most(2.2 * MEGABYTE)),
     goal("zip ≤ 1.6 MB without Cognito", Figure::Zip, Scope::WithoutCognito, Limit::Most(1.6 * MEGABYTE)),
-    goal("1 AWS call in sequence", Figure::Sequence, Scope::Only(READS), Limit::Most(1.0)),
-    goal("2 AWS calls in sequence", Figure::Sequence, Scope::Only(LISTS), Limit::Most(2.0)),
-    goal("2 AWS calls in sequence", Figure::Sequence, Scope::Only(CHANGES), Limit::Most(2.0)),
-    goal("3 AWS calls in sequence", Figure::Sequence, Scope::Only(ENDS), Limit::Most(3.0)),
-    goal("4 AWS calls in sequence", Figure::Sequence, Scope::Only(SIGN_IN), Limit::Most(4.0)),
+    goal("get-me, get-user: 1 AWS call in sequence", Figure::Sequence, Scope::Only(READS), Limit::Most(1.0)),
+    goal("list-users: 2 AWS calls in sequence", Figure::Sequence, Scope::Only(LISTS), Limit::Most(2.0)),
+    goal(
+        "add-user, edit-user, set-permissions: 2 in sequence",
+        Figure::Sequence,
+        Scope::Only(CHANGES),
+        Limit::Most(2.0),
+    ),
+    goal(
+        "force-logout, remove-user, set-password: 3 in sequence",
+        Figure::Sequence,
+        Scope::Only(ENDS),
+        Limit::Most(3.0),
+    ),
+    goal("sign-in: 4 in sequence", Figure::Sequence, Scope::Only(SIGN_IN), Limit::Most(4.0)),
 ];
 
 /// A goal and how it went, over all functions that it is about and that were measured.

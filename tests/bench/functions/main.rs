@@ -154,9 +154,9 @@ fn build(options: &Options, selected: &[Function], notices: &mut Vec<String>) ->
     let names: Vec<String> = selected.iter().map(|function| function.name.clone()).collect();
     if !options.no_build {
         // While one works on a function, the others may be as they were built last.
-        let is_needed =
-            |hand: &&&str| !names.iter().any(|name| name == **hand) && !(options.quick && ours.join(hand).exists());
-        let hands = HANDS.iter().filter(is_needed).map(|hand| (*hand).to_owned());
+        let is_there =
+            |hand: &str| names.iter().any(|name| name == hand) || (options.quick && ours.join(hand).exists());
+        let hands = HANDS.iter().filter(|hand| !is_there(hand)).map(|hand| (*hand).to_owned());
         let all: Vec<String> = names.iter().cloned().chain(hands).collect();
         builds::release(OURS, root(), &all, &["--locked"])?;
     }

@@ -93,16 +93,22 @@ pub(crate) async fn cold(scene: &mut Scene, subjects: &mut [Subject], rounds: us
     let mut first_answers = vec![Vec::new(); subjects.len()];
     let mut totals = vec![Vec::new(); subjects.len()];
     let mut processor = vec![Vec::new(); subjects.len()];
+    let mut order: Vec<usize> = (0..subjects.len()).collect();
     // The first round is for the caches of the machine.
     for round in 0..=rounds {
-        for (number, subject) in subjects.iter().enumerate() {
-            let request = request(scene, subject).await?;
-            let (process, start) = Process::start(&subject.program).await?;
+        // Prepared beforehand: what prepares a request must not be what a start comes after.
+        let mut requests = Vec::new();
+        for subject in subjects.iter() {
+            requests.push(request(scene, subject).await?);
+        }
+        shuffle(&mut order)?;
+        for &number in &order {
+            let (process, start) = Process::start(&subjects[number].program).await?;
             let used = process.processor_time()?;
             let mut first = None;
-            if let Some(request) = request {
-                let answer = process.invoke(&request).await?;
-                check(subject, &answer.body)?;
+            if let Some(request) = &requests[number] {
+                let answer = process.invoke(request).await?;
+                check(&subjects[number], &answer.body)?;
                 first = Some(answer.after);
             }
             if round > 0 {
@@ -125,6 +131,15 @@ pub(crate) async fn cold(scene: &mut Scene, subjects: &mut [Subject], rounds: us
     Ok(())
 }
 
+/// Puts programs into another order, so that none always follows the same one.
+fn shuffle(order: &mut [usize]) -> Outcome<()> {
+    for last in (1..order.len()).rev() {
+        let random = getrandom::u32().map_err(|error| error.to_string())?;
+        order.swap(last, usize::try_from(random)? % (last + 1));
+    }
+    Ok(())
+}
+
 /// Gives every program many requests, some at a time in turn.
 pub(crate) async fn warm(scene: &mut Scene, subjects: &mut [Subject], requests: usize) -> Outcome<()> {
     let mut processes = Vec::new();
@@ -135,15 +150,19 @@ pub(crate) async fn warm(scene: &mut Scene, subjects: &mut [Subject], requests: 
     let mut processor = vec![0.0; subjects.len()];
     for round in 0..=requests.div_ceil(TURN) {
         for (number, subject) in subjects.iter().enumerate() {
+            let process = &processes[number];
+            let mut turn = Vec::new();
             for _ in 0..TURN {
-                let Some(request) = request(scene, subject).await? else { break };
-                let before = processes[number].processor_time()?;
-                let answer = processes[number].invoke(&request).await?;
+                turn.extend(request(scene, subject).await?);
+            }
+            for request in turn {
+                let before = process.processor_time()?;
+                let answer = process.invoke(&request).await?;
                 check(subject, &answer.body)?;
                 // The first turn warms up.
                 if round > 0 {
                     times[number].push(milliseconds(answer.after));
-                    processor[number] += processes[number].processor_time()? - before;
+                    processor[number] += process.processor_time()? - before;
                 }
             }
         }
@@ -186,8 +205,8 @@ pub(crate) fn summary(calls: &[Call], answered_at: std::time::Instant) -> Calls 
         in_sequence: chain.iter().map(|call| call.operation.clone()).collect(),
         dynamodb_in_sequence: chain.iter().filter(|call| call.is_dynamodb).count(),
         after_the_answer: calls.len() - waited_for.len(),
-        read_units: calls.iter().map(|call| call.read_units).sum(),
-        write_units: calls.iter().map(|call| call.write_units).sum(),
+        read_units: calls.iter().fold(0.0, |units, call| units + call.read_units),
+        write_units: calls.iter().fold(0.0, |units, call| units + call.write_units),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 
 /// The path of the recorder that leads to the empty DynamoDB.
 pub(crate) const EMPTY: &str = "/empty";
+
+/// How long every answer is held back, so that calls made at once are seen to be at once, however quick they are.
+const HOLD: Duration = Duration::from_millis(20);
 
 /// One call of a function.
 #[derive(Debug, Clone)]
@@ -69,6 +72,7 @@ impl Recorder {
             headers.remove(name);
         }
         let answer = self.http.post(url).headers(headers).body(body).send().await?;
+        tokio::time::sleep(HOLD).await;
         let status = answer.status();
         let content_type = answer.headers().get(header::CONTENT_TYPE).cloned();
         let body = answer.bytes().await?;

@@ -39,7 +39,7 @@ pub(crate) struct Scene {
     /// Signs in with the password of everybody.
     settled: Prototype,
     /// The same, after as many changes of the password as are remembered.
-    seasoned: Option<Prototype>,
+    seasoned: Prototype,
     target: Person,
     guests: Vec<Person>,
     /// Another partner, whose owner loses the password again and again.
@@ -66,7 +66,7 @@ impl Scene {
         let mut scene = Self {
             newcomer: Prototype::default(),
             settled: Prototype::default(),
-            seasoned: None,
+            seasoned: Prototype::default(),
             target: Person::default(),
             guests: Vec::new(),
             count: 1000,
@@ -78,6 +78,7 @@ impl Scene {
         };
         scene.newcomer = scene.add("newcomer0@example.com", true).await?;
         scene.settled = scene.add("settled00@example.com", false).await?;
+        scene.seasoned = scene.add_seasoned("seasoned0@example.com").await?;
         scene.target = scene.new_person().await?;
         for _ in 0..GUESTS {
             let guest = scene.new_person().await?;
@@ -103,12 +104,8 @@ impl Scene {
         self.settled.settle(&self.cloud, self.count, &self.partner).await
     }
 
-    /// Makes the history of a password full, once.
-    async fn seasoned(&mut self) -> Outcome<Prototype> {
-        if let Some(seasoned) = &self.seasoned {
-            return Ok(seasoned.clone());
-        }
-        let email = "seasoned0@example.com";
+    /// Adds a user and changes the password until as many are remembered as can be.
+    async fn add_seasoned(&self, email: &str) -> Outcome<Prototype> {
         let user = self.add(email, false).await?;
         // One that is remembered cannot be chosen: the one of everybody comes back when enough others have been.
         let others = (0..=HISTORY).map(|number| format!("{number}-{OTHER_PASSWORD}"));
@@ -116,9 +113,7 @@ impl Scene {
             let body = json!({ "password": password, "must_change": false });
             self.owned("set-password")?.user(user.id()).body(&body).call(&self.hands.set_password).await?;
         }
-        let seasoned = Prototype::of(&self.cloud, &self.partner, user.id(), email).await?;
-        self.seasoned = Some(seasoned.clone());
-        Ok(seasoned)
+        Prototype::of(&self.cloud, &self.partner, user.id(), email).await
     }
 
     /// An event of the primary admin's.
@@ -201,10 +196,7 @@ impl Scene {
         self.count += 1;
         let email = match history {
             History::None => self.guests[usize::try_from(self.count)? % GUESTS].email.clone(),
-            History::Full => {
-                let seasoned = self.seasoned().await?;
-                seasoned.settle(&self.cloud, self.count, &self.partner).await?.email
-            }
+            History::Full => self.seasoned.settle(&self.cloud, self.count, &self.partner).await?.email,
         };
         let body = json!({ "email": email, "password": PASSWORD, "partner_id": self.partner });
         Ok(Event::read("sign-in")?.address(self.count).body(&body).written())
@@ -212,11 +204,11 @@ impl Scene {
 
     /// A new password for somebody with or without a history.
     pub(crate) async fn set_password(&mut self, history: History) -> Outcome<String> {
-        let prototype = match history {
-            History::None => self.settled.clone(),
-            History::Full => self.seasoned().await?,
-        };
         self.count += 1;
+        let prototype = match history {
+            History::None => &self.settled,
+            History::Full => &self.seasoned,
+        };
         let person = prototype.settle(&self.cloud, self.count, &self.partner).await?;
         let body = json!({ "password": "quiet-Walnut-ferry-207" });
         Ok(self.owned("set-password")?.user(&person.id).address(self.count).body(&body).written())

@@ -48,12 +48,11 @@ impl Template {
                 Value::Number(number) => Some((name, number.to_string())),
                 _ => None,
             };
-            Function {
+            Some(Function {
                 name: properties["CodeUri"].as_str()?.trim_end_matches('/').rsplit('/').next()?.to_owned(),
                 memory_mb: u32::try_from(memory_mb).ok()?,
                 environment: variables.into_iter().filter_map(text).collect(),
-            }
-            .into()
+            })
         };
         self.of_type("AWS::Serverless::Function").filter_map(function).collect()
     }

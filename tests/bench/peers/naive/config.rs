@@ -2,9 +2,11 @@
 //! start.
 
 use std::env;
+use std::sync::OnceLock;
 use std::thread;
 
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::SharedHttpClient;
 
 /// A variable that Lambda, or the template, should have set.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,11 @@ pub struct Config {
     pub(crate) user_pool_client_id: Option<String>,
     pub(crate) refresh_token_days: Option<u32>,
     pub(crate) origin_secret_digests: Option<String>,
+    clients: OnceLock<Clients>,
+}
+
+#[derive(Debug)]
+struct Clients {
     dynamodb: aws_sdk_dynamodb::Client,
     cognito: aws_sdk_cognitoidentityprovider::Client,
 }
@@ -40,9 +47,8 @@ pub(crate) fn function_name() -> Option<String> {
 
 impl Config {
     /// # Errors
-    /// When the defaults cannot be loaded.
+    /// Never.
     pub fn from_environment() -> Result<Self, Missing> {
-        let defaults = load_defaults().ok_or(Missing("AWS_REGION"))?;
         Ok(Self {
             users_table: variable("USERS_TABLE"),
             credentials_table: variable("CREDENTIALS_TABLE"),
@@ -52,25 +58,35 @@ impl Config {
             user_pool_client_id: variable("USER_POOL_CLIENT_ID"),
             refresh_token_days: variable("REFRESH_TOKEN_DAYS").and_then(|days| days.parse().ok()),
             origin_secret_digests: variable("ORIGIN_SECRET_DIGESTS"),
-            dynamodb: aws_sdk_dynamodb::Client::new(&defaults),
-            cognito: aws_sdk_cognitoidentityprovider::Client::new(&defaults),
+            clients: OnceLock::new(),
         })
     }
 
-    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        self.dynamodb.clone()
+    pub(crate) fn dynamodb(&self, _: SharedHttpClient) -> aws_sdk_dynamodb::Client {
+        self.clients().dynamodb.clone()
     }
 
-    pub(crate) fn cognito(&self) -> aws_sdk_cognitoidentityprovider::Client {
-        self.cognito.clone()
+    pub(crate) fn cognito(&self, _: SharedHttpClient) -> aws_sdk_cognitoidentityprovider::Client {
+        self.clients().cognito.clone()
+    }
+
+    /// Both, as soon as a function makes its store: at start.
+    fn clients(&self) -> &Clients {
+        self.clients.get_or_init(|| {
+            let defaults = load_defaults();
+            Clients {
+                dynamodb: aws_sdk_dynamodb::Client::new(&defaults),
+                cognito: aws_sdk_cognitoidentityprovider::Client::new(&defaults),
+            }
+        })
     }
 }
 
 /// `aws_config::load_defaults` on a thread of its own, for this is called where nothing can be awaited; that takes 0.1 ms.
-fn load_defaults() -> Option<SdkConfig> {
+fn load_defaults() -> SdkConfig {
     let load = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        Some(runtime.block_on(aws_config::load_defaults(BehaviorVersion::latest())))
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(aws_config::load_defaults(BehaviorVersion::latest()))
     };
-    thread::spawn(load).join().ok().flatten()
+    thread::spawn(load).join().expect("the defaults")
 }

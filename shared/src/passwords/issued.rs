@@ -1,0 +1,28 @@
+//! A password that its user did not choose.
+
+use super::Password;
+
+/// What somebody else gave a user, or what we made because nobody did.
+#[derive(Debug)]
+pub struct Issued {
+    password: Password,
+    is_generated: bool,
+}
+
+impl Issued {
+    /// The password that is `given`, or one that is made of `random` bytes.
+    pub fn given_or_generated(given: Option<Password>, random: &[u8; 32]) -> Self {
+        let is_generated = given.is_none();
+        Self { password: given.unwrap_or_else(|| Password::generate(random)), is_generated }
+    }
+
+    /// The password.
+    pub fn password(&self) -> &Password {
+        &self.password
+    }
+
+    /// The password that we made: for the one answer that tells it.
+    pub fn generated(&self) -> Option<&str> {
+        self.is_generated.then(|| self.password.expose())
+    }
+}
