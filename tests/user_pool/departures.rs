@@ -8,6 +8,8 @@ use crate::server::variable;
 pub(crate) enum Departure {
     /// A refresh sets `auth_time` anew. AWS: it is when the user signed in.
     RefreshMovesAuthTime,
+    /// Each token has the second of its own making as `auth_time`, so two of one sign-in may differ. AWS: see above.
+    EachTokenHasItsAuthTime,
     /// `RevokeToken` takes an access token and does nothing. AWS: `UnsupportedTokenTypeException`.
     AccessTokenRevokesNothing,
     /// `RevokeToken` takes another client's token and ends its session. RFC 7009, section 2.1: it is refused.
