@@ -117,27 +117,34 @@ pub(crate) fn verdicts(subjects: &[Subject], growth: &[growth::Row], hash: &[has
 }
 
 /// A full page of a larger partner against one of a small one, and a search against a read of all there is.
-fn lists(growth: &[growth::Row]) -> [Verdict; 3] {
-    let named = |row: &growth::Row| format!("{} users beside {}", row.users, row.others);
-    let against_base = |figure: fn(&growth::Row) -> Option<f64>, is_met: fn(f64) -> bool| {
-        let base = growth.iter().find(|row| row.list == growth::PAGE && row.users == growth::BASE);
-        let pages = growth.iter().filter(|row| row.list == growth::PAGE && row.users >= growth::BASE);
-        let standing = |row| {
-            let value = figure(row)? / figure(base?)?;
+fn lists(growth: &[growth::Row]) -> [Verdict; 5] {
+    let named = |row: &growth::Row| match row.others {
+        0 => format!("{} of {}", row.list, row.size),
+        others => format!("{} of {} beside {others}", row.list, row.size),
+    };
+    let against_base = |lists: &[&str], figure: fn(&growth::Row) -> Option<f64>, is_met: fn(f64) -> bool| {
+        let pages = growth.iter().filter(|row| lists.contains(&row.list) && row.size >= growth::BASE);
+        let standing = |row: &growth::Row| {
+            let base = growth.iter().find(|base| base.list == row.list && base.size == growth::BASE)?;
+            let value = figure(row)? / figure(base)?;
             Some(Standing { function: named(row), value, met: is_met(value) })
         };
         pages.filter_map(standing).collect()
     };
-    let time = against_base(|row| row.time.median(), |ratio| (0.8..=1.2).contains(&ratio));
-    let units = against_base(|row| Some(row.calls.read_units), |ratio| (0.999..=1.001).contains(&ratio));
-    let largest = growth.iter().filter(|row| row.list == growth::SEARCH).max_by_key(|row| row.users);
+    let time = |lists| against_base(lists, |row| row.time.median(), |ratio| (0.8..=1.2).contains(&ratio));
+    let units = |lists| against_base(lists, |row| Some(row.calls.read_units), |ratio| (0.999..=1.001).contains(&ratio));
+    let largest = growth.iter().filter(|row| row.list == growth::SEARCH).max_by_key(|row| row.size);
     let search = largest.map(|row| {
         let value = row.whole_read_units / row.calls.read_units;
         Standing { function: named(row), value, met: value >= 5.0 }
     });
+    let (users, events) = (&[growth::PAGE][..], &[growth::HISTORY, growth::HISTORY_OF_ONE][..]);
+    let at_any_size = |words, limit, values| Verdict { words, limit, values };
     [
-        Verdict { words: "list of 25: the same time ± 20 % at any size", limit: 1.2, values: time },
-        Verdict { words: "list of 25: the same RRU at any size", limit: 1.0, values: units },
+        at_any_size("list of 25: the same time ± 20 % at any size", 1.2, time(users)),
+        at_any_size("list of 25: the same RRU at any size", 1.0, units(users)),
+        at_any_size("history: the same time ± 20 % at any size", 1.2, time(events)),
+        at_any_size("history: the same RRU at any size", 1.0, units(events)),
         Verdict {
             words: "search ≥ 5 × cheaper than every whole item",
             limit: 5.0,

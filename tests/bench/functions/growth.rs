@@ -1,4 +1,4 @@
-//! What a list costs as the portal grows: the partner that is listed, and the others.
+//! What a list costs as the portal grows: the partner that is listed, the others, and the history.
 
 use portal_bench::statistics::Sample;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::measure::{Calls, milliseconds, summary};
-use crate::people::{letters, set_user_count};
+use crate::people::{self, letters, set_user_count};
 use crate::scene::{Event, Scene, answered};
 use crate::stand_in::{Process, Program};
 
@@ -17,17 +17,19 @@ const USERS_OF_OTHERS: u64 = 1_000;
 pub(crate) const BASE: u64 = 100;
 pub(crate) const PAGE: &str = "first 25 by name";
 pub(crate) const SEARCH: &str = "search";
+pub(crate) const HISTORY: &str = "newest 25 events";
+pub(crate) const HISTORY_OF_ONE: &str = "newest 25 of one user";
 /// A search reads a lot, so fewer of them say enough.
 const SEARCHES: usize = 25;
 
 /// One list, again and again.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
-    /// [`PAGE`] or [`SEARCH`].
+    /// [`PAGE`], for one.
     pub(crate) list: &'static str,
-    /// In the partner.
-    pub(crate) users: u64,
-    /// In other partners.
+    /// Users of the partner, or its events.
+    pub(crate) size: u64,
+    /// Users of other partners.
     pub(crate) others: u64,
     pub(crate) time: Sample,
     pub(crate) calls: Calls,
@@ -35,11 +37,15 @@ pub(crate) struct Row {
     pub(crate) whole_read_units: f64,
 }
 
-struct Partner {
-    id: String,
-    users: u64,
-    page: String,
-    search: String,
+/// What is asked again and again.
+#[derive(Clone)]
+struct Question {
+    list: &'static str,
+    size: u64,
+    others: u64,
+    request: String,
+    /// How many items the answer has.
+    items: u64,
     whole_read_units: f64,
 }
 
@@ -51,7 +57,8 @@ pub(crate) async fn measure(
     others: u64,
     requests: usize,
 ) -> Outcome<Vec<Row>> {
-    let mut partners = Vec::new();
+    let (mut pages, mut searches) = (Vec::new(), Vec::new());
+    let mut largest = String::new();
     for (number, users) in (1..).zip(sizes) {
         let (id, owner) = scene.new_owner(&format!("owner-of-{users}@example.com")).await?;
         let first = number * 1_000_000;
@@ -60,72 +67,105 @@ pub(crate) async fn measure(
         set_user_count(&scene.cloud, &id, *users).await?;
         let list = || Ok::<_, Box<dyn std::error::Error>>(Event::read("list-users")?.claims(&owner));
         let somebody = letters(first + users / 2).to_lowercase();
-        let search = list()?.query("search", &somebody).written();
-        let whole_read_units = whole(scene, &id).await?;
-        partners.push(Partner { id, users: *users, page: list()?.written(), search, whole_read_units });
+        let whole_read_units = whole(scene, "UsersTable", &id, "USER#").await?;
+        let question = |list, request: &Event, items| Question {
+            list,
+            size: *users,
+            others: 0,
+            request: request.written(),
+            items,
+            whole_read_units,
+        };
+        pages.push(question(PAGE, &list()?, 25.min(*users)));
+        searches.push(question(SEARCH, &list()?.query("search", &somebody), 1));
+        largest = id;
     }
-    let mut rows = lists(scene, list_users, &partners, 0, requests).await?;
-    let largest = partners.last().ok_or("no size is given")?;
+    let mut rows = ask(scene, list_users, &pages, requests).await?;
+    rows.extend(ask(scene, list_users, &searches, SEARCHES.min(requests)).await?);
     for other in 0..others {
-        let id = format!("{}{other:012x}", &largest.id[..largest.id.len() - 12]);
+        let id = format!("{}{other:012x}", &largest[..largest.len() - 12]);
         let first = 100_000_000 + other * USERS_OF_OTHERS;
         scene.prototype().populate(&scene.cloud, &id, first..first + USERS_OF_OTHERS).await?;
     }
-    rows.extend(lists(scene, list_users, &partners, others * USERS_OF_OTHERS, requests).await?);
+    for question in pages.iter_mut().chain(&mut searches) {
+        question.others = others * USERS_OF_OTHERS;
+    }
+    rows.extend(ask(scene, list_users, &pages, requests).await?);
+    rows.extend(ask(scene, list_users, &searches, SEARCHES.min(requests)).await?);
     Ok(rows)
 }
 
-async fn lists(
-    scene: &Scene,
-    program: &Program,
-    partners: &[Partner],
-    others: u64,
+/// Measures the newest page of histories of these sizes: of all that happened, and of what happened to one user.
+pub(crate) async fn history(
+    scene: &mut Scene,
+    list_audit_events: &Program,
+    sizes: &[u64],
     requests: usize,
 ) -> Outcome<Vec<Row>> {
-    let mut rows = Vec::new();
+    let (mut all, mut of_one) = (Vec::new(), Vec::new());
+    for size in sizes {
+        let (id, owner) = scene.new_owner(&format!("owner-of-{size}-events@example.com")).await?;
+        people::happen(&scene.cloud, &id, *size).await?;
+        let list = || Ok::<_, Box<dyn std::error::Error>>(Event::read("list-audit-events")?.claims(&owner));
+        let whole_read_units = whole(scene, "AuditTable", &id, "evt_").await?;
+        let question = |list, request: &Event| Question {
+            list,
+            size: *size,
+            others: 0,
+            request: request.written(),
+            items: 25,
+            whole_read_units,
+        };
+        all.push(question(HISTORY, &list()?));
+        of_one.push(question(HISTORY_OF_ONE, &list()?.query("user_id", &owner.user_id()?)));
+    }
+    let mut rows = ask(scene, list_audit_events, &all, requests).await?;
+    rows.extend(ask(scene, list_audit_events, &of_one, requests).await?);
+    Ok(rows)
+}
+
+/// The questions take turns.
+async fn ask(scene: &Scene, program: &Program, questions: &[Question], count: usize) -> Outcome<Vec<Row>> {
     let process = Process::start(program).await?.0;
-    for (list, count) in [(PAGE, requests), (SEARCH, SEARCHES.min(requests))] {
-        let request = |partner: &Partner| if list == SEARCH { partner.search.clone() } else { partner.page.clone() };
-        let mut times = vec![Vec::new(); partners.len()];
-        for round in 0..=count.div_ceil(TURN) {
-            for (number, partner) in partners.iter().enumerate() {
-                for _ in 0..TURN {
-                    let answer = process.invoke(&request(partner)).await?;
-                    let expected = if list == SEARCH { 1 } else { partner.users.min(25) };
-                    let items = answered(&answer.body)?["items"].as_array().map_or(0, Vec::len) as u64;
-                    if items != expected {
-                        return Err(format!("{list} of {} users has {items} items", partner.users).into());
-                    }
-                    if round > 0 {
-                        times[number].push(milliseconds(answer.after));
-                    }
+    let mut times = vec![Vec::new(); questions.len()];
+    for round in 0..=count.div_ceil(TURN) {
+        for (question, times) in questions.iter().zip(&mut times) {
+            for _ in 0..TURN {
+                let answer = process.invoke(&question.request).await?;
+                let items = answered(&answer.body)?["items"].as_array().map_or(0, Vec::len) as u64;
+                if items != question.items {
+                    return Err(format!("{} of {} has {items} items", question.list, question.size).into());
+                }
+                if round > 0 {
+                    times.push(milliseconds(answer.after));
                 }
             }
         }
-        let recorded = Program { environment: scene.cloud.recorded(program.environment.clone()), ..program.clone() };
-        let process = Process::start(&recorded).await?.0;
-        for (partner, times) in partners.iter().zip(times) {
-            scene.cloud.recorder.take();
-            let answer = process.invoke(&request(partner)).await?;
-            answered(&answer.body)?;
-            let calls = summary(&scene.cloud.recorder.take(), answer.at);
-            let (users, whole_read_units) = (partner.users, partner.whole_read_units);
-            rows.push(Row { list, users, others, time: Sample::new(times), calls, whole_read_units });
-        }
+    }
+    let recorded = Program { environment: scene.cloud.recorded(program.environment.clone()), ..program.clone() };
+    let process = Process::start(&recorded).await?.0;
+    let mut rows = Vec::new();
+    for (question, times) in questions.iter().zip(times) {
+        scene.cloud.recorder.take();
+        let answer = process.invoke(&question.request).await?;
+        answered(&answer.body)?;
+        let calls = summary(&scene.cloud.recorder.take(), answer.at);
+        let Question { list, size, others, whole_read_units, .. } = *question;
+        rows.push(Row { list, size, others, time: Sample::new(times), calls, whole_read_units });
     }
     Ok(rows)
 }
 
-/// Read request units of every user's whole item, page by page.
-async fn whole(scene: &Scene, partner: &str) -> Outcome<f64> {
+/// Read request units of every whole item of the partner in this table, page by page.
+async fn whole(scene: &Scene, table: &str, partner: &str, prefix: &str) -> Outcome<f64> {
     let mut units = 0.0;
     let mut start = Value::Null;
     loop {
         let mut query = json!({
-            "TableName": "UsersTable",
+            "TableName": table,
             "ConsistentRead": true,
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :user)",
-            "ExpressionAttributeValues": { ":pk": { "S": format!("PARTNER#{partner}") }, ":user": { "S": "USER#" } },
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+            "ExpressionAttributeValues": { ":pk": { "S": format!("PARTNER#{partner}") }, ":prefix": { "S": prefix } },
             "ReturnConsumedCapacity": "TOTAL",
         });
         if !start.is_null() {

@@ -121,6 +121,12 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
         let (sizes, others) = if options.quick { (&sizes[..3], 10) } else { (&sizes[..], 100) };
         growth = growth::measure(&mut scene, &program, sizes, others, options.requests()).await?;
     }
+    if let Some(program) = program("list-audit-events") {
+        eprintln!("history");
+        let sizes = [growth::BASE, 10_000, 100_000];
+        let sizes = if options.quick { &sizes[..2] } else { &sizes[..] };
+        growth.extend(growth::history(&mut scene, &program, sizes, options.requests()).await?);
+    }
 
     let (starts, requests) = (options.starts(), options.requests());
     let results = Results { subjects, growth, hash, notices, starts, requests };

@@ -10,6 +10,7 @@ pub(crate) const FIRST_NAME: &str = "Firstone";
 pub(crate) const LAST_NAME: &str = "Lastname";
 /// The tables that hold a user.
 const TABLES: [&str; 2] = ["UsersTable", "CredentialsTable"];
+const AUDIT_TABLE: &str = "AuditTable";
 /// What one `BatchWriteItem` takes.
 const BATCH: usize = 25;
 
@@ -116,18 +117,40 @@ impl Prototype {
             let listed = rows.into_iter().filter(|(table, row)| *table == TABLES[0] && row["pk"]["S"] == partition);
             requests.extend(listed.map(|(_, row)| json!({ "PutRequest": { "Item": row } })));
             if requests.len() + self.rows.len() > BATCH {
-                write(cloud, &mut requests).await?;
+                write(cloud, TABLES[0], &mut requests).await?;
             }
         }
-        write(cloud, &mut requests).await
+        write(cloud, TABLES[0], &mut requests).await
     }
 }
 
-async fn write(cloud: &Cloud, requests: &mut Vec<Value>) -> Outcome<()> {
+/// Gives the partner this many events: its newest one, which is about a user, again and again.
+pub(crate) async fn happen(cloud: &Cloud, partner: &str, events: u64) -> Outcome<()> {
+    let newest = json!({
+        "TableName": AUDIT_TABLE,
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": { ":pk": { "S": format!("PARTNER#{partner}") } },
+        "ScanIndexForward": false,
+    });
+    let there = cloud.dynamodb("Query", &newest).await?["Items"].take();
+    let (newest, there) = (there[0].to_string(), there.as_array().map_or(0, Vec::len) as u64);
+    let id = text(&serde_json::from_str(&newest)?, "/sk/S")?;
+    let mut requests = Vec::new();
+    for number in there..events {
+        let copy = newest.replace(&id, &format!("{}{number:012x}", &id[..id.len() - 12]));
+        requests.push(json!({ "PutRequest": { "Item": serde_json::from_str::<Value>(&copy)? } }));
+        if requests.len() == BATCH {
+            write(cloud, AUDIT_TABLE, &mut requests).await?;
+        }
+    }
+    write(cloud, AUDIT_TABLE, &mut requests).await
+}
+
+async fn write(cloud: &Cloud, table: &str, requests: &mut Vec<Value>) -> Outcome<()> {
     if requests.is_empty() {
         return Ok(());
     }
-    let answer = cloud.dynamodb("BatchWriteItem", &json!({ "RequestItems": { TABLES[0]: *requests } })).await?;
+    let answer = cloud.dynamodb("BatchWriteItem", &json!({ "RequestItems": { table: *requests } })).await?;
     requests.clear();
     if answer["UnprocessedItems"].as_object().is_some_and(|left| !left.is_empty()) {
         return Err("DynamoDB left items unprocessed".into());

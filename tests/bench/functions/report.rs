@@ -139,23 +139,23 @@ impl Results {
     fn lists(&self, page: &mut String) {
         let mut table = Table::new(&[
             "list",
-            "users of the partner",
+            "of the partner",
             "users of others",
             "p50 ms",
-            "× 100 users",
+            "× 100",
             "calls",
             "RRU",
             "RRU of all whole items",
         ]);
         for row in &self.growth {
             let is_base = |other: &&growth::Row| {
-                other.list == row.list && other.others == row.others && other.users == growth::BASE
+                other.list == row.list && other.others == row.others && other.size == growth::BASE
             };
             let base = self.growth.iter().find(is_base);
             let ratio = base.and_then(|base| Some(row.time.median()? / base.time.median()?));
             table.row(&[
                 Some(row.list.to_owned()),
-                Some(row.users.to_string()),
+                Some(row.size.to_string()),
                 Some(row.others.to_string()),
                 shown(row.time.median(), 2),
                 shown(ratio, 2),
