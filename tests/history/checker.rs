@@ -112,10 +112,6 @@ impl History<'_> {
                 });
                 (!had_email || !is_right).then_some((401, "unauthenticated"))
             }
-            Wish::SignOut => {
-                let lived = self.states[earlier].iter().any(|state| state.refusal(operation).is_none());
-                (!lived).then_some(OVER)
-            }
             _ => state.refusal(operation),
         };
         if let Some((status, code)) = refusal {
