@@ -14,8 +14,8 @@ use crate::policy::Denied;
 pub enum Failure {
     /// The request itself cannot be read; fields are named where one is at fault.
     InvalidRequest(&'static str, Vec<FieldError>),
-    /// The body is not `application/json`.
-    UnsupportedMediaType,
+    /// The body is not of the type that the route takes.
+    UnsupportedMediaType(&'static str),
     /// Nobody is signed in, or what was shown to sign in is wrong.
     Unauthenticated(&'static str),
     /// Signed out, suspended or removed.
@@ -69,6 +69,11 @@ impl Cause {
         Self(text)
     }
 
+    /// One that has no source.
+    pub fn of(what: &str) -> Self {
+        Self(what.to_owned())
+    }
+
     /// The chain in one line.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -83,7 +88,28 @@ impl Failure {
 
     /// An [`Failure::Internal`] that has no source.
     pub fn bug(what: &str) -> Self {
-        Self::Internal(Cause(what.to_owned()))
+        Self::Internal(Cause::of(what))
+    }
+
+    /// Whether the answer stays no, however often the same is asked.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Moved | Self::Conflict | Self::TooManyRequests(_) | Self::Unavailable(_) | Self::Internal(_) => false,
+            Self::InvalidRequest(..)
+            | Self::UnsupportedMediaType(_)
+            | Self::Unauthenticated(_)
+            | Self::SessionEnded
+            | Self::Denied(_)
+            | Self::InitialPasswordExpired
+            | Self::NotFound
+            | Self::NoSuchSession
+            | Self::EmailTaken
+            | Self::VersionMismatch
+            | Self::ValidationFailed(_)
+            | Self::PasswordRejected(_)
+            | Self::IdempotencyKeyReused
+            | Self::UserLimitReached => true,
+        }
     }
 
     /// One field's value is not acceptable.

@@ -1,5 +1,5 @@
 //! What every function of the partner portal shares. Dependencies point downward only: functions → `actions` → `session`,
-//! `http` → `store`, `identity`, `passwords` → `policy` → `models`.
+//! `http` → `store`, `identity`, `passwords` → `policy`, `review` → `models`.
 
 pub mod actions;
 pub mod clock;
@@ -12,6 +12,7 @@ pub mod models;
 pub mod passwords;
 pub mod policy;
 pub mod random;
+pub mod review;
 pub mod session;
 pub mod store;
 pub mod telemetry;

@@ -25,6 +25,8 @@ async fn a_body_that_is_not_a_json_object_is_an_invalid_request() {
         ("PATCH", ann.path()),
         ("PUT", format!("{}/password", ann.path())),
         ("PUT", format!("{}/permissions", ann.path())),
+        ("POST", "/v1/access-review/decisions".to_owned()),
+        ("POST", "/v1/users/bulk".to_owned()),
         ("POST", "/v1/sessions".to_owned()),
         ("POST", "/v1/sessions/challenge".to_owned()),
         ("POST", "/v1/sessions/refresh".to_owned()),

@@ -7,7 +7,7 @@ use portal_tests::{Actor, Answer, Call, Partner, stack};
 use serde_json::{Value, json};
 
 /// A line of a table, by its headings.
-type Line = BTreeMap<String, String>;
+pub(crate) type Line = BTreeMap<String, String>;
 
 fn csv_of(actor: &Actor, path: &str) -> Call {
     actor.get(path).header("accept", "text/csv")
@@ -30,7 +30,8 @@ fn next(answer: &Answer) -> Option<String> {
     Some(path.unwrap_or_else(|| panic!("{link}")).to_owned())
 }
 
-async fn all(actor: &Actor, path: &str, name: &str) -> Vec<Line> {
+/// Every line of a list, page after page.
+pub(crate) async fn all(actor: &Actor, path: &str, name: &str) -> Vec<Line> {
     let (mut found, mut path) = (Vec::new(), Some(path.to_owned()));
     while let Some(page) = path {
         let answer = csv_of(actor, &page).await;

@@ -30,6 +30,9 @@ async fn life(partner: &Partner, rows: &Rows) -> (Actor, Vec<String>) {
     ann.set_own_password(&ann.password, &secrets::password()).await.expect(204);
     let mut hidden = rows.hidden(&ann).await;
     hidden.push(secrets::remembered(cookie));
+    let table = format!("first_name,last_name,email\nBob,Ray,{}\n", secrets::email("bob"));
+    let imported = owner.import(table, false).await.expect(200);
+    hidden.push(secrets::remembered(imported.text_at("/results/0/generated_password")));
     owner.force_logout(&ann).await.expect(200);
     ann.cannot_refresh().await;
     owner.set_password(&ann, &secrets::password(), &json!({})).await.expect(204);

@@ -182,6 +182,48 @@ async fn end(life: &Life<'_>) {
     }
 }
 
+/// Reviews the access of users who end in every possible way, and reads what was decided.
+async fn review(life: &Life<'_>) {
+    let rows = Rows::of(life.ready());
+    let owner = life.owner();
+    for decision in ["keep", "reduce", "suspend", "remove"] {
+        let ann = life.partner.new_user("manager").await;
+        owner.decide(&ann, decision).await.expect(200);
+        let is_over = ["suspend", "remove"].contains(&decision);
+        assert_eq!(rows.cognito_users(&ann).await.is_empty(), is_over, "{decision}: the Cognito user");
+    }
+    life.viewer().await.decide(owner, "keep").await.problem(403, "missing_permission");
+    let list = owner.get("/v1/access-review").await.expect(200);
+    assert_ne!(list.json["items"], json!([]), "{list}");
+    let record = owner.get("/v1/access-review/record").await.expect(200);
+    assert_eq!(record.json["items"].as_array().map(Vec::len), Some(4), "{record}");
+    // What is over by then is asked of the trail.
+    let to = record.text_at("/items/3/at");
+    owner.get(&format!("/v1/access-review/record?to={to}")).await.expect(200);
+    owner.get("/v1/audit-events?action=access.reviewed").await.expect(200);
+}
+
+/// Changes many users, in every way; and adds those of a table, of whom one is there.
+async fn change_many(life: &Life<'_>) {
+    let (owner, rows) = (life.owner(), Rows::of(life.ready()));
+    for action in ["suspend", "force_logout", "remove"] {
+        let users = [life.viewer().await, life.viewer().await];
+        let answer = owner.change_users(action, users.iter().map(|user| &**user)).await.expect(200);
+        for (result, user) in answer.json["results"].as_array().unwrap().iter().zip(&users) {
+            assert_eq!(result["outcome"], "done", "{answer}");
+            assert!(rows.cognito_users(user).await.is_empty(), "{action}: the Cognito user goes at once");
+        }
+    }
+    let row = |email: &str| format!("Ann,Lee,{email}\n");
+    let table = format!("first_name,last_name,email\n{}{}", row(&owner.email), row(&secrets::email("ann")));
+    for dry_run in [true, false] {
+        owner.import(table.clone(), dry_run).await.expect(200);
+    }
+    // Who may not is told in the trail.
+    life.viewer().await.change_users("remove", [&**owner]).await.expect(200);
+    life.viewer().await.import(table, false).await.problem(403, "missing_permission");
+}
+
 /// Hands the portal over: with a wrong password, and with the right one.
 async fn hand_over(life: &Life<'_>) {
     let partner = Partner::of(life.ready()).await;
@@ -241,6 +283,8 @@ async fn live(stack: &FaultyStack) {
     set_passwords(&life).await;
     end(&life).await;
     end_sessions(&life).await;
+    review(&life).await;
+    change_many(&life).await;
     hand_over(&life).await;
     repair(&life).await;
     end_all(&life).await;

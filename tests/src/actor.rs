@@ -143,6 +143,11 @@ impl Actor {
         self.set_status(user, &json!({ "status": "active" }))
     }
 
+    /// Tries to decide on a user's access.
+    pub fn decide(&self, user: &User, decision: &str) -> Call {
+        self.post("/v1/access-review/decisions", &json!({ "user_id": user.id, "decision": decision }))
+    }
+
     /// Tries to see where a user is signed in.
     pub fn sessions(&self, user: &User) -> Call {
         self.get(&format!("{}/sessions", user.path()))
@@ -169,6 +174,17 @@ impl Actor {
     /// Tries to end a user's sessions.
     pub fn force_logout(&self, user: &User) -> Call {
         self.call("POST", &format!("{}/force-logout", user.path()))
+    }
+
+    /// Tries to do `action` to many users.
+    pub fn change_users<'a>(&self, action: &str, users: impl IntoIterator<Item = &'a User>) -> Call {
+        let ids: Vec<&str> = users.into_iter().map(|user| user.id.as_str()).collect();
+        self.post("/v1/users/bulk", &json!({ "action": action, "user_ids": ids }))
+    }
+
+    /// Tries to add the users of a table, or only to say what is wrong with it.
+    pub fn import(&self, table: impl Into<Vec<u8>>, dry_run: bool) -> Call {
+        self.call("POST", &format!("/v1/users/import?dry_run={dry_run}")).body("text/csv", table.into())
     }
 
     /// Tries to remove a user.

@@ -22,6 +22,8 @@ mod actor;
 mod answer;
 pub mod browser;
 mod client;
+#[cfg(target_os = "linux")]
+mod clock;
 mod deployed;
 pub mod faults;
 mod partner;
@@ -33,5 +35,7 @@ pub mod template;
 pub use actor::{Actor, Add, User};
 pub use answer::{Answer, Problem};
 pub use client::{Call, Client};
+#[cfg(target_os = "linux")]
+pub use clock::Clock;
 pub use partner::{Invoked, Partner, invoke, invoke_within, new_partner};
 pub use stack::{Login, Ready, Stack, stack, workspace};

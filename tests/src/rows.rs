@@ -217,6 +217,13 @@ impl Rows {
         self.set_text("UsersTable", self.user(user).await, "last_sign_in_at", at).await;
     }
 
+    /// Makes this the time of something that happened to the user: `created_at`, `password_changed_at`, `reviewed_at`.
+    pub async fn set_time(&self, user: &User, of: &str, at: &str) {
+        let mut row = self.user(user).await;
+        assert!(row.insert(of.to_owned(), AttributeValue::S(at.to_owned())).is_some(), "a user without {of}");
+        self.put_user(row).await;
+    }
+
     /// Makes this the digest of the user's password.
     pub async fn set_digest(&self, user: &User, digest: &str) {
         let mut row = self.credentials(user).await.remove(0);

@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+#[cfg(target_os = "linux")]
+use crate::clock::Clock;
 use crate::deployed;
 use crate::faults::children;
 
@@ -93,8 +95,26 @@ pub fn workspace() -> &'static Path {
 impl Stack {
     /// Builds and starts a stack on a free port; `name` tells its log from others of this test binary.
     pub fn start(name: &str, options: &[&str]) -> Result<Self, String> {
+        Self::start_in(&built()?, name, options, &[])
+    }
+
+    /// As [`start`](Self::start), in a time of its own, which begins at `millis` since 1970 and stands still until the
+    /// clock is moved.
+    #[cfg(target_os = "linux")]
+    pub fn start_at(millis: u64, name: &str, options: &[&str]) -> Result<(Self, Clock), String> {
         let binaries = built()?;
-        let log = log_path(&binaries, name).map_err(|error| format!("the log file: {error}"))?;
+        let clock = Clock::new(&binaries, name, millis).map_err(|error| format!("a clock of its own: {error}"))?;
+        let stack = Self::start_in(&binaries, name, options, &clock.environment())?;
+        Ok((stack, clock))
+    }
+
+    fn start_in(
+        binaries: &Path,
+        name: &str,
+        options: &[&str],
+        environment: &[(&str, PathBuf)],
+    ) -> Result<Self, String> {
+        let log = log_path(binaries, name).map_err(|error| format!("the log file: {error}"))?;
         let stderr = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let mut watcher = Command::new("sh")
             .args(["-c", WATCHER, "sh"])
@@ -102,6 +122,7 @@ impl Stack {
             .args(["--port", "0", "--json"])
             .args(options)
             .current_dir(workspace())
+            .envs(environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr)

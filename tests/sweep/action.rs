@@ -20,14 +20,22 @@ pub(crate) enum Action {
     EndSession,
     ForceLogout,
     Remove,
+    BulkRemove,
+    BulkForceLogout,
+    BulkSuspend,
+    Import,
     HandOver,
+    ReviewKeep,
+    ReviewReduce,
+    ReviewSuspend,
+    ReviewRemove,
     CreatePartner,
     CreatePartnerWithKey,
     Recover,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::SignInFirst,
         Self::SignInAgain,
         Self::AnswerChallenge,
@@ -45,7 +53,15 @@ impl Action {
         Self::EndSession,
         Self::ForceLogout,
         Self::Remove,
+        Self::BulkRemove,
+        Self::BulkForceLogout,
+        Self::BulkSuspend,
+        Self::Import,
         Self::HandOver,
+        Self::ReviewKeep,
+        Self::ReviewReduce,
+        Self::ReviewSuspend,
+        Self::ReviewRemove,
         Self::CreatePartner,
         Self::CreatePartnerWithKey,
         Self::Recover,
@@ -70,7 +86,15 @@ impl Action {
             Self::EndSession => "end session",
             Self::ForceLogout => "force logout",
             Self::Remove => "remove",
+            Self::BulkRemove => "remove two",
+            Self::BulkForceLogout => "force logout of two",
+            Self::BulkSuspend => "suspend two",
+            Self::Import => "import two",
             Self::HandOver => "hand over",
+            Self::ReviewKeep => "review: keep",
+            Self::ReviewReduce => "review: reduce",
+            Self::ReviewSuspend => "review: suspend",
+            Self::ReviewRemove => "review: remove",
             Self::CreatePartner => "create partner",
             Self::CreatePartnerWithKey => "create partner, with a key",
             Self::Recover => "recover primary admin",
@@ -92,7 +116,10 @@ impl Action {
             Self::EndSession => "end-session",
             Self::ForceLogout => "force-logout",
             Self::Remove => "remove-user",
+            Self::BulkRemove | Self::BulkForceLogout | Self::BulkSuspend => "change-users",
+            Self::Import => "import-users",
             Self::HandOver => "hand-over",
+            Self::ReviewKeep | Self::ReviewReduce | Self::ReviewSuspend | Self::ReviewRemove => "decide-access",
             Self::CreatePartner | Self::CreatePartnerWithKey => "create-partner",
             Self::Recover => "recover-primary-admin",
         }
@@ -105,18 +132,60 @@ impl Action {
             Self::AnswerChallenge | Self::OwnPassword => Some("password.changed"),
             Self::Refresh => None,
             Self::SignOut | Self::EndSession => Some("session.ended"),
-            Self::Add | Self::AddWithKey => Some("user.added"),
+            Self::Add | Self::AddWithKey | Self::Import => Some("user.added"),
             Self::EditName | Self::EditEmail => Some("user.edited"),
             Self::SetPassword => Some("password.set"),
             Self::SetPermissions => Some("permissions.set"),
-            Self::Suspend => Some("user.suspended"),
+            Self::Suspend | Self::BulkSuspend => Some("user.suspended"),
             Self::Reactivate => Some("user.reactivated"),
-            Self::ForceLogout => Some("logout.forced"),
-            Self::Remove => Some("user.removed"),
+            Self::ForceLogout | Self::BulkForceLogout => Some("logout.forced"),
+            Self::Remove | Self::BulkRemove => Some("user.removed"),
             Self::HandOver => Some("primary_admin.handed_over"),
+            Self::ReviewKeep | Self::ReviewReduce | Self::ReviewSuspend | Self::ReviewRemove => Some("access.reviewed"),
             Self::CreatePartner | Self::CreatePartnerWithKey => Some("partner.created"),
             Self::Recover => Some("primary_admin.recovered"),
         }
+    }
+
+    /// The decision of an access review that it is.
+    pub(crate) fn decision(self) -> Option<&'static str> {
+        match self {
+            Self::ReviewKeep => Some("keep"),
+            Self::ReviewReduce => Some("reduce"),
+            Self::ReviewSuspend => Some("suspend"),
+            Self::ReviewRemove => Some("remove"),
+            _ => None,
+        }
+    }
+
+    /// What the audit trail says beside it, in the same transaction.
+    pub(crate) fn event_beside(self) -> Option<&'static str> {
+        match self {
+            Self::ReviewReduce => Some("permissions.set"),
+            Self::ReviewSuspend => Some("user.suspended"),
+            Self::ReviewRemove => Some("user.removed"),
+            _ => None,
+        }
+    }
+
+    /// Its name in a request that does it to many, where it is one.
+    pub(crate) fn to_many(self) -> Option<&'static str> {
+        match self {
+            Self::BulkRemove => Some("remove"),
+            Self::BulkForceLogout => Some("force_logout"),
+            Self::BulkSuspend => Some("suspend"),
+            _ => None,
+        }
+    }
+
+    /// How many events of its kind tell of it.
+    pub(crate) fn events(self) -> usize {
+        if self == Self::Import { 2 } else { 1 }
+    }
+
+    /// Afterwards the user whom it is about is no more.
+    pub(crate) fn removes(self) -> bool {
+        matches!(self, Self::Remove | Self::BulkRemove | Self::ReviewRemove)
     }
 
     /// It makes a partner, so there is none before.
@@ -129,12 +198,30 @@ impl Action {
         self.needs_target_session()
             || matches!(
                 self,
-                Self::EditName | Self::EditEmail | Self::SetPermissions | Self::Reactivate | Self::HandOver
+                Self::EditName
+                    | Self::EditEmail
+                    | Self::SetPermissions
+                    | Self::Reactivate
+                    | Self::HandOver
+                    | Self::ReviewKeep
+                    | Self::ReviewReduce
             )
     }
 
     /// It ends a session of another user, or all of them.
     pub(crate) fn needs_target_session(self) -> bool {
-        matches!(self, Self::SetPassword | Self::Suspend | Self::EndSession | Self::ForceLogout | Self::Remove)
+        matches!(
+            self,
+            Self::SetPassword
+                | Self::Suspend
+                | Self::EndSession
+                | Self::ForceLogout
+                | Self::Remove
+                | Self::BulkRemove
+                | Self::BulkForceLogout
+                | Self::BulkSuspend
+                | Self::ReviewSuspend
+                | Self::ReviewRemove
+        )
     }
 }

@@ -1,7 +1,8 @@
 //! Never out of step: whatever goes wrong at whatever call to AWS, both stores end as if the request had been carried out
 //! wholly or not at all.
 //!
-//! `sweep` finds every call of every changing action by counting and lets everything go wrong there that can; `aws_faults`
+//! `sweep` finds every call of every changing action by counting and lets everything go wrong there that can
+//! (`PORTAL_SWEEP_ACTION=<a part of its name>` sweeps one action, or those that have it in common); `aws_faults`
 //! and `stragglers` tell single stories. Each suite has a stack of its own, whose way to AWS fails on demand.
 #![allow(
     clippy::unwrap_used,

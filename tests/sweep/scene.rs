@@ -20,6 +20,8 @@ pub(crate) struct Scene {
     /// Another user, where the action is about one.
     target: Option<User>,
     target_session: Option<Actor>,
+    /// Whose turn comes before, where the action is about many.
+    before_target: Option<User>,
     /// The name of that session, where one is to end.
     target_session_id: Option<String>,
     /// A challenge that waits to be answered.
@@ -27,6 +29,8 @@ pub(crate) struct Scene {
     new_password: String,
     recovered_password: String,
     new_email: String,
+    /// Of the other one, where two are new.
+    other_new_email: String,
     key: String,
 }
 
@@ -75,6 +79,10 @@ impl Scene {
         if let (Action::Reactivate, Some(target)) = (action, &target) {
             sessions[0].suspend(target).await.expect(200);
         }
+        let before_target = match action.to_many() {
+            Some(_) => Some(sessions[0].add("Bea", "Before").created().await),
+            None => None,
+        };
         let target_session = match &target {
             Some(target) if action.needs_target_session() => Some(Client::of(ready).signed_in(target).await),
             _ => None,
@@ -90,11 +98,13 @@ impl Scene {
             sessions,
             target,
             target_session,
+            before_target,
             target_session_id,
             challenge,
             new_password: secrets::password(),
             recovered_password: secrets::password(),
             new_email: secrets::email("new"),
+            other_new_email: secrets::email("other"),
             key: secrets::random(20),
         }
     }
@@ -112,7 +122,11 @@ impl Scene {
     async fn is_committed(&self) -> bool {
         let Some(event) = self.action.event() else { return false };
         let rows = Rows::of(&self.ready).audit(&self.owner.partner_id).await;
-        let done = rows.iter().filter(|row| row["action"].as_s().unwrap() == event).count();
+        let is_of_target = |row: &Row| {
+            let is_about = |target: &User| row["target"].as_m().is_ok_and(|of| of["id"].as_s().unwrap() == &target.id);
+            self.action.to_many().is_none() || self.target.as_ref().is_some_and(is_about)
+        };
+        let done = rows.iter().filter(|row| row["action"].as_s().unwrap() == event && is_of_target(row)).count();
         // The set-up signs in, and does nothing else that an action does but to add.
         let by_set_up = if event == "session.started" { self.sessions.len() } else { 0 };
         done > by_set_up
@@ -146,6 +160,7 @@ impl Scene {
                 of_answer(self.sessions[0].sign_out().json(&body).within(trace).await)
             }
             Action::Add => of_answer(self.add().within(trace).await),
+            Action::Import => of_answer(self.import().within(trace).await),
             Action::AddWithKey => of_answer(self.add().header("idempotency-key", &self.key).within(trace).await),
             Action::CreatePartner | Action::CreatePartnerWithKey | Action::Recover => self.invokes(trace).await,
             Action::EditName
@@ -158,7 +173,12 @@ impl Scene {
             | Action::EndSession
             | Action::ForceLogout
             | Action::HandOver
+            | Action::ReviewKeep
+            | Action::ReviewReduce
+            | Action::ReviewSuspend
+            | Action::ReviewRemove
             | Action::Remove => self.changes_a_user(trace).await,
+            Action::BulkRemove | Action::BulkForceLogout | Action::BulkSuspend => self.changes_many(trace).await,
         }
     }
 
@@ -181,9 +201,39 @@ impl Scene {
             Action::HandOver => actor.hand_over(user),
             Action::EndSession => actor.end_session(user, self.target_session_id.as_ref().unwrap()),
             Action::ForceLogout => actor.force_logout(user),
-            _ => actor.remove(user),
+            action => match action.decision() {
+                Some(decision) => actor.decide(user, decision),
+                None => actor.remove(user),
+            },
         };
         of_answer(call.within(trace).await)
+    }
+
+    /// How it ended for the target, as if it had been asked for alone.
+    async fn changes_many(&self, trace: &Trace) -> Outcome {
+        let users = self.before_target.iter().chain(&self.target);
+        let outcome =
+            of_answer(self.sessions[0].change_users(self.action.to_many().unwrap(), users).within(trace).await);
+        if outcome.status != 200 {
+            return outcome;
+        }
+        let result = &outcome.json["results"][1];
+        let code = result["problem"]["code"].as_str().unwrap_or_default().to_owned();
+        let status = match (result["outcome"].as_str().unwrap(), code.as_str()) {
+            ("done" | "unchanged", _) => 200,
+            ("not_found", _) => 404,
+            ("refused", "session_ended") => 401,
+            ("refused", _) => 403,
+            (_, "internal") => 500,
+            _ => 503,
+        };
+        Outcome { status, code, has_retry_after: true, ..outcome }
+    }
+
+    fn import(&self) -> portal_tests::Call {
+        let row = |email: &str| format!("Nina,New,{email},viewer\n");
+        let rows = [&self.new_email, &self.other_new_email].map(|email| row(email)).concat();
+        self.sessions[0].import(format!("first_name,last_name,email,role\n{rows}"), false)
     }
 
     fn add(&self) -> portal_tests::Call {
@@ -232,11 +282,21 @@ impl Scene {
     pub(crate) async fn check(&self, outcome: &Outcome, planned: &Planned, before: &Whole, whole: &Whole) -> bool {
         Self::check_answer(outcome, planned);
         let partner = self.partner(whole);
-        let count = |whole: &Whole| self.action.event().map_or(0, |event| whole.count(&partner, event));
+        let count = |whole: &Whole| match (self.action.event(), &self.before_target) {
+            (None, _) => 0,
+            (Some(event), None) => whole.count(&partner, event),
+            (Some(event), Some(_)) => whole.count_of(&partner, event, &self.changed().id),
+        };
         let done = count(whole) - count(before);
-        let is_removal = planned.fault == Fault::OvertakenByRemoval && self.action == Action::Remove;
-        let is_committed = if is_removal { planned.committed_when_overtaken() == Some(true) } else { done == 1 };
-        assert!(done <= 1, "done {done} times");
+        let is_removal =
+            planned.fault == Fault::OvertakenByRemoval && matches!(self.action, Action::Remove | Action::BulkRemove);
+        let events = self.action.events();
+        let is_committed = if is_removal { planned.committed_when_overtaken() == Some(true) } else { done == events };
+        assert!(done == 0 || done == events, "done {done} times");
+        self.check_before_target(&partner, outcome, whole);
+        if let Some(beside) = self.action.event_beside().filter(|_| planned.fault != Fault::OvertakenByRemoval) {
+            assert_eq!(whole.count(&partner, beside) - before.count(&partner, beside), done, "{beside} beside it");
+        }
         if let Some(was_committed) = planned.committed_when_overtaken() {
             assert_eq!(is_committed, was_committed, "committed after it was overtaken");
         }
@@ -247,6 +307,16 @@ impl Scene {
         self.check_people(&partner, outcome, is_committed, planned, whole).await;
         self.check_retry(outcome, is_committed, planned, whole).await;
         is_committed
+    }
+
+    /// Who came before the target is told done only if it is. That it is done wholly or not at all is checked in the whole.
+    fn check_before_target(&self, partner: &str, outcome: &Outcome, whole: &Whole) {
+        let (Some(user), Some(event)) = (&self.before_target, self.action.event()) else { return };
+        let done = whole.count_of(partner, event, &user.id);
+        assert!(done <= 1, "done {done} times to the other");
+        if outcome.json["results"][0]["outcome"] == "done" {
+            assert_eq!(done, 1, "answered for the other, and not committed");
+        }
     }
 
     /// Every answer but to a kill is the function's own, so it came before its time was up: past it, the gateway answers.
@@ -275,7 +345,7 @@ impl Scene {
             assert!(now == before, "not committed, and changed all the same");
             return;
         }
-        if self.action == Action::Remove {
+        if self.action.removes() {
             assert!(now.is_none(), "removed, and there");
             return;
         }
@@ -285,8 +355,9 @@ impl Scene {
             Action::EditName => assert_eq!(text("first_name"), "Zora"),
             Action::EditEmail => assert_eq!(text("email_key"), self.new_email),
             Action::SetPermissions => assert_eq!(text("role"), "viewer"),
+            Action::ReviewReduce => assert_eq!(text("role"), "manager"),
             Action::HandOver => assert_eq!(text("role"), "primary_admin"),
-            Action::Suspend => assert_eq!(text("status"), "suspended"),
+            Action::Suspend | Action::BulkSuspend | Action::ReviewSuspend => assert_eq!(text("status"), "suspended"),
             Action::Reactivate => assert_eq!(text("status"), "active"),
             Action::SignInFirst | Action::SignInAgain | Action::AnswerChallenge => {
                 assert!(row["last_sign_in_at"] != old_row["last_sign_in_at"], "a sign-in without its time");
@@ -357,6 +428,7 @@ impl Scene {
         }
         self.check_target(is_committed, planned).await;
         self.check_added(is_committed, whole).await;
+        self.check_imported(outcome, is_committed, whole).await;
     }
 
     /// Whether the target is the primary admin now: the one whom a recovery recovers, and nobody removes.
@@ -367,8 +439,8 @@ impl Scene {
     async fn check_target(&self, is_committed: bool, planned: &Planned) {
         let Some(target) = &self.target else { return };
         let is_handed_over = self.is_handed_over(is_committed);
-        let is_removed = (planned.fault == Fault::OvertakenByRemoval && !is_handed_over)
-            || (self.action == Action::Remove && is_committed);
+        let is_removed =
+            (planned.fault == Fault::OvertakenByRemoval && !is_handed_over) || (self.action.removes() && is_committed);
         let is_edited = self.action == Action::EditEmail && is_committed;
         let present =
             User { email: if is_edited { self.new_email.clone() } else { target.email.clone() }, ..target.clone() };
@@ -379,7 +451,9 @@ impl Scene {
                 self.signs_in_with(&present, &self.recovered_password, true).await;
                 self.refused(&present, old).await;
             }
-            Action::Suspend if is_committed => self.refused(&present, old).await,
+            Action::Suspend | Action::BulkSuspend | Action::ReviewSuspend if is_committed => {
+                self.refused(&present, old).await;
+            }
             Action::Reactivate if !is_committed => self.refused(&present, old).await,
             Action::SetPassword => {
                 let (right, wrong) = if is_committed { (new, old) } else { (old, new) };
@@ -411,9 +485,33 @@ impl Scene {
         }
     }
 
+    /// Both are there or neither; and whoever is there was told, with a password that works, or will be found by who asks again.
+    async fn check_imported(&self, outcome: &Outcome, is_committed: bool, whole: &Whole) {
+        if self.action != Action::Import {
+            return;
+        }
+        for (index, email) in [&self.new_email, &self.other_new_email].into_iter().enumerate() {
+            let id = whole.with_email(email).pop().map(|(_, user)| user);
+            assert_eq!(id.is_some(), is_committed, "the new user");
+            let result = &outcome.json["results"][index];
+            if let (Some(id), Some(password)) = (id, result["generated_password"].as_str()) {
+                assert_eq!((&result["user"]["id"], &result["outcome"]), (&json!(id), &json!("added")));
+                let added = User { id, email: email.clone(), ..self.owner.clone() };
+                self.signs_in_with(&added, password, true).await;
+            }
+        }
+    }
+
     /// A client that does not know what became of its request sends it again.
     async fn check_retry(&self, outcome: &Outcome, is_committed: bool, planned: &Planned, whole: &Whole) {
         let is_over = planned.fault == Fault::OvertakenByRecovery;
+        if !is_over && self.action == Action::Import {
+            let again = self.act(&Trace::new()).await;
+            let expected = if is_committed { "exists" } else { "added" };
+            for result in again.json["results"].as_array().unwrap() {
+                assert_eq!(result["outcome"], expected, "sent again after {outcome:?}");
+            }
+        }
         if is_over || !matches!(self.action, Action::AddWithKey | Action::CreatePartnerWithKey) {
             return;
         }

@@ -108,6 +108,12 @@ impl Whole {
         self.events.get(partner).map_or(0, |events| events.iter().filter(|(action, _)| action == event).count())
     }
 
+    /// How often this was done to a user.
+    pub(crate) fn count_of(&self, partner: &str, event: &str, user: &str) -> usize {
+        let events = self.events.get(partner).map(Vec::as_slice).unwrap_or_default();
+        events.iter().filter(|(action, target)| action == event && target == user).count()
+    }
+
     /// Which users have an email: partner and user.
     pub(crate) fn with_email(&self, email: &str) -> Vec<Who> {
         let entries = self.emails.iter().filter(|((of, _), _)| of == email);
@@ -192,6 +198,10 @@ impl Whole {
         }
         if count(&["user.added", "partner.created"]) != 1 {
             report(format!("added {} times by the audit trail", count(&["user.added", "partner.created"])));
+        }
+        let is_reviewed = !text(user, "reviewed_at").is_empty();
+        if is_reviewed != (count(&["access.reviewed"]) != 0) {
+            report(format!("reviewed: {is_reviewed}, and not so by the audit trail"));
         }
         if count(&["user.removed"]) != 0 {
             report("there, and removed by the audit trail".to_owned());

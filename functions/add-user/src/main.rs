@@ -1,16 +1,16 @@
 //! `POST /v1/users`: adds a user, with admin-level access unless given less.
 
+use std::slice;
+
 use portal::Portal;
 use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::identity::machine_secret;
-use portal::models::{EventAction, Profile, PublicUser, Role, User, UserId};
-use portal::passwords::{Digests, Issued, Password};
+use portal::models::{Profile, PublicUser, Role, UserId};
+use portal::passwords::Password;
 use portal::policy::Wish;
-use portal::random;
 use portal::session::Claims;
-use portal::store::{CredentialItem, IdempotencyItem, Key};
+use portal::store::{IdempotencyItem, Key};
 use serde::Serialize;
 use serde_json::json;
 
@@ -39,25 +39,14 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
         return Ok(added(first.user()?, &first.user_id, None)?.as_replay());
     }
 
-    let issued = Issued::given_or_generated(password, &random::bytes()?);
-    let must_change = profile.must_change_password;
-    let actor = &caller.user;
-    let user =
-        User::new(UserId::new(now, random::bytes()?), actor.partner_id.clone(), profile, now, Some(actor.id.clone()));
-    let digests = Digests::new(issued.password(), random::bytes()?)?;
-    let credential = CredentialItem::new(digests, must_change, now, machine_secret()?);
-
-    let mut change = store.change();
-    caller.vouch(&mut change, None);
-    change.add_user(&user);
-    change.add_credential(&user.id, &credential);
-    let event = context.event(EventAction::UserAdded, &user)?.changing(None, Some(&user));
-    change.record(&user.partner_id, &event);
+    let newcomer = context.newcomer(profile, password)?;
+    let mut change = context.adding(slice::from_ref(&newcomer))?;
+    let user = &newcomer.user;
     if let Some(kept) = &kept {
-        change.keep_answer(kept, &IdempotencyItem::new(&asked, &user, now)?, now);
+        change.keep_answer(kept, &IdempotencyItem::new(&asked, user, now)?, now);
     }
     change.commit().await?;
-    added(PublicUser::from(&user), &user.id, issued.generated())
+    added(PublicUser::from(user), &user.id, newcomer.generated_password())
 }
 
 #[derive(Serialize)]

@@ -45,7 +45,7 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
         .map_err(|rejection| Failure::PasswordRejected(vec![FieldError::password("new_password", rejection)]))?;
 
     let before = &open.user;
-    let after = User { must_change_password: false, ..before.changed(now).signed_in(now) };
+    let after = before.changed(now).signed_in(now).with_new_password(false, now);
     let credential = open.credential.changed(digests, false, now);
     let term = session::Term { from: now, lifetime: portal.session_lifetime()? };
     let tokens = portal.identity()?.issue(&Generation::of(before), &credential.machine_secret).await?;

@@ -29,6 +29,7 @@ async fn force_logout(portal: &Portal, request: Request) -> Result<Answer, Failu
     context.authorize(&Wish::ForceLogout { target: &target }).await?;
     request.expects(target.version)?;
 
-    actions::force_logout(&context, &target).await?;
+    let (_, ended) = actions::force_logout(&context, &target).await?;
+    context.end([ended]).await?;
     Answer::json(200, &SignedOut { signed_out_at: now })
 }

@@ -35,6 +35,7 @@ pub(crate) fn summary(event: &Event) -> String {
         Ok(EventAction::SessionEnded) if event.before.is_empty() => "signed out".to_owned(),
         Ok(EventAction::SessionEnded) if is_own => "ended a session of their own".to_owned(),
         Ok(EventAction::SessionEnded) => format!("ended a session of {target}"),
+        Ok(EventAction::AccessReviewed) => reviewed(event, target),
         Ok(EventAction::ChangeRefused) => refused(event, target),
         // Of a later version than this one.
         Err(_) => format!("did {} to {target}", event.action),
@@ -65,6 +66,18 @@ fn changes(event: &Event, fields: &[(&str, &str)], of: impl Fn(&str) -> String) 
     }
 }
 
+fn reviewed(event: &Event, target: &str) -> String {
+    let decision = match text(event.after.get("decision")).as_str() {
+        "keep" => "kept it".to_owned(),
+        "reduce" => "reduced it".to_owned(),
+        "suspend" => "decided to suspend the user".to_owned(),
+        "remove" => "decided to remove the user".to_owned(),
+        // Of a later version than this one.
+        other => format!("decided: {other}"),
+    };
+    format!("reviewed the access of {target} and {decision}")
+}
+
 fn refused(event: &Event, target: &str) -> String {
     let attempted = match text(event.after.get("attempted")).as_str() {
         "add_user" => "add a user".to_owned(),
@@ -75,6 +88,7 @@ fn refused(event: &Event, target: &str) -> String {
         "force_logout" => format!("end the sessions of {target}"),
         "end_session" => format!("end a session of {target}"),
         "remove_user" => format!("remove {target}"),
+        "keep_access" => format!("confirm the access of {target}"),
         "hand_over" => format!("hand the portal over to {target}"),
         other => format!("{} {target}", other.replace('_', " ")),
     };

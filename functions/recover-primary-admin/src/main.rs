@@ -30,7 +30,7 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
     };
     let digests = digests.map_err(|rejection| Failure::password("password", rejection))?;
 
-    let after = User { must_change_password: true, ..user.signed_out(now) };
+    let after = user.signed_out(now).with_new_password(true, now);
     let mut change = portal.store().change();
     change.change_user(&user, &after);
     change.change_credential(&user.id, &credential, &credential.changed(digests, true, now));
@@ -40,7 +40,7 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
     change.record(&partner, &event);
     change.commit().await?;
 
-    portal.identity()?.end_soon(&Generation::of(&user)).await;
+    portal.identity()?.end_soon(&[Generation::of(&user)]).await;
     Ok(json!({
         "partner_id": partner,
         "primary_admin": PublicUser::from(&after),

@@ -22,6 +22,7 @@ async fn remove_user(portal: &Portal, request: Request) -> Result<Answer, Failur
     context.authorize(&Wish::RemoveUser { target: &target }).await?;
     request.expects(target.version)?;
 
-    actions::remove_user(&context, &target).await?;
+    let ended = actions::remove_user(&context, &target).await?;
+    context.end([ended]).await?;
     Ok(Answer::no_content())
 }

@@ -106,7 +106,7 @@ impl Setting<'_> {
         // Read after the user: a sign-in since then makes the change start anew.
         let sessions = store.sessions_of(&user.id).await?;
 
-        let after = User { must_change_password: false, ..user.changed(now) };
+        let after = user.changed(now).with_new_password(false, now);
         let mut change = store.change();
         caller.vouch(&mut change, Some(user));
         change.change_user_unless_signed_in(user, &after);
@@ -126,7 +126,7 @@ impl Setting<'_> {
         let Context { portal, caller, now, .. } = self.context;
         let user = self.target;
         let digests = self.digests(password)?;
-        let after = User { must_change_password: must_change, ..user.signed_out(now) };
+        let after = user.signed_out(now).with_new_password(must_change, now);
         let mut change = portal.store().change();
         caller.vouch(&mut change, Some(user));
         change.change_user(user, &after);
@@ -134,7 +134,7 @@ impl Setting<'_> {
         change.end_generation(user, now);
         change.record(&user.partner_id, &self.event(EventAction::PasswordSet, &after)?);
         change.commit().await?;
-        portal.identity()?.end_soon(&Generation::of(user)).await;
+        portal.identity()?.end_soon(&[Generation::of(user)]).await;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::policy::Wish;
+use portal::review::Access;
 use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,6 +25,6 @@ async fn set_permissions(portal: &Portal, request: Request) -> Result<Answer, Fa
     context.authorize(&Wish::SetPermissions { target: &target, role, permissions: &permissions }).await?;
     request.expects(target.version)?;
 
-    let after = actions::set_permissions(&context, &target, role, permissions).await?;
+    let after = actions::set_permissions(&context, &target, Access { role, permissions }).await?;
     Answer::user(&after)
 }

@@ -26,6 +26,7 @@ async fn set_status(portal: &Portal, request: Request) -> Result<Answer, Failure
     context.authorize(&Wish::SetStatus { target: &target }).await?;
     request.expects(target.version)?;
 
-    let after = actions::set_status(&context, &target, status, reason.as_ref()).await?;
+    let (after, ended) = actions::set_status(&context, &target, status, reason.as_ref()).await?;
+    context.end(ended).await?;
     Answer::user(&after)
 }

@@ -1,15 +1,20 @@
 //! Changes of a user that more than one function makes: each is one transaction, for a caller whom the policy has let. The
-//! function says who asks, and authorizes; what is changed, and what is told of it, is said here once.
+//! function says who asks, and authorizes; what is changed, and what is told of it, is said here once. What is then left to
+//! end in Cognito comes back as [`Ended`], for who changes many at once ends all of them together.
 
+mod add_users;
 mod authorize;
 mod current_password;
 mod force_logout;
 mod remove_user;
+mod review;
 mod set_permissions;
 mod set_status;
 
+pub use add_users::{ADDED_AT_ONCE, Newcomer};
 pub use force_logout::force_logout;
 pub use remove_user::remove_user;
+pub use review::{Ruling, review};
 pub use set_permissions::set_permissions;
 pub use set_status::set_status;
 
@@ -19,7 +24,7 @@ use crate::http::Request;
 use crate::identity::Generation;
 use crate::models::{EventAction, Timestamp, User};
 use crate::session::Caller;
-use crate::store::{Actor, Change, Event};
+use crate::store::{Actor, Event};
 
 /// Who changes something, when, and with which request.
 #[derive(Clone, Copy)]
@@ -34,12 +39,26 @@ pub struct Context<'a> {
     pub now: Timestamp,
 }
 
-impl<'a> Context<'a> {
-    /// A transaction that rests on the caller's authority and session; it must change `target`.
-    fn change(&self, target: &User) -> Change<'a> {
+impl Context<'_> {
+    /// Commits that `target` becomes `after`, or is no more, and what is told of it: one transaction, which rests on the
+    /// caller's authority and session. Where it ends a generation, that end is due from then on.
+    ///
+    /// # Errors
+    /// [`Failure::Moved`], or what kept us from it.
+    async fn commit(&self, target: &User, after: Option<&User>, events: &[Event]) -> Result<(), Failure> {
         let mut change = self.portal.store().change();
         self.caller.vouch(&mut change, Some(target));
-        change
+        match after {
+            Some(after) => change.change_user(target, after),
+            None => change.remove_user(target),
+        }
+        if Ended::by(target, after).is_some() {
+            change.end_generation(target, self.now);
+        }
+        for event in events {
+            change.record(&target.partner_id, event);
+        }
+        Ok(change.commit().await?)
     }
 
     /// The audit event of what the caller does to `target`.
@@ -51,9 +70,33 @@ impl<'a> Context<'a> {
         Event::new(action, self.now, Actor::user(&self.caller.user), target, Some(address), id)
     }
 
-    /// Ends in Cognito the generation that `target` was in. What fails is left to repair: its mark is committed.
-    async fn end_generation(&self, target: &User) -> Result<(), Failure> {
-        self.portal.identity()?.end_soon(&Generation::of(target)).await;
+    /// Ends in Cognito what a change has ended. What fails is left to repair: its mark is committed.
+    ///
+    /// # Errors
+    /// As [`Portal::identity`].
+    pub async fn end(&self, ended: impl IntoIterator<Item = Ended>) -> Result<(), Failure> {
+        let generations: Vec<Generation> = ended.into_iter().map(|Ended(generation)| generation).collect();
+        if !generations.is_empty() {
+            self.portal.identity()?.end_soon(&generations).await;
+        }
         Ok(())
+    }
+}
+
+/// A generation of a user's sessions whose end is committed, and that Cognito has still to end: see [`Context::end`].
+#[derive(Debug)]
+#[must_use]
+pub struct Ended(Generation);
+
+impl Ended {
+    /// The generation that `target` was in.
+    fn of(target: &User) -> Self {
+        Self(Generation::of(target))
+    }
+
+    /// What ends when `target` becomes `after`, or is no more.
+    fn by(target: &User, after: Option<&User>) -> Option<Self> {
+        let goes_on = after.is_some_and(|after| after.session_generation == target.session_generation);
+        (!goes_on).then(|| Self::of(target))
     }
 }

@@ -1,19 +1,20 @@
 //! Removes a user for good.
 
-use super::Context;
+use super::{Context, Ended};
 use crate::error::Failure;
 use crate::models::{EventAction, User};
+use crate::store::Event;
 
 /// Removes `target`, with every session and secret.
 ///
 /// # Errors
 /// [`Failure::Moved`], or what kept us from it.
-pub async fn remove_user(context: &Context<'_>, target: &User) -> Result<(), Failure> {
-    let mut change = context.change(target);
-    change.remove_user(target);
-    change.end_generation(target, context.now);
-    let event = context.event(EventAction::UserRemoved, target)?.changing(Some(target), None);
-    change.record(&target.partner_id, &event);
-    change.commit().await?;
-    context.end_generation(target).await
+pub async fn remove_user(context: &Context<'_>, target: &User) -> Result<Ended, Failure> {
+    context.commit(target, None, &[told(context, target)?]).await?;
+    Ok(Ended::of(target))
+}
+
+/// The event that tells of it.
+pub(super) fn told(context: &Context<'_>, target: &User) -> Result<Event, Failure> {
+    Ok(context.event(EventAction::UserRemoved, target)?.changing(Some(target), None))
 }

@@ -1,8 +1,9 @@
 //! Suspends a user, or lets a suspended one in again.
 
-use super::Context;
+use super::{Context, Ended};
 use crate::error::Failure;
 use crate::models::{EventAction, Note, Status, User};
+use crate::store::Event;
 
 /// Gives `target` this status, which ends every session of somebody who is suspended; nothing changes where it is what it
 /// was. The reason is kept in the audit trail only. Answers the user as it is then.
@@ -14,16 +15,25 @@ pub async fn set_status(
     target: &User,
     status: Status,
     reason: Option<&Note>,
-) -> Result<User, Failure> {
+) -> Result<(User, Option<Ended>), Failure> {
     if target.status == status {
-        return Ok(target.clone());
+        return Ok((target.clone(), None));
     }
-    let mut change = context.change(target);
+    let (after, event) = decided(context, target, status, reason)?;
+    context.commit(target, Some(&after), &[event]).await?;
+    let ended = Ended::by(target, Some(&after));
+    Ok((after, ended))
+}
+
+/// The user as it is then, and the event that tells of it.
+pub(super) fn decided(
+    context: &Context<'_>,
+    target: &User,
+    status: Status,
+    reason: Option<&Note>,
+) -> Result<(User, Event), Failure> {
     let (action, after) = match status {
-        Status::Suspended => {
-            change.end_generation(target, context.now);
-            (EventAction::UserSuspended, target.signed_out(context.now))
-        }
+        Status::Suspended => (EventAction::UserSuspended, target.signed_out(context.now)),
         // Another generation than before: no session comes back.
         Status::Active => {
             let access_version = target.access_version + 1;
@@ -31,14 +41,6 @@ pub async fn set_status(
         }
     };
     let after = User { status, ..after };
-    change.change_user(target, &after);
     let event = context.event(action, target)?.changing(Some(target), Some(&after)).because(reason);
-    change.record(&target.partner_id, &event);
-    change.commit().await?;
-
-    match status {
-        Status::Suspended => context.end_generation(target).await?,
-        Status::Active => {}
-    }
-    Ok(after)
+    Ok((after, event))
 }

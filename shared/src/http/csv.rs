@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::Failure;
 
 /// What a spreadsheet would take for the beginning of a formula (OWASP, CSV Injection).
-const RUN_BY_SPREADSHEETS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+pub(super) const RUN_BY_SPREADSHEETS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// The table of these items, with a row of headings. A column is a field, or one within it: `actor.id`, headed `actor_id`.
 ///

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::error::{Failure, FieldError};
-use crate::models::{Email, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status, UserId};
+use crate::models::{
+    Decision, Email, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status, UserId,
+};
 use crate::passwords::{About, Attempt, Password};
 
 /// A value that a request's field can hold. Parse, don't validate.
@@ -240,6 +242,15 @@ impl FromField for UserId {
     }
 }
 
+impl FromField for Vec<UserId> {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        let Value::Array(values) = value else {
+            return Err(FieldError::new(name, "wrong_type", "This field must be a list of users' ids."));
+        };
+        values.iter().enumerate().map(|(index, value)| UserId::from_field(&format!("{name}.{index}"), value)).collect()
+    }
+}
+
 impl FromField for Note {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
         Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, error.code(), error.to_string()))
@@ -250,6 +261,14 @@ impl FromField for Status {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
         Self::parse(text(name, value)?)
             .map_err(|_| FieldError::new(name, "unknown_status", "The status must be active or suspended."))
+    }
+}
+
+impl FromField for Decision {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|_| {
+            FieldError::new(name, "unknown_decision", "The decision must be keep, reduce, suspend or remove.")
+        })
     }
 }
 

@@ -12,15 +12,18 @@ mod problem;
 mod query;
 mod request;
 mod serve;
+mod sheet;
 
 pub use answer::Answer;
 pub(crate) use edge::Edge;
 pub use fields::{Fields, FromField};
 pub use format::Format;
 pub use invoke::serve as serve_invocations;
+pub use problem::PartProblem;
 pub use query::Query;
 pub use request::{IdempotencyKey, RefreshTokenIn, Request};
-pub use serve::serve;
+pub use serve::{DECISIONS, serve};
+pub use sheet::{Column, LineError, Row, Shape, Sheet};
 
 /// Why a function stopped serving.
 pub type Stopped = lambda_runtime::Error;

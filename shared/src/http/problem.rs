@@ -3,6 +3,8 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::Request;
+use super::serve::log;
 use crate::error::{Failure, FieldError};
 use crate::policy::Denied;
 
@@ -31,8 +33,8 @@ impl Problem {
         let mut retry_after = None;
         let (status, code, title, detail, errors) = match failure {
             Failure::InvalidRequest(detail, errors) => (400, "invalid_request", "Invalid request", detail, errors),
-            Failure::UnsupportedMediaType => {
-                (415, "unsupported_media_type", "Unsupported media type", "The body must be application/json.", vec![])
+            Failure::UnsupportedMediaType(detail) => {
+                (415, "unsupported_media_type", "Unsupported media type", detail, vec![])
             }
             Failure::Unauthenticated(detail) => (401, "unauthenticated", "Not signed in", detail, vec![]),
             Failure::SessionEnded => {
@@ -174,6 +176,22 @@ impl Problem {
         }
         // A problem is made of strings and numbers: it always has a JSON form.
         response.body(Body::Text(serde_json::to_string(&self).unwrap_or_default()))
+    }
+}
+
+/// Why a part of a request did not happen, where the request as a whole did.
+#[derive(Debug, Clone, Serialize)]
+pub struct PartProblem {
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+}
+
+impl PartProblem {
+    /// Of the failure of a part of `request`. Its source is logged.
+    pub fn new(failure: Failure, request: &Request) -> Self {
+        let Problem { code, title, detail, .. } = log(failure, request.id());
+        Self { code, title, detail }
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt as _};
 
 use super::edge::{Edge, Sender};
-use super::{Fields, Format, FromField, Query, cookie};
+use super::serve::time_left;
+use super::{Fields, Format, FromField, Query, Shape, Sheet, cookie};
+use crate::Portal;
 use crate::error::{Failure, FieldError};
 use crate::models::UserId;
 
@@ -26,6 +29,8 @@ struct Inner {
     /// The name of the portal that the client used.
     host: Option<String>,
     claims: BTreeMap<String, String>,
+    /// When the function's time is up, in milliseconds since 1970.
+    deadline: u64,
 }
 
 /// A request that did not come through the edge, where there is one.
@@ -52,7 +57,8 @@ impl Request {
             Sender::Edge(viewer) => (viewer.address, Some(viewer.host)),
             Sender::Stranger => return Err(PastTheEdge),
         };
-        Ok(Self { decided_anew: false, inner: Arc::new(Inner { request, id, address, host, claims }) })
+        let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
+        Ok(Self { decided_anew: false, inner: Arc::new(Inner { request, id, address, host, claims, deadline }) })
     }
 
     /// Whether this request has been decided before, on something that moved: attempts count once.
@@ -62,6 +68,15 @@ impl Request {
 
     pub(super) fn decided(&self, anew: bool) -> Self {
         Self { inner: self.inner.clone(), decided_anew: anew }
+    }
+
+    pub(super) fn deadline(&self) -> u64 {
+        self.inner.deadline
+    }
+
+    /// How long this request can still be worked on before it must be answered.
+    pub fn time_left(&self, portal: &Portal) -> Duration {
+        time_left(&portal.front, self.inner.deadline)
     }
 
     /// Names this request in logs, problems and audit events.
@@ -136,10 +151,21 @@ impl Request {
     /// # Errors
     /// [`Failure::UnsupportedMediaType`], [`Failure::InvalidRequest`].
     pub fn body(&self) -> Result<Fields, Failure> {
-        if !self.has_json() {
-            return Err(Failure::UnsupportedMediaType);
+        if !self.has("application/json") {
+            return Err(Failure::UnsupportedMediaType("The body must be application/json."));
         }
         Fields::parse(self.inner.request.body())
+    }
+
+    /// The body of a route that takes a table.
+    ///
+    /// # Errors
+    /// [`Failure::UnsupportedMediaType`].
+    pub fn sheet(&self, shape: &Shape) -> Result<Sheet, Failure> {
+        if !self.has("text/csv") {
+            return Err(Failure::UnsupportedMediaType("The body must be text/csv."));
+        }
+        Ok(Sheet::parse(self.inner.request.body(), shape))
     }
 
     /// The body of a route that can do without: an empty one is an empty object.
@@ -212,9 +238,9 @@ impl Request {
         }
     }
 
-    fn has_json(&self) -> bool {
+    fn has(&self, media_type: &str) -> bool {
         let Some(kind) = self.header("content-type") else { return false };
-        kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+        kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
     }
 
     fn header(&self, name: &str) -> Option<&str> {

@@ -4,7 +4,7 @@ use std::future::ready;
 use std::pin::Pin;
 use std::time::Duration;
 
-use lambda_http::{Body, IntoResponse, RequestExt as _, Response, service_fn};
+use lambda_http::{Body, IntoResponse, Response, service_fn};
 
 use super::problem::Problem;
 use super::{Answer, Request};
@@ -13,7 +13,7 @@ use crate::telemetry;
 use crate::{Front, Portal};
 
 /// How often an action is decided anew when what it rested on moves.
-const DECISIONS: usize = 3;
+pub const DECISIONS: usize = 3;
 
 /// Kept back from a function's time, to answer in.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(700);
@@ -65,9 +65,8 @@ where
     let held: &'static H = Box::leak(Box::new(H::from_environment()?));
     let action = &action;
     lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
-        let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
         let Ok(request) = Request::new(request, held.front().edge()) else { return past_the_edge() };
-        let id = request.id().to_owned();
+        let (id, deadline) = (request.id().to_owned(), request.deadline());
         let result = within(held.front(), deadline, decide(|anew| action(held, request.decided(anew)))).await;
         respond(result, &id)
     }))
@@ -95,12 +94,16 @@ pub(super) async fn within<T>(
     deadline: u64,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let now = u64::try_from(front.now().unix_millis()).unwrap_or_default();
-    let time = Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(TIME_TO_ANSWER);
-    match tokio::time::timeout(time, work).await {
+    match tokio::time::timeout(time_left(front, deadline), work).await {
         Ok(result) => result,
         Err(elapsed) => Err(Failure::Unavailable(Cause::new("the function's time is up", &elapsed))),
     }
+}
+
+/// How much of a function's time can still be worked in.
+pub(super) fn time_left(front: &Front, deadline: u64) -> Duration {
+    let now = u64::try_from(front.now().unix_millis()).unwrap_or_default();
+    Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(TIME_TO_ANSWER)
 }
 
 /// In the gateway's own shape: no action has seen the request.
@@ -133,7 +136,7 @@ fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Whole, l
     }
 }
 
-/// A source is logged once: here, where it becomes an answer.
+/// A source is logged once: here, where it becomes an answer, or a part of one.
 pub(super) fn log(failure: Failure, request_id: &str) -> Problem {
     let cause = if let Failure::Unavailable(cause) | Failure::Internal(cause) = &failure {
         Some(cause.as_str().to_owned())

@@ -33,6 +33,8 @@ closed_set! {
         SessionStarted = "session.started",
         /// Somebody signed out, or one session was ended.
         SessionEnded = "session.ended",
+        /// A user's access was reviewed, and decided on.
+        AccessReviewed = "access.reviewed",
         /// Somebody tried to change something and was refused.
         ChangeRefused = "change.refused",
     }

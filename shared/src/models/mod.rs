@@ -3,6 +3,7 @@
 
 mod browser;
 mod closed_set;
+mod decision;
 mod email;
 mod event_action;
 mod fold;
@@ -17,6 +18,7 @@ mod timestamp;
 mod user;
 
 pub use browser::browser;
+pub use decision::{Decision, UnknownDecision};
 pub use email::{Email, InvalidEmail};
 pub use event_action::{EventAction, UnknownEventAction};
 pub use fold::fold;
@@ -28,4 +30,4 @@ pub use role::{Role, UnknownRole};
 pub use status::{Status, UnknownStatus};
 pub(crate) use text_form::text_form;
 pub use timestamp::{InvalidTimestamp, Timestamp};
-pub use user::{Profile, PublicUser, User};
+pub use user::{Profile, PublicUser, Reviewer, User};

@@ -46,6 +46,24 @@ pub struct User {
     pub session_generation: u64,
     /// Counts sign-ins, so that a change can tell whether there has been one since the user was read.
     pub sign_ins: u64,
+    /// When the password was set; not known of users who were added before it was kept here.
+    #[serde(default)]
+    pub password_changed_at: Option<Timestamp>,
+    /// When somebody last decided, in an access review, what becomes of this user's access.
+    #[serde(default)]
+    pub reviewed_at: Option<Timestamp>,
+    /// Who decided it.
+    #[serde(default)]
+    pub reviewed_by: Option<Reviewer>,
+}
+
+/// Who decided on a user's access.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviewer {
+    /// Who.
+    pub id: UserId,
+    /// The name at that time.
+    pub name: String,
 }
 
 /// What is decided about a user when it is added.
@@ -87,7 +105,15 @@ impl User {
             access_version: 1,
             session_generation: 1,
             sign_ins: 0,
+            password_changed_at: Some(at),
+            reviewed_at: None,
+            reviewed_by: None,
         }
+    }
+
+    /// First and last name.
+    pub fn full_name(&self) -> String {
+        format!("{} {}", self.first_name.as_str(), self.last_name.as_str())
     }
 
     /// The user as any change leaves it: one version on.
@@ -100,6 +126,19 @@ impl User {
     #[must_use]
     pub fn signed_in(&self, at: Timestamp) -> Self {
         Self { last_sign_in_at: Some(at), sign_ins: self.sign_ins + 1, ..self.clone() }
+    }
+
+    /// The user with a new password, which may have to be changed at the next sign-in.
+    #[must_use]
+    pub fn with_new_password(self, must_change_password: bool, at: Timestamp) -> Self {
+        Self { must_change_password, password_changed_at: Some(at), ..self }
+    }
+
+    /// The user after a decision on its access. Nothing of it shows in the user, so the version stays.
+    #[must_use]
+    pub fn reviewed(self, at: Timestamp, by: &User) -> Self {
+        let reviewer = Reviewer { id: by.id.clone(), name: by.full_name() };
+        Self { reviewed_at: Some(at), reviewed_by: Some(reviewer), ..self }
     }
 
     /// The user after a change that ends every session.
@@ -173,6 +212,9 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             access_version: _,
             session_generation: _,
             sign_ins: _,
+            password_changed_at: _,
+            reviewed_at: _,
+            reviewed_by: _,
         } = user;
         Self {
             id,
@@ -219,6 +261,9 @@ mod tests {
             access_version: 2,
             session_generation: 1,
             sign_ins: 0,
+            password_changed_at: Some(at),
+            reviewed_at: Some(at),
+            reviewed_by: Some(Reviewer { id: UserId::new(at, [3; 10]), name: "Bo Chen".to_owned() }),
         }
     }
 
@@ -270,6 +315,16 @@ mod tests {
         let stored = serde_json::to_value(ada()).unwrap();
         assert_eq!(stored["session_generation"], 1);
         assert_eq!(serde_json::from_value::<User>(stored).unwrap(), ada());
+    }
+
+    #[test]
+    fn a_record_of_before_there_were_reviews_is_read() {
+        let mut stored = serde_json::to_value(ada()).unwrap();
+        for field in ["password_changed_at", "reviewed_at", "reviewed_by"] {
+            stored.as_object_mut().unwrap().remove(field);
+        }
+        let read = serde_json::from_value::<User>(stored).unwrap();
+        assert_eq!(read, User { password_changed_at: None, reviewed_at: None, reviewed_by: None, ..ada() });
     }
 
     #[test]

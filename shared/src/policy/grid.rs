@@ -95,6 +95,8 @@ fn line(actor: (&str, &User), wish: Wish<'_>, detail: &str, target: &str) -> Lin
         Kind::ListSessions => "list sessions",
         Kind::EndSession => "end session",
         Kind::HandOver => "hand over",
+        Kind::ReviewAccess => "review access",
+        Kind::KeepAccess => "keep access",
     };
     let answer = match authorize(actor.1, &wish) {
         Ok(()) => "allow".to_owned(),
@@ -148,6 +150,8 @@ fn lines_of(kind: Kind, name: &str, actor: &User) -> Vec<Line> {
         Kind::SetStatus => on_each_target(|target| Wish::SetStatus { target }, "-"),
         Kind::ListSessions => on_each_target(|target| Wish::ListSessions { target }, "-"),
         Kind::EndSession => on_each_target(|target| Wish::EndSession { target }, "-"),
+        Kind::ReviewAccess => vec![line(who, Wish::ReviewAccess, "-", "-")],
+        Kind::KeepAccess => on_each_target(|target| Wish::KeepAccess { target }, "-"),
         Kind::HandOver => {
             let suspended = |(relation, target)| (relation, User { status: Status::Suspended, ..target });
             let suspended = targets(actor).into_iter().filter(|(relation, _)| *relation == "admin").map(suspended);

@@ -38,6 +38,8 @@ kinds![
     ListSessions,
     EndSession,
     HandOver,
+    ReviewAccess,
+    KeepAccess,
 ];
 
 /// A user of these powers; partners and users of one number are one.
@@ -62,5 +64,8 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         access_version: 1,
         session_generation: 1,
         sign_ins: 0,
+        password_changed_at: None,
+        reviewed_at: None,
+        reviewed_by: None,
     }
 }

@@ -82,6 +82,13 @@ pub enum Wish<'a> {
         /// Who is to be the primary admin.
         target: &'a User,
     },
+    /// See who has access and who uses it, and what was decided on it.
+    ReviewAccess,
+    /// Decide that a user's access stays as it is.
+    KeepAccess {
+        /// Whose access it is.
+        target: &'a User,
+    },
 }
 
 /// Why a wish is not granted.
@@ -119,7 +126,7 @@ pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
     if target.is_some_and(|target| target.partner_id != actor.partner_id) {
         return Err(Denied::NoSuchUser);
     }
-    if changed_other.is_some_and(User::is_primary_admin)
+    if (changed_other.is_some_and(User::is_primary_admin) && !wish.leaves_the_record_as_it_is())
         || (wish.is_for_the_primary_admin() && !actor.is_primary_admin())
     {
         return Err(Denied::PrimaryAdminProtected);
@@ -127,10 +134,8 @@ pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
     if own && wish.is_forbidden_to_oneself() {
         return Err(Denied::SelfChangeForbidden);
     }
-    if let Some(needed) = wish.needed_permission(own)
-        && !actor.permissions.contains(needed)
-    {
-        return Err(Denied::MissingPermission(needed));
+    if let Some(missing) = wish.needed_permissions(own).iter().find(|needed| !actor.permissions.contains(**needed)) {
+        return Err(Denied::MissingPermission(*missing));
     }
     // No acting upward: who may set the password of somebody can become that somebody.
     if changed_other.is_some_and(|target| !target.permissions.is_subset_of(&actor.permissions)) {
@@ -162,7 +167,7 @@ impl<'a> Wish<'a> {
     /// To whom it would be done, where it is about somebody who is there.
     pub fn target(&self) -> Option<&'a User> {
         match *self {
-            Self::ListUsers | Self::ListAuditEvents | Self::AddUser { .. } => None,
+            Self::ListUsers | Self::ListAuditEvents | Self::AddUser { .. } | Self::ReviewAccess => None,
             Self::GetUser { target }
             | Self::EditUser { target, .. }
             | Self::SetPassword { target }
@@ -172,7 +177,8 @@ impl<'a> Wish<'a> {
             | Self::SetStatus { target }
             | Self::ListSessions { target }
             | Self::EndSession { target }
-            | Self::HandOver { target } => Some(target),
+            | Self::HandOver { target }
+            | Self::KeepAccess { target } => Some(target),
         }
     }
 
@@ -183,7 +189,11 @@ impl<'a> Wish<'a> {
     /// The word for what it changes; none for what only reads.
     pub fn change(&self) -> Option<&'static str> {
         match self {
-            Self::ListUsers | Self::ListAuditEvents | Self::GetUser { .. } | Self::ListSessions { .. } => None,
+            Self::ListUsers
+            | Self::ListAuditEvents
+            | Self::GetUser { .. }
+            | Self::ListSessions { .. }
+            | Self::ReviewAccess => None,
             Self::AddUser { .. } => Some("add_user"),
             Self::EditUser { .. } => Some("edit_user"),
             Self::SetPassword { .. } => Some("set_password"),
@@ -193,6 +203,28 @@ impl<'a> Wish<'a> {
             Self::SetStatus { .. } => Some("set_status"),
             Self::EndSession { .. } => Some("end_session"),
             Self::HandOver { .. } => Some("hand_over"),
+            Self::KeepAccess { .. } => Some("keep_access"),
+        }
+    }
+
+    /// It changes nothing of what the target is or may do: only what others know of it.
+    fn leaves_the_record_as_it_is(&self) -> bool {
+        match self {
+            Self::KeepAccess { .. } => true,
+            Self::ListUsers
+            | Self::ListAuditEvents
+            | Self::GetUser { .. }
+            | Self::AddUser { .. }
+            | Self::EditUser { .. }
+            | Self::SetPassword { .. }
+            | Self::SetPermissions { .. }
+            | Self::ForceLogout { .. }
+            | Self::RemoveUser { .. }
+            | Self::SetStatus { .. }
+            | Self::ListSessions { .. }
+            | Self::EndSession { .. }
+            | Self::HandOver { .. }
+            | Self::ReviewAccess => false,
         }
     }
 
@@ -211,13 +243,18 @@ impl<'a> Wish<'a> {
             | Self::RemoveUser { .. }
             | Self::SetStatus { .. }
             | Self::ListSessions { .. }
-            | Self::EndSession { .. } => false,
+            | Self::EndSession { .. }
+            | Self::ReviewAccess
+            | Self::KeepAccess { .. } => false,
         }
     }
 
     fn is_forbidden_to_oneself(&self) -> bool {
         match self {
-            Self::SetPermissions { .. } | Self::RemoveUser { .. } | Self::SetStatus { .. } => true,
+            Self::SetPermissions { .. }
+            | Self::RemoveUser { .. }
+            | Self::SetStatus { .. }
+            | Self::KeepAccess { .. } => true,
             Self::ListUsers
             | Self::ListAuditEvents
             | Self::GetUser { .. }
@@ -227,24 +264,36 @@ impl<'a> Wish<'a> {
             | Self::ForceLogout { .. }
             | Self::ListSessions { .. }
             | Self::EndSession { .. }
-            | Self::HandOver { .. } => false,
+            | Self::HandOver { .. }
+            | Self::ReviewAccess => false,
         }
     }
 
-    /// The permission that this takes; none where it is everybody's right over their own record.
-    fn needed_permission(&self, own: bool) -> Option<Permission> {
+    /// The permissions that this takes, all of them; none where it is everybody's right over their own record.
+    fn needed_permissions(&self, own: bool) -> &'static [Permission] {
         match self {
-            Self::ListUsers => Some(Permission::UsersRead),
-            Self::ListAuditEvents => Some(Permission::AuditRead),
-            Self::GetUser { .. } => (!own).then_some(Permission::UsersRead),
-            Self::AddUser { .. } => Some(Permission::UsersAdd),
-            Self::EditUser { email, .. } => (!own || *email).then_some(Permission::UsersEdit),
-            Self::SetPassword { .. } => (!own).then_some(Permission::UsersEdit),
-            Self::SetPermissions { .. } | Self::HandOver { .. } => Some(Permission::UsersSetPermissions),
-            Self::ForceLogout { .. } | Self::ListSessions { .. } | Self::EndSession { .. } => {
-                (!own).then_some(Permission::UsersForceLogout)
+            Self::GetUser { .. }
+            | Self::EditUser { email: false, .. }
+            | Self::SetPassword { .. }
+            | Self::ForceLogout { .. }
+            | Self::ListSessions { .. }
+            | Self::EndSession { .. }
+                if own =>
+            {
+                &[]
             }
-            Self::RemoveUser { .. } | Self::SetStatus { .. } => Some(Permission::UsersRemove),
+            Self::ListUsers | Self::GetUser { .. } => &[Permission::UsersRead],
+            Self::ListAuditEvents => &[Permission::AuditRead],
+            Self::ReviewAccess => &[Permission::UsersRead, Permission::AuditRead],
+            Self::AddUser { .. } => &[Permission::UsersAdd],
+            Self::EditUser { .. } | Self::SetPassword { .. } => &[Permission::UsersEdit],
+            Self::SetPermissions { .. } | Self::HandOver { .. } | Self::KeepAccess { .. } => {
+                &[Permission::UsersSetPermissions]
+            }
+            Self::ForceLogout { .. } | Self::ListSessions { .. } | Self::EndSession { .. } => {
+                &[Permission::UsersForceLogout]
+            }
+            Self::RemoveUser { .. } | Self::SetStatus { .. } => &[Permission::UsersRemove],
         }
     }
 
@@ -264,7 +313,9 @@ impl<'a> Wish<'a> {
             | Self::SetStatus { .. }
             | Self::ListSessions { .. }
             | Self::EndSession { .. }
-            | Self::HandOver { .. } => None,
+            | Self::HandOver { .. }
+            | Self::ReviewAccess
+            | Self::KeepAccess { .. } => None,
         }
     }
 }

@@ -31,13 +31,20 @@ impl Plan {
             Kind::ListSessions => Wish::ListSessions { target },
             Kind::EndSession => Wish::EndSession { target },
             Kind::HandOver => Wish::HandOver { target },
+            Kind::ReviewAccess => Wish::ReviewAccess,
+            Kind::KeepAccess => Wish::KeepAccess { target },
         }
     }
 }
 
 fn changes_a_user(kind: Kind) -> bool {
     match kind {
-        Kind::ListUsers | Kind::ListAuditEvents | Kind::GetUser | Kind::AddUser | Kind::ListSessions => false,
+        Kind::ListUsers
+        | Kind::ListAuditEvents
+        | Kind::GetUser
+        | Kind::AddUser
+        | Kind::ListSessions
+        | Kind::ReviewAccess => false,
         Kind::EditUser
         | Kind::SetPassword
         | Kind::SetPermissions
@@ -45,8 +52,14 @@ fn changes_a_user(kind: Kind) -> bool {
         | Kind::RemoveUser
         | Kind::SetStatus
         | Kind::EndSession
-        | Kind::HandOver => true,
+        | Kind::HandOver
+        | Kind::KeepAccess => true,
     }
+}
+
+/// As [`changes_a_user`], and it is the user who changes, not only what others know of them.
+fn changes_a_record(kind: Kind) -> bool {
+    changes_a_user(kind) && kind != Kind::KeepAccess
 }
 
 fn has_target(kind: Kind) -> bool {
@@ -123,7 +136,9 @@ impl Intruder {
             | Kind::ForceLogout
             | Kind::SetStatus
             | Kind::ListSessions
-            | Kind::EndSession => {}
+            | Kind::EndSession
+            | Kind::ReviewAccess
+            | Kind::KeepAccess => {}
             Kind::AddUser => {
                 let added = user(1, self.next_number, plan.role, plan.permissions);
                 self.next_number += 1;
@@ -187,14 +202,16 @@ proptest! {
     #[test]
     fn no_wish_changes_its_actors_own_role_or_permissions((actor, target) in any_pair(), plan in any_plan()) {
         if authorize(&actor, &plan.as_wish(&target)).is_ok() && target.id == actor.id {
-            let is_of_what_one_is =
-                matches!(plan.kind, Kind::SetPermissions | Kind::RemoveUser | Kind::SetStatus | Kind::HandOver);
+            let is_of_what_one_is = matches!(
+                plan.kind,
+                Kind::SetPermissions | Kind::RemoveUser | Kind::SetStatus | Kind::HandOver | Kind::KeepAccess
+            );
             prop_assert!(!is_of_what_one_is);
         }
     }
 
     #[test]
-    fn nobody_but_the_primary_admin_changes_the_primary_admin((actor, target) in any_pair(), plan in plan_where(changes_a_user)) {
+    fn nobody_but_the_primary_admin_changes_the_primary_admin((actor, target) in any_pair(), plan in plan_where(changes_a_record)) {
         let primary = User { role: Role::PrimaryAdmin, ..target };
         let decision = authorize(&actor, &plan.as_wish(&primary));
         if primary.partner_id == actor.partner_id && primary.id != actor.id {
@@ -257,7 +274,9 @@ proptest! {
                 | Kind::SetPermissions
                 | Kind::RemoveUser
                 | Kind::SetStatus
-                | Kind::HandOver => false,
+                | Kind::HandOver
+                | Kind::ReviewAccess
+                | Kind::KeepAccess => false,
             };
             prop_assert!(is_ones_right);
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::error::Failure;
 use crate::identity::{Generation, Tokens};
-use crate::models::{Status, Timestamp, User, UserId};
-use crate::store::{Change, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, UserItem};
+use crate::models::{Email, Status, Timestamp, User, UserId};
+use crate::store::{Change, EmailItem, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, UserItem};
 
 /// The most sessions that one user has; a sign-in ends the oldest beyond.
 pub const MOST: usize = 20;
@@ -82,6 +82,11 @@ impl Claims {
     /// Where the answer to a create of the caller's is kept.
     pub fn idempotency_key(&self, key: &str) -> Key<IdempotencyItem> {
         Key::idempotency(&self.generation.partner, &self.generation.user, key)
+    }
+
+    /// Where an email of the caller's partner is kept.
+    pub fn email_key(&self, email: &Email) -> Key<EmailItem> {
+        Key::email(email, &self.generation.partner)
     }
 
     /// Where a user of the caller's partner is kept.

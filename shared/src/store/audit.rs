@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::items::SessionItem;
 use super::keys;
 use crate::error::Failure;
-use crate::models::{EventAction, EventId, Note, PartnerId, Timestamp, User, UserId, browser};
+use crate::models::{Decision, EventAction, EventId, Note, PartnerId, Timestamp, User, UserId, browser};
 use crate::random;
 
 /// Who acted.
@@ -36,7 +36,7 @@ pub struct Target {
 impl Actor {
     /// A user acts.
     pub fn user(user: &User) -> Self {
-        Self::User { id: user.id.clone(), name: full_name(user) }
+        Self::User { id: user.id.clone(), name: user.full_name() }
     }
 }
 
@@ -81,7 +81,7 @@ impl Event {
             at,
             action: action.as_str().to_owned(),
             actor,
-            target: target.into().map(|target| Target { id: target.id.clone(), name: full_name(target) }),
+            target: target.into().map(|target| Target { id: target.id.clone(), name: target.full_name() }),
             address: address.map(str::to_owned),
             request_id: request_id.to_owned(),
             before: Map::new(),
@@ -101,6 +101,16 @@ impl Event {
         }
         self.before = old;
         self.after = new;
+        self
+    }
+
+    /// Adds what was decided on the access of `before`, and all of the access before and after, whether or not it changed:
+    /// what a record of reviews tells. `None`: the user is no more.
+    #[must_use]
+    pub fn deciding(mut self, decision: Decision, before: &User, after: Option<&User>) -> Self {
+        self.before = access(before);
+        self.after = after.map(access).unwrap_or_default();
+        self.after.insert("decision".to_owned(), Value::from(decision.as_str()));
         self
     }
 
@@ -147,6 +157,8 @@ pub(super) struct EventItem<'a> {
     target_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     actor_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    review_key: Option<String>,
 }
 
 impl<'a> EventItem<'a> {
@@ -158,13 +170,10 @@ impl<'a> EventItem<'a> {
         Self {
             target_key: event.target.as_ref().map(|target| keys::person(partner, &target.id)),
             actor_key: actor.map(|actor| keys::person(partner, actor)),
+            review_key: (event.action == EventAction::AccessReviewed.as_str()).then(|| keys::partition(partner)),
             event,
         }
     }
-}
-
-fn full_name(user: &User) -> String {
-    format!("{} {}", user.first_name.as_str(), user.last_name.as_str())
 }
 
 /// What a reviewer wants to know of a user.
@@ -179,4 +188,10 @@ fn facts(user: &User) -> Map<String, Value> {
         ("status".to_owned(), Value::from(user.status.as_str())),
         ("must_change_password".to_owned(), Value::from(user.must_change_password)),
     ])
+}
+
+/// Who it is, and what they may do.
+fn access(user: &User) -> Map<String, Value> {
+    let is_wanted = |name: &str| matches!(name, "email" | "role" | "permissions" | "status");
+    facts(user).into_iter().filter(|(name, _)| is_wanted(name)).collect()
 }

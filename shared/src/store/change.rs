@@ -138,14 +138,18 @@ impl Change<'_> {
         self.put_user(primary_admin);
     }
 
-    /// One more user.
-    pub fn add_user(&mut self, user: &User) {
-        self.put_user(user);
+    /// More users of one partner.
+    pub fn add_users<'a>(&mut self, partner: &PartnerId, users: impl IntoIterator<Item = &'a User>) {
+        let mut count = 0;
+        for user in users {
+            self.put_user(user);
+            count += 1;
+        }
         let mut expression = Expression::default();
         expression.when_present();
-        expression.when("user_count", "<", number(USER_LIMIT));
-        expression.add("user_count", 1);
-        self.update(Part::Partner, &Key::partner(&user.partner_id).place, expression);
+        expression.when("user_count", "<=", number(USER_LIMIT.saturating_sub(count)));
+        expression.add("user_count", i64::try_from(count).unwrap_or(i64::MAX));
+        self.update(Part::Partner, &Key::partner(partner).place, expression);
     }
 
     fn put_user(&mut self, user: &User) {
@@ -182,12 +186,17 @@ impl Change<'_> {
         expression.when("access_version", "=", number(before.access_version));
         let items = (item(&UserItem::from(before.clone())), item(&UserItem::from(after.clone())));
         let (Some(old), Some(new)) = (self.sound(items.0), self.sound(items.1)) else { return };
-        for (attribute, value) in &new {
-            if old.get(attribute) != Some(value) {
-                expression.set(attribute, value.clone());
+        let place = Key::user(&before.partner_id, &before.id).place;
+        let differing: Vec<_> = new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect();
+        if differing.is_empty() {
+            // An update must set something.
+            self.check(Part::Target, &place, expression);
+        } else {
+            for (attribute, value) in differing {
+                expression.set(&attribute, value);
             }
+            self.update(Part::Target, &place, expression);
         }
-        self.update(Part::Target, &Key::user(&before.partner_id, &before.id).place, expression);
         if !before.email.same_address(&after.email) {
             self.delete_email(before);
             self.put_email(after);
@@ -299,7 +308,8 @@ impl Change<'_> {
         self.delete(Part::Unconditional, counter.place(), Expression::default());
     }
 
-    /// The audit event. Every change has exactly one.
+    /// An audit event. Every change has exactly one, but for a decision of an access review: that has its own beside the
+    /// change's.
     pub fn record(&mut self, partner: &PartnerId, event: &Event) {
         self.put_new(Part::New, &keys::event(partner, &event.id), &EventItem::new(partner, event));
     }

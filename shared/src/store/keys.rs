@@ -152,7 +152,12 @@ pub(super) fn refusal(partner: &PartnerId, actor: &UserId, attempted: &str, at: 
 
 /// Whose events an index of the trail lists.
 pub(super) fn person(partner: &PartnerId, user: &UserId) -> String {
-    format!("{}#{}", partition(partner), user_sort_key(user))
+    format!("{}{user}", person_prefix(partner))
+}
+
+/// What all of a partner's users begin with there.
+pub(super) fn person_prefix(partner: &PartnerId) -> String {
+    format!("{}#USER#", partition(partner))
 }
 
 pub(super) fn partition(partner: &PartnerId) -> String {

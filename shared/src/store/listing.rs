@@ -92,6 +92,26 @@ impl Store {
         }
     }
 
+    /// Every user of a partner, by name, each with its place in that order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn all_users(&self, partner: &PartnerId) -> Result<Vec<(Position, User)>, StoreError> {
+        let by_name = (Sort::Name, Order::Ascending);
+        let mut users = Vec::new();
+        let mut start = None;
+        loop {
+            let (items, last) = self.query_users(partner, by_name, start, usize::MAX).await?;
+            for item in &items {
+                users.push((position(Sort::Name, item)?, row::<UserItem>(item)?.user));
+            }
+            start = last;
+            if start.is_none() {
+                return Ok(users);
+            }
+        }
+    }
+
     async fn query_users(
         &self,
         partner: &PartnerId,

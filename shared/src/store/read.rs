@@ -1,6 +1,6 @@
 //! Strongly consistent reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -11,6 +11,9 @@ use super::{SessionItem, Store, StoreError, Table};
 use crate::models::UserId;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The most keys that DynamoDB takes at once.
+const KEYS_AT_ONCE: usize = 100;
 
 /// How often keys that come back unprocessed are asked for again.
 const ASKS: u32 = 6;
@@ -42,20 +45,26 @@ pub fn row<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
 }
 
 impl Store {
-    /// Reads up to 100 items, of any table, at once. A place may be named twice.
+    /// Reads items of any table: up to 100 at once, the first ones first. A place may be named twice.
     ///
     /// # Errors
     /// Keys that DynamoDB does not get to are never taken for absent: [`StoreError::Unavailable`].
     pub async fn read(&self, places: &[Place]) -> Result<Rows, StoreError> {
+        let mut seen = HashSet::with_capacity(places.len());
+        let places: Vec<&Place> = places.iter().filter(|place| seen.insert(*place)).collect();
+        let mut rows = Rows::default();
+        for places in places.chunks(KEYS_AT_ONCE) {
+            self.read_at_once(places, &mut rows).await?;
+        }
+        Ok(rows)
+    }
+
+    async fn read_at_once(&self, places: &[&Place], rows: &mut Rows) -> Result<(), StoreError> {
         let mut wanted: HashMap<String, KeysAndAttributes> = HashMap::new();
-        let mut seen: Vec<&Place> = Vec::with_capacity(places.len());
         let mut by_table: HashMap<&str, (Table, Vec<Item>)> = HashMap::new();
         for place in places {
-            if !seen.contains(&place) {
-                seen.push(place);
-                let name = self.name_of(place.table)?;
-                by_table.entry(name).or_insert_with(|| (place.table, Vec::new())).1.push(place.attributes());
-            }
+            let name = self.name_of(place.table)?;
+            by_table.entry(name).or_insert_with(|| (place.table, Vec::new())).1.push(place.attributes());
         }
         let tables: HashMap<String, Table> =
             by_table.iter().map(|(name, (table, _))| ((*name).to_owned(), *table)).collect();
@@ -63,7 +72,6 @@ impl Store {
             wanted.insert(name.to_owned(), consistent(keys)?);
         }
 
-        let mut rows = Rows::default();
         for ask in 0..ASKS {
             if ask > 0 {
                 tokio::time::sleep(Duration::from_millis(20 << ask)).await;
@@ -83,7 +91,7 @@ impl Store {
             }
             wanted = answer.unprocessed_keys.unwrap_or_default();
             if wanted.is_empty() {
-                return Ok(rows);
+                return Ok(());
             }
         }
         Err(StoreError::Unavailable("BatchGetItem: keys stayed unprocessed".to_owned()))

@@ -1,6 +1,6 @@
 //! The audit trail, newest first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -68,13 +68,22 @@ impl Wanted {
             (None, Some(actor)) => {
                 Some(Index { name: "by_actor", key: "actor_key", value: keys::person(partner, actor) })
             }
+            (None, None) if self.is_of_reviews() => Some(Index::reviews(partner)),
             (None, None) => None,
         }
     }
 
+    fn is_of_reviews(&self) -> bool {
+        self.action == Some(EventAction::AccessReviewed)
+    }
+
     /// Whether keys alone find them: no event that is read is left out.
     fn is_by_key(&self) -> bool {
-        self.action.is_none() && (self.target.is_none() || self.actor.is_none())
+        match (&self.target, &self.actor) {
+            (Some(_), Some(_)) => false,
+            (Some(_), None) | (None, Some(_)) => self.action.is_none(),
+            (None, None) => self.action.is_none() || self.is_of_reviews(),
+        }
     }
 
     fn accepts(&self, event: &Event) -> bool {
@@ -92,6 +101,12 @@ struct Index {
     name: &'static str,
     key: &'static str,
     value: String,
+}
+
+impl Index {
+    fn reviews(partner: &PartnerId) -> Self {
+        Self { name: "by_review", key: "review_key", value: partition(partner) }
+    }
 }
 
 impl Store {
@@ -173,6 +188,43 @@ impl Store {
             None => items.iter().map(row).collect::<Result<_, _>>()?,
         };
         Ok((events, stopped.transpose()?))
+    }
+
+    /// Whose access was decided on in this time, as far as `by_review` knows yet: it tells whom an event is about without
+    /// the event.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn reviewed(
+        &self,
+        partner: &PartnerId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<HashSet<UserId>, StoreError> {
+        let Index { name, key, value } = Index::reviews(partner);
+        let (least, greatest) = Wanted { from: Some(from), to: Some(to), ..Wanted::default() }.ids();
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let person = keys::person_prefix(partner);
+        let mut reviewed = HashSet::new();
+        let mut pages = self
+            .client
+            .query()
+            .table_name(self.name_of(Table::Audit)?)
+            .index_name(name)
+            .key_condition_expression("#key = :key AND sk BETWEEN :least AND :greatest")
+            .expression_attribute_names("#key", key)
+            .expression_attribute_values(":key", AttributeValue::S(value))
+            .expression_attribute_values(":least", text(least.as_str()))
+            .expression_attribute_values(":greatest", text(greatest.as_str()))
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| StoreError::from_sdk("Query", &error))?;
+            let target = string(&item, "target_key")?;
+            reviewed.extend(target.strip_prefix(&person).and_then(|id| UserId::parse(id).ok()));
+        }
+        Ok(reviewed)
     }
 
     /// The events whose keys an index told.

@@ -17,9 +17,10 @@ const USERS_OF_OTHERS: u64 = 1_000;
 pub(crate) const BASE: u64 = 100;
 pub(crate) const PAGE: &str = "first 25 by name";
 pub(crate) const SEARCH: &str = "search";
+const REVIEW: &str = "first 10 to review";
 pub(crate) const HISTORY: &str = "newest 25 events";
 pub(crate) const HISTORY_OF_ONE: &str = "newest 25 of one user";
-/// A search reads a lot, so fewer of them say enough.
+/// A search and a review read a lot, so fewer of them say enough.
 const SEARCHES: usize = 25;
 
 /// One list, again and again.
@@ -52,12 +53,12 @@ struct Question {
 /// Measures lists of partners of these sizes, alone and beside many others, a thousand users each.
 pub(crate) async fn measure(
     scene: &mut Scene,
-    list_users: &Program,
+    (list_users, review_access): (&Program, &Program),
     sizes: &[u64],
     others: u64,
     requests: usize,
 ) -> Outcome<Vec<Row>> {
-    let (mut pages, mut searches) = (Vec::new(), Vec::new());
+    let (mut pages, mut searches, mut reviews) = (Vec::new(), Vec::new(), Vec::new());
     let mut largest = String::new();
     for (number, users) in (1..).zip(sizes) {
         let (id, owner) = scene.new_owner(&format!("owner-of-{users}@example.com")).await?;
@@ -66,6 +67,7 @@ pub(crate) async fn measure(
         scene.prototype().populate(&scene.cloud, &id, first..first + users - 1).await?;
         set_user_count(&scene.cloud, &id, *users).await?;
         let list = || Ok::<_, Box<dyn std::error::Error>>(Event::read("list-users")?.claims(&owner));
+        let review = Event::read("review-access")?.claims(&owner);
         let somebody = letters(first + users / 2).to_lowercase();
         let whole_read_units = whole(scene, "UsersTable", &id, "USER#").await?;
         let question = |list, request: &Event, items| Question {
@@ -78,10 +80,12 @@ pub(crate) async fn measure(
         };
         pages.push(question(PAGE, &list()?, 25.min(*users)));
         searches.push(question(SEARCH, &list()?.query("search", &somebody), 1));
+        reviews.push(question(REVIEW, &review, 10.min(*users)));
         largest = id;
     }
     let mut rows = ask(scene, list_users, &pages, requests).await?;
     rows.extend(ask(scene, list_users, &searches, SEARCHES.min(requests)).await?);
+    rows.extend(ask(scene, review_access, &reviews, SEARCHES.min(requests)).await?);
     for other in 0..others {
         let id = format!("{}{other:012x}", &largest[..largest.len() - 12]);
         let first = 100_000_000 + other * USERS_OF_OTHERS;

@@ -115,11 +115,11 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
         hash.insert(0, hash::alone()?);
     }
     let mut growth = Vec::new();
-    if let Some(program) = program("list-users") {
+    if let (Some(list), Some(review)) = (program("list-users"), program("review-access")) {
         eprintln!("lists");
         let sizes = [10, growth::BASE, 1_000, 10_000];
         let (sizes, others) = if options.quick { (&sizes[..3], 10) } else { (&sizes[..], 100) };
-        growth = growth::measure(&mut scene, &program, sizes, others, options.requests()).await?;
+        growth = growth::measure(&mut scene, (&list, &review), sizes, others, options.requests()).await?;
     }
     if let Some(program) = program("list-audit-events") {
         eprintln!("history");

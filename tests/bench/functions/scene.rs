@@ -127,7 +127,9 @@ impl Scene {
         let count = self.count;
         let roles = [("manager", ["users.read"]), ("viewer", ["users.read"])];
         let event = match function {
-            "get-me" | "list-users" | "list-audit-events" => self.owned(function)?,
+            "get-me" | "list-users" | "list-audit-events" | "review-access" | "get-review-record" => {
+                self.owned(function)?
+            }
             "get-user" | "list-sessions" => self.owned(function)?.user(&self.target.id),
             "edit-user" => {
                 let body = json!({ "last_name": format!("Lee-{}", crate::people::letters(count)) });
@@ -143,6 +145,7 @@ impl Scene {
                 let email = format!("added-{count:012}@example.com");
                 self.owned(function)?.body(&json!({ "first_name": "Ann", "last_name": "Lee", "email": email }))
             }
+            "import-users" => self.owned(function)?.with("new_email", &format!("imported-{count:012}@example.com")),
             "end-session" => {
                 let session = self.open_session().await?;
                 let user = session.user_id()?;
@@ -155,7 +158,7 @@ impl Scene {
                 let body = json!({ "user_id": heir.id, "current_password": PASSWORD });
                 Event::read(function)?.claims(&owner).body(&body)
             }
-            "force-logout" | "remove-user" | "set-status" => {
+            "force-logout" | "remove-user" | "set-status" | "decide-access" | "change-users" => {
                 let person = self.new_person().await?;
                 self.owned(function)?.user(&person.id)
             }

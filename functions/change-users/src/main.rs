@@ -1,0 +1,89 @@
+//! `POST /v1/users/bulk`: removes, signs out or suspends many users, each as if it were asked for alone.
+//!
+//! One transaction for each user, one after another: they all rest on the caller's own item, where two at once would meet.
+//! What stands against one user is told for that one, and the others go on. What stands against all that is left (the
+//! caller's session has ended, AWS fails, time is up) ends the request as it would any other while nothing is done; once
+//! something is, it is told for each that is left. So nothing that is done goes untold, and all is safe to ask for again.
+
+mod result;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, PartProblem, Request, Stopped, serve};
+use portal::models::UserId;
+use portal::session::Claims;
+use result::{Outcome, Told};
+use serde::Serialize;
+use work::{Task, Work};
+
+/// The most users in one request.
+const MOST: usize = 100;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(change_users).await
+}
+
+#[derive(Serialize)]
+struct Results {
+    /// In the order in which they were asked for.
+    results: Vec<Told>,
+}
+
+async fn change_users(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let claims = Claims::read(request.claims())?;
+    // Told only to who is signed in.
+    let input = parse(&request);
+    let mut places = claims.places().to_vec();
+    places.extend(input.iter().flat_map(|(_, ids)| ids).map(|id| claims.colleague_key(id).place()));
+    let rows = portal.store().read(&places).await?;
+    let caller = claims.caller(&rows, portal.now())?;
+    let (task, ids) = input?;
+
+    // Oneself last: nobody acts once signed out.
+    let (own, others): (Vec<&UserId>, Vec<&UserId>) = ids.iter().partition(|id| **id == caller.user.id);
+    let mut work = Work::new(portal, &request, task, caller);
+    let mut told = BTreeMap::new();
+    let mut stopped: Option<(Outcome, PartProblem)> = None;
+    for id in others.into_iter().chain(own) {
+        if let Some((outcome, problem)) = &stopped {
+            told.insert(id, Told::failed(id, *outcome, problem.clone()));
+            continue;
+        }
+        let target = rows.get(&claims.colleague_key(id))?.map(|item| item.user);
+        let done = match work.carry_out(id, target).await {
+            Ok((outcome, user)) => Told::done(id, outcome, user),
+            Err(failure) => {
+                let (outcome, stops) = Outcome::of(&failure);
+                if stops && work.is_nothing_done() {
+                    return Err(failure);
+                }
+                let problem = PartProblem::new(failure, &request);
+                if stops {
+                    stopped = Some((outcome, problem.clone()));
+                }
+                Told::failed(id, outcome, problem)
+            }
+        };
+        told.insert(id, done);
+    }
+    work.end().await?;
+    Answer::json(200, &Results { results: ids.iter().filter_map(|id| told.remove(id)).collect() })
+}
+
+fn parse(request: &Request) -> Result<(Task, Vec<UserId>), Failure> {
+    let mut body = request.body()?;
+    let task = body.required("action");
+    let ids: Option<Vec<UserId>> = body.required("user_ids");
+    if let Some(ids) = &ids {
+        if ids.is_empty() || ids.len() > MOST {
+            body.refuse("user_ids", "wrong_length", "From 1 to 100 users can be changed at once.");
+        } else if ids.iter().collect::<BTreeSet<_>>().len() < ids.len() {
+            body.refuse("user_ids", "repeated", "A user is named more than once.");
+        }
+    }
+    body.finish((|| Some((task?, ids?)))())
+}

@@ -1,0 +1,91 @@
+//! `POST /v1/access-review/decisions`: decides what becomes of a user's access, carries it out and keeps a record of it.
+
+use portal::Portal;
+use portal::actions::{self, Context, Ruling};
+use portal::error::Failure;
+use portal::http::{Answer, Request, Stopped, serve};
+use portal::models::{Decision, Note, PublicUser, Timestamp, User, UserId};
+use portal::policy::{Wish, authorize};
+use portal::review::reduced;
+use portal::session::Claims;
+use portal::store::Key;
+use serde::Serialize;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(decide_access).await
+}
+
+#[derive(Serialize)]
+struct Decided<'a> {
+    decision: Decision,
+    /// Nobody, once removed.
+    user: Option<PublicUser<'a>>,
+    reviewed_at: Timestamp,
+}
+
+async fn decide_access(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let now = portal.now();
+    let claims = Claims::read(request.claims())?;
+    // Told only to who is signed in.
+    let input = parse(&request);
+    let target = input.as_ref().ok().map(|input| claims.colleague_key(&input.user_id));
+    let mut places = claims.places().to_vec();
+    places.extend(target.iter().map(Key::place));
+    let rows = portal.store().read(&places).await?;
+    let caller = claims.caller(&rows, now)?;
+    let input = input?;
+    let target = target.map(|key| rows.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    let ruling = authorized(&context, input.decision, &target).await?;
+    request.expects(target.version)?;
+
+    let (after, ended) = actions::review(&context, &target, &ruling, input.note.as_ref()).await?;
+    context.end(ended).await?;
+    let user = after.as_ref();
+    let answer =
+        Answer::json(200, &Decided { decision: input.decision, user: user.map(PublicUser::from), reviewed_at: now })?;
+    Ok(match user {
+        Some(user) => answer.with_version(user.version),
+        None => answer,
+    })
+}
+
+/// What the decision means for `target`, where the caller may decide so, and may see what there is to decide on.
+async fn authorized(context: &Context<'_>, decision: Decision, target: &User) -> Result<Ruling, Failure> {
+    let may_review = authorize(&context.caller.user, &Wish::ReviewAccess);
+    let ruling = match decision {
+        Decision::Keep => Ruling::Keep,
+        Decision::Suspend => Ruling::Suspend,
+        Decision::Remove => Ruling::Remove,
+        Decision::Reduce => {
+            let Some(access) = reduced(target) else {
+                may_review?;
+                let why = "This user's access cannot be reduced further.";
+                return Err(Failure::field("decision", "nothing_less", why));
+            };
+            Ruling::Reduce(access)
+        }
+    };
+    let wish = ruling.wish(target);
+    context.authorize(&wish).await?;
+    if let Err(denied) = may_review {
+        context.tell_refused(&wish, denied).await;
+        return Err(denied.into());
+    }
+    Ok(ruling)
+}
+
+struct Input {
+    user_id: UserId,
+    decision: Decision,
+    note: Option<Note>,
+}
+
+fn parse(request: &Request) -> Result<Input, Failure> {
+    let mut body = request.body()?;
+    let user_id = body.required("user_id");
+    let decision = body.required("decision");
+    let note: Option<Option<Note>> = body.optional("note");
+    body.finish((|| Some(Input { user_id: user_id?, decision: decision?, note: note? }))())
+}

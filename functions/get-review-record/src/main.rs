@@ -1,0 +1,244 @@
+//! `GET /v1/access-review/record`: what was decided on whose access in some time, by whom and when, newest first; and on
+//! whose nobody decided.
+
+use futures_util::future::try_join;
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Format, Request, Stopped, serve};
+use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timestamp, User, UserId};
+use portal::policy::{Wish, authorize};
+use portal::review;
+use portal::session::Claims;
+use portal::store::{Actor, Event, Position, Store, Target, Wanted};
+use serde::Serialize;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(get_review_record).await
+}
+
+/// Of a table.
+const COLUMNS: [&str; 14] = [
+    "at",
+    "user.id",
+    "user.name",
+    "email",
+    "decision",
+    "note",
+    "reviewed_by.id",
+    "reviewed_by.name",
+    "role_before",
+    "role_after",
+    "permissions_before",
+    "permissions_after",
+    "status_before",
+    "status_after",
+];
+
+/// The most users of whom a record says that nobody decided on their access.
+const MOST_OUTSTANDING: usize = 1_000;
+
+#[derive(Serialize)]
+struct Record<'a> {
+    from: Timestamp,
+    to: Timestamp,
+    made_at: Timestamp,
+    made_by: Reviewer,
+    partner: Partner<'a>,
+    items: Vec<Item<'a>>,
+    next_cursor: Option<String>,
+    /// On the first page only.
+    outstanding: Option<Vec<Outstanding<'a>>>,
+    users: u64,
+}
+
+#[derive(Serialize)]
+struct Partner<'a> {
+    id: &'a PartnerId,
+    name: &'a PartnerName,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    at: Timestamp,
+    user: Option<&'a Target>,
+    email: Option<&'a Value>,
+    decision: Option<&'a Value>,
+    note: Option<&'a Value>,
+    reviewed_by: Option<Who<'a>>,
+    role_before: Option<&'a Value>,
+    role_after: Option<&'a Value>,
+    permissions_before: Option<&'a Value>,
+    permissions_after: Option<&'a Value>,
+    status_before: Option<&'a Value>,
+    status_after: Option<&'a Value>,
+}
+
+#[derive(Serialize)]
+struct Who<'a> {
+    id: &'a UserId,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Outstanding<'a> {
+    id: &'a UserId,
+    name: String,
+    email: &'a str,
+    role: Role,
+}
+
+async fn get_review_record(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let (now, store) = (portal.now(), portal.store());
+    let claims = Claims::read(request.claims())?;
+    let partner_key = claims.partner_key();
+    let rows = store.read(&[&claims.places()[..], &[partner_key.place()]].concat()).await?;
+    let caller = claims.caller(&rows, now)?.user;
+    request.no_body()?;
+    let input = parse(&request)?;
+    authorize(&caller, &Wish::ReviewAccess)?;
+
+    let partner = rows.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
+    let list = format!("{} review record {:?} {:?}", caller.partner_id, input.from, input.to);
+    let start = input.cursor.as_deref().map(|cursor| start(&list, cursor)).transpose()?;
+    let period = match &start {
+        Some((period, _)) => *period,
+        None => Period::asked(&input, now)?,
+    };
+    let is_first = start.is_none() && request.format() == Format::Json;
+    let wanted = Wanted {
+        action: Some(EventAction::AccessReviewed),
+        from: Some(period.from),
+        to: Some(period.to),
+        ..Wanted::default()
+    };
+    let after = start.as_ref().map(|(_, position)| position);
+    let (trail, outstanding) =
+        try_join(async { Ok(store.events(&caller.partner_id, &wanted, after, input.limit).await?) }, async {
+            if is_first { period.outstanding(store, &caller.partner_id).await.map(Some) } else { Ok(None) }
+        })
+        .await?;
+
+    let next_cursor = trail.next.map(|position| period.go_on(position).to_cursor(&list));
+    let items: Vec<Item<'_>> = trail.events.iter().map(Item::from).collect();
+    match request.format() {
+        Format::Json => {
+            let outstanding = outstanding.as_ref().map(|users| users.iter().map(Outstanding::from).collect());
+            let record = Record {
+                from: period.from,
+                to: period.to,
+                made_at: now,
+                made_by: Reviewer { name: caller.full_name(), id: caller.id },
+                partner: Partner { id: &caller.partner_id, name: &partner.name },
+                items,
+                next_cursor,
+                outstanding,
+                users: partner.user_count,
+            };
+            Answer::json(200, &record)
+        }
+        Format::Csv => Answer::csv("access-review-record.csv", &COLUMNS, &items, &request, next_cursor.as_deref()),
+    }
+}
+
+/// From its beginning until before its end.
+#[derive(Clone, Copy)]
+struct Period {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Period {
+    fn asked(input: &Input, now: Timestamp) -> Result<Self, Failure> {
+        // With what is decided at this very moment.
+        let to = input.to.unwrap_or_else(|| now.plus(std::time::Duration::from_millis(1)));
+        let from = input.from.unwrap_or_else(|| to.minus(review::EVERY));
+        if from < to {
+            Ok(Self { from, to })
+        } else {
+            Err(Failure::query("to", "The end must be after the beginning."))
+        }
+    }
+
+    /// Where the next page begins, which is of the same time whenever it is asked for.
+    fn go_on(self, position: Position) -> Position {
+        Position { key: Some(format!("{} {}", self.from, self.to)), ..position }
+    }
+
+    fn contains(self, at: Timestamp) -> bool {
+        self.from <= at && at < self.to
+    }
+
+    /// Of the users there are now and were there then: those on whose access nobody decided.
+    async fn outstanding(self, store: &Store, partner: &PartnerId) -> Result<Vec<User>, Failure> {
+        let mut users: Vec<User> = store.all_users(partner).await?.into_iter().map(|(_, user)| user).collect();
+        // The last decision says it of most; only of who was decided on again since then does the trail.
+        let last = |user: &User| user.reviewed_at.is_some_and(|at| self.contains(at));
+        users.retain(|user| user.created_at < self.to && !last(user));
+        if users.iter().any(|user| user.reviewed_at >= Some(self.to)) {
+            let reviewed = store.reviewed(partner, self.from, self.to).await?;
+            users.retain(|user| !reviewed.contains(&user.id));
+        }
+        users.truncate(MOST_OUTSTANDING);
+        Ok(users)
+    }
+}
+
+fn start(list: &str, cursor: &str) -> Result<(Period, Position), Failure> {
+    let read = || {
+        let Position { sk, key } = Position::from_cursor(list, cursor)?;
+        let key = key?;
+        let (from, to) = key.split_once(' ')?;
+        let period = Period { from: Timestamp::parse(from).ok()?, to: Timestamp::parse(to).ok()? };
+        Some((period, Position { sk, key: None }))
+    };
+    read().ok_or_else(|| Failure::query("cursor", "This is not a cursor of this list; start again without one."))
+}
+
+struct Input {
+    limit: usize,
+    cursor: Option<String>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+fn parse(request: &Request) -> Result<Input, Failure> {
+    const TIME: &str = "A time is written as 2026-11-22T12:29:51Z.";
+    let mut query = request.query();
+    let limit = query.limit(request.format());
+    let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
+    let from = query.take("from", TIME, |text| Timestamp::from_rfc3339(text).ok());
+    let to = query.take("to", TIME, |text| Timestamp::from_rfc3339(text).ok());
+    query.finish()?;
+    Ok(Input { limit, cursor, from, to })
+}
+
+impl<'a> From<&'a Event> for Item<'a> {
+    fn from(event: &'a Event) -> Self {
+        let (before, after) = (|name: &str| event.before.get(name), |name: &str| event.after.get(name));
+        Self {
+            at: event.at,
+            user: event.target.as_ref(),
+            email: before("email"),
+            decision: after("decision"),
+            note: after("reason"),
+            reviewed_by: match &event.actor {
+                Actor::User { id, name } => Some(Who { id, name }),
+                Actor::Operator => None,
+            },
+            role_before: before("role"),
+            role_after: after("role"),
+            permissions_before: before("permissions"),
+            permissions_after: after("permissions"),
+            status_before: before("status"),
+            status_after: after("status"),
+        }
+    }
+}
+
+impl<'a> From<&'a User> for Outstanding<'a> {
+    fn from(user: &'a User) -> Self {
+        Self { id: &user.id, name: user.full_name(), email: user.email.typed(), role: user.role }
+    }
+}

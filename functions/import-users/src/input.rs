@@ -1,0 +1,128 @@
+//! Who a table says is to be added, and all that is wrong with it.
+
+use std::collections::HashMap;
+
+use portal::error::Failure;
+use portal::http::{Column, LineError, Request, Shape};
+use portal::models::{Permissions, Profile, Role};
+use portal::policy::{Denied, Wish, authorize};
+use portal::session::{Caller, Claims};
+use portal::store::{Key, PartnerItem, Place, Rows, USER_LIMIT};
+
+const fn column(name: &'static str, is_required: bool) -> Column {
+    Column { name, is_required, is_list: false }
+}
+
+const SHAPE: Shape = Shape {
+    columns: &[
+        column("first_name", true),
+        column("last_name", true),
+        column("email", true),
+        column("role", false),
+        Column { name: "permissions", is_required: false, is_list: true },
+    ],
+    rows: 500,
+    bytes: 1_000_000,
+};
+
+/// Somebody who is to be added.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) line: u64,
+    pub(crate) profile: Profile,
+}
+
+impl Person {
+    pub(crate) fn wish(&self) -> Wish<'_> {
+        Wish::AddUser { role: self.profile.role, permissions: &self.profile.permissions }
+    }
+}
+
+/// What a table says.
+pub(crate) struct Input {
+    /// How many rows it has.
+    pub(crate) rows: usize,
+    /// Those who can be read.
+    pub(crate) people: Vec<Person>,
+    /// What keeps all of them from being added.
+    pub(crate) faults: Vec<LineError>,
+}
+
+/// Those whom the partner has already, or may not be added, by what is stored.
+pub(crate) struct Checked {
+    /// By line, in order.
+    pub(crate) taken: Vec<u64>,
+    /// The first that the caller may not add.
+    pub(crate) denied: Option<(Person, Denied)>,
+}
+
+impl Input {
+    pub(crate) fn read(request: &Request) -> Result<Self, Failure> {
+        let sheet = request.sheet(&SHAPE)?;
+        let mut input = Self { rows: sheet.count, people: Vec::new(), faults: sheet.faults };
+        for row in sheet.rows {
+            let line = row.line;
+            let read = row.read(|fields| {
+                let person = fields.person();
+                let access = fields.access(Some(Role::Admin));
+                let ((first_name, last_name, email, _), (role, permissions)) = (person?, access?);
+                // Whoever is imported gets a password that we make.
+                Some(Profile { first_name, last_name, email, role, permissions, must_change_password: true })
+            })?;
+            match read {
+                Ok(profile) => input.people.push(Person { line, profile }),
+                Err(faults) => input.faults.extend(faults),
+            }
+        }
+        input.refuse_repeated();
+        Ok(input)
+    }
+
+    fn refuse_repeated(&mut self) {
+        let mut lines: HashMap<&str, u64> = HashMap::new();
+        for Person { line, profile } in &self.people {
+            let first = *lines.entry(profile.email.normalized()).or_insert(*line);
+            if first != *line {
+                let message = format!("Line {first} has this email too.");
+                self.faults.push(LineError::new(*line, "email", "repeated", message));
+            }
+        }
+    }
+
+    /// What to read to check them.
+    pub(crate) fn places(&self, claims: &Claims) -> Vec<Place> {
+        let emails = self.people.iter().map(|person| claims.email_key(&person.profile.email).place());
+        [claims.partner_key().place()].into_iter().chain(emails).collect()
+    }
+
+    /// Holds them against what is stored, and notes what keeps them from being added.
+    pub(crate) fn check(&mut self, claims: &Claims, caller: &Caller, rows: &Rows) -> Result<Checked, Failure> {
+        let mut checked = Checked { taken: Vec::new(), denied: None };
+        let partner: Key<PartnerItem> = claims.partner_key();
+        let partner = rows.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
+        let mut room = USER_LIMIT.saturating_sub(partner.user_count);
+        let mut is_full = false;
+        for person in &self.people {
+            let line = person.line;
+            if let Err(denied) = authorize(&caller.user, &person.wish()) {
+                let message = "This user would hold a permission that you do not.";
+                self.faults.push(LineError::new(line, "permissions", "exceeds_own_permissions", message));
+                checked.denied.get_or_insert_with(|| (person.clone(), denied));
+            }
+            if rows.get(&claims.email_key(&person.profile.email))?.is_some() {
+                checked.taken.push(line);
+            } else if room > 0 {
+                room -= 1;
+            } else if !is_full {
+                is_full = true;
+                let message = "The partner has no room for this user and those after it.";
+                self.faults.push(LineError::new(line, "row", "user_limit_reached", message));
+            }
+        }
+        self.faults.sort_by_key(|fault| fault.line);
+        Ok(checked)
+    }
+}
+
+/// The least that anybody can be given: who may not give it may add nobody.
+pub(crate) const LEAST: Wish<'static> = Wish::AddUser { role: Role::Viewer, permissions: &Permissions::none() };

@@ -1,0 +1,105 @@
+//! `POST /v1/users/import?dry_run=`: adds the users of a table.
+//!
+//! A dry run, which is the default, names every row's every problem and changes nothing. The run itself adds nobody when any
+//! row is at fault. A user whose email the partner has already is left as it is, so that a file can be sent again.
+
+mod adding;
+mod input;
+
+use portal::Portal;
+use portal::actions::Context;
+use portal::error::Failure;
+use portal::http::{Answer, LineError, Request, Stopped, serve};
+use portal::models::{Email, Permissions, PersonName, Role};
+use portal::policy::authorize;
+use portal::session::Claims;
+use serde::Serialize;
+
+use crate::adding::Adding;
+use crate::input::{Input, LEAST, Person};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(import_users).await
+}
+
+#[derive(Serialize)]
+struct Preview<'a> {
+    dry_run: bool,
+    rows: usize,
+    users: Vec<Planned<'a>>,
+    problems: Vec<LineError>,
+}
+
+/// Who would be added.
+#[derive(Serialize)]
+struct Planned<'a> {
+    line: u64,
+    first_name: &'a PersonName,
+    last_name: &'a PersonName,
+    email: &'a Email,
+    role: Role,
+    permissions: Permissions,
+}
+
+async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let now = portal.now();
+    let claims = Claims::read(request.claims())?;
+    // Told only to who is signed in.
+    let parsed = parse(&request);
+    let mut places = claims.places().to_vec();
+    places.extend(parsed.iter().flat_map(|(_, input)| input.places(&claims)));
+    let rows = portal.store().read(&places).await?;
+    let caller = claims.caller(&rows, now)?;
+    let (is_dry_run, mut input) = parsed?;
+    let context = Context { portal, request: &request, caller: &caller, now };
+    if is_dry_run {
+        authorize(&caller.user, &LEAST)?;
+    } else {
+        context.authorize(&LEAST).await?;
+    }
+    let checked = input.check(&claims, &caller, &rows)?;
+
+    if is_dry_run {
+        return preview(input, &checked.taken);
+    }
+    if let Some((person, denied)) = &checked.denied {
+        context.tell_refused(&person.wish(), *denied).await;
+    }
+    if !input.faults.is_empty() {
+        let faults = input.faults.into_iter().map(LineError::into_field_error);
+        return Err(Failure::ValidationFailed(faults.collect()));
+    }
+    Adding::new(portal, &request, claims, caller).run(input, &checked.taken).await
+}
+
+fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
+    let Input { rows, people, faults: mut problems } = input;
+    // These keep nobody from being added: who is there already stays as it is.
+    let warnings = taken.iter().map(|line| {
+        LineError::new(
+            *line,
+            "email",
+            "email_taken",
+            "Another user of this partner has this email, and is left as it is.",
+        )
+    });
+    problems.extend(warnings);
+    problems.sort_by_key(|problem| problem.line);
+    let users = people.iter().map(|Person { line, profile }| Planned {
+        line: *line,
+        first_name: &profile.first_name,
+        last_name: &profile.last_name,
+        email: &profile.email,
+        role: profile.role,
+        permissions: profile.permissions,
+    });
+    Answer::json(200, &Preview { dry_run: true, rows, users: users.collect(), problems })
+}
+
+fn parse(request: &Request) -> Result<(bool, Input), Failure> {
+    let mut query = request.query();
+    let is_dry_run = query.take("dry_run", "A dry run is true or false.", |text| text.parse().ok());
+    query.finish()?;
+    Ok((is_dry_run.unwrap_or(true), Input::read(request)?))
+}

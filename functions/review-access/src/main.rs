@@ -1,0 +1,159 @@
+//! `GET /v1/access-review`: who has access, who uses it, and at whom to look first, page by page.
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use portal::Portal;
+use portal::error::Failure;
+use portal::http::{Answer, Format, Request, Stopped, serve};
+use portal::models::{PublicUser, Reviewer, Status, Timestamp, User};
+use portal::policy::{Wish, authorize};
+use portal::review::{Access, Reason, Review, Summary, reduced};
+use portal::session;
+use portal::store::{Position, Store};
+use serde::Serialize;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Stopped> {
+    serve(review_access).await
+}
+
+/// Of a table.
+const COLUMNS: [&str; 18] = [
+    "user.id",
+    "user.first_name",
+    "user.last_name",
+    "user.email",
+    "user.role",
+    "user.permissions",
+    "user.status",
+    "user.must_change_password",
+    "user.last_sign_in_at",
+    "user.created_at",
+    "password_changed_at",
+    "open_sessions",
+    "reviewed_at",
+    "reviewed_by.id",
+    "reviewed_by.name",
+    "reasons",
+    "reduced.role",
+    "reduced.permissions",
+];
+
+/// Users whose sessions are read at once.
+const AT_ONCE: usize = 16;
+
+#[derive(Serialize)]
+struct List<'a> {
+    inactive_days: u32,
+    items: Vec<Item<'a>>,
+    next_cursor: Option<String>,
+    total: usize,
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    user: PublicUser<'a>,
+    password_changed_at: Option<Timestamp>,
+    open_sessions: usize,
+    reviewed_at: Option<Timestamp>,
+    reviewed_by: Option<&'a Reviewer>,
+    reasons: &'a [Reason],
+    /// What `reduce` would leave.
+    reduced: Option<Access>,
+}
+
+/// A user, why to look at them, and their place in the list.
+struct Entry {
+    position: Position,
+    user: User,
+    reasons: Vec<Reason>,
+}
+
+async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let (now, store) = (portal.now(), portal.store());
+    let caller = session::caller(store, request.claims(), now).await?.user;
+    request.no_body()?;
+    let input = parse(&request)?;
+    authorize(&caller, &Wish::ReviewAccess)?;
+
+    let list = format!("{} access review {}", caller.partner_id, input.inactive_days);
+    let after = input.cursor.as_deref().map(|cursor| position(&list, cursor)).transpose()?;
+    let review = Review { now, inactive_days: input.inactive_days };
+    let mut summary = Summary::default();
+    let mut entries: Vec<Entry> = Vec::new();
+    for (by_name, user) in store.all_users(&caller.partner_id).await? {
+        let reasons = review.reasons(&user);
+        let rank = Review::rank(&reasons);
+        summary.count(&review, &user, rank);
+        let key = by_name.key.map(|name| format!("{}{name}", rank.digit()));
+        entries.push(Entry { position: Position { key, ..by_name }, user, reasons });
+    }
+    let total = entries.len();
+    let place = |position: &Position| (position.key.clone(), position.sk.clone());
+    entries.sort_by_cached_key(|entry| place(&entry.position));
+    if let Some(after) = after {
+        entries.retain(|entry| place(&entry.position) > place(&after));
+    }
+    let is_more = entries.len() > input.limit;
+    entries.truncate(input.limit);
+    let next_cursor = entries.last().filter(|_| is_more).map(|entry| entry.position.to_cursor(&list));
+
+    let open_sessions = open_sessions(store, &entries, now).await?;
+    let items: Vec<Item<'_>> = entries.iter().zip(open_sessions).map(|(entry, open)| item(entry, open)).collect();
+    match request.format() {
+        Format::Json => {
+            Answer::json(200, &List { inactive_days: input.inactive_days, items, next_cursor, total, summary })
+        }
+        Format::Csv => Answer::csv("access-review.csv", &COLUMNS, &items, &request, next_cursor.as_deref()),
+    }
+}
+
+fn item(entry: &Entry, open_sessions: usize) -> Item<'_> {
+    let Entry { user, reasons, .. } = entry;
+    Item {
+        user: user.into(),
+        password_changed_at: user.password_changed_at,
+        open_sessions,
+        reviewed_at: user.reviewed_at,
+        reviewed_by: user.reviewed_by.as_ref(),
+        reasons,
+        reduced: reduced(user),
+    }
+}
+
+/// How many sessions each of these users has open now, in their order.
+async fn open_sessions(store: &Store, entries: &[Entry], now: Timestamp) -> Result<Vec<usize>, Failure> {
+    let counts: Vec<_> = entries.iter().map(|entry| count_sessions(store, &entry.user, now)).collect();
+    stream::iter(counts).buffered(AT_ONCE).try_collect().await
+}
+
+async fn count_sessions(store: &Store, user: &User, now: Timestamp) -> Result<usize, Failure> {
+    // Who never signed in has none, and a suspension ended them all.
+    if user.last_sign_in_at.is_none() || user.status == Status::Suspended {
+        return Ok(0);
+    }
+    let sessions = store.sessions_of(&user.id).await?;
+    Ok(sessions.iter().filter(|(_, session)| session.is_live(user, now)).count())
+}
+
+fn position(list: &str, cursor: &str) -> Result<Position, Failure> {
+    Position::from_cursor(list, cursor)
+        .ok_or_else(|| Failure::query("cursor", "This is not a cursor of this list; start again without one."))
+}
+
+struct Input {
+    limit: usize,
+    cursor: Option<String>,
+    inactive_days: u32,
+}
+
+fn parse(request: &Request) -> Result<Input, Failure> {
+    const DAYS: &str = "The number of days is a whole number from 1 to 3650.";
+    let mut query = request.query();
+    let limit = query.limit(request.format());
+    let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
+    let inactive_days =
+        query.take("inactive_days", DAYS, |text| text.parse().ok().filter(|days| (1..=3_650).contains(days)));
+    query.finish()?;
+    Ok(Input { limit, cursor, inactive_days: inactive_days.unwrap_or(90) })
+}

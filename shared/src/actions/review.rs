@@ -1,0 +1,76 @@
+//! Carries out what somebody decided on a user's access, and tells of it: the change of the decision's own action, with its
+//! event, and that it was reviewed, all in one transaction.
+
+use super::{Context, Ended, remove_user, set_permissions, set_status};
+use crate::error::Failure;
+use crate::models::{Decision, EventAction, Note, Status, User};
+use crate::policy::Wish;
+use crate::review::Access;
+
+/// A decision with all that carrying it out takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Ruling {
+    /// The access stays as it is.
+    Keep,
+    /// This is what the user has from now on.
+    Reduce(Access),
+    /// The user is shut out.
+    Suspend,
+    /// The user goes.
+    Remove,
+}
+
+impl Ruling {
+    /// The decision.
+    pub fn decision(&self) -> Decision {
+        match self {
+            Self::Keep => Decision::Keep,
+            Self::Reduce(_) => Decision::Reduce,
+            Self::Suspend => Decision::Suspend,
+            Self::Remove => Decision::Remove,
+        }
+    }
+
+    /// What whoever decides so wishes.
+    pub fn wish<'a>(&'a self, target: &'a User) -> Wish<'a> {
+        match self {
+            Self::Keep => Wish::KeepAccess { target },
+            Self::Reduce(Access { role, permissions }) => Wish::SetPermissions { target, role: *role, permissions },
+            Self::Suspend => Wish::SetStatus { target },
+            Self::Remove => Wish::RemoveUser { target },
+        }
+    }
+}
+
+/// Carries `ruling` out on `target`. Answers the user as it is then, if it still is. Somebody who is suspended already only
+/// has it told that this was decided.
+///
+/// # Errors
+/// [`Failure::Moved`], or what kept us from it.
+pub async fn review(
+    context: &Context<'_>,
+    target: &User,
+    ruling: &Ruling,
+    note: Option<&Note>,
+) -> Result<(Option<User>, Option<Ended>), Failure> {
+    let (after, event) = match ruling {
+        Ruling::Keep => (Some(target.clone()), None),
+        Ruling::Reduce(access) => {
+            let (after, event) = set_permissions::decided(context, target, *access)?;
+            (Some(after), Some(event))
+        }
+        Ruling::Suspend if target.status == Status::Suspended => (Some(target.clone()), None),
+        Ruling::Suspend => {
+            let (after, event) = set_status::decided(context, target, Status::Suspended, note)?;
+            (Some(after), Some(event))
+        }
+        Ruling::Remove => (None, Some(remove_user::told(context, target)?)),
+    };
+    let after = after.map(|user| user.reviewed(context.now, &context.caller.user));
+    let reviewed = context.event(EventAction::AccessReviewed, target)?;
+    let reviewed = reviewed.deciding(ruling.decision(), target, after.as_ref()).because(note);
+    let events: Vec<_> = event.into_iter().chain([reviewed]).collect();
+    context.commit(target, after.as_ref(), &events).await?;
+    let ended = Ended::by(target, after.as_ref());
+    Ok((after, ended))
+}

@@ -1,0 +1,343 @@
+//! Reads a table that a client sends as comma-separated values (RFC 4180): a row of headings, then a row for each item. All
+//! that is wrong with it is told at once, each fault with its line.
+
+use std::collections::BTreeMap;
+
+use csv::{Position, ReaderBuilder, StringRecord, Trim};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Fields;
+use super::csv::RUN_BY_SPREADSHEETS;
+use crate::error::{Failure, FieldError};
+
+/// More columns than that are none that somebody made, and each unknown one would be told.
+const HEADINGS_MAX: usize = 100;
+
+/// What a table may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Its columns, in any order.
+    pub columns: &'static [Column],
+    /// The most rows, without the headings.
+    pub rows: usize,
+    /// The most bytes.
+    pub bytes: usize,
+}
+
+/// A column, by its heading.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// The heading, and the field's name.
+    pub name: &'static str,
+    /// Whether the table must have it.
+    pub is_required: bool,
+    /// Whether a cell is a list, separated by spaces.
+    pub is_list: bool,
+}
+
+/// What was read of a table.
+#[derive(Debug, Default)]
+pub struct Sheet {
+    /// How many rows there are, whether or not they could be read.
+    pub count: usize,
+    /// The rows; none when it is not known which of their cells is what.
+    pub rows: Vec<Row>,
+    /// What is wrong with the table as a whole, its headings, or the form of a row.
+    pub faults: Vec<LineError>,
+}
+
+/// A row.
+#[derive(Debug)]
+pub struct Row {
+    /// The line that it begins in; the first one is 1.
+    pub line: u64,
+    cells: Map<String, Value>,
+}
+
+/// What is wrong with a field in a line.
+#[derive(Debug, Clone, Serialize)]
+pub struct LineError {
+    /// The line.
+    pub line: u64,
+    /// The fault.
+    #[serde(flatten)]
+    pub error: FieldError,
+}
+
+impl LineError {
+    /// A field whose value is not acceptable.
+    pub fn new(line: u64, field: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self { line, error: FieldError::new(field, code, message) }
+    }
+
+    /// Of the table as a whole.
+    fn of_file(line: u64, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(line, "file", code, message)
+    }
+
+    /// As a fault of the whole request: `line 3: email`.
+    pub fn into_field_error(self) -> FieldError {
+        let Self { line, error: FieldError { field, code, message, .. } } = self;
+        FieldError::new(&format!("line {line}: {field}"), code, message)
+    }
+}
+
+impl Row {
+    /// The row's fields; an empty cell is none. What `read` finds at fault is told with the line.
+    ///
+    /// # Errors
+    /// The faults; or a failure that is no fault of a field.
+    pub fn read<T>(self, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<Result<T, Vec<LineError>>, Failure> {
+        let line = self.line;
+        let mut fields = Fields::from_value(Value::Object(self.cells))?;
+        let input = read(&mut fields);
+        match fields.finish(input) {
+            Ok(input) => Ok(Ok(input)),
+            Err(Failure::ValidationFailed(errors)) => {
+                Ok(Err(errors.into_iter().map(|error| LineError { line, error }).collect()))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+impl Sheet {
+    /// Reads a table of this shape, separated by commas or semicolons.
+    pub(super) fn parse(bytes: &[u8], shape: &Shape) -> Self {
+        let mut sheet = Self::default();
+        if bytes.len() > shape.bytes {
+            let message = format!("The file is larger than {} bytes.", shape.bytes);
+            sheet.faults.push(LineError::of_file(1, "too_large", message));
+            return sheet;
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => sheet.read(text.strip_prefix('\u{feff}').unwrap_or(text), shape),
+            Err(error) => {
+                let sound = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                let message = "The file is not in UTF-8.";
+                sheet.faults.push(LineError::of_file(lines_before(sound), "not_utf8", message));
+            }
+        }
+        sheet
+    }
+
+    fn read(&mut self, text: &str, shape: &Shape) {
+        let mut records = records(text);
+        let Some((line, headings)) = records.next() else {
+            self.faults.push(LineError::of_file(1, "empty", "The file is empty."));
+            return;
+        };
+        let columns = self.columns(line, &headings, shape);
+        for (line, record) in records {
+            self.count += 1;
+            if self.count == shape.rows + 1 {
+                let message = format!("The file has more than {} rows.", shape.rows);
+                self.faults.push(LineError::of_file(line, "too_many_rows", message));
+            }
+            if let Some(columns) = &columns
+                && self.count <= shape.rows
+            {
+                if record.iter().skip(columns.len()).any(|cell| !cell.is_empty()) {
+                    let message = "The row has more cells than there are headings.";
+                    self.faults.push(LineError::new(line, "row", "too_many_cells", message));
+                }
+                let cells = columns.iter().zip(&record);
+                let cells = cells.filter_map(|(column, cell)| Some((column.as_ref()?, undefused(cell))));
+                let cells = cells.filter(|(_, cell)| !cell.is_empty());
+                let cells = cells.map(|(column, cell)| (column.name.to_owned(), value(column, cell))).collect();
+                self.rows.push(Row { line, cells });
+            }
+        }
+        if self.count == 0 {
+            self.faults.push(LineError::of_file(line, "empty", "The file has no rows below its headings."));
+        }
+    }
+
+    /// Which column each cell of a row is in; `None` when that cannot be said of all that must be there.
+    fn columns(&mut self, line: u64, headings: &StringRecord, shape: &Shape) -> Option<Vec<Option<Column>>> {
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut columns = Vec::new();
+        for heading in headings {
+            let column = shape.columns.iter().find(|column| column.name.eq_ignore_ascii_case(heading)).copied();
+            if let Some(column) = column {
+                *seen.entry(column.name).or_default() += 1;
+            } else if !heading.is_empty() {
+                let heading: String = heading.chars().take(100).collect();
+                self.faults.push(LineError::new(line, &heading, "unknown_column", "There is no such column."));
+            }
+            columns.push(column);
+        }
+        let mut is_known = headings.len() <= HEADINGS_MAX;
+        if !is_known {
+            let message = format!("The file has more than {HEADINGS_MAX} columns.");
+            self.faults = vec![LineError::of_file(line, "too_many_columns", message)];
+        }
+        for column in shape.columns {
+            let (code, message) = match seen.get(column.name) {
+                None if column.is_required => ("missing_column", "This column is missing."),
+                Some(2..) => ("repeated_column", "This column is there more than once."),
+                None | Some(_) => continue,
+            };
+            is_known = false;
+            self.faults.push(LineError::new(line, column.name, code, message));
+        }
+        is_known.then_some(columns)
+    }
+}
+
+/// The records that have anything in them, each with its line.
+fn records(text: &str) -> impl Iterator<Item = (u64, StringRecord)> {
+    let headings = text.trim_start().lines().next().unwrap_or_default();
+    let delimiter = if headings.matches(';').count() > headings.matches(',').count() { b';' } else { b',' };
+    let mut reader = ReaderBuilder::new();
+    let reader = reader.has_headers(false).flexible(true).trim(Trim::All).delimiter(delimiter);
+    let mut lines = Lines { text, at: 0, line: 1 };
+    // What is UTF-8 as a whole is so in its parts, and reading from memory does not fail.
+    let records = reader.from_reader(text.as_bytes()).into_records().map_while(Result::ok);
+    let records = records.map(move |record| (lines.of(record.position().map_or(0, Position::byte)), record));
+    records.filter(|(_, record)| record.iter().any(|cell| !cell.is_empty()))
+}
+
+/// Counts lines, as far as was asked.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of a record that begins at this byte, or below empty lines: a reader skips those only as it goes on.
+    fn of(&mut self, byte: u64) -> u64 {
+        let start = usize::try_from(byte).unwrap_or(usize::MAX);
+        let rest = self.text.get(start..).unwrap_or_default();
+        let start = start + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
+        let passed = self.text.as_bytes().get(self.at..start).unwrap_or_default();
+        self.line += lines_before(passed) - 1;
+        self.at = start;
+        self.line
+    }
+}
+
+/// The number of the line that comes after this much of a text.
+fn lines_before(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.split(|byte| *byte == b'\n').count()).unwrap_or(u64::MAX)
+}
+
+/// The text of a cell, without the apostrophe that keeps spreadsheets from running it: see [`csv`](super::csv).
+fn undefused(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|text| text.starts_with(RUN_BY_SPREADSHEETS)).unwrap_or(cell)
+}
+
+fn value(column: &Column, cell: &str) -> Value {
+    if column.is_list {
+        cell.split_whitespace().map(|word| Value::String(word.to_owned())).collect()
+    } else {
+        Value::String(cell.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::csv::table;
+    use super::*;
+
+    const fn column(name: &'static str, is_required: bool, is_list: bool) -> Column {
+        Column { name, is_required, is_list }
+    }
+
+    const SHAPE: Shape = Shape {
+        columns: &[column("name", true, false), column("email", true, false), column("may", false, true)],
+        rows: 3,
+        bytes: 2_000,
+    };
+
+    fn parse(text: impl AsRef<[u8]>) -> Sheet {
+        Sheet::parse(text.as_ref(), &SHAPE)
+    }
+
+    fn cells(sheet: &Sheet) -> Vec<(u64, String)> {
+        sheet.rows.iter().map(|row| (row.line, Value::Object(row.cells.clone()).to_string())).collect()
+    }
+
+    fn faults(sheet: &Sheet) -> Vec<(u64, &str, &str)> {
+        sheet.faults.iter().map(|fault| (fault.line, fault.error.field.as_str(), fault.error.code)).collect()
+    }
+
+    #[test]
+    fn columns_are_found_by_their_headings_in_any_order() {
+        for text in [
+            "name,email,may\nAnn,a@b.c,read add\n",
+            "may;EMAIL; Name\r\nread  add;a@b.c; Ann \r\n",
+            "\u{feff}email,name,may,\na@b.c,\"Ann\",\"read\nadd\"",
+        ] {
+            let sheet = parse(text);
+            let row = r#"{"email":"a@b.c","may":["read","add"],"name":"Ann"}"#;
+            assert_eq!(cells(&sheet), [(2, row.to_owned())], "{text:?}");
+            assert!(sheet.faults.is_empty() && sheet.count == 1, "{sheet:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_named_by_the_line_that_it_begins_in() {
+        let text = "\r\nname,email\r\n\r\n\r\nAnn,a@b.c\r\n\"B\r\no\r\nb\",b@b.c\r\n ,\r\n,,,\r\nCy,c@b.c";
+        let sheet = parse(text);
+        assert_eq!(sheet.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [5, 6, 11]);
+        assert_eq!(sheet.count, 3);
+    }
+
+    #[test]
+    fn an_empty_cell_is_no_field_and_a_defused_one_is_what_it_was() {
+        let sheet = parse("name,email\n'=1,\n'Ann,'+1@b.c\n''=,-\n");
+        let rows = [r#"{"name":"=1"}"#, r#"{"email":"+1@b.c","name":"'Ann"}"#, r#"{"email":"-","name":"''="}"#];
+        assert_eq!(cells(&sheet).into_iter().map(|(_, row)| row).collect::<Vec<_>>(), rows);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_headings_is_told_and_then_no_row_is_read() {
+        let sheet = parse("\nname,Name,phone,may,may\nAnn,,,,\n");
+        let told = [
+            (2, "phone", "unknown_column"),
+            (2, "name", "repeated_column"),
+            (2, "email", "missing_column"),
+            (2, "may", "repeated_column"),
+        ];
+        assert_eq!(faults(&sheet), told);
+        assert_eq!((sheet.count, sheet.rows.len()), (1, 0));
+        let wide = parse(format!("name,email{}\na,b", ",x".repeat(HEADINGS_MAX)));
+        assert_eq!(faults(&wide), [(1, "file", "too_many_columns")]);
+    }
+
+    #[test]
+    fn a_table_has_rows_and_not_too_many_in_not_too_many_bytes_of_utf_8() {
+        for empty in ["", "\n\n", " ,\n,"] {
+            assert_eq!(faults(&parse(empty)), [(1, "file", "empty")], "{empty:?}");
+        }
+        assert_eq!(faults(&parse("name,email\n")), [(1, "file", "empty")]);
+        let many = parse("name,email\na,a\nb,b\nc,c\nd,d\ne,e\n");
+        assert_eq!((faults(&many), many.count, many.rows.len()), (vec![(5, "file", "too_many_rows")], 5, 3));
+        assert_eq!(faults(&parse("x".repeat(2_001))), [(1, "file", "too_large")]);
+        assert_eq!(faults(&parse(b"name,email\nAnn,a@b.c\nJos\xe9,j@b.c\n")), [(3, "file", "not_utf8")]);
+        assert_eq!(faults(&parse("name,email\na,b,c\na,b,,\n")), [(2, "row", "too_many_cells")]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let sheet = parse([b"name,email\n", bytes.as_slice()].concat());
+            prop_assert!(sheet.rows.len() <= SHAPE.rows && (sheet.count > 0 || !sheet.faults.is_empty()));
+        }
+
+        #[test]
+        fn what_we_write_is_read_as_it_was(names in prop::collection::vec("[=+@-][A-Za-z=+@',;\"\n-]{1,9}[a-z]", 1..3)) {
+            let items: Vec<Value> =
+                names.iter().map(|name| serde_json::json!({ "name": name.trim(), "email": "a@b.c" })).collect();
+            let sheet = parse(table(&["name", "email"], &items).unwrap());
+            let read: Vec<&str> = sheet.rows.iter().map(|row| row.cells["name"].as_str().unwrap()).collect();
+            let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
+            prop_assert_eq!(read, names);
+        }
+    }
+}

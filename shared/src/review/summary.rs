@@ -1,0 +1,125 @@
+//! All users of a partner in a few numbers: how far the review is, and how the users are spread.
+
+use serde::Serialize;
+
+use super::{Rank, Review, days};
+use crate::models::{Role, User};
+
+/// A number of users who last signed in within so many days; each user is in the least of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LastSignIn {
+    /// Less than this long ago; longer ago than any of the others where there is no number.
+    pub within_days: Option<u32>,
+    /// How many.
+    pub users: u64,
+}
+
+/// Users of each role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+struct ByRole {
+    primary_admin: u64,
+    admin: u64,
+    manager: u64,
+    viewer: u64,
+}
+
+/// What a review shows of all users at a glance.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Summary {
+    /// How many there are.
+    users: u64,
+    /// Those with something out of order.
+    to_look_at: u64,
+    /// Those whose access was decided on in the last 90 days.
+    reviewed: u64,
+    by_role: ByRole,
+    by_last_sign_in: [LastSignIn; 5],
+    never_signed_in: u64,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        let within_days = [Some(7), Some(30), Some(90), Some(365), None];
+        Self {
+            users: 0,
+            to_look_at: 0,
+            reviewed: 0,
+            by_role: ByRole::default(),
+            by_last_sign_in: within_days.map(|within_days| LastSignIn { within_days, users: 0 }),
+            never_signed_in: 0,
+        }
+    }
+}
+
+impl Summary {
+    /// Counts one user in, who is to be looked at so soon.
+    pub fn count(&mut self, review: &Review, user: &User, rank: Rank) {
+        self.users += 1;
+        self.to_look_at += u64::from(rank == Rank::Pressing);
+        self.reviewed += u64::from(review.is_reviewed(user));
+        let of_role = match user.role {
+            Role::PrimaryAdmin => &mut self.by_role.primary_admin,
+            Role::Admin => &mut self.by_role.admin,
+            Role::Manager => &mut self.by_role.manager,
+            Role::Viewer => &mut self.by_role.viewer,
+        };
+        *of_role += 1;
+        let Some(at) = user.last_sign_in_at else {
+            self.never_signed_in += 1;
+            return;
+        };
+        let is_within = |within: &LastSignIn| within.within_days.is_none_or(|number| !review.is_ago(days(number), at));
+        if let Some(within) = self.by_last_sign_in.iter_mut().find(|within| is_within(within)) {
+            within.users += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::super::tests::{ago, ann, now};
+    use super::*;
+
+    #[test]
+    fn each_user_is_counted_once_in_each_respect() {
+        let review = Review { now: now(), inactive_days: 90 };
+        let last = |at| User { last_sign_in_at: Some(at), ..ann() };
+        let millisecond = Duration::from_millis(1);
+        let users = [
+            last(now()),
+            last(ago(7).plus(millisecond)),
+            last(ago(7)),
+            last(ago(30).plus(millisecond)),
+            last(ago(30)),
+            last(ago(90)),
+            last(ago(365)),
+            last(ago(4_000)),
+            User { last_sign_in_at: None, reviewed_at: None, role: Role::Admin, ..ann() },
+            User { reviewed_at: Some(ago(90)), role: Role::Manager, ..ann() },
+            User { reviewed_at: Some(ago(89)), role: Role::PrimaryAdmin, ..ann() },
+        ];
+        let mut summary = Summary::default();
+        for user in &users {
+            summary.count(&review, user, Review::rank(&review.reasons(user)));
+        }
+        let expected = json!({
+            "users": 11,
+            "to_look_at": 4,
+            "reviewed": 9,
+            "by_role": { "primary_admin": 1, "admin": 1, "manager": 1, "viewer": 8 },
+            "by_last_sign_in": [
+                { "within_days": 7, "users": 4 },
+                { "within_days": 30, "users": 2 },
+                { "within_days": 90, "users": 1 },
+                { "within_days": 365, "users": 1 },
+                { "within_days": null, "users": 2 },
+            ],
+            "never_signed_in": 1,
+        });
+        assert_eq!(serde_json::to_value(summary).unwrap(), expected);
+    }
+}

@@ -1,0 +1,247 @@
+//! `POST /v1/access-review/decisions`.
+
+use futures::future::join;
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Client, Partner, User, secrets, stack};
+use serde_json::{Value, json};
+
+/// The newest events, oldest of them first.
+async fn newest(owner: &Actor, count: usize) -> Vec<Value> {
+    let page = owner.get(&format!("/v1/audit-events?limit={count}")).await.expect(200);
+    let mut events = page.json["items"].as_array().unwrap().clone();
+    // Of one moment, and so in no order of their own.
+    events.sort_by_key(|event| event["action"].as_str().unwrap().to_owned());
+    events
+}
+
+async fn reviewed(owner: &Actor, user: &User) -> (Value, Value) {
+    let list = owner.get("/v1/access-review").await.expect(200);
+    let item = list.json["items"].as_array().unwrap().iter().find(|item| item["user"]["id"] == user.id).unwrap();
+    (item["reviewed_at"].clone(), item["reviewed_by"].clone())
+}
+
+#[tokio::test]
+async fn what_is_kept_stays_as_it_is_and_is_known_to_be_reviewed() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = partner.new_user("manager").await;
+    let before = owner.see(&ann).await;
+
+    let body = json!({ "user_id": ann.id, "decision": "keep", "note": " Still looks after Berlin " });
+    let answer = owner.post("/v1/access-review/decisions", &body).await.expect(200);
+
+    let at = answer.json["reviewed_at"].clone();
+    assert_eq!(answer.json, json!({ "decision": "keep", "user": before, "reviewed_at": at }));
+    assert_eq!(answer.header("etag"), "\"1\"");
+    ann.is_signed_in().await;
+    assert_eq!(owner.see(&ann).await, before, "a review does not show in the user");
+    assert_eq!(reviewed(owner, &ann).await, (at.clone(), json!({ "id": owner.id, "name": "Olive Owner" })));
+    let event = &newest(owner, 1).await[0];
+    let access = json!({
+        "email": ann.email, "role": "manager", "permissions": before["permissions"], "status": "active",
+    });
+    let mut after = access.clone();
+    after["decision"] = json!("keep");
+    after["reason"] = json!("Still looks after Berlin");
+    assert_eq!((&event["action"], &event["at"]), (&json!("access.reviewed"), &at));
+    assert_eq!((&event["before"], &event["after"]), (&access, &after));
+    assert_eq!(
+        event["summary"],
+        "Olive Owner reviewed the access of Nora Newcomer and kept it: Still looks after Berlin"
+    );
+}
+
+#[tokio::test]
+async fn what_is_reduced_loses_what_is_beyond_the_role_and_then_the_role_step_by_step() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let few = ["users.read", "users.edit", "users.remove"];
+    let ann = owner.add("Ann", "Lee").permissions(&few).created().await;
+    for (role, permissions, version) in
+        [("manager", json!(["users.read", "users.edit"]), 2), ("viewer", json!(["users.read"]), 3)]
+    {
+        let answer = owner.decide(&ann, "reduce").await.expect(200);
+        let user = &answer.json["user"];
+        assert_eq!(
+            (&user["role"], &user["permissions"], &user["version"]),
+            (&json!(role), &permissions, &json!(version))
+        );
+        assert_eq!(*user, owner.see(&ann).await);
+        let events = newest(owner, 2).await;
+        assert_eq!(events[0]["action"], "access.reviewed");
+        assert_eq!(events[1]["action"], "permissions.set");
+        assert_eq!(events[0]["at"], events[1]["at"]);
+        assert_eq!(reviewed(owner, &ann).await.0, answer.json["reviewed_at"]);
+    }
+    owner.decide(&ann, "reduce").await.problem(422, "validation_failed").names_field("decision");
+
+    let more = owner.add("Bo", "Day").role("viewer").permissions(&["users.read", "audit.read"]).created().await;
+    let answer = owner.decide(&more, "reduce").await.expect(200);
+    assert_eq!(
+        (&answer.json["user"]["role"], &answer.json["user"]["permissions"]),
+        (&json!("viewer"), &json!(["users.read"]))
+    );
+}
+
+#[tokio::test]
+async fn who_is_suspended_is_shut_out_at_once_with_the_note_as_the_reason() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = partner.new_user("viewer").await;
+    let body = json!({ "user_id": ann.id, "decision": "suspend", "note": "On leave" });
+
+    let answer = owner.post("/v1/access-review/decisions", &body).await.expect(200);
+
+    assert_eq!((&answer.json["user"]["status"], &answer.json["user"]["version"]), (&json!("suspended"), &json!(2)));
+    ann.is_signed_out().await;
+    ann.cannot_refresh().await;
+    let rows = Rows::of(&stack().ready);
+    assert!(rows.cognito_users(&ann).await.is_empty(), "ended in Cognito too");
+    let events = newest(owner, 2).await;
+    assert_eq!(
+        events[0]["summary"],
+        "Olive Owner reviewed the access of Nora Newcomer and decided to suspend the user: On leave"
+    );
+    assert_eq!(events[1]["summary"], "Olive Owner suspended Nora Newcomer: On leave");
+
+    // Once more: nothing of the user changes, but that it was decided again.
+    let before = rows.audit(&partner.id).await.len();
+    let again = owner.decide(&ann, "suspend").await.expect(200);
+    assert_eq!(again.json["user"], answer.json["user"]);
+    assert_eq!(rows.audit(&partner.id).await.len(), before + 1);
+    assert_eq!(newest(owner, 1).await[0]["action"], "access.reviewed");
+    assert_eq!(reviewed(owner, &ann).await.0, again.json["reviewed_at"]);
+    owner.reactivate(&ann).await.expect(200);
+    ann.elsewhere().await.is_signed_in().await;
+}
+
+#[tokio::test]
+async fn who_is_removed_is_gone_and_the_decision_stays() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = partner.new_user("viewer").await;
+
+    let answer = owner.decide(&ann, "remove").await.expect(200);
+
+    assert_eq!((&answer.json["decision"], &answer.json["user"]), (&json!("remove"), &Value::Null));
+    ann.is_signed_out().await;
+    Client::new().sign_in(&ann.email, &ann.password).await.problem(401, "unauthenticated");
+    owner.get(&ann.path()).await.problem(404, "not_found");
+    let events = newest(owner, 2).await;
+    assert_eq!([&events[0]["action"], &events[1]["action"]], ["access.reviewed", "user.removed"]);
+    assert_eq!(events[0]["after"], json!({ "decision": "remove" }));
+    owner.decide(&ann, "remove").await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn every_decision_takes_what_its_own_action_takes_and_the_right_to_review() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").role("manager").created().await;
+    let all = ["users.read", "users.add", "users.edit", "users.remove", "users.force_logout", "users.set_permissions"];
+    // May do each of them, and may not review.
+    let doer = owner.add("Do", "Er").permissions(&all).signed_in().await;
+    let told = async || {
+        let page = owner.get("/v1/audit-events?action=change.refused").await.expect(200);
+        page.json["items"].as_array().unwrap().len()
+    };
+    for (number, decision) in ["keep", "reduce", "suspend", "remove"].into_iter().enumerate() {
+        doer.decide(&ann, decision).await.problem(403, "missing_permission");
+        assert_eq!(told().await, number + 1, "{decision} is told as refused");
+    }
+    // May review, and may not do any of them.
+    let looker = owner.add("Loo", "Ker").role("viewer").permissions(&["users.read", "audit.read"]).signed_in().await;
+    for decision in ["keep", "reduce", "suspend", "remove"] {
+        looker.decide(&ann, decision).await.problem(403, "missing_permission");
+    }
+    assert_eq!(owner.see(&ann).await["version"], 1);
+    assert_eq!(reviewed(owner, &ann).await, (Value::Null, Value::Null));
+}
+
+#[tokio::test]
+async fn nobody_decides_on_their_own_access_and_that_of_the_primary_admin_can_only_be_kept() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let admin = partner.new_user("admin").await;
+    for decision in ["keep", "reduce", "suspend", "remove"] {
+        admin.decide(&admin, decision).await.problem(403, "self_change_forbidden");
+    }
+    owner.decide(owner, "keep").await.problem(403, "self_change_forbidden");
+
+    for decision in ["suspend", "remove"] {
+        admin.decide(owner, decision).await.problem(403, "primary_admin_protected");
+    }
+    admin.decide(owner, "reduce").await.problem(422, "validation_failed").names_field("decision");
+    admin.decide(owner, "keep").await.expect(200);
+    owner.is_signed_in().await;
+    assert_eq!(reviewed(&admin, owner).await.1["id"], admin.id);
+}
+
+#[tokio::test]
+async fn nobody_decides_upward() {
+    let partner = Partner::new().await;
+    let (owner, admin) = (partner.owner(), partner.new_user("admin").await);
+    let most = ["users.read", "users.remove", "users.set_permissions", "audit.read"];
+    let lesser = owner.add("Les", "Ser").permissions(&most).signed_in().await;
+    for decision in ["keep", "suspend", "remove", "reduce"] {
+        lesser.decide(&admin, decision).await.problem(403, "exceeds_own_permissions");
+    }
+    assert_eq!(owner.see(&admin).await["version"], 1);
+}
+
+#[tokio::test]
+async fn a_decision_on_what_has_changed_meanwhile_is_refused() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = partner.new_user("manager").await;
+    owner.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+    for decision in ["keep", "reduce", "suspend", "remove"] {
+        owner.decide(&ann, decision).if_match("\"1\"").await.problem(412, "version_mismatch");
+    }
+    owner.decide(&ann, "keep").if_match("\"2\"").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_review_is_not_lost_to_another_change_at_the_same_moment() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").role("manager").created().await;
+    for number in 0..5 {
+        let name = format!("Ann-{}", ["a", "b", "c", "d", "e"][number]);
+        let change = json!({ "first_name": name });
+        let (kept, edited) =
+            join(owner.decide(&ann, "keep").into_future(), owner.edit(&ann, &change).into_future()).await;
+        let kept = kept.expect(200);
+        edited.expect(200);
+        assert_eq!(reviewed(owner, &ann).await.0, kept.json["reviewed_at"]);
+        assert_eq!(owner.see(&ann).await["first_name"], json!(name));
+    }
+    // Nor to a sign-in, a new password or a new role later.
+    let (at, by) = reviewed(owner, &ann).await;
+    let session = Client::new().signed_in(&ann).await;
+    owner.set_permissions(&ann, &json!({ "role": "viewer" })).await.expect(200);
+    session.set_own_password(&ann.password, &secrets::password()).await.expect(204);
+    assert_eq!(reviewed(owner, &ann).await, (at, by));
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_acceptable_is_refused_and_named() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").created().await;
+    for (field, value) in [
+        ("user_id", json!("ann")),
+        ("user_id", Value::Null),
+        ("decision", json!("promote")),
+        ("decision", json!(1)),
+        ("decision", Value::Null),
+        ("note", json!("a\nb")),
+        ("note", json!("")),
+        ("note", json!("x".repeat(501))),
+    ] {
+        let mut body = json!({ "user_id": ann.id, "decision": "keep" });
+        body[field] = value;
+        owner.post("/v1/access-review/decisions", &body).await.problem(422, "validation_failed").names_field(field);
+    }
+    assert_eq!(reviewed(owner, &ann).await, (Value::Null, Value::Null));
+}

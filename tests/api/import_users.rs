@@ -1,0 +1,256 @@
+//! `POST /v1/users/import`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join;
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Answer, Client, Partner, User, secrets, stack};
+use serde_json::{Value, json};
+
+const HEADINGS: &str = "first_name,last_name,email,role,permissions";
+
+fn table(rows: &[String]) -> String {
+    format!("{HEADINGS}\r\n{}\r\n", rows.join("\r\n"))
+}
+
+/// Line, field and code.
+type Problem<'a> = (u64, &'a str, &'a str);
+
+/// All of a dry run, in order.
+fn problems(answer: &Answer) -> Vec<Problem<'_>> {
+    assert_eq!(answer.status, 200, "{answer}");
+    let problem = |problem: &'_ Value| -> u64 {
+        assert_eq!(problem.as_object().unwrap().len(), 4, "{problem}");
+        assert!(!problem["message"].as_str().unwrap().is_empty());
+        problem["line"].as_u64().unwrap()
+    };
+    let found = answer.json["problems"].as_array().unwrap();
+    found.iter().map(|it| (problem(it), it["field"].as_str().unwrap(), it["code"].as_str().unwrap())).collect()
+}
+
+/// Of each row: the line, the outcome and what was generated. Every field must be there.
+fn results(answer: &Answer) -> Vec<(u64, String, Option<String>)> {
+    assert_eq!(answer.status, 200, "{answer}");
+    assert_eq!(answer.json["dry_run"], false);
+    let result = |result: &Value| {
+        assert_eq!(result.as_object().unwrap().len(), 6, "{result}");
+        let outcome = result["outcome"].as_str().unwrap().to_owned();
+        assert_eq!(result["user"].is_object(), outcome == "added", "{result}");
+        assert_eq!(result["problem"].is_null(), ["added", "exists"].contains(&outcome.as_str()), "{result}");
+        let password = result["generated_password"].as_str().map(secrets::remembered);
+        (result["line"].as_u64().unwrap(), outcome, password)
+    };
+    answer.json["results"].as_array().unwrap().iter().map(result).collect()
+}
+
+async fn total(owner: &Actor) -> Value {
+    owner.get("/v1/users").await.expect(200).json["total"].clone()
+}
+
+#[tokio::test]
+async fn those_who_are_added_have_first_passwords_that_must_be_changed() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let emails = [secrets::email("ann"), secrets::email("bob"), secrets::email("zoe")];
+    let rows = [
+        format!("Ann,Lee,{},,", emails[0]),
+        format!("Bob,\"Ray, jr.\",{},manager,users.read audit.read", emails[1]),
+        format!("'=Zoë,Ö,{},viewer,", emails[2]),
+    ];
+    let planned = owner.import(table(&rows), true).await;
+    assert_eq!(problems(&planned), []);
+    assert_eq!((&planned.json["dry_run"], &planned.json["rows"]), (&json!(true), &json!(3)));
+    assert_eq!(
+        planned.json["users"][1],
+        json!({
+            "line": 3, "first_name": "Bob", "last_name": "Ray, jr.", "email": emails[1],
+            "role": "manager", "permissions": ["users.read", "audit.read"],
+        })
+    );
+    assert_eq!(total(owner).await, 1, "a dry run adds nobody");
+    assert_eq!(owner.import(table(&rows), true).await.json, planned.json);
+
+    let answer = owner.import(table(&rows), false).await;
+    let told = results(&answer);
+    assert_eq!(told.iter().map(|(line, ..)| *line).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!(total(owner).await, 4);
+    let expected = [("admin", 7, "Ann"), ("manager", 2, "Bob"), ("viewer", 1, "=Zoë")];
+    for (((_, outcome, password), result), (role, permissions, name)) in
+        told.iter().zip(answer.json["results"].as_array().unwrap()).zip(expected)
+    {
+        assert_eq!(outcome, "added");
+        let user = &result["user"];
+        assert_eq!((&user["role"], &user["first_name"]), (&json!(role), &json!(name)));
+        assert_eq!(user["permissions"].as_array().unwrap().len(), permissions);
+        assert_eq!((&user["must_change_password"], &user["version"]), (&json!(true), &json!(1)));
+        assert_eq!(user["created_by"], owner.id);
+        let added = User {
+            id: user["id"].as_str().unwrap().to_owned(),
+            partner_id: partner.id.clone(),
+            email: result["email"].as_str().unwrap().to_owned(),
+            password: password.clone().unwrap(),
+        };
+        assert_eq!(owner.see(&added).await, *user);
+        Client::new().challenged(&added).await;
+    }
+    let passwords: BTreeSet<_> = told.iter().filter_map(|(.., password)| password.clone()).collect();
+    assert_eq!(passwords.len(), 3, "each has its own");
+    let events = Rows::of(&stack().ready).audit(&partner.id).await;
+    let added = events.iter().filter(|event| event["action"].as_s().unwrap() == "user.added");
+    assert_eq!(added.count(), 3, "one event for each");
+    assert!(!format!("{events:?}").contains(passwords.first().unwrap()));
+}
+
+#[tokio::test]
+async fn sent_again_it_adds_who_is_missing() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").created().await;
+    let bob = secrets::email("bob");
+    let rows = [format!("Anna,Leigh,{},viewer,", ann.email.to_uppercase()), format!("Bob,Ray,{bob},viewer,")];
+
+    let planned = owner.import(table(&rows), true).await;
+    assert_eq!(problems(&planned), [(2, "email", "email_taken")], "a warning");
+    let first = results(&owner.import(table(&rows), false).await);
+    assert_eq!(first.iter().map(|(_, outcome, _)| outcome.as_str()).collect::<Vec<_>>(), ["exists", "added"]);
+    let again = results(&owner.import(table(&rows), false).await);
+    assert_eq!(again, [(2, "exists".to_owned(), None), (3, "exists".to_owned(), None)]);
+    assert_eq!(owner.see(&ann).await["first_name"], "Ann", "who is there stays as it is");
+    assert_eq!(total(owner).await, 3);
+}
+
+#[tokio::test]
+async fn every_problem_of_every_row_is_named_and_then_nobody_is_added() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let email = secrets::email("ann");
+    let rows = [
+        format!("Ann,Lee,{email},admin,"),
+        ",Lee,plain,emperor,users.fly".to_owned(),
+        format!("Bob,Ray,{},primary_admin,", secrets::email("bob")),
+        format!("Cy,Ray,{},viewer,users.read users.remove", secrets::email("cy")),
+        format!("Dee,Ray,{},,", email.to_uppercase()),
+        format!("Eve,Ray,{},viewer,,more", secrets::email("eve")),
+    ];
+    let expected = [
+        (3, "first_name", "required"),
+        (3, "email", "malformed"),
+        (3, "role", "unknown_role"),
+        (3, "permissions", "unknown_permission"),
+        (4, "role", "not_assignable"),
+        (5, "permissions", "above_ceiling"),
+        (6, "email", "repeated"),
+        (7, "row", "too_many_cells"),
+    ];
+    let planned = owner.import(table(&rows), true).await;
+    assert_eq!(problems(&planned), expected);
+    assert_eq!(planned.json["rows"], 6);
+    let lines: Vec<_> = planned.json["users"].as_array().unwrap().iter().map(|user| user["line"].clone()).collect();
+    assert_eq!(lines, [2, 6, 7]);
+
+    let answer = owner.import(table(&rows), false).await;
+    let fields: Vec<String> = expected.iter().map(|(line, field, _)| format!("line {line}: {field}")).collect();
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    answer.problem(422, "validation_failed").names_fields(&fields);
+    assert_eq!(total(owner).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_file_is_a_problem_of_a_line_too() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let many = format!("{HEADINGS}\n{}", "Ann,Lee,a@b.c,,\n".repeat(501));
+    let cases: [(Vec<u8>, Vec<Problem<'_>>); 5] = [
+        (b"".to_vec(), vec![(1, "file", "empty")]),
+        (
+            b"first_name,last_name,e-mail\nAnn,Lee,a@b.c".to_vec(),
+            vec![(1, "e-mail", "unknown_column"), (1, "email", "missing_column")],
+        ),
+        (b"first_name,last_name,email\nJos\xe9,Lee,a@b.c".to_vec(), vec![(2, "file", "not_utf8")]),
+        ("x".repeat(1_000_001).into_bytes(), vec![(1, "file", "too_large")]),
+        (many.into_bytes(), vec![(502, "file", "too_many_rows")]),
+    ];
+    for (body, expected) in cases {
+        let planned = owner.import(body.clone(), true).await;
+        let found: Vec<_> = problems(&planned).into_iter().filter(|(.., code)| *code != "repeated").collect();
+        assert_eq!(found, expected);
+        owner.import(body, false).await.problem(422, "validation_failed");
+    }
+    let semicolons = format!("\u{feff}email;first_name;last_name\n{};Ann;Lee\n", secrets::email("ann"));
+    assert_eq!(problems(&owner.import(semicolons, true).await), []);
+    let json = json!({ "users": [] });
+    owner.post("/v1/users/import", &json).await.problem(415, "unsupported_media_type");
+    let answer = owner.call("POST", "/v1/users/import?dry_run=maybe&fast=yes").body("text/csv", "").await;
+    answer.problem(400, "invalid_request").names_fields(&["dry_run", "fast"]);
+}
+
+#[tokio::test]
+async fn nobody_gives_by_a_table_what_they_do_not_hold() {
+    let partner = Partner::new().await;
+    let (manager, viewer) = (partner.new_user("manager").await, partner.new_user("viewer").await);
+    let rows = [
+        format!("Ann,Lee,{},viewer,", secrets::email("ann")),
+        format!("Bob,Ray,{},admin,", secrets::email("bob")),
+        format!("Cy,Ray,{},viewer,users.read audit.read", secrets::email("cy")),
+    ];
+    let before = total(partner.owner()).await;
+    for dry_run in [true, false] {
+        viewer.import(table(&rows), dry_run).await.problem(403, "missing_permission");
+    }
+    let expected = [(3, "permissions", "exceeds_own_permissions"), (4, "permissions", "exceeds_own_permissions")];
+    assert_eq!(problems(&manager.import(table(&rows), true).await), expected);
+    let refused = manager.import(table(&rows), false).await;
+    refused.problem(422, "validation_failed").names_fields(&["line 3: permissions", "line 4: permissions"]);
+    assert_eq!(total(partner.owner()).await, before);
+    let told = partner.owner().get("/v1/audit-events?action=change.refused").await.expect(200);
+    let told: BTreeSet<_> =
+        told.json["items"].as_array().unwrap().iter().map(|event| event["actor"]["id"].to_string()).collect();
+    assert_eq!(told.len(), 2, "both are told, and no dry run");
+
+    assert_eq!(results(&manager.import(table(&rows[..1]), false).await)[0].1, "added");
+}
+
+#[tokio::test]
+async fn a_table_of_first_passwords_is_given_to_who_asks_for_one() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let bob = secrets::email("bob");
+    let rows = [format!("Ann,Lee,{},,", ann.email), format!("'=Bob,Ray,{bob},viewer,")];
+    let answer = partner.owner().import(table(&rows), false).header("accept", "text/csv").await.expect(200);
+    assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
+    assert_eq!(answer.header("content-disposition"), "attachment; filename=\"imported-users.csv\"");
+    let lines: Vec<BTreeMap<String, String>> =
+        csv::Reader::from_reader(answer.text.as_bytes()).deserialize().collect::<Result<_, _>>().unwrap();
+    let password = secrets::remembered(&lines[1]["generated_password"]);
+    let line = |cells: [&str; 7]| {
+        let names = ["line", "first_name", "last_name", "email", "role", "outcome", "generated_password"];
+        names.iter().zip(cells).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(
+        lines,
+        [
+            line(["2", "Ann", "Lee", &ann.email, "admin", "exists", ""]),
+            line(["3", "'=Bob", "Ray", &bob, "viewer", "added", &password]),
+        ]
+    );
+    let answer = Client::new().sign_in_at(&partner.id, &bob, &password).await.expect(200);
+    assert_eq!(answer.json["challenge"], "new_password_required");
+}
+
+/// More than one transaction adds: some 2 s of hashing.
+#[tokio::test]
+async fn two_who_import_the_same_table_at_once_add_each_user_once() {
+    let partner = Partner::new().await;
+    let (owner, other) = (partner.owner(), partner.new_user("admin").await);
+    let rows: Vec<String> = (0..30).map(|_| format!("Ann,Lee,{},viewer,", secrets::email("ann"))).collect();
+    let imports =
+        join(owner.import(table(&rows), false).into_future(), other.import(table(&rows), false).into_future());
+    let (one, two) = imports.await;
+    let (one, two) = (results(&one), results(&two));
+    for (one, two) in one.iter().zip(&two) {
+        let mut outcomes = [one.1.as_str(), two.1.as_str()];
+        outcomes.sort_unstable();
+        assert_eq!(outcomes, ["added", "exists"], "line {}", one.0);
+    }
+    assert_eq!((one.len(), total(owner).await), (30, json!(32)));
+}
