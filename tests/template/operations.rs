@@ -74,9 +74,8 @@ fn a_function_that_hashes_passwords_has_a_whole_processor() {
     let template = read("template.yaml");
     // What removes a credential reads no digest.
     let removes = |function: &Function| ["change-users", "decide-access", "remove-user"].contains(&folder(function));
-    let hashes = |function: &Function| {
-        function.environment.iter().any(|name| name == "CREDENTIALS_TABLE") && !removes(function)
-    };
+    let hashes =
+        |function: &Function| function.environment.iter().any(|name| name == "CREDENTIALS_TABLE") && !removes(function);
     for function in functions() {
         let memory = properties(&template, &function)["MemorySize"].as_u64();
         assert_eq!(memory, hashes(&function).then_some(1769), "{}", function.logical_id);
