@@ -1,14 +1,11 @@
-//! Packs `assets/` for the binary: compresses each file once, and names their folder by what is in them, so that browsers
-//! may keep them for good. One name for all, because modules import each other by relative paths.
+//! Packs `assets/` for the binary: leaves out what only people read, compresses each file once, and names their folder by what
+//! is in them, so that browsers may keep them for good. One name for all, because modules import each other by relative paths.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
 /// The page itself, which names the folder and so cannot be part of its name.
@@ -29,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir("assets")? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).ok_or("an asset's name is not UTF-8")?.to_owned();
-        files.push((name, fs::read(path)?));
+        let content = without_comments(&fs::read_to_string(path)?);
+        files.push((name, content.into_bytes()));
     }
     files.sort();
 
@@ -48,10 +46,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, content) in files {
         let content =
             if name == PAGE { String::from_utf8(content)?.replace(PLACEHOLDER, &folder).into_bytes() } else { content };
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(&content)?;
+        let mut gzip = Vec::new();
+        zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, content.as_slice(), &mut gzip)?;
         fs::write(out.join(&name), &content)?;
-        fs::write(out.join(format!("{name}.gz")), gzip.finish()?)?;
+        fs::write(out.join(format!("{name}.gz")), gzip)?;
         let kind = content_type(&name)?;
         writeln!(
             table,
@@ -61,6 +59,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     table.push_str("];\n");
     fs::write(out.join("files.rs"), table)?;
     Ok(())
+}
+
+/// The lines without their indentation, and without those that are comments and nothing else. No text of ours has lines.
+fn without_comments(source: &str) -> String {
+    let mut kept = String::new();
+    let mut is_comment = false;
+    for line in source.lines().map(str::trim) {
+        is_comment |= line.starts_with("/*");
+        if !is_comment && !line.is_empty() && !line.starts_with("//") {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        is_comment &= !line.ends_with("*/");
+    }
+    kept
 }
 
 fn content_type(name: &str) -> Result<&'static str, String> {

@@ -16,6 +16,9 @@ async fn an_admin_adds_somebody_who_then_signs_in(language: Language) {
     let email = secrets::email("ann");
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
+    browser.press("nav.history").await;
+    browser.reads("history.title").await;
+    browser.press("nav.users").await;
     browser.press("users.add").await;
     browser.reads("section.person").await;
     browser.type_in("user.first_name", "Ann").await;
@@ -45,8 +48,13 @@ async fn an_admin_adds_somebody_who_then_signs_in(language: Language) {
     browser.press("share.copy_all").await;
     browser.reads("share.copied").await;
     let address = browser.script("return document.querySelector('.share dd span').textContent", json!([])).await;
+    // The way back takes nobody away from what is shown only now.
+    browser.back().await;
+    assert_eq!(browser.path().await, "/?view=history");
+    browser.sees(&password).await;
     browser.press("share.done").await;
     browser.is_told(&language.text_with("add.done", &[("name", "Ann Lee")])).await;
+    browser.press("nav.users").await;
     browser.lists(&["Ann Lee", "Olive Owner"]).await;
     browser.does_not_see(&password).await;
     browser.is_sound().await;

@@ -46,12 +46,15 @@ async fn the_keyboard_is_enough(language: Language) {
     let more = language.text_with("users.more_of", &[("name", "Ann Lee")]);
     browser.tab_to(&more).await;
     browser.keys(keys::ENTER).await;
-    browser.has_focus_on(&text("users.force_logout")).await;
+    browser.has_focus_on(&text("users.sessions")).await;
     browser.keys(keys::ESCAPE).await;
     browser.has_focus_on(&more).await;
     browser.keys(keys::ENTER).await;
-    browser.has_focus_on(&text("users.force_logout")).await;
+    browser.has_focus_on(&text("users.sessions")).await;
     browser.keys(keys::DOWN).await;
+    browser.has_focus_on(&text("users.history")).await;
+    browser.keys(keys::UP).await;
+    browser.keys(keys::UP).await;
     browser.has_focus_on(&text("users.delete")).await;
     browser.keys(keys::ENTER).await;
     browser.has_focus_on(&language.text_with("delete.typed", &[("name", "Ann Lee")])).await;

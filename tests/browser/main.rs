@@ -31,11 +31,19 @@ macro_rules! in_both_languages {
 
 mod add;
 mod edit;
+mod export;
 mod force_logout;
+mod hand_over;
+mod history;
+mod import;
 mod keyboard;
 mod list;
+mod many;
 mod pictures;
 mod remove;
+mod review;
 mod rights;
+mod sessions;
 mod sign_in;
+mod status;
 mod words;

@@ -2,7 +2,9 @@
 //! changes.
 
 use portal_tests::browser::{Browser, Language};
+use portal_tests::rows::Rows;
 use portal_tests::{Client, new_partner, secrets, stack};
+use serde_json::json;
 
 const DOMAIN: &str = "agence-lumiere.example";
 
@@ -12,12 +14,13 @@ async fn the_pictures_of_the_readme_show_the_page_as_it_is() {
     let ready = &stack().ready;
     let olive = new_partner(ready, &format!("olive@{DOMAIN}"), Some(&secrets::password())).await;
     let owner = Client::of(ready).signed_in(&olive).await;
+    let mut colleagues = Vec::new();
     for (first, last, email, role) in [
         ("Ann", "Lee", "ann.lee", "admin"),
         ("Mateo", "Álvarez", "mateo", "manager"),
         ("Yuki", "Tanaka", "yuki.tanaka", "manager"),
     ] {
-        owner.add(first, last).email(&format!("{email}@{DOMAIN}")).role(role).signed_in().await;
+        colleagues.push(owner.add(first, last).email(&format!("{email}@{DOMAIN}")).role(role).signed_in().await);
     }
     owner.add("Zoé", "Dubois").email(&format!("zoe@{DOMAIN}")).role("viewer").created().await;
 
@@ -43,6 +46,26 @@ async fn the_pictures_of_the_readme_show_the_page_as_it_is() {
     french.signed_in(&olive).await;
     french.resize(390, 780).await;
     french.screenshot("readme-phone").await;
+
+    // Somebody has not been here for long, and holds much.
+    let mateo = &colleagues[1];
+    let long_ago = french.script("return new Date(Date.now() - 200 * 86400000).toISOString()", json!([])).await;
+    let rows = Rows::of(ready);
+    rows.set_time(mateo, "created_at", long_ago.as_str().unwrap()).await;
+    rows.set_last_sign_in(mateo, long_ago.as_str().unwrap()).await;
+    let picture = async |browser: &Browser, name: &str, top: &str| {
+        browser.press("nav.review").await;
+        browser.sees("Mateo Álvarez").await;
+        browser.script("document.querySelector(arguments[0]).scrollIntoView()", json!([top])).await;
+        browser.screenshot(name).await;
+    };
+    picture(&french, "readme-review-phone", ".sheet").await;
+    english.scheme("light").await;
+    english.resize(1280, 900).await;
+    picture(&english, "readme-review", "body").await;
+    english.press("nav.history").await;
+    english.reads("event.user.added").await;
+    english.screenshot("readme-history").await;
     french.is_sound().await;
     english.is_sound().await;
 }

@@ -40,6 +40,8 @@ pub mod keys {
     pub const SPACE: &str = " ";
     /// Escape.
     pub const ESCAPE: &str = "\u{E00C}";
+    /// Delete.
+    pub const DELETE: &str = "\u{E017}";
     /// Arrow down.
     pub const DOWN: &str = "\u{E015}";
     /// Arrow up.
@@ -177,7 +179,11 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": {
                 "args": arguments,
-                "prefs": { "intl.accept_languages": language.code(), "credentials_enable_service": false },
+                "prefs": {
+                    "intl.accept_languages": language.code(),
+                    "credentials_enable_service": false,
+                    "download.default_directory": profile.join("downloads"),
+                },
             },
         } } });
         let http = reqwest::Client::new();
@@ -270,6 +276,11 @@ impl Browser {
         self.command("refresh", &json!({})).await;
     }
 
+    /// Goes back, as the browser's own button does.
+    pub async fn back(&self) {
+        self.command("back", &json!({})).await;
+    }
+
     /// The address, without the host.
     pub async fn path(&self) -> String {
         self.script("return location.pathname + location.search", json!([])).await.as_str().unwrap().to_owned()
@@ -305,9 +316,67 @@ impl Browser {
         found["value"].as_str().unwrap().to_owned()
     }
 
+    /// The field that the text for `key` names must come to hold this.
+    pub async fn holds(&self, key: &str, value: &str) {
+        self.holds_in(&self.text(key), value).await;
+    }
+
+    /// The field with this label must come to hold this.
+    pub async fn holds_in(&self, label: &str, value: &str) {
+        let script = "return field(arguments[0])?.value === arguments[1]";
+        self.until(&format!("{value:?} in {label:?}"), script, json!([label, value])).await;
+    }
+
+    /// Chooses a file with this content in the field that the text for `key` names.
+    pub async fn choose_file(&self, key: &str, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.profile.join(name);
+        fs::write(&path, content).unwrap();
+        let label = self.text(key);
+        let body = json!({ "text": path });
+        self.act(&format!("a field {label:?}"), "return field(arguments[0])", json!([label]), "value", &body).await;
+    }
+
+    /// What is in the file that was saved under a name that begins so; it is gone then.
+    pub async fn downloaded(&self, name: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let files = fs::read_dir(self.profile.join("downloads")).into_iter().flatten();
+            let mut names = files.map(|file| file.unwrap().path());
+            let is_it = |path: &PathBuf| {
+                path.file_name().unwrap().to_str().unwrap().starts_with(name)
+                    && path.extension().is_some_and(|extension| extension == "csv")
+            };
+            // An empty file only holds the name until the download is complete.
+            if let Some(path) = names.find(is_it)
+                && let Ok(text) = fs::read_to_string(&path)
+                && !text.is_empty()
+            {
+                fs::remove_file(&path).unwrap();
+                return text;
+            }
+            if begun.elapsed() > PATIENCE {
+                self.give_up(&format!("a file {name}"), "no such file").await;
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    /// Chooses a day, `2024-06-30`, in the field that the text for `key` names; how one types it depends on the machine.
+    pub async fn choose_day(&self, key: &str, day: &str) {
+        let script = "const found = field(arguments[0]); if (!found) return false;
+            found.value = arguments[1];
+            found.dispatchEvent(new Event('change', { bubbles: true }));
+            return true";
+        self.until(&format!("a field {key}"), script, json!([self.text(key), day])).await;
+    }
+
     /// Ticks or unticks the box that the text for `key` names.
     pub async fn tick(&self, key: &str) {
-        let label = self.text(key);
+        self.tick_named(&self.text(key)).await;
+    }
+
+    /// Ticks or unticks the box of this name.
+    pub async fn tick_named(&self, label: &str) {
         self.act(&format!("a box {label:?}"), "return field(arguments[0])", json!([label]), "click", &json!({})).await;
     }
 
@@ -325,10 +394,15 @@ impl Browser {
 
     /// Chooses an option, both named by the keys of their texts.
     pub async fn select(&self, key: &str, option: &str) {
+        self.select_named(key, &self.text(option)).await;
+    }
+
+    /// Chooses the option of this name in the field that the text for `key` names.
+    pub async fn select_named(&self, key: &str, option: &str) {
         let script = "
             const found = field(arguments[0]);
             return found && [...found.options].find((option) => plain(option.textContent) === arguments[1])";
-        let (label, option) = (self.text(key), self.text(option));
+        let label = self.text(key);
         self.act(&format!("{option:?} in {label:?}"), script, json!([label, option]), "click", &json!({})).await;
     }
 
@@ -357,6 +431,11 @@ impl Browser {
     /// Whether a button of this name is offered at this moment.
     pub async fn offers(&self, name: &str) -> bool {
         self.script(&format!("{EYES} return Boolean(button(arguments[0]))"), json!([name])).await == true
+    }
+
+    /// Whether there is a field of this name at this moment.
+    pub async fn has_field(&self, name: &str) -> bool {
+        self.script(&format!("{EYES} return Boolean(field(arguments[0]))"), json!([name])).await == true
     }
 
     /// No dialog is open any more.
@@ -520,6 +599,14 @@ impl Browser {
         self.intercept(path, "return new Response('{}', { status: 503, headers: { 'retry-after': '2' } });").await;
     }
 
+    /// The next answer for a path that begins so is a 200 with this body.
+    pub async fn answers(&self, path: &str, body: &Value) {
+        let content = json!(body.to_string());
+        let answer =
+            format!("return new Response({content}, {{ headers: {{ 'content-type': 'application/json' }} }});");
+        self.intercept(path, &answer).await;
+    }
+
     /// The next request for a path that begins so arrives, and its answer is lost.
     pub async fn loses_an_answer(&self, path: &str) {
         self.intercept(path, "await real(...request); throw new TypeError('lost');").await;
@@ -528,6 +615,14 @@ impl Browser {
     /// The next request for a path that begins so gets no answer.
     pub async fn holds_back(&self, path: &str) {
         self.intercept(path, "return new Promise(() => {});").await;
+    }
+
+    /// From now on a table comes in pages of so many lines.
+    pub async fn shortens_tables(&self, lines: u32) {
+        let script = "const real = window.fetch; window.fetch = (path, request) =>
+            real(request?.headers?.accept === 'text/csv' && !path.includes('limit=') ? `${path}&limit=${arguments[0]}` : path, request)"
+            .replace("arguments[0]", &lines.to_string());
+        self.script(&script, json!([])).await;
     }
 
     async fn intercept(&self, path: &str, instead: &str) {

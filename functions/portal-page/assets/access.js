@@ -23,11 +23,13 @@ export const STATUSES = ["active", "suspended"];
 
 export const holds = (user, permission) => user.permissions.includes(permission);
 
+const holdsAll = (user, permissions) => permissions.every((permission) => holds(user, permission));
+
 export const isOneself = (me, user) => me.id === user.id;
 
 /** Nobody acts on somebody who may do more, and nobody but the primary admin on the primary admin. */
 const isWithinReach = (me, user) =>
-  user.role !== "primary_admin" && user.permissions.every((permission) => holds(me, permission));
+  user.role !== "primary_admin" && holdsAll(me, user.permissions);
 
 /** What `me` may do to `user`. */
 export function mayDo(me, user) {
@@ -39,7 +41,24 @@ export function mayDo(me, user) {
     password: isOwn || reach("users.edit"),
     access: reach("users.set_permissions"),
     forceLogout: isOwn || reach("users.force_logout"),
+    sessions: isOwn || holds(me, "users.force_logout"),
+    history: holds(me, "audit.read"),
     remove: reach("users.remove"),
+    suspend: reach("users.remove") && user.status === "active",
+    reactivate: reach("users.remove") && user.status === "suspended",
+    handOver: me.role === "primary_admin" && user.role === "admin" && user.status === "active",
   };
   return { ...may, edit: may.name || may.access };
+}
+
+/** What `me` may decide on `user` in an access review, where `reduced` is what there is to reduce it to, or null. */
+export function mayDecide(me, user, reduced) {
+  const may = mayDo(me, user);
+  return {
+    // Nothing of the user changes, so it may be the primary admin.
+    keep: !isOneself(me, user) && holdsAll(me, user.permissions) && holds(me, "users.set_permissions"),
+    reduce: may.access && reduced !== null && holdsAll(me, reduced.permissions),
+    suspend: may.suspend,
+    remove: may.remove,
+  };
 }

@@ -62,19 +62,24 @@ function keep(answer) {
 
 async function send(method, path, { body, headers, signal, token } = {}) {
   const sent = { ...headers };
-  if (body !== undefined) sent["content-type"] = "application/json";
+  if (body !== undefined) sent["content-type"] ??= "application/json";
   if (token) sent.authorization = `Bearer ${token}`;
   let response, answer;
   try {
-    response = await fetch(path, { method, headers: sent, body: body && JSON.stringify(body), signal });
+    const content = typeof body === "string" ? body : body && JSON.stringify(body);
+    response = await fetch(path, { method, headers: sent, body: content, signal });
     answer = await response.text();
   } catch (error) {
     throw error.name === "AbortError" ? error : new Offline(error.message);
   }
-  const json = answer && (response.headers.get("content-type") ?? "").includes("json") ? JSON.parse(answer) : null;
+  const type = response.headers.get("content-type") ?? "";
+  const json = answer && type.includes("json") ? JSON.parse(answer) : null;
   if (!response.ok) throw new Problem(response.status, json, Number(response.headers.get("retry-after")));
-  return json;
+  return type.startsWith("text/csv") ? { table: answer, next: nextOf(response) } : json;
 }
+
+/** Where the next page of a table is (RFC 8288), or nothing. */
+const nextOf = (response) => response.headers.get("link")?.match(/<([^>]+)>; rel="next"/)?.[1];
 
 /** A call for the user who is signed in. Throws `Problem`, `Offline` or `Over`. */
 export async function call(method, path, options = {}) {

@@ -35,6 +35,14 @@ export const initials = (user) =>
 
 export const nameOf = (user) => `${user.first_name} ${user.last_name}`;
 
+/** An entry of a list: somebody or something, and a word on it. */
+export function entry(name, word) {
+  const entry = make("entry");
+  find("b", entry).textContent = name;
+  find("span", entry).textContent = word;
+  return entry;
+}
+
 /** The choice of a language. The view that is shown hears of a change. */
 export function languageChoice() {
   const select = make("language-choice");

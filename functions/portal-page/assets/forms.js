@@ -104,8 +104,14 @@ export function about(error) {
   if (error.status === 429) return ["fault.too_many_requests", { values: { total: Math.max(1, Math.ceil(error.retryAfter / 60)) } }];
   if (error.status === 503) return ["fault.unavailable"];
   if (error.status === 404) return ["fault.gone"];
-  return [has(`fault.${error.code}`) ? `fault.${error.code}` : "fault.internal"];
+  return [[`fault.${error.code}`, `field.${error.errors[0]?.code}`].find(has) ?? "fault.internal"];
 }
+
+/** The text for a problem with one of several. */
+export const aboutPart = (problem) => (has(`fault.${problem?.code}`) ? `fault.${problem.code}` : "fault.internal");
+
+/** The same as `say` and `notify` take it: key, values. */
+export const told = ([key, options]) => [key, options?.values];
 
 /** The same where nothing was typed yet. */
 export function aboutLoading(error) {

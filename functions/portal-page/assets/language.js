@@ -1,4 +1,5 @@
 // The texts of the page. A new language is one file, and one line here.
+import { daysSince } from "./days.js";
 import en from "./en.js";
 import fr from "./fr.js";
 
@@ -34,13 +35,16 @@ export const current = () => language;
 /** Whether there is a text for `key`. */
 export const has = (key) => Object.hasOwn(texts, key);
 
+/** A number as people write it here. */
+export const number = (value) => new Intl.NumberFormat(language).format(value);
+
 /** The text for `key`, in the plural form for `values.total` where there are several. */
 export function text(key, values = {}) {
   const form = has(key) ? key : `${key}.${new Intl.PluralRules(language).select(values.total)}`;
   const template = texts[form] ?? texts[`${key}.other`] ?? key;
   return template.replace(/\{(\w+)\}/g, (_, name) => {
     const value = values[name];
-    return typeof value === "number" ? new Intl.NumberFormat(language).format(value) : value;
+    return typeof value === "number" ? number(value) : value;
   });
 }
 
@@ -63,6 +67,21 @@ export function translate(root) {
   each("data-t-label", (element, text) => element.setAttribute("aria-label", text));
   each("data-t-placeholder", (element, text) => { element.placeholder = text; });
 }
+
+/** Several things as people list them here. */
+export const list = (items) => new Intl.ListFormat(language).format(items);
+
+const AGES = [["year", 365], ["month", 30], ["day", 1]];
+
+/** How long ago a time was, as people say it here. */
+export function ago(time) {
+  const days = daysSince(time);
+  const [unit, length] = AGES.find(([, length]) => days >= 2 * length) ?? ["day", 1];
+  return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(-Math.floor(days / length), unit);
+}
+
+/** A day as people write it here. */
+export const day = (time) => new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time));
 
 /** A time as people write it here. */
 export const moment = (time) =>

@@ -3,15 +3,15 @@ import { call, isExpected, Over, onOver, renew } from "./api.js";
 import { find, languageChoice, make, show } from "./dom.js";
 import { aboutLoading, tell } from "./forms.js";
 import { preferred, speak, translate } from "./language.js";
+import { portal } from "./portal.js";
 import { signIn } from "./sign-in.js";
-import { users } from "./users.js";
 
 async function start() {
   show(make("starting"));
-  if (!isExpected()) return signIn({ then: users });
+  if (!isExpected()) return signIn({ then: portal });
   try {
     await renew();
-    users(await call("GET", "/v1/me"));
+    portal(await call("GET", "/v1/me"));
   } catch (error) {
     if (error instanceof Over) return;
     // The session may well stand, so nobody is asked to sign in.
@@ -28,6 +28,6 @@ speak(preferred());
 translate(document.documentElement);
 onOver((reason) => {
   document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
-  signIn({ reason, then: users });
+  signIn({ reason, then: portal });
 });
 start();

@@ -1,12 +1,17 @@
 // Accounts › Users: the table, its search, filters, sorting and pages, and what can be done with a user.
-import { call, Over, over, Problem, signOut } from "./api.js";
+import { call, Over, over } from "./api.js";
 import { holds, isOneself, mayDo, ROLES, STATUSES } from "./access.js";
-import { confirm } from "./confirm.js";
-import { find, initials, languageChoice, make, nameOf, notify, on, setTitle, show, unnotify } from "./dom.js";
-import { about, aboutLoading } from "./forms.js";
+import { find, initials, make, nameOf, notify, on, unnotify } from "./dom.js";
+import { exportList } from "./download.js";
+import { aboutLoading } from "./forms.js";
+import { userHistory } from "./history.js";
+import { importUsers } from "./import.js";
 import { moment, say, text } from "./language.js";
 import { menu } from "./menu.js";
+import { selection } from "./selection.js";
+import { sessions } from "./sessions.js";
 import { share } from "./share.js";
+import { forceLogout, handOver, reactivate, remove, suspend } from "./user-actions.js";
 import { addUser, editUser } from "./user-dialog.js";
 
 const LIMIT = 25;
@@ -14,16 +19,15 @@ const SEARCH_FROM = 2;
 /** Milliseconds without a key before a search is sent. */
 const TYPING = 250;
 
-/** Shows the users to `me`, who is signed in. */
-export function users(me) {
-  const view = make("portal");
-  find("[data-brand]", view).replaceWith(make("brand"));
-  find("[data-language]", view).replaceWith(languageChoice());
-  setTitle("title.users");
-  show(view);
-
-  const list = userList(view, () => me, { edit, forceLogout, remove });
-  account(view, () => me, { edit });
+/** Shows the users in the `frame`, which knows who is signed in. */
+export function users(frame) {
+  const view = frame.show(make("users"), "title.users");
+  let me = frame.me();
+  const list = userList(view, () => me, { edit, offers });
+  view.addEventListener("me", () => {
+    me = frame.me();
+    list.load();
+  });
 
   on(view, "add", async () => {
     const added = await addUser(me);
@@ -32,98 +36,68 @@ export function users(me) {
     await share({ ...added, name: nameOf(added.user) });
     notify("add.done", { name: nameOf(added.user) });
   });
-  find('[data-do="add"]', view).hidden = !holds(me, "users.add");
+  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "users", `/v1/users?${list.query()}`));
+  on(view, "import", async () => {
+    if (await importUsers()) list.load();
+  });
+  find('[data-do="add"]', view).hidden = find('[data-do="import"]', view).hidden = !holds(me, "users.add");
+  find('[data-do="export"]', view).hidden = !holds(me, "users.read");
 
   async function edit(user) {
+    if (isOneself(me, user)) {
+      frame.editOwn(user);
+      return;
+    }
     unnotify();
     const saved = await editUser(me, user);
     if (!saved) return;
-    if (isOneself(me, user)) {
-      me = saved.user;
-      account.show(view, me);
-    }
     list.load();
-    if (!isOneself(me, user) && (saved.password || saved.email)) await share({ ...saved, name: nameOf(saved.user) });
-    notify(isOneself(me, user) ? "edit.own_done" : "edit.done", { name: nameOf(saved.user) });
+    if (saved.password || saved.email) await share({ ...saved, name: nameOf(saved.user) });
+    notify("edit.done", { name: nameOf(saved.user) });
   }
 
-  async function forceLogout(user) {
-    const isOwn = isOneself(me, user);
-    const isDone = await confirm({
-      title: isOwn ? "force_logout.own_title" : "force_logout.title",
-      message: isOwn ? "force_logout.own_text" : "force_logout.text",
-      yes: "users.force_logout",
-      values: { name: nameOf(user) },
-      action: () => call("POST", `/v1/users/${encodeURIComponent(user.id)}/force-logout`),
-    });
-    if (!isDone) return;
-    if (isOwn) {
-      over("everywhere");
-      return;
-    }
-    list.load();
-    notify("force_logout.done", { name: nameOf(user) });
+  /** What the menu of a user offers, each by the right that it takes. */
+  function offers(user) {
+    const may = mayDo(me, user);
+    return [
+      { right: "sessions", label: "users.sessions", do: () => sessions(me, user) },
+      { right: "history", label: "users.history", do: () => userHistory(user) },
+      { right: "forceLogout", label: "users.force_logout", do: () => signOutEverywhere(user) },
+      { right: "suspend", label: "users.suspend", do: () => doTo(user, suspend, "suspend.done") },
+      { right: "reactivate", label: "users.reactivate", do: () => doTo(user, reactivate, "reactivate.done") },
+      { right: "handOver", label: "users.hand_over", do: () => makePrimaryAdmin(user) },
+      { right: "remove", label: "users.delete", do: () => doTo(user, remove, "delete.done"), isDanger: true },
+    ].filter(({ right }) => may[right]);
   }
 
-  async function remove(user) {
-    const isDone = await confirm({
-      title: "delete.title",
-      message: "delete.text",
-      yes: "users.delete",
-      values: { name: nameOf(user), email: user.email },
-      typed: nameOf(user),
-      action: async () => {
-        try {
-          await call("DELETE", `/v1/users/${encodeURIComponent(user.id)}`);
-        } catch (error) {
-          // Somebody else was quicker, or an answer was lost on the way: it is as was wished.
-          if (!(error instanceof Problem) || error.status !== 404) throw error;
-        }
-      },
-    });
-    if (!isDone) return;
+  async function doTo(user, action, done) {
+    if (!await action(user)) return;
     await list.load();
-    find("h1", view).focus();
-    notify("delete.done", { name: nameOf(user) });
+    if (document.activeElement === document.body) find("h1", view).focus();
+    notify(done, { name: nameOf(user) });
+  }
+
+  async function signOutEverywhere(user) {
+    if (!isOneself(me, user)) await doTo(user, (user) => forceLogout(me, user), "force_logout.done");
+    else if (await forceLogout(me, user)) over("everywhere");
+  }
+
+  async function makePrimaryAdmin(user) {
+    if (!await handOver(user)) return;
+    await frame.restart();
+    notify("hand_over.done", { name: nameOf(user) });
   }
 
   list.load();
-  find("h1", view).focus({ preventScroll: true });
 }
-
-/** Who is signed in, and their menu. */
-function account(view, me, { edit }) {
-  const button = find("[data-account]", view);
-  menu(button, () => [
-    { label: text("account.profile"), do: () => edit(me()) },
-    { label: text("account.sign_out"), do: leave },
-  ]);
-  const leave = async () => {
-    try {
-      await signOut();
-    } catch (error) {
-      if (error instanceof Over) return;
-      const [key, options] = about(error);
-      notify(key, options?.values);
-    }
-  };
-  view.addEventListener("language", () => account.show(view, me()));
-  account.show(view, me());
-}
-
-account.show = (view, me) => {
-  const button = find("[data-account]", view);
-  find(".initials", button).dataset.initials = initials(me);
-  find(".account-name", button).textContent = nameOf(me);
-  button.setAttribute("aria-label", text("account.menu", { name: nameOf(me) }));
-};
 
 /** The table and everything that decides what is in it. */
-function userList(view, me, { edit, forceLogout, remove }) {
+function userList(view, me, { edit, offers }) {
   const filters = find(".filters", view);
   const table = find("table", view);
   const [body, nothing, pages] = [find("tbody", view), find(".nothing", view), find(".pages", view)];
   const wish = fromAddress();
+  const choice = selection(view, me, { done: load });
   let cursors = [null];
   let loading = null;
   let shown = null;
@@ -149,18 +123,25 @@ function userList(view, me, { edit, forceLogout, remove }) {
     load();
   }
 
+  /** What is asked for, whatever the page. */
+  function query() {
+    const query = new URLSearchParams({ sort: wish.sort, order: wish.order });
+    if (wish.search.length >= SEARCH_FROM) query.set("search", wish.search);
+    if (wish.role) query.set("role", wish.role);
+    if (wish.status) query.set("status", wish.status);
+    return query;
+  }
+
   async function load() {
     loading?.abort();
     const mine = (loading = new AbortController());
     table.setAttribute("aria-busy", "true");
     if (!shown) body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
-    const query = new URLSearchParams({ limit: LIMIT, sort: wish.sort, order: wish.order });
-    if (wish.search.length >= SEARCH_FROM) query.set("search", wish.search);
-    if (wish.role) query.set("role", wish.role);
-    if (wish.status) query.set("status", wish.status);
-    if (cursors.at(-1)) query.set("cursor", cursors.at(-1));
+    const page = query();
+    page.set("limit", LIMIT);
+    if (cursors.at(-1)) page.set("cursor", cursors.at(-1));
     try {
-      const answer = await call("GET", `/v1/users?${query}`, { signal: mine.signal });
+      const answer = await call("GET", `/v1/users?${page}`, { signal: mine.signal });
       if (answer.items.length === 0 && cursors.length > 1) {
         // The last of this page is gone.
         cursors.pop();
@@ -189,6 +170,7 @@ function userList(view, me, { edit, forceLogout, remove }) {
     table.hidden = shown.total === 0;
     if (shown.total === 0) tellNothing("users.none.title", "users.none.text", "users.none.do", clear);
     else nothing.hidden = true;
+    choice.show(shown.items);
     renderCount();
     renderSort();
     find('[data-do="clear"]', filters).hidden = !isFiltered();
@@ -215,6 +197,7 @@ function userList(view, me, { edit, forceLogout, remove }) {
 
   function renderFault(error) {
     table.hidden = true;
+    choice.show([]);
     pages.hidden = true;
     const count = find("[data-count]", view);
     delete count.dataset.t;
@@ -260,13 +243,10 @@ function userList(view, me, { edit, forceLogout, remove }) {
     editButton.addEventListener("click", () => edit(user));
     editButton.hidden = !may.edit;
     more.setAttribute("aria-label", text("users.more_of", { name }));
-    more.hidden = !may.forceLogout && !may.remove;
-    if (!more.hidden) {
-      menu(more, () => [
-        ...(may.forceLogout ? [{ label: text("users.force_logout"), do: () => forceLogout(user) }] : []),
-        ...(may.remove ? [{ label: text("users.delete"), do: () => remove(user), isDanger: true }] : []),
-      ]);
-    }
+    const items = offers(user).map((offer) => ({ ...offer, label: text(offer.label) }));
+    more.hidden = items.length === 0;
+    if (!more.hidden) menu(more, () => items);
+    choice.offer(find(".select", row), user);
     return row;
   }
 
@@ -321,12 +301,7 @@ function userList(view, me, { edit, forceLogout, remove }) {
     fillFilters();
     if (shown) render();
   });
-  find(".side a", view).addEventListener("click", (event) => {
-    event.preventDefault();
-    clear();
-  });
-
-  return { load };
+  return { load, query };
 }
 
 /** What the address says is wished for, so that a reload or a new sign-in comes back to it. */

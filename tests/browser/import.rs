@@ -1,0 +1,170 @@
+//! "Import": users from a file, checked first, their passwords given once.
+
+use portal_tests::browser::{Browser, Language, keys};
+use portal_tests::{Client, Partner, User, secrets};
+use serde_json::json;
+
+in_both_languages![
+    an_admin_imports_users_and_gets_their_passwords_once,
+    what_is_wrong_with_a_file_is_told_by_line,
+    who_was_there_or_could_not_be_added_is_named,
+];
+
+async fn an_admin_imports_users_and_gets_their_passwords_once(language: Language) {
+    let partner = Partner::new().await;
+    let there = partner.owner().add("Ann", "Lee").created().await;
+    let (zoe, bob) = (secrets::email("zoe"), secrets::email("bob"));
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.import").await;
+    browser.has_focus_on(&browser.text("import.file")).await;
+    browser.is_accessible("import").await;
+    browser.press("import.example").await;
+    let example = browser.downloaded("users-").await;
+    assert!(example.contains("first_name,last_name,email,role,permissions\r\n"), "{example}");
+
+    // As a spreadsheet on Windows writes it in France.
+    let file = format!(
+        "first_name;last_name;email;role\r\nZoé;Ångström;{zoe};viewer\r\nAnn;Lee;{};admin\r\nBob;Baker;{bob};manager\r\n",
+        there.email
+    );
+    let bytes: Vec<u8> = file.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
+    browser.choose_file("import.file", "equipe.csv", bytes).await;
+    browser.is_told(&language.text_with("import.good.other", &[("total", "2")])).await;
+    browser.sees("Zoé Ångström").await;
+    browser.reads("import.email_taken").await;
+    browser.is_accessible("import-checked").await;
+    let answer = partner.owner().get("/v1/users").await.expect(200);
+    assert_eq!(answer.json["total"], 2, "nobody is added yet");
+
+    browser.click(&language.text_with("import.do.other", &[("total", "2")])).await;
+    browser.has_focus_on(&language.text_with("import.done.other", &[("total", "2")])).await;
+    browser.reads("import.once").await;
+    browser.sees(&there.email).await;
+    browser.is_accessible("imported").await;
+    browser.keys(keys::ESCAPE).await;
+    browser.press("share.done").await;
+    browser.is_told(&browser.text("import.not_saved")).await;
+    browser.is_accessible("imported-not-saved").await;
+    browser.press("import.download").await;
+    let details = browser.downloaded("sign-in-details-").await;
+    browser.press("share.done").await;
+    browser.lists(&["Zoé Ångström", "Bob Baker", "Ann Lee", "Olive Owner"]).await;
+    browser.is_sound().await;
+
+    let lines: Vec<_> = details.trim_end().split("\r\n").collect();
+    assert_eq!(lines.len(), 3, "headings, and who was added");
+    let cells: Vec<_> = lines[1].split(',').collect();
+    assert_eq!(cells[..3], ["Zoé", "Ångström", &zoe]);
+    assert_eq!(cells[3], browser.text("role.viewer"));
+    assert!(cells[5].ends_with(&format!("/?partner={}", partner.id)), "{}", cells[5]);
+    let answer = partner.owner().get(&format!("/v1/users?search={zoe}")).await.expect(200);
+    let id = answer.json["items"][0]["id"].as_str().unwrap().to_owned();
+    let password = secrets::remembered(cells[4].to_owned());
+    let user = User { id, partner_id: partner.id.clone(), email: zoe, password };
+    Client::new().challenged(&user).await;
+}
+
+async fn what_is_wrong_with_a_file_is_told_by_line(language: Language) {
+    let partner = Partner::new().await;
+    let good = secrets::email("zoe");
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.import").await;
+    let file = format!("first_name,last_name,email,role,shoe_size\nZoé,Ångström,{good},viewer,38\nAnn,,ann,owner,\n");
+    browser.choose_file("import.file", "team.csv", &file).await;
+    browser.is_told(&language.text_with("import.bad.other", &[("total", "4")])).await;
+    for text in ["shoe_size", "3"] {
+        browser.sees(text).await;
+    }
+    for key in ["import.unknown_column", "field.required", "field.malformed", "field.unknown_role"] {
+        browser.reads(key).await;
+    }
+    assert!(!browser.offers(&language.text_with("import.do.one", &[("total", "1")])).await, "not before it is mended");
+    browser.does_not_see(&good).await;
+    browser.is_accessible("import-problems").await;
+
+    browser.choose_file("import.file", "large.csv", "x".repeat(1_100_000)).await;
+    browser.is_told(&browser.text("import.too_large")).await;
+    browser.is_accessible("import-too-large").await;
+    browser.choose_file("import.file", "empty.csv", "").await;
+    browser.reads("import.file.empty").await;
+
+    browser.offline(true).await;
+    let mended = format!("first_name,last_name,email\nZoé,Ångström,{good}\n");
+    browser.choose_file("import.file", "team.csv", &mended).await;
+    browser.is_told(&browser.text("fault.offline")).await;
+    browser.offline(false).await;
+    browser.choose_file("import.file", "team.csv", &mended).await;
+    browser.is_told(&language.text_with("import.good.one", &[("total", "1")])).await;
+
+    // The answer is lost, though she was added: the same again leaves her as she is.
+    browser.loses_an_answer("/v1/users/import").await;
+    let add = language.text_with("import.do.one", &[("total", "1")]);
+    browser.click(&add).await;
+    browser.is_told(&browser.text("fault.offline")).await;
+    browser.click(&add).await;
+    browser.reads("import.others").await;
+    browser.reads("import.email_taken").await;
+    browser.does_not_see(&browser.text("import.once")).await;
+    browser.press("share.done").await;
+    browser.lists(&["Zoé Ångström", "Olive Owner"]).await;
+    browser.is_sound().await;
+}
+
+async fn who_was_there_or_could_not_be_added_is_named(language: Language) {
+    let partner = Partner::new().await;
+    let (ann, bob) = (secrets::email("ann"), secrets::email("bob"));
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.import").await;
+    let file = format!("first_name,last_name,email\nAnn,Lee,{ann}\nBob,Baker,{bob}\n");
+    browser.choose_file("import.file", "team.csv", &file).await;
+    browser.is_told(&language.text_with("import.good.other", &[("total", "2")])).await;
+    let result = |line: u32, email: &str, outcome: &str, code: &str| {
+        json!({ "line": line, "email": email, "outcome": outcome, "user": null, "generated_password": null,
+                "problem": { "code": code, "title": "", "detail": "" } })
+    };
+    let results =
+        [result(2, &ann, "unavailable", "unavailable"), result(3, &bob, "refused", "exceeds_own_permissions")];
+    browser.answers("/v1/users/import", &json!({ "dry_run": false, "rows": 2, "results": results })).await;
+    browser.click(&language.text_with("import.do.other", &[("total", "2")])).await;
+    browser.reads("import.unavailable").await;
+    browser.reads("fault.exceeds_own_permissions").await;
+    browser.is_accessible("imported-none").await;
+    browser.press("share.done").await;
+    browser.lists(&["Olive Owner"]).await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn who_adds_nobody_imports_nobody() {
+    let partner = Partner::new().await;
+    let vic = partner.owner().add("Vic", "Viewer").role("viewer").created().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(&vic).await;
+    browser.lists(&["Olive Owner", "Vic Viewer"]).await;
+    assert!(!browser.offers("Import").await);
+    assert!(browser.offers("Export").await, "whoever sees the list may keep it");
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn nobody_closes_what_is_about_to_give_passwords() {
+    let partner = Partner::new().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.import").await;
+    let file = format!("first_name,last_name,email\nAnn,Lee,{}\n", secrets::email("ann"));
+    browser.choose_file("import.file", "team.csv", file).await;
+    browser.sees("Add 1 user").await;
+    browser.holds_back("/v1/users/import").await;
+    browser.click("Add 1 user").await;
+    browser.press("cancel").await;
+    browser.keys(keys::ESCAPE).await;
+    browser.keys(keys::ESCAPE).await;
+    browser.sees("Import users").await;
+    browser.is_sound().await;
+}

@@ -1,0 +1,156 @@
+//! Several users at once: boxes, one question, and what became of each.
+
+use portal_tests::browser::{Browser, Language, keys};
+use portal_tests::{Client, Partner};
+use serde_json::json;
+
+in_both_languages![
+    an_admin_chooses_some_and_signs_them_out,
+    whoever_was_not_suspended_is_named_with_the_reason,
+    many_are_deleted_once_their_number_is_typed,
+];
+
+async fn an_admin_chooses_some_and_signs_them_out(language: Language) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").signed_in().await;
+    let bob = owner.add("Bob", "Baker").role("viewer").signed_in().await;
+    let admin = owner.add("Ada", "Min").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(&admin).await;
+    browser.lists(&["Bob Baker", "Ann Lee", "Ada Min", "Olive Owner"]).await;
+    let choose = |name: &str| language.text_with("bulk.choose", &[("name", name)]);
+    for name in ["Ada Min", "Olive Owner"] {
+        assert!(!browser.has_field(&choose(name)).await, "{name}: nothing to be done");
+    }
+    assert!(!browser.offers(&browser.text("users.suspend")).await, "nobody is chosen");
+    browser.tick_named(&choose("Bob Baker")).await;
+    browser.is_told(&language.text_with("bulk.chosen.one", &[("total", "1")])).await;
+    browser.is_accessible("many-chosen").await;
+    browser.tick("bulk.all").await;
+    browser.is_told(&language.text_with("bulk.chosen.other", &[("total", "2")])).await;
+    browser.press("users.force_logout").await;
+    browser.sees(&language.text_with("bulk.force_logout.title.other", &[("total", "2")])).await;
+    for name in ["Bob Baker", "Ann Lee"] {
+        browser.sees(name).await;
+    }
+    browser.is_accessible("many-force-logout").await;
+    browser.press("cancel").await;
+    browser.is_back_on_the_page().await;
+    ann.is_signed_in().await;
+
+    // The answer is lost; the same again does no harm.
+    browser.press("users.force_logout").await;
+    browser.loses_an_answer("/v1/users/bulk").await;
+    browser.press("users.force_logout").await;
+    browser.is_told(&browser.text("fault.offline")).await;
+    browser.press("users.force_logout").await;
+    browser.is_told(&language.text_with("bulk.force_logout.done.other", &[("total", "2")])).await;
+    browser.has_focus_on(&browser.text("users.title")).await;
+    assert!(!browser.offers(&browser.text("users.suspend")).await, "nobody is chosen any more");
+    ann.is_signed_out().await;
+    bob.is_signed_out().await;
+    browser.is_sound().await;
+}
+
+async fn whoever_was_not_suspended_is_named_with_the_reason(language: Language) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let held = ["users.read", "users.remove", "users.force_logout"];
+    let lesser = owner.add("Les", "Ser").permissions(&held).created().await;
+    let ann = owner.add("Ann", "Lee").role("viewer").created().await;
+    let bob = owner.add("Bob", "Baker").role("viewer").created().await;
+    let zoe = owner.add("Zoé", "Ångström").role("viewer").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(&lesser).await;
+    browser.tick("bulk.all").await;
+    browser.press("users.suspend").await;
+    browser.sees(&language.text_with("bulk.suspend.title.other", &[("total", "3")])).await;
+    browser.is_accessible("many-suspend").await;
+    // Meanwhile one comes to hold more, and one is gone.
+    owner.set_permissions(&ann, &json!({ "role": "admin" })).await.expect(200);
+    owner.remove(&bob).await.expect(204);
+    browser.press("users.suspend").await;
+    let some = language.text_with("bulk.suspend.some", &[("total", "1"), ("all", "3")]);
+    browser.has_focus_on(&some).await;
+    browser.reads("fault.exceeds_own_permissions").await;
+    browser.reads("fault.gone").await;
+    browser.does_not_see("Zoé").await;
+    browser.is_accessible("many-results").await;
+    browser.press("close").await;
+    browser.row_with("Zoé Ångström", &browser.text("status.suspended")).await;
+    assert_eq!(owner.see(&zoe).await["status"], "suspended");
+    assert_eq!(owner.see(&ann).await["status"], "active");
+
+    // Whoever could not be reached stays chosen, to be tried again.
+    let unavailable = json!({ "results": [
+        { "user_id": zoe.id, "outcome": "unavailable", "user": null,
+          "problem": { "code": "unavailable", "title": "Unavailable", "detail": "Try again." } },
+    ] });
+    browser.tick("bulk.all").await;
+    browser.press("users.force_logout").await;
+    browser.answers("/v1/users/bulk", &unavailable).await;
+    browser.press("users.force_logout").await;
+    browser.reads("bulk.unavailable").await;
+    browser.press("close").await;
+    browser.is_back_on_the_page().await;
+    browser.press("users.force_logout").await;
+    browser.press("users.force_logout").await;
+    browser.is_told(&language.text_with("bulk.force_logout.done.one", &[("total", "1")])).await;
+    browser.is_sound().await;
+}
+
+async fn many_are_deleted_once_their_number_is_typed(language: Language) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    owner.add("Ann", "Lee").role("viewer").created().await;
+    let bob = owner.add("Bob", "Baker").role("viewer").created().await;
+    owner.add("Zoé", "Ångström").role("viewer").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(owner).await;
+    browser.lists(&["Zoé Ångström", "Bob Baker", "Ann Lee", "Olive Owner"]).await;
+    // By keyboard.
+    for name in ["Zoé Ångström", "Bob Baker"] {
+        browser.tab_to(&language.text_with("bulk.choose", &[("name", name)])).await;
+        browser.keys(keys::SPACE).await;
+    }
+    browser.press("users.delete").await;
+    let typed = language.text_with("delete.typed", &[("name", "2")]);
+    browser.has_focus_on(&typed).await;
+    browser.is_accessible("many-delete").await;
+    browser.keys("3").await;
+    browser.keys(keys::ENTER).await;
+    browser.reads("delete.mismatch").await;
+    // Somebody else is quicker with one of them: it is as was wished.
+    owner.remove(&bob).await.expect(204);
+    browser.fill(&typed, "2").await;
+    browser.press("users.delete").await;
+    browser.is_told(&language.text_with("bulk.remove.done.other", &[("total", "2")])).await;
+    browser.lists(&["Ann Lee", "Olive Owner"]).await;
+    browser.has_focus_on(&browser.text("users.title")).await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn who_may_do_nothing_has_nothing_to_choose() {
+    let partner = Partner::new().await;
+    let vic = partner.owner().add("Vic", "Viewer").role("viewer").created().await;
+    let manager = partner.owner().add("Max", "Manager").role("manager").created().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(&vic).await;
+    browser.lists(&["Max Manager", "Olive Owner", "Vic Viewer"]).await;
+    browser.does_not_see("Select all on this page").await;
+    assert!(!browser.has_field("Select Max Manager").await);
+    browser.is_sound().await;
+
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(&manager).await;
+    browser.tick_named("Select Vic Viewer").await;
+    browser.press("users.force_logout").await;
+    browser.press("cancel").await;
+    browser.is_back_on_the_page().await;
+    assert!(!browser.offers("Suspend").await && !browser.offers("Delete").await, "a manager removes nobody");
+    browser.is_sound().await;
+    Client::new().signed_in(&vic).await;
+}
