@@ -18,10 +18,14 @@ const COMMON = [
 /** Bits of surprise from which on a password is fair, good, strong. */
 const LEVELS = [28, 40, 55];
 
-/** Four groups of five: 100 bits, and still possible to read out. */
+/** Four groups of five: 100 bits, and still possible to read out. One in a hundred would not look strong, and is made anew. */
 export function generate() {
-  const letters = [...crypto.getRandomValues(new Uint8Array(20))].map((byte) => ALPHABET[byte % ALPHABET.length]);
-  return letters.join("").match(/.{5}/g).join("-");
+  let made;
+  do {
+    const letters = [...crypto.getRandomValues(new Uint8Array(20))].map((byte) => ALPHABET[byte % ALPHABET.length]);
+    made = letters.join("").match(/.{5}/g).join("-");
+  } while (strength(made) < 4);
+  return made;
 }
 
 /** 0 (nothing) to 4 (strong): a careful guess, for what is known or repeats counts for little. */
