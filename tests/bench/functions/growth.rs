@@ -17,7 +17,7 @@ const USERS_OF_OTHERS: u64 = 1_000;
 pub(crate) const BASE: u64 = 100;
 pub(crate) const PAGE: &str = "first 25 by name";
 pub(crate) const SEARCH: &str = "search";
-const REVIEW: &str = "first 10 to review";
+const REVIEW: &str = "first 25 to review";
 pub(crate) const HISTORY: &str = "newest 25 events";
 pub(crate) const HISTORY_OF_ONE: &str = "newest 25 of one user";
 /// A search and a review read a lot, so fewer of them say enough.
@@ -80,7 +80,7 @@ pub(crate) async fn measure(
         };
         pages.push(question(PAGE, &list()?, 25.min(*users)));
         searches.push(question(SEARCH, &list()?.query("search", &somebody), 1));
-        reviews.push(question(REVIEW, &review, 10.min(*users)));
+        reviews.push(question(REVIEW, &review, 25.min(*users)));
         largest = id;
     }
     let mut rows = ask(scene, list_users, &pages, requests).await?;

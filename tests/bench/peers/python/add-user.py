@@ -34,6 +34,7 @@ def add_user(event):
         "name_key": f"{last}\u0001{first}\u0001{user_id}".lower(),
         "email_key": email.lower(),
         "last_sign_in_key": f"-#{user_id}",
+        "search": f"{last}\u0001{first}\u0001{email}\u0001active".lower(),
     }
     commit([
         *context.vouched(),

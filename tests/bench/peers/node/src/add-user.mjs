@@ -27,6 +27,7 @@ serve(async (event) => {
     name_key: `${last_name}\u0001${first_name}\u0001${id}`.toLowerCase(),
     email_key: email.toLowerCase(),
     last_sign_in_key: `-#${id}`,
+    search: `${last_name}\u0001${first_name}\u0001${email}\u0001active`.toLowerCase(),
   };
   await commit([
     ...vouched(context),
