@@ -122,6 +122,11 @@ impl Failure {
         Self::InvalidRequest("The query is not acceptable.", vec![FieldError::new(parameter, "invalid", message)])
     }
 
+    /// The query's `cursor` is not one of the list that is asked for.
+    pub fn cursor() -> Self {
+        Self::query("cursor", "This is not a cursor of this list; start again without one.")
+    }
+
     /// The password in `field` is not acceptable.
     pub fn password(field: &str, rejection: passwords::Rejection) -> Self {
         Self::PasswordRejected(vec![FieldError::password(field, rejection)])

@@ -193,7 +193,7 @@ fn start(list: &str, cursor: &str) -> Result<(Period, Position), Failure> {
         let period = Period { from: Timestamp::parse(from).ok()?, to: Timestamp::parse(to).ok()? };
         Some((period, Position { sk, key: None }))
     };
-    read().ok_or_else(|| Failure::query("cursor", "This is not a cursor of this list; start again without one."))
+    read().ok_or_else(Failure::cursor)
 }
 
 struct Input {

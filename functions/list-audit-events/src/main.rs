@@ -79,9 +79,7 @@ async fn list_audit_events(portal: &Portal, request: Request) -> Result<Answer, 
 }
 
 fn position(list: &str, cursor: &str, wanted: &Wanted) -> Result<Position, Failure> {
-    Position::from_cursor(list, cursor)
-        .filter(|position| wanted.reaches(position))
-        .ok_or_else(|| Failure::query("cursor", "This is not a cursor of this list; start again without one."))
+    Position::from_cursor(list, cursor).filter(|position| wanted.reaches(position)).ok_or_else(Failure::cursor)
 }
 
 struct Input {

@@ -72,8 +72,7 @@ async fn list_users(portal: &Portal, request: Request) -> Result<Answer, Failure
 }
 
 fn position(list: &str, cursor: &str) -> Result<Position, Failure> {
-    Position::from_cursor(list, cursor)
-        .ok_or_else(|| Failure::query("cursor", "This is not a cursor of this list; start again without one."))
+    Position::from_cursor(list, cursor).ok_or_else(Failure::cursor)
 }
 
 struct Input {

@@ -16,6 +16,9 @@ export const ROLES = {
   }
 };
 
+/** Every role that somebody can have, whether or not it can be given. */
+export const EVERY_ROLE = ["primary_admin", ...Object.keys(ROLES)];
+
 /** Every permission, in the order in which they are shown. */
 export const PERMISSIONS = ROLES.admin.ceiling;
 

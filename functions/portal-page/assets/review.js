@@ -1,6 +1,6 @@
 // Accounts › Access review: who to look at first, and what becomes of each person's access, by button or by key.
 import { call, Over, Problem } from "./api.js";
-import { isOneself, mayDecide } from "./access.js";
+import { EVERY_ROLE, isOneself, mayDecide } from "./access.js";
 import { chart } from "./chart.js";
 import { confirm } from "./confirm.js";
 import { daysSince } from "./days.js";
@@ -19,8 +19,6 @@ const PAUSE = 400;
 
 /** What a key does while the focus is within somebody's row. */
 const KEYS = { k: "keep", r: "reduce", s: "suspend", x: "remove", Delete: "remove", n: "note" };
-
-const ROLES = ["primary_admin", "admin", "manager", "viewer"];
 
 /** What is asked once more before it is done. */
 const ASKED = {
@@ -111,7 +109,7 @@ export function review(frame) {
       return { label, value: users };
     });
     chart(find('[data-chart="last_sign_in"]', view), text("chart.last_sign_in"), [...ages, { label: text("chart.never"), value: never }]);
-    chart(find('[data-chart="role"]', view), text("chart.role"), ROLES.map((role) => ({ label: text(`role.${role}`), value: roles[role] ?? 0 })));
+    chart(find('[data-chart="role"]', view), text("chart.role"), EVERY_ROLE.map((role) => ({ label: text(`role.${role}`), value: roles[role] ?? 0 })));
   }
 
   function fault(error) {

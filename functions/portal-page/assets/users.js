@@ -1,6 +1,6 @@
 // Accounts › Users: the table, its search, filters, sorting and pages, and what can be done with a user.
 import { call, Over, over } from "./api.js";
-import { holds, isOneself, mayDo, ROLES, STATUSES } from "./access.js";
+import { EVERY_ROLE, holds, isOneself, mayDo, STATUSES } from "./access.js";
 import { find, initials, make, nameOf, notify, on, unnotify } from "./dom.js";
 import { exportList } from "./download.js";
 import { aboutLoading } from "./forms.js";
@@ -110,8 +110,7 @@ function userList(view, me, { edit, offers }) {
       select.replaceChildren(new Option(text(any), ""), ...options.map(([value, key]) => new Option(text(key), value)));
       select.value = value;
     };
-    const roles = ["primary_admin", ...Object.keys(ROLES)];
-    fill(filters.elements.role, wish.role, "users.any_role", roles.map((role) => [role, `role.${role}`]));
+    fill(filters.elements.role, wish.role, "users.any_role", EVERY_ROLE.map((role) => [role, `role.${role}`]));
     fill(filters.elements.status, wish.status, "users.any_status", STATUSES.map((status) => [status, `status.${status}`]));
   }
 
@@ -310,7 +309,7 @@ function fromAddress() {
   const oneOf = (name, values) => (values.includes(query.get(name)) ? query.get(name) : values[0]);
   return {
     search: query.get("search") ?? "",
-    role: oneOf("role", ["", "primary_admin", ...Object.keys(ROLES)]),
+    role: oneOf("role", ["", ...EVERY_ROLE]),
     status: oneOf("status", ["", ...STATUSES]),
     sort: oneOf("sort", ["name", "email", "last_sign_in_at"]),
     order: oneOf("order", ["asc", "desc"]),

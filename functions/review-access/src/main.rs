@@ -137,8 +137,7 @@ async fn count_sessions(store: &Store, user: &User, now: Timestamp) -> Result<us
 }
 
 fn position(list: &str, cursor: &str) -> Result<Position, Failure> {
-    Position::from_cursor(list, cursor)
-        .ok_or_else(|| Failure::query("cursor", "This is not a cursor of this list; start again without one."))
+    Position::from_cursor(list, cursor).ok_or_else(Failure::cursor)
 }
 
 struct Input {

@@ -81,7 +81,7 @@ impl Store {
         loop {
             // One more than asked for tells whether there is a next page.
             let missing = limit.saturating_add(1).saturating_sub(found.len());
-            let (items, last) = self.query_users(partner, (sort, order), start, missing).await?;
+            let (items, last) = self.query_users(partner, (sort, order), start, Some(missing)).await?;
             for item in &items {
                 found.push((position(sort, item)?, row::<UserItem>(item)?.user));
             }
@@ -101,7 +101,7 @@ impl Store {
         let mut users = Vec::new();
         let mut start = None;
         loop {
-            let (items, last) = self.query_users(partner, by_name, start, usize::MAX).await?;
+            let (items, last) = self.query_users(partner, by_name, start, None).await?;
             for item in &items {
                 users.push((position(Sort::Name, item)?, row::<UserItem>(item)?.user));
             }
@@ -117,7 +117,7 @@ impl Store {
         partner: &PartnerId,
         (sort, order): (Sort, Order),
         start: Option<Item>,
-        limit: usize,
+        limit: Option<usize>,
     ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
         let query = self
             .client
@@ -126,7 +126,7 @@ impl Store {
             .consistent_read(true)
             .expression_attribute_values(":pk", AttributeValue::S(partition(partner)))
             .scan_index_forward(order == Order::Ascending)
-            .set_limit(i32::try_from(limit).ok())
+            .set_limit(limit.and_then(|limit| i32::try_from(limit).ok()))
             .set_exclusive_start_key(start);
         let query = match sort.index() {
             Some((index, _)) => query.index_name(index).key_condition_expression("pk = :pk"),

@@ -10,9 +10,6 @@ use super::read::{Item, string};
 use super::{Store, StoreError, Table};
 use crate::models::{PartnerId, Role, User, UserId};
 
-/// The most items that one read takes.
-const BATCH: usize = 100;
-
 /// What a user is found by.
 #[derive(Debug)]
 pub struct Findable {
@@ -66,13 +63,11 @@ impl Store {
 
     /// These users, in this order, without those who are gone.
     async fn users(&self, partner: &PartnerId, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        let keys: Vec<_> = ids.iter().map(|id| Key::user(partner, id)).collect();
+        let rows = self.read(&keys.iter().map(Key::place).collect::<Vec<_>>()).await?;
         let mut users = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(BATCH) {
-            let keys: Vec<_> = ids.iter().map(|id| Key::user(partner, id)).collect();
-            let rows = self.read(&keys.iter().map(Key::place).collect::<Vec<_>>()).await?;
-            for key in &keys {
-                users.extend(rows.get(key)?.map(|item| item.user));
-            }
+        for key in &keys {
+            users.extend(rows.get(key)?.map(|item| item.user));
         }
         Ok(users)
     }
