@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::audit::Actor;
@@ -10,7 +11,7 @@ use super::read::{Item, row, string};
 use super::{Event, Position, Store, StoreError, Table};
 use crate::models::{EventAction, EventId, PartnerId, Timestamp, UserId};
 
-/// Events that are looked at in one go where some may be left out; as many as one `BatchGetItem` takes.
+/// Events that are looked at in one go where some may be left out.
 const AT_ONCE: usize = 100;
 
 /// How often one page looks for more of them: so it examines 1,000 events at the most.
@@ -68,7 +69,9 @@ impl Wanted {
             (None, Some(actor)) => {
                 Some(Index { name: "by_actor", key: "actor_key", value: keys::person(partner, actor) })
             }
-            (None, None) if self.is_of_reviews() => Some(Index::reviews(partner)),
+            (None, None) if self.is_of_reviews() => {
+                Some(Index { name: "by_review", key: "review_key", value: partition(partner) })
+            }
             (None, None) => None,
         }
     }
@@ -101,12 +104,6 @@ struct Index {
     name: &'static str,
     key: &'static str,
     value: String,
-}
-
-impl Index {
-    fn reviews(partner: &PartnerId) -> Self {
-        Self { name: "by_review", key: "review_key", value: partition(partner) }
-    }
 }
 
 impl Store {
@@ -152,28 +149,15 @@ impl Store {
         at_once: usize,
     ) -> Result<(Vec<Event>, Option<Position>), StoreError> {
         let index = wanted.index(partner);
-        let (least, greatest) = wanted.ids();
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let (key, value) = match &index {
-            Some(index) => (index.key, index.value.clone()),
-            None => ("pk", partition(partner)),
-        };
+        let (key, value) = place_in(index.as_ref(), partner);
         let start = after.map(|position| {
-            let at = HashMap::from([("pk", partition(partner)), ("sk", position.sk.clone()), (key, value.clone())]);
+            let at = HashMap::from([("pk", partition(partner)), ("sk", position.sk.clone()), (key, value)]);
             at.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).collect()
         });
         let answer = self
-            .client
-            .query()
-            .table_name(self.name_of(Table::Audit)?)
-            .set_index_name(index.as_ref().map(|index| index.name.to_owned()))
+            .query_trail(partner, wanted, index.as_ref())?
             // A global index is never consistent.
             .consistent_read(index.is_none())
-            .key_condition_expression("#key = :key AND sk BETWEEN :least AND :greatest")
-            .expression_attribute_names("#key", key)
-            .expression_attribute_values(":key", AttributeValue::S(value))
-            .expression_attribute_values(":least", text(least.as_str()))
-            .expression_attribute_values(":greatest", text(greatest.as_str()))
             .scan_index_forward(false)
             .set_limit(i32::try_from(at_once).ok())
             .set_exclusive_start_key(start)
@@ -190,6 +174,28 @@ impl Store {
         Ok((events, stopped.transpose()?))
     }
 
+    /// Asks for the keys, or the events, of this time.
+    fn query_trail(
+        &self,
+        partner: &PartnerId,
+        wanted: &Wanted,
+        index: Option<&Index>,
+    ) -> Result<QueryFluentBuilder, StoreError> {
+        let (least, greatest) = wanted.ids();
+        let (key, value) = place_in(index, partner);
+        let query = self
+            .client
+            .query()
+            .table_name(self.name_of(Table::Audit)?)
+            .set_index_name(index.map(|index| index.name.to_owned()))
+            .key_condition_expression("#key = :key AND sk BETWEEN :least AND :greatest")
+            .expression_attribute_names("#key", key)
+            .expression_attribute_values(":key", AttributeValue::S(value))
+            .expression_attribute_values(":least", AttributeValue::S(least.as_str().to_owned()))
+            .expression_attribute_values(":greatest", AttributeValue::S(greatest.as_str().to_owned()));
+        Ok(query)
+    }
+
     /// Whose access was decided on in this time, as far as `by_review` knows yet: it tells whom an event is about without
     /// the event.
     ///
@@ -201,24 +207,12 @@ impl Store {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<HashSet<UserId>, StoreError> {
-        let Index { name, key, value } = Index::reviews(partner);
-        let (least, greatest) = Wanted { from: Some(from), to: Some(to), ..Wanted::default() }.ids();
-        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let wanted =
+            Wanted { action: Some(EventAction::AccessReviewed), from: Some(from), to: Some(to), ..Wanted::default() };
         let person = keys::person_prefix(partner);
         let mut reviewed = HashSet::new();
-        let mut pages = self
-            .client
-            .query()
-            .table_name(self.name_of(Table::Audit)?)
-            .index_name(name)
-            .key_condition_expression("#key = :key AND sk BETWEEN :least AND :greatest")
-            .expression_attribute_names("#key", key)
-            .expression_attribute_values(":key", AttributeValue::S(value))
-            .expression_attribute_values(":least", text(least.as_str()))
-            .expression_attribute_values(":greatest", text(greatest.as_str()))
-            .into_paginator()
-            .items()
-            .send();
+        let index = wanted.index(partner);
+        let mut pages = self.query_trail(partner, &wanted, index.as_ref())?.into_paginator().items().send();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| StoreError::from_sdk("Query", &error))?;
             let target = string(&item, "target_key")?;
@@ -229,20 +223,22 @@ impl Store {
 
     /// The events whose keys an index told.
     async fn events_at(&self, partner: &PartnerId, keys: &[Item]) -> Result<Vec<Event>, StoreError> {
-        let mut events = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(AT_ONCE) {
-            let places = keys.iter().map(|key| {
-                let id = EventId::parse(&string(key, "sk")?)
-                    .map_err(|error| StoreError::Refused(format!("an event's key: {error}")))?;
-                Ok(keys::event(partner, &id))
-            });
-            let places: Vec<Place> = places.collect::<Result<_, StoreError>>()?;
-            let rows = self.read(&places).await?;
-            for item in places.iter().filter_map(|place| rows.item(place)) {
-                events.push(row(item)?);
-            }
-        }
-        Ok(events)
+        let places = keys.iter().map(|key| {
+            let id = EventId::parse(&string(key, "sk")?)
+                .map_err(|error| StoreError::Refused(format!("an event's key: {error}")))?;
+            Ok(keys::event(partner, &id))
+        });
+        let places: Vec<Place> = places.collect::<Result<_, StoreError>>()?;
+        let rows = self.read(&places).await?;
+        places.iter().filter_map(|place| rows.item(place)).map(row).collect()
+    }
+}
+
+/// The key of an index, or of the table, and where this partner's events are under it.
+fn place_in(index: Option<&Index>, partner: &PartnerId) -> (&'static str, String) {
+    match index {
+        Some(index) => (index.key, index.value.clone()),
+        None => ("pk", partition(partner)),
     }
 }
 
