@@ -5,15 +5,16 @@
 //! between request and answer. So the requests, each at its point, are a sequential history with the same answers. One
 //! point per commit and a short window per read: the cost grows with the operations, not with their orders.
 //!
-//! Some points may lie before the commit, within the request's own window, where that makes no difference to
-//! anybody: a sign-in looks up the email before it commits, and whoever is being signed out may end their own session.
+//! A sign-in's point may lie before its commit, within the request's own window, where that makes no difference to anybody:
+//! it looks up the email before it commits.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::model::{OVER, State};
+use crate::model::{OVER, Person, State};
 use crate::operation::{Operation, Wish, named_by};
 use crate::recorder::Commit;
 
@@ -83,6 +84,10 @@ impl History<'_> {
                 if emails.len() < state.users.len() {
                     self.violation(index, "two users have one email");
                 }
+                let is_primary_admin = |person: &&Arc<Person>| person.access.role == "primary_admin";
+                if state.users.values().filter(is_primary_admin).count() != 1 {
+                    self.violation(index, "there is not exactly one primary admin");
+                }
             } else {
                 self.violations.push(format!("nobody asked for this commit: {commit:?}"));
             }
@@ -108,7 +113,7 @@ impl History<'_> {
                 let had_email = self.states[earlier].iter().any(|state| state.holder(email) == Some(&commit.target));
                 let person = state.users.get(&commit.target);
                 let is_right = person.is_some_and(|person| {
-                    person.password == *password && commit.begun.iter().all(|begun| begun.1 == person.generation)
+                    person.is_let_in_by(password) && commit.begun.iter().all(|begun| begun.1 == person.generation)
                 });
                 (!had_email || !is_right).then_some((401, "unauthenticated"))
             }
@@ -139,6 +144,7 @@ impl History<'_> {
                 commit.begun.is_empty() && !ended.contains(own) && others.all(|session| ended.contains(session))
             }
             Wish::SignOut => commit.begun.is_empty() && commit.ended == [own],
+            Wish::EndSession { session, .. } => commit.begun.is_empty() && commit.ended == [session.as_str()],
             _ => commit.begun.is_empty() && commit.ended.is_empty(),
         };
         if !is_right {
@@ -154,7 +160,13 @@ impl History<'_> {
             _ if operation.is_unknown() => return,
             Some(_) if !operation.is_granted() => Some("it was committed, and refused"),
             Some(point) => self.shown(operation, point),
-            None if operation.is_granted() && operation.wish.event().is_some() => Some("granted, but never committed"),
+            // The status that a user has already is granted without a change.
+            None if operation.is_granted()
+                && operation.wish.event().is_some()
+                && !matches!(operation.wish, Wish::SetStatus { .. }) =>
+            {
+                Some("granted, but never committed")
+            }
             None if operation.is_granted() => {
                 let is_so = self.states_of(operation).any(|state| reads(state, operation));
                 let is_so = is_so || (matches!(operation.wish, Wish::List) && self.lists(operation));
@@ -176,10 +188,10 @@ impl History<'_> {
         let commit = &self.commits[point];
         let after = self.states[point + 1].users.get(&commit.target);
         let user = match operation.wish {
-            Wish::SignIn { .. } => &operation.answer.json["user"],
+            Wish::SignIn { .. } | Wish::Decide { .. } => &operation.answer.json["user"],
             _ => &operation.answer.json,
         };
-        let was = |shown: fn(&crate::model::Person, &Value) -> bool| {
+        let was = |shown: fn(&Person, &Value) -> bool| {
             self.states_of(operation)
                 .any(|state| state.users.get(&commit.target).is_some_and(|person| shown(person, user)))
         };
@@ -190,13 +202,13 @@ impl History<'_> {
                 let is_session = session.is_some_and(|(user, session, generation)| {
                     user == commit.target && commit.begun == [(session, generation)]
                 });
-                let is_shown = was(crate::model::Person::is_shown_by) && user["last_sign_in_at"] == commit.at.as_str();
+                let is_shown = was(Person::is_shown_by) && user["last_sign_in_at"] == commit.at.as_str();
                 (!is_session || !is_shown).then_some("another session or user is shown than was committed")
             }
             // No version counts sign-ins.
-            Wish::Edit { .. } | Wish::SetPermissions { .. } => {
+            Wish::Edit { .. } | Wish::SetPermissions { .. } | Wish::SetStatus { .. } | Wish::HandOver { .. } => {
                 let is_shown = after.is_some_and(|person| person.is_shown_by(user))
-                    && was(crate::model::Person::signed_in_as_shown_by)
+                    && was(Person::signed_in_as_shown_by)
                     && after.is_some_and(|person| operation.answer.header("etag") == format!("\"{}\"", person.version));
                 (!is_shown).then_some("another user is shown than was committed")
             }
@@ -205,10 +217,22 @@ impl History<'_> {
                     && after.is_some_and(|person| person.is_shown_by(user) && person.signed_in_as_shown_by(user));
                 (!is_shown).then_some("another user is shown than was added")
             }
+            Wish::Decide { .. } => {
+                let is_shown = match after {
+                    Some(person) => person.is_shown_by(user) && was(Person::signed_in_as_shown_by),
+                    None => user.is_null(),
+                };
+                let is_shown = is_shown && operation.answer.json["reviewed_at"] == commit.at.as_str();
+                (!is_shown).then_some("another decision is shown than was committed")
+            }
             Wish::ForceLogout { .. } => {
                 (user["signed_out_at"] != commit.at.as_str()).then_some("another time is shown than was committed")
             }
-            Wish::SetPassword { .. } | Wish::OwnPassword { .. } | Wish::Remove { .. } | Wish::SignOut => None,
+            Wish::SetPassword { .. }
+            | Wish::OwnPassword { .. }
+            | Wish::Remove { .. }
+            | Wish::SignOut
+            | Wish::EndSession { .. } => None,
             Wish::Me | Wish::Get { .. } | Wish::List | Wish::Refresh => Some("it only reads"),
         }
     }
@@ -239,7 +263,7 @@ impl History<'_> {
         let answered = (operation.answer.status, operation.code());
         match (answered, &operation.wish) {
             // Attempts are counted whatever they find.
-            ((429, _), Wish::SignIn { .. } | Wish::OwnPassword { .. } | Wish::Refresh) => true,
+            ((429, _), Wish::SignIn { .. } | Wish::OwnPassword { .. } | Wish::HandOver { .. } | Wish::Refresh) => true,
             ((409, "conflict"), _) => {
                 let concerned: Vec<&str> = operation.wish.target().into_iter().chain(operation.actor()).collect();
                 let met = self.commits[self.met(operation)]
@@ -254,7 +278,7 @@ impl History<'_> {
                     None => true,
                     Some(id) => states[index..]
                         .iter()
-                        .any(|state| state.users.get(id).is_none_or(|person| person.password != *password)),
+                        .any(|state| state.users.get(id).is_none_or(|person| !person.is_let_in_by(password))),
                 })
             }
             // Cognito may say it before our rows do, once the session is over.
@@ -283,15 +307,22 @@ fn reads(state: &State, operation: &Operation) -> bool {
     let user = &operation.answer.json;
     let id = match &operation.wish {
         Wish::Me => &session.user,
-        Wish::Get { target } => target,
+        Wish::Get { target } | Wish::SetStatus { target, .. } => target,
         Wish::Refresh => {
             let named = user["access_token"].as_str().map(named_by);
             return named == Some((session.user.clone(), session.id.clone(), session.generation));
         }
         _ => return false,
     };
+    let has_status = |person: &Person| match &operation.wish {
+        Wish::SetStatus { is_active, .. } => person.is_active == *is_active,
+        _ => true,
+    };
     state.users.get(id).is_some_and(|person| {
-        user["id"] == id.as_str() && person.is_shown_by(user) && person.signed_in_as_shown_by(user)
+        has_status(person)
+            && user["id"] == id.as_str()
+            && person.is_shown_by(user)
+            && person.signed_in_as_shown_by(user)
     })
 }
 

@@ -24,7 +24,6 @@ pub(crate) struct World<'a> {
     stack: &'a FaultyStack,
     recorder: Arc<Recorder>,
     partner: String,
-    owner: String,
     /// Emails that many want.
     wanted: Vec<String>,
     heard: Mutex<Heard>,
@@ -33,6 +32,7 @@ pub(crate) struct World<'a> {
 #[derive(Debug, Default)]
 struct Heard {
     people: BTreeMap<String, Known>,
+    primary_admin: String,
     sessions: Vec<Arc<Session>>,
     over: Vec<Arc<Session>>,
     operations: Vec<Operation>,
@@ -48,6 +48,7 @@ struct Known {
     client: Client,
     sign_ins: u32,
     is_removed: bool,
+    is_suspended: bool,
 }
 
 impl<'a> World<'a> {
@@ -57,9 +58,8 @@ impl<'a> World<'a> {
             stack,
             recorder: Arc::clone(recorder),
             partner: owner.partner_id.clone(),
-            owner: owner.id.clone(),
             wanted: (0..6).map(|_| secrets::email("wanted")).collect(),
-            heard: Mutex::default(),
+            heard: Mutex::new(Heard { primary_admin: owner.id.clone(), ..<_>::default() }),
         };
         world.heard.lock().unwrap().meet(&stack.ready, &owner.id, &owner.email, Some(&owner.password));
         world
@@ -72,7 +72,10 @@ impl<'a> World<'a> {
 
     /// The primary admin signs in and adds the others.
     pub(crate) async fn begin(&self, random: &mut Random) {
-        let wish = self.heard.lock().unwrap().sign_in(&self.owner, random).unwrap();
+        let wish = {
+            let heard = self.heard.lock().unwrap();
+            heard.sign_in(&heard.primary_admin, random).unwrap()
+        };
         self.ask(None, wish).await;
         for _ in 0..FEWEST {
             let session = self.heard.lock().unwrap().sessions.first().cloned();
@@ -131,9 +134,10 @@ impl<'a> World<'a> {
         // More sign-ins the fewer are signed in.
         let signed_in: BTreeSet<&str> = heard.sessions.iter().map(|session| session.user.as_str()).collect();
         if (signed_in.len() < people.len() / 2 && random.chance(40)) || random.chance(8) || heard.sessions.is_empty() {
-            let out: Vec<&&String> = people.iter().filter(|id| !signed_in.contains(id.as_str())).collect();
+            let is_out = |id: &&&String| !signed_in.contains(id.as_str()) && !heard.people[**id].is_suspended;
+            let out: Vec<&&String> = people.iter().filter(is_out).collect();
             let id = if random.chance(80) { random.pick(&out).copied() } else { random.pick(&people) };
-            let id = id.map_or(self.owner.as_str(), |id| id.as_str());
+            let id = id.map_or(heard.primary_admin.as_str(), |id| id.as_str());
             if let Some(wish) = heard.sign_in(id, random) {
                 return (None, wish);
             }
@@ -147,31 +151,42 @@ impl<'a> World<'a> {
         }
         let target = match random.below(20) {
             0 => session.user.clone(),
-            1 => self.owner.clone(),
+            1 => heard.primary_admin.clone(),
             2 => random.pick(&heard.people.keys().collect::<Vec<_>>()).map(|id| (*id).clone()).unwrap_or_default(),
             _ => {
-                let is_other = |id: &&&String| ***id != self.owner && ***id != session.user;
+                let is_other = |id: &&&String| ***id != heard.primary_admin && ***id != session.user;
                 let others: Vec<&&String> = people.iter().filter(is_other).collect();
                 random.pick(&others).map_or_else(|| session.user.clone(), |id| (**id).clone())
             }
         };
         let version = heard.people.get(&target).map(|known| known.version);
         let if_match = if random.chance(50) { version } else { None };
+        let own_password = || {
+            let known = heard.people.get(&session.user).and_then(|known| known.passwords.last().cloned());
+            known.unwrap_or_default()
+        };
+        let hands_over = session.user == heard.primary_admin && random.chance(10);
         let wish = match random.below(100) {
-            0..12 => Wish::Get { target },
-            12..18 => Wish::Me,
-            18..21 => Wish::List,
-            21..36 => Wish::Edit { target, first_name: Some(secrets::random(8)), email: None, if_match },
-            36..46 => Wish::Edit { target, first_name: None, email: Some(self.wanted_email(random)), if_match },
-            46..66 => Wish::SetPermissions { target, access: access(random), if_match },
-            66..76 => Wish::ForceLogout { target, if_match },
-            76..80 if target != session.user => Wish::SetPassword { target, password: secrets::password() },
-            76..83 => {
-                let known = heard.people.get(&session.user).and_then(|known| known.passwords.last().cloned());
-                Wish::OwnPassword { current: known.unwrap_or_default(), new: secrets::password() }
+            _ if hands_over => Wish::HandOver { target, current: own_password() },
+            0..10 => Wish::Get { target },
+            10..15 => Wish::Me,
+            15..18 => Wish::List,
+            18..30 => Wish::Edit { target, first_name: Some(secrets::random(8)), email: None, if_match },
+            30..38 => Wish::Edit { target, first_name: None, email: Some(self.wanted_email(random)), if_match },
+            38..54 => Wish::SetPermissions { target, access: access(random), if_match },
+            54..60 => Wish::ForceLogout { target, if_match },
+            60..64 if target != session.user => Wish::SetPassword { target, password: secrets::password() },
+            60..67 => Wish::OwnPassword { current: own_password(), new: secrets::password() },
+            67..70 => Wish::Remove { target },
+            70..73 => Wish::SignOut,
+            // More often than not it lets somebody in again.
+            73..81 => Wish::SetStatus { target, is_active: random.chance(60), if_match },
+            81..86 => Wish::Decide { target, decision: decision(random), if_match },
+            86..90 => {
+                let ended = random.pick(&heard.sessions).unwrap_or(&session);
+                Wish::EndSession { target: ended.user.clone(), session: ended.id.clone() }
             }
-            83..87 => Wish::Remove { target },
-            87..90 => Wish::SignOut,
+            90..91 => Wish::HandOver { target, current: own_password() },
             _ => Wish::Refresh,
         };
         (Some(session), wish)
@@ -187,6 +202,7 @@ impl Heard {
             client: Client::of(ready),
             sign_ins: 0,
             is_removed: false,
+            is_suspended: false,
         });
         known.passwords.extend(password.map(str::to_owned));
     }
@@ -237,13 +253,16 @@ impl Heard {
                 self.see(ready, &answer.json);
                 self.knows(answer.text_at("/id"), password);
             }
-            Wish::Remove { target } => {
+            Wish::Remove { target } | Wish::Decide { target, decision: "remove", .. } => {
                 if let Some(known) = self.people.get_mut(target) {
                     known.is_removed = true;
                 }
                 self.forget(|live| live.user == *target);
             }
-            Wish::ForceLogout { target, .. } | Wish::SetPassword { target, .. } => {
+            Wish::ForceLogout { target, .. }
+            | Wish::SetPassword { target, .. }
+            | Wish::SetStatus { target, is_active: false, .. }
+            | Wish::Decide { target, decision: "suspend", .. } => {
                 self.forget(|live| live.user == *target && live.since < operation.invoked);
             }
             Wish::OwnPassword { .. } | Wish::SignOut => {
@@ -272,9 +291,14 @@ impl Heard {
                     self.see(ready, user);
                 }
             }
-            Wish::Me | Wish::Get { .. } | Wish::Edit { .. } | Wish::SetPermissions { .. } => {
-                self.see(ready, &answer.json);
-            }
+            Wish::EndSession { session, .. } => self.forget(|live| live.id == *session),
+            Wish::Decide { .. } => self.see(ready, &answer.json["user"]),
+            Wish::Me
+            | Wish::Get { .. }
+            | Wish::Edit { .. }
+            | Wish::SetPermissions { .. }
+            | Wish::SetStatus { .. }
+            | Wish::HandOver { .. } => self.see(ready, &answer.json),
         }
     }
 
@@ -300,7 +324,20 @@ impl Heard {
         if version >= known.version {
             known.version = version;
             email.clone_into(&mut known.email);
+            known.is_suspended = user["status"] == "suspended";
+            if user["role"] == "primary_admin" {
+                id.clone_into(&mut self.primary_admin);
+            }
         }
+    }
+}
+
+/// What may become of somebody's access; removals come often enough without.
+fn decision(random: &mut Random) -> &'static str {
+    match random.below(10) {
+        0..6 => "keep",
+        6..9 => "suspend",
+        _ => "remove",
     }
 }
 

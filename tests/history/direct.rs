@@ -41,9 +41,14 @@ pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
 fn ends_session_of(first: &Operation, then: &Operation) -> bool {
     let (Some(ended), Some(used)) = (&first.session, &then.session) else { return false };
     let is_over = match &first.wish {
-        Wish::ForceLogout { target, .. } | Wish::SetPassword { target, .. } | Wish::Remove { target } => {
+        Wish::ForceLogout { target, .. }
+        | Wish::SetPassword { target, .. }
+        | Wish::Remove { target }
+        | Wish::SetStatus { target, is_active: false, .. }
+        | Wish::Decide { target, decision: "suspend" | "remove", .. } => {
             *target == used.user && used.since < first.invoked
         }
+        Wish::EndSession { session, .. } => *session == used.id,
         Wish::OwnPassword { .. } => ended.user == used.user && ended.id != used.id && used.since < first.invoked,
         Wish::SignOut => ended.id == used.id,
         _ => false,
@@ -63,14 +68,20 @@ fn demotes(first: &Operation, then: &Operation) -> bool {
 fn is_promoted_again(first: &Operation, then: &Operation, operations: &[Operation]) -> bool {
     operations.iter().any(|other| {
         let is_other = !std::ptr::eq(other, first) && (other.is_granted() || other.is_unknown());
-        let is_of_them =
-            matches!(&other.wish, Wish::SetPermissions { target, .. } if Some(target.as_str()) == then.actor());
+        let is_of_them = matches!(
+            &other.wish,
+            Wish::SetPermissions { target, .. } | Wish::HandOver { target, .. } if Some(target.as_str()) == then.actor()
+        );
         is_other && is_of_them && other.responded > first.invoked && other.invoked < then.responded
     })
 }
 
 /// Whom a change changed, and to which version.
 fn version_made(operation: &Operation) -> Option<(&str, u64)> {
-    let (Wish::Edit { target, .. } | Wish::SetPermissions { target, .. }) = &operation.wish else { return None };
+    let (Wish::Edit { target, .. } | Wish::SetPermissions { target, .. } | Wish::HandOver { target, .. }) =
+        &operation.wish
+    else {
+        return None;
+    };
     Some((target, operation.answer.json["version"].as_u64()?))
 }

@@ -89,7 +89,7 @@ async fn what_many_clients_are_answered_could_have_happened_one_at_a_time() {
     let verdict = checker::check(first, &operations, &commits);
     let mut violations = verdict.violations;
     violations.extend(direct::check(&operations));
-    violations.extend(tables.differences(&verdict.last, commits.len()));
+    violations.extend(tables.differences(&verdict.last, &commits));
 
     tell(&summary(&operations));
     tell(&format!(

@@ -33,12 +33,14 @@ pub(crate) struct Person {
     pub(crate) first_name: String,
     pub(crate) access: Access,
     pub(crate) password: String,
+    pub(crate) is_active: bool,
     pub(crate) version: u64,
     pub(crate) access_version: u64,
     pub(crate) generation: u64,
     pub(crate) sessions: BTreeMap<String, u64>,
     pub(crate) last_sign_in_at: Option<String>,
     pub(crate) signed_out_at: Option<String>,
+    pub(crate) reviewed_at: Option<String>,
 }
 
 impl Person {
@@ -49,12 +51,14 @@ impl Person {
             first_name: first_name.to_owned(),
             access,
             password: password.to_owned(),
+            is_active: true,
             version: 1,
             access_version: 1,
             generation: 1,
             sessions: BTreeMap::new(),
             last_sign_in_at: None,
             signed_out_at: None,
+            reviewed_at: None,
         }
     }
 
@@ -69,7 +73,7 @@ impl Person {
             && user["first_name"] == self.first_name.as_str()
             && user["role"] == self.access.role
             && held == self.access.permissions
-            && user["status"] == "active"
+            && user["status"] == if self.is_active { "active" } else { "suspended" }
             && user["must_change_password"] == false
             && user["version"] == self.version
             && user["signed_out_at"].as_str() == self.signed_out_at.as_deref()
@@ -80,10 +84,27 @@ impl Person {
         user["last_sign_in_at"].as_str() == self.last_sign_in_at.as_deref()
     }
 
+    /// Whether this password lets the user in.
+    pub(crate) fn is_let_in_by(&self, password: &str) -> bool {
+        self.is_active && self.password == password
+    }
+
     fn sign_out(&mut self, at: &str) {
+        self.version += 1;
         self.generation += 1;
         self.access_version += 1;
         self.signed_out_at = Some(at.to_owned());
+    }
+
+    fn suspend(&mut self, at: &str) {
+        self.sign_out(at);
+        self.is_active = false;
+    }
+
+    fn become_one_with_all(&mut self, role: &'static str) {
+        self.version += 1;
+        self.access_version += 1;
+        self.access = Access { role, permissions: ALL.into() };
     }
 }
 
@@ -111,7 +132,7 @@ impl State {
         let wish = &operation.wish;
         if let Wish::SignIn { email, password } = wish {
             let person = self.holder(email).and_then(|id| self.users.get(id));
-            return person.is_none_or(|person| person.password != *password).then_some((401, "unauthenticated"));
+            return person.is_none_or(|person| !person.is_let_in_by(password)).then_some((401, "unauthenticated"));
         }
         let session = operation.session.as_ref()?;
         let Some(actor) = self.holder_of(session) else { return Some(OVER) };
@@ -134,6 +155,14 @@ impl State {
                 let holder = self.holder(email);
                 (holder.is_some() && holder != wish.target()).then_some((409, "email_taken"))
             })
+            .or_else(|| {
+                let Wish::HandOver { current, .. } = wish else { return None };
+                (*current != actor.password).then_some((422, "validation_failed"))
+            })
+            .or_else(|| {
+                let (Wish::EndSession { session, .. }, Some(target)) = (wish, target) else { return None };
+                (target.sessions.get(session) != Some(&target.generation)).then_some((404, "not_found"))
+            })
     }
 
     /// What becomes of a wish that is granted.
@@ -147,14 +176,14 @@ impl State {
         if named.is_some_and(|named| named != commit.target) {
             return Err("it changed somebody else".to_owned());
         }
-        if let Wish::Remove { .. } = &operation.wish {
+        if let Wish::Remove { .. } | Wish::Decide { decision: "remove", .. } = &operation.wish {
             return self.users.remove(&commit.target).map_or(Err("nobody was removed".to_owned()), |_| Ok(()));
         }
-        let Some(person) = self.users.get_mut(&commit.target) else {
-            // Whoever is being removed may still end their own session.
-            let is_sign_out = matches!(operation.wish, Wish::SignOut);
-            return if is_sign_out { Ok(()) } else { Err("nobody was changed".to_owned()) };
-        };
+        if let (Wish::HandOver { .. }, Some(actor)) = (&operation.wish, operation.actor()) {
+            let actor = self.users.get_mut(actor).ok_or("nobody handed over")?;
+            Arc::make_mut(actor).become_one_with_all("admin");
+        }
+        let person = self.users.get_mut(&commit.target).ok_or("nobody was changed")?;
         let person = Arc::make_mut(person);
         match &operation.wish {
             Wish::Edit { first_name, email, .. } => {
@@ -168,13 +197,25 @@ impl State {
                 person.access = access.clone();
             }
             Wish::SetPassword { password, .. } => {
-                person.version += 1;
                 person.password.clone_from(password);
                 person.sign_out(&commit.at);
             }
-            Wish::ForceLogout { .. } => {
+            Wish::ForceLogout { .. } => person.sign_out(&commit.at),
+            Wish::SetStatus { is_active: true, .. } => {
                 person.version += 1;
-                person.sign_out(&commit.at);
+                person.access_version += 1;
+                person.is_active = true;
+            }
+            Wish::SetStatus { is_active: false, .. } => person.suspend(&commit.at),
+            Wish::HandOver { .. } => person.become_one_with_all("primary_admin"),
+            Wish::Decide { decision, .. } => {
+                if *decision == "suspend" && person.is_active {
+                    person.suspend(&commit.at);
+                }
+                person.reviewed_at = Some(commit.at.clone());
+            }
+            Wish::EndSession { session, .. } => {
+                person.sessions.remove(session).ok_or("it ended no session")?;
             }
             Wish::OwnPassword { new, .. } => {
                 person.version += 1;
@@ -193,7 +234,7 @@ impl State {
                 let own = operation.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
                 person.sessions.remove(&own).ok_or("it ended no session")?;
             }
-            Wish::Add { .. } | Wish::Remove { .. } => {}
+            Wish::Add { .. } | Wish::Remove { .. } => return Err("it is no change of a user".to_owned()),
             Wish::Me | Wish::Get { .. } | Wish::List | Wish::Refresh => return Err("it only reads".to_owned()),
         }
         Ok(())
@@ -203,13 +244,15 @@ impl State {
 /// The permission that a wish takes; none where it is everybody's right over their own record.
 pub(crate) fn needed(wish: &Wish, own: bool, changes_email: bool) -> Option<&'static str> {
     match wish {
-        Wish::Get { .. } => (!own).then_some("users.read"),
-        Wish::List => Some("users.read"),
-        Wish::Edit { .. } => (!own || changes_email).then_some("users.edit"),
-        Wish::SetPassword { .. } => Some("users.edit"),
-        Wish::SetPermissions { .. } => Some("users.set_permissions"),
-        Wish::ForceLogout { .. } => (!own).then_some("users.force_logout"),
-        Wish::Remove { .. } => Some("users.remove"),
+        Wish::Get { .. } | Wish::ForceLogout { .. } | Wish::EndSession { .. } if own => None,
+        Wish::Edit { .. } if own && !changes_email => None,
+        Wish::Get { .. } | Wish::List => Some("users.read"),
+        Wish::Edit { .. } | Wish::SetPassword { .. } => Some("users.edit"),
+        Wish::SetPermissions { .. } | Wish::HandOver { .. } | Wish::Decide { decision: "keep", .. } => {
+            Some("users.set_permissions")
+        }
+        Wish::ForceLogout { .. } | Wish::EndSession { .. } => Some("users.force_logout"),
+        Wish::Remove { .. } | Wish::SetStatus { .. } | Wish::Decide { .. } => Some("users.remove"),
         Wish::Add { .. } => Some("users.add"),
         Wish::Me | Wish::OwnPassword { .. } | Wish::SignIn { .. } | Wish::SignOut | Wish::Refresh => None,
     }
@@ -217,10 +260,17 @@ pub(crate) fn needed(wish: &Wish, own: bool, changes_email: bool) -> Option<&'st
 
 fn denial(actor: &Person, wish: &Wish, target: Option<&Person>, own: bool) -> Option<Refusal> {
     let changed = target.filter(|_| wish.event().is_some() && !own);
-    if changed.is_some_and(|target| target.access.role == "primary_admin") {
+    let (is_primary_admin, hands_over) =
+        (|person: &Person| person.access.role == "primary_admin", matches!(wish, Wish::HandOver { .. }));
+    let changes_nothing_of_it = matches!(wish, Wish::Decide { decision: "keep", .. });
+    if (changed.is_some_and(is_primary_admin) && !changes_nothing_of_it) || (hands_over && !is_primary_admin(actor)) {
         return Some((403, "primary_admin_protected"));
     }
-    if own && matches!(wish, Wish::SetPermissions { .. } | Wish::Remove { .. }) {
+    let is_forbidden_to_oneself = matches!(
+        wish,
+        Wish::SetPermissions { .. } | Wish::Remove { .. } | Wish::SetStatus { .. } | Wish::Decide { .. }
+    );
+    if own && is_forbidden_to_oneself {
         return Some((403, "self_change_forbidden"));
     }
     let changes_email = match (wish, target) {
@@ -236,5 +286,13 @@ fn denial(actor: &Person, wish: &Wish, target: Option<&Person>, own: bool) -> Op
         _ => None,
     };
     let is_above = changed.is_some_and(|target| exceeds(&target.access)) || given.is_some_and(exceeds);
-    is_above.then_some((403, "exceeds_own_permissions"))
+    if is_above {
+        return Some((403, "exceeds_own_permissions"));
+    }
+    if hands_over && (own || !target.is_some_and(|target| target.is_active && target.access.role == "admin")) {
+        return Some((422, "validation_failed"));
+    }
+    // What there is to decide on has to be seen, too.
+    let may_see = actor.may("users.read") && actor.may("audit.read");
+    (matches!(wish, Wish::Decide { .. }) && !may_see).then_some((403, "missing_permission"))
 }

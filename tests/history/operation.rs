@@ -64,6 +64,10 @@ pub(crate) enum Wish {
     OwnPassword { current: String, new: String },
     ForceLogout { target: String, if_match: Option<u64> },
     Remove { target: String },
+    SetStatus { target: String, is_active: bool, if_match: Option<u64> },
+    EndSession { target: String, session: String },
+    HandOver { target: String, current: String },
+    Decide { target: String, decision: &'static str, if_match: Option<u64> },
     Add { email: String, first_name: String, password: String, access: Access },
     SignIn { email: String, password: String },
     SignOut,
@@ -79,7 +83,11 @@ impl Wish {
             | Self::SetPermissions { target, .. }
             | Self::SetPassword { target, .. }
             | Self::ForceLogout { target, .. }
-            | Self::Remove { target } => Some(target),
+            | Self::Remove { target }
+            | Self::SetStatus { target, .. }
+            | Self::EndSession { target, .. }
+            | Self::HandOver { target, .. }
+            | Self::Decide { target, .. } => Some(target),
             Self::Me
             | Self::List
             | Self::OwnPassword { .. }
@@ -95,13 +103,17 @@ impl Wish {
         match self {
             Self::Edit { if_match, .. }
             | Self::SetPermissions { if_match, .. }
-            | Self::ForceLogout { if_match, .. } => *if_match,
+            | Self::ForceLogout { if_match, .. }
+            | Self::SetStatus { if_match, .. }
+            | Self::Decide { if_match, .. } => *if_match,
             Self::Me
             | Self::Get { .. }
             | Self::List
             | Self::SetPassword { .. }
             | Self::OwnPassword { .. }
             | Self::Remove { .. }
+            | Self::EndSession { .. }
+            | Self::HandOver { .. }
             | Self::Add { .. }
             | Self::SignIn { .. }
             | Self::SignOut
@@ -121,7 +133,11 @@ impl Wish {
             Self::Remove { .. } => Some("user.removed"),
             Self::Add { .. } => Some("user.added"),
             Self::SignIn { .. } => Some("session.started"),
-            Self::SignOut => Some("session.ended"),
+            Self::SignOut | Self::EndSession { .. } => Some("session.ended"),
+            Self::SetStatus { is_active: true, .. } => Some("user.reactivated"),
+            Self::SetStatus { is_active: false, .. } => Some("user.suspended"),
+            Self::HandOver { .. } => Some("primary_admin.handed_over"),
+            Self::Decide { .. } => Some("access.reviewed"),
         }
     }
 
@@ -161,6 +177,17 @@ impl Wish {
             }
             Self::ForceLogout { target, .. } => call("POST", &format!("{}/force-logout", path(target))),
             Self::Remove { target } => call("DELETE", &path(target)),
+            Self::SetStatus { target, is_active, .. } => {
+                let status = if *is_active { "active" } else { "suspended" };
+                call("PUT", &format!("{}/status", path(target))).json(&json!({ "status": status }))
+            }
+            Self::EndSession { target, session } => call("DELETE", &format!("{}/sessions/{session}", path(target))),
+            Self::HandOver { target, current } => {
+                call("POST", "/v1/primary-admin").json(&json!({ "user_id": target, "current_password": current }))
+            }
+            Self::Decide { target, decision, .. } => {
+                call("POST", "/v1/access-review/decisions").json(&json!({ "user_id": target, "decision": decision }))
+            }
             Self::Add { email, first_name, password, access } => call("POST", "/v1/users").json(&json!({
                 "first_name": first_name,
                 "last_name": "Somebody",

@@ -27,14 +27,14 @@ pub(crate) struct Commit {
     pub(crate) before: Instant,
     /// The request that made it.
     pub(crate) request_id: String,
-    /// The audit event's word for it.
+    /// The audit event's word for it; the last one's, where there are two.
     pub(crate) action: String,
     /// When the function says that it happened.
     pub(crate) at: String,
     /// Whom it changed.
     pub(crate) target: String,
-    /// The audit event's id.
-    pub(crate) event: String,
+    /// The ids of its audit events.
+    pub(crate) events: Vec<String>,
     /// The sessions that it began, with their generation.
     pub(crate) begun: Vec<(String, u64)>,
     /// The sessions that it ended one by one.
@@ -164,8 +164,9 @@ impl Recorder {
     pub(crate) fn commits(&self, audit_trail: &HashSet<String>) -> Vec<Commit> {
         let mut seen = HashSet::new();
         let taken = self.taken.lock().unwrap();
-        let committed = taken.commits.iter().filter(|commit| audit_trail.contains(&commit.event));
-        committed.filter(|commit| seen.insert(&commit.event)).cloned().collect()
+        let committed =
+            taken.commits.iter().filter(|commit| commit.events.iter().all(|event| audit_trail.contains(event)));
+        committed.filter(|commit| seen.insert(&commit.events)).cloned().collect()
     }
 
     /// What was made to fail, and how often.
@@ -196,9 +197,10 @@ fn commit(request: &Value, after: Instant, before: Instant) -> Option<Commit> {
     let text = |value: &Value| value["S"].as_str().unwrap().to_owned();
 
     let is_change = |event: &&Value| event["action"].is_object() && event["action"]["S"] != REFUSED;
-    let mut events = puts("AuditTable").map(|put| &put["Item"]).filter(is_change);
-    let event = events.next()?;
-    assert!(events.next().is_none(), "a change has one event: {request}");
+    let events: Vec<&Value> = puts("AuditTable").map(|put| &put["Item"]).filter(is_change).collect();
+    let event = events.last()?;
+    let is_review = event["action"]["S"] == "access.reviewed";
+    assert!(events.len() == 1 || (is_review && events.len() == 2), "a change has one event, and its review: {request}");
     let begun = puts("SessionsTable").filter_map(|put| {
         let item = &put["Item"];
         Some((session(item)?, item["generation"]["N"].as_str()?.parse().ok()?))
@@ -212,7 +214,7 @@ fn commit(request: &Value, after: Instant, before: Instant) -> Option<Commit> {
         action: text(&event["action"]),
         at: text(&event["at"]),
         target: text(&event["target"]["M"]["id"]),
-        event: text(&event["id"]),
+        events: events.iter().map(|event| text(&event["id"])).collect(),
         begun: begun.collect(),
         ended: ended.collect(),
     })

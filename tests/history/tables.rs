@@ -6,6 +6,7 @@ use portal_tests::rows::{Row, Rows};
 use portal_tests::{Ready, User};
 
 use crate::model::{Person, State};
+use crate::recorder::Commit;
 
 /// The event of the partner's creation.
 const CREATIONS: usize = 1;
@@ -55,7 +56,7 @@ impl Tables {
     }
 
     /// What differs, in words.
-    pub(crate) fn differences(&self, last: &State, commits: usize) -> Vec<String> {
+    pub(crate) fn differences(&self, last: &State, commits: &[Commit]) -> Vec<String> {
         let mut found = Vec::new();
         if !self.users.keys().eq(last.users.keys()) {
             found.push(format!("{} users are stored, and {} expected", self.users.len(), last.users.len()));
@@ -63,8 +64,9 @@ impl Tables {
         if self.count != last.users.len() as u64 {
             found.push(format!("the count is {}, not {}", self.count, last.users.len()));
         }
-        if self.events.len() != commits + CREATIONS {
-            found.push(format!("{commits} commits left {} events", self.events.len()));
+        let events: usize = commits.iter().map(|commit| commit.events.len()).sum();
+        if self.events.len() != events + CREATIONS {
+            found.push(format!("the commits have {events} events, and {} are stored", self.events.len()));
         }
         for (id, stored) in &self.users {
             match last.users.get(id) {
@@ -89,6 +91,8 @@ impl Stored {
             && text(row, "first_name") == person.first_name
             && text(row, "role") == person.access.role
             && permissions == person.access.permissions
+            && text(row, "status") == if person.is_active { "active" } else { "suspended" }
+            && row["reviewed_at"].as_s().ok() == person.reviewed_at.as_ref()
             && number(row, "version") == person.version
             && number(row, "access_version") == person.access_version
             && number(row, "session_generation") == person.generation
