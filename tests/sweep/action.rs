@@ -5,6 +5,7 @@
 pub(crate) enum Action {
     SignInFirst,
     SignInAgain,
+    SignInChallenged,
     AnswerChallenge,
     Refresh,
     SignOut,
@@ -35,9 +36,10 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::SignInFirst,
         Self::SignInAgain,
+        Self::SignInChallenged,
         Self::AnswerChallenge,
         Self::Refresh,
         Self::SignOut,
@@ -71,6 +73,7 @@ impl Action {
         match self {
             Self::SignInFirst => "sign in, first time",
             Self::SignInAgain => "sign in again",
+            Self::SignInChallenged => "sign in, challenged",
             Self::AnswerChallenge => "answer challenge",
             Self::Refresh => "refresh",
             Self::SignOut => "sign out",
@@ -104,7 +107,7 @@ impl Action {
     /// Whose process carries it out.
     pub(crate) fn function(self) -> &'static str {
         match self {
-            Self::SignInFirst | Self::SignInAgain => "sign-in",
+            Self::SignInFirst | Self::SignInAgain | Self::SignInChallenged => "sign-in",
             Self::AnswerChallenge => "answer-challenge",
             Self::Refresh => "refresh-session",
             Self::SignOut => "sign-out",
@@ -125,12 +128,12 @@ impl Action {
         }
     }
 
-    /// What the audit trail says once it is committed. A refresh commits nothing.
+    /// What the audit trail says once it is committed. A refresh commits nothing, and a challenge nothing that is told.
     pub(crate) fn event(self) -> Option<&'static str> {
         match self {
             Self::SignInFirst | Self::SignInAgain => Some("session.started"),
             Self::AnswerChallenge | Self::OwnPassword => Some("password.changed"),
-            Self::Refresh => None,
+            Self::SignInChallenged | Self::Refresh => None,
             Self::SignOut | Self::EndSession => Some("session.ended"),
             Self::Add | Self::AddWithKey | Self::Import => Some("user.added"),
             Self::EditName | Self::EditEmail => Some("user.edited"),
@@ -191,6 +194,11 @@ impl Action {
     /// It makes a partner, so there is none before.
     pub(crate) fn creates_partner(self) -> bool {
         matches!(self, Self::CreatePartner | Self::CreatePartnerWithKey)
+    }
+
+    /// It is about a password that has to be changed first.
+    pub(crate) fn meets_challenge(self) -> bool {
+        matches!(self, Self::SignInChallenged | Self::AnswerChallenge)
     }
 
     /// It is done to another user.

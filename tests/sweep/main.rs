@@ -2,8 +2,8 @@
 //! wholly or not at all.
 //!
 //! `sweep` finds every call of every changing action by counting and lets everything go wrong there that can
-//! (`PORTAL_SWEEP_ACTION=<a part of its name>` sweeps one action, or those that have it in common); `aws_faults`
-//! and `stragglers` tell single stories. Each suite has a stack of its own, whose way to AWS fails on demand.
+//! (`PORTAL_SWEEP_ACTION=<a part of its name>` sweeps one action, or those that have it in common); `aws_faults`,
+//! `everyone` and `stragglers` tell single stories. Each suite has a stack of its own, whose way to AWS fails on demand.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +14,7 @@
 
 mod action;
 mod aws_faults;
+mod everyone;
 mod fault;
 mod scene;
 mod stragglers;

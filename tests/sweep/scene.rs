@@ -61,11 +61,11 @@ impl Scene {
             password: secrets::password(),
         };
         if !action.creates_partner() {
-            let password = (action != Action::AnswerChallenge).then_some(owner.password.as_str());
+            let password = (!action.meets_challenge()).then_some(owner.password.as_str());
             owner = new_partner(ready, &owner.email, password).await;
         }
         let mut sessions = Vec::new();
-        if !action.creates_partner() && !matches!(action, Action::SignInFirst | Action::AnswerChallenge) {
+        if !action.creates_partner() && !action.meets_challenge() && action != Action::SignInFirst {
             sessions.push(Client::of(ready).signed_in(&owner).await);
         }
         if action == Action::OwnPassword {
@@ -145,7 +145,7 @@ impl Scene {
     /// Tries the action as a part of a trace.
     pub(crate) async fn act(&self, trace: &Trace) -> Outcome {
         match self.action {
-            Action::SignInFirst | Action::SignInAgain => self.signs_in(trace).await,
+            Action::SignInFirst | Action::SignInAgain | Action::SignInChallenged => self.signs_in(trace).await,
             Action::AnswerChallenge => {
                 let challenge = self.challenge.as_ref().unwrap();
                 let client = Client::of(&self.ready);
@@ -406,6 +406,7 @@ impl Scene {
                 Client::of(&self.ready).sign_in(&owner.email, old).await.problem(401, "unauthenticated");
             }
             Action::SignInFirst | Action::SignInAgain => self.signs_in_with(&owner, old, false).await,
+            Action::SignInChallenged => self.signs_in_with(&owner, old, true).await,
             _ => {}
         }
         for (index, actor) in self.sessions.iter().enumerate() {
@@ -420,6 +421,11 @@ impl Scene {
         if let (Some(answer), true) = (&outcome.answer, outcome.is_success()) {
             let actor = Actor::from_answer(Client::of(&self.ready), owner, answer);
             lives(&actor, !is_recovered).await;
+        }
+        if self.action == Action::SignInChallenged && outcome.is_success() {
+            let session = outcome.json["session"].as_str().unwrap();
+            let answer = Client::of(&self.ready).answer_challenge(session, new).await;
+            assert_eq!(answer.status, if is_recovered { 401 } else { 200 }, "{answer}");
         }
         if self.action == Action::Refresh && outcome.is_success() {
             let token = outcome.json["access_token"].as_str().unwrap().to_owned();

@@ -229,7 +229,7 @@ impl Ran {
 }
 
 /// Repairs until there is nothing left to repair.
-async fn repair(ready: &Ready) {
+pub(crate) async fn repair(ready: &Ready) {
     loop {
         let answer = invoke(ready, "repair-identities", &json!({ "older_than_seconds": 0 })).await.worked();
         assert_eq!(answer["failed"], 0, "{answer}");
