@@ -129,7 +129,9 @@ async fn one_who_is_refused_does_not_stop_the_others_and_all_refusals_are_told_o
     let ann = partner.new_user("viewer").await;
     let foreign = other.new_user("viewer").await;
 
-    let users: [&User; 5] = [owner, &weak, &admin, &foreign, &ann];
+    let malformed = User { id: "ann".to_owned(), ..owner.user.clone() };
+
+    let users: [&User; 6] = [owner, &weak, &admin, &foreign, &malformed, &ann];
     let answer = weak.change_users("remove", users).await;
 
     let refused = |user, code: &str| (user, "refused", json!(code));
@@ -140,7 +142,8 @@ async fn one_who_is_refused_does_not_stop_the_others_and_all_refusals_are_told_o
             refused(users[1], "self_change_forbidden"),
             refused(users[2], "exceeds_own_permissions"),
             (users[3], "not_found", json!("not_found")),
-            (users[4], "done", Value::Null),
+            (users[4], "not_found", json!("not_found")),
+            (users[5], "done", Value::Null),
         ],
     );
     for actor in [owner, &weak, &admin, &foreign] {
@@ -185,13 +188,14 @@ async fn bad_input_names_its_field() {
         (json!({}), vec!["action", "user_ids"]),
         (json!({ "action": "promote", "user_ids": [id] }), vec!["action"]),
         (json!({ "action": 5, "user_ids": "all" }), vec!["action", "user_ids"]),
-        (json!({ "action": "remove", "user_ids": [id, "ann"] }), vec!["user_ids.1"]),
         (json!({ "action": "remove", "user_ids": [id, null] }), vec!["user_ids.1"]),
     ] {
         owner.post("/v1/users/bulk", &body).await.problem(422, "validation_failed").names_fields(&fields);
     }
     let body = json!({ "action": "remove", "user_ids": [id], "reason": "none" });
     owner.post("/v1/users/bulk", &body).await.problem(400, "invalid_request").names_field("reason");
+    let body = json!({ "action": "remove", "user_ids": [id] });
+    owner.post("/v1/users/bulk?dry_run=true", &body).await.problem(400, "invalid_request").names_field("dry_run");
     owner.call("POST", "/v1/users/bulk").body("text/csv", "id").await.problem(415, "unsupported_media_type");
 }
 

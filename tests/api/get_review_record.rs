@@ -91,6 +91,7 @@ async fn a_record_of_a_time_that_is_over_tells_of_that_time_alone() {
     assert_eq!(texts(&record, "items", "/user/id"), [&ann.id]);
     // Who came later could not be reviewed then.
     assert_eq!(texts(&record, "outstanding", "/id"), [&bo.id, &owner.id]);
+    assert_eq!(record.json["users"], 3);
 
     let record = owner.get(&format!("{RECORD}?from={}&to={}", at[1], at[2])).await.expect(200);
     assert_eq!(texts(&record, "items", "/user/id"), [&bo.id]);
@@ -155,7 +156,7 @@ async fn a_query_that_is_not_acceptable_is_refused_and_named() {
         ("from=yesterday", "from"),
         ("to=2026-01-01", "to"),
         ("from=2026-01-02T00:00:00Z&to=2026-01-02T00:00:00Z", "to"),
-        ("from=9999-01-01T00:00:00Z", "to"),
+        ("from=9999-01-01T00:00:00Z", "from"),
         ("limit=101", "limit"),
         ("cursor=nonsense", "cursor"),
         ("user_id=ann", "user_id"),

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use futures::future::{join, join_all, join3};
-use portal_tests::rows::Rows;
+use portal_tests::rows::{Row, Rows};
 use portal_tests::{Actor, Answer, Client, Partner, User, invoke, secrets, stack};
 use serde_json::{Value, json};
 
@@ -124,7 +124,10 @@ async fn what_is_wrong_with_the_body_is_named() {
     let hand_over = |body: Value| owner.post("/v1/primary-admin", &body);
     hand_over(json!({})).await.problem(422, "validation_failed").names_fields(&["user_id", "current_password"]);
     let body = json!({ "user_id": "ann", "current_password": owner.password });
+    hand_over(body).await.problem(404, "not_found");
+    let body = json!({ "user_id": 7, "current_password": owner.password });
     hand_over(body).await.problem(422, "validation_failed").names_field("user_id");
+    owner.hand_over(&ann).if_match("\"2\"").await.problem(412, "version_mismatch");
     let body = json!({ "user_id": ann.id, "current_password": 7 });
     hand_over(body).await.problem(422, "validation_failed").names_field("current_password");
     let body = json!({ "user_id": ann.id, "current_password": owner.password, "role": "viewer" });
@@ -175,21 +178,24 @@ async fn nobody_else_hands_the_portal_over() {
 }
 
 #[tokio::test]
-async fn one_event_tells_of_it_and_holds_no_secret() {
+async fn an_event_of_each_tells_of_it_and_holds_no_secret() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     let rows = Rows::of(&stack().ready);
     let count = rows.audit(&partner.id).await.len();
     owner.hand_over(&ann).await.expect(200);
     let events = rows.audit(&partner.id).await.split_off(count);
-    assert_eq!(events.len(), 1);
-    let event = &events[0];
-    assert_eq!(event["action"].as_s().unwrap(), "primary_admin.handed_over");
-    let id = |who: &str| event[who].as_m().unwrap()["id"].as_s().unwrap().clone();
-    assert_eq!((id("actor"), id("target")), (owner.id.clone(), ann.id.clone()));
-    let role = |which: &str| event[which].as_m().unwrap()["role"].as_s().unwrap().clone();
-    assert_eq!((role("before").as_str(), role("after").as_str()), ("admin", "primary_admin"));
-    assert!(!format!("{event:?}").contains(&owner.password));
+    let told = |event: &Row| {
+        let of = |part: &str, name: &str| event[part].as_m().unwrap()[name].as_s().unwrap().clone();
+        let (from, to) = (of("before", "role"), of("after", "role"));
+        (event["action"].as_s().unwrap().clone(), [of("actor", "id"), of("target", "id"), from, to].join(" "))
+    };
+    let expected = [
+        ("permissions.set".to_owned(), format!("{0} {0} primary_admin admin", owner.id)),
+        ("primary_admin.handed_over".to_owned(), format!("{} {} admin primary_admin", owner.id, ann.id)),
+    ];
+    assert_eq!(events.iter().map(told).collect::<Vec<_>>(), expected);
+    assert!(!format!("{events:?}").contains(&owner.password));
 }
 
 #[tokio::test]

@@ -132,7 +132,9 @@ async fn every_action_is_told_in_a_sentence_newest_first() {
         ("primary_admin.recovered", "An operator gave Olive Owner a new password and ended every session"),
         ("password.changed", "Olive Owner changed their own password"),
         ("session.started", "Olive Owner signed in"),
+        ("session.started", "Olive Owner signed in"),
         ("user.added", "Olive Owner added Ada Min as admin"),
+        ("permissions.set", "Olive Owner changed their own role from primary_admin to admin"),
         ("primary_admin.handed_over", "Olive Owner handed the portal over to Ada Min"),
     ];
     assert_eq!(told, expected);

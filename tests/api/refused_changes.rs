@@ -86,6 +86,26 @@ async fn the_same_refusal_is_told_once_a_minute_however_often_and_on_whomever() 
 }
 
 #[tokio::test]
+async fn a_wrong_password_where_the_present_one_is_asked_for_is_a_refusal() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    let wrong = secrets::password();
+
+    ann.set_own_password(&wrong, &secrets::password()).await.problem(422, "validation_failed");
+    let body = json!({ "user_id": ann.id, "current_password": wrong });
+    owner.post("/v1/primary-admin", &body).await.problem(422, "validation_failed");
+
+    let told = refusals(owner).await;
+    let told: Vec<_> =
+        told.iter().map(|event| (&event["actor"]["id"], &event["target"]["id"], &event["after"])).collect();
+    let why = |attempted: &str| json!({ "attempted": attempted, "code": "wrong_current_password" });
+    assert_eq!(
+        told,
+        [(&json!(owner.id), &json!(ann.id), &why("hand_over")), (&json!(ann.id), &json!(ann.id), &why("set_password")),]
+    );
+}
+
+#[tokio::test]
 async fn what_is_no_refusal_of_a_change_is_not_told_as_one() {
     let (partner, elsewhere) = (Partner::new().await, Partner::new().await);
     let owner = partner.owner();

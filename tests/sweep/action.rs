@@ -164,7 +164,9 @@ impl Action {
     /// What the audit trail says beside it, in the same transaction.
     pub(crate) fn event_beside(self) -> Option<&'static str> {
         match self {
-            Self::ReviewReduce => Some("permissions.set"),
+            // Of who was the primary admin.
+            Self::ReviewReduce | Self::HandOver => Some("permissions.set"),
+            Self::AnswerChallenge => Some("session.started"),
             Self::ReviewSuspend => Some("user.suspended"),
             Self::ReviewRemove => Some("user.removed"),
             _ => None,

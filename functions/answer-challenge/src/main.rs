@@ -56,16 +56,10 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
     change.change_credential(&before.id, &open.credential, &credential);
     session::begin(&mut change, before, &tokens, term, request.address(), request.user_agent());
     change.clear_counter(&open.counter);
-    let event = Event::new(
-        EventAction::PasswordChanged,
-        now,
-        Actor::user(before),
-        before,
-        Some(request.address()),
-        request.id(),
-    )?
-    .changing(Some(before), Some(&after));
-    change.record(&before.partner_id, &event);
+    let event = |action| Event::new(action, now, Actor::user(before), before, Some(request.address()), request.id());
+    let changed = event(EventAction::PasswordChanged)?.changing(Some(before), Some(&after));
+    change.record(&before.partner_id, &changed);
+    change.record(&before.partner_id, &event(EventAction::SessionStarted)?.told_last()?);
     change.commit().await?;
 
     Answer::signed_in(&after, &tokens, refresh_token_in.unwrap_or(RefreshTokenIn::Body), term.lifetime)

@@ -38,24 +38,29 @@ async fn change_users(portal: &Portal, request: Request) -> Result<Answer, Failu
     // Told only to who is signed in.
     let input = parse(&request);
     let mut places = claims.places().to_vec();
-    places.extend(input.iter().flat_map(|(_, ids)| ids).map(|id| claims.colleague_key(id).place()));
+    let ids = input.iter().flat_map(|(_, names)| names).filter_map(|name| UserId::parse(name).ok());
+    places.extend(ids.map(|id| claims.colleague_key(&id).place()));
     let rows = portal.store().read(&places).await?;
     let caller = claims.caller(&rows, portal.now())?;
-    let (task, ids) = input?;
+    let (task, names) = input?;
 
     // Oneself last: nobody acts once signed out.
-    let (own, others): (Vec<&UserId>, Vec<&UserId>) = ids.iter().partition(|id| **id == caller.user.id);
+    let (own, others): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| *name == caller.user.id.as_str());
     let mut work = Work::new(portal, &request, task, caller);
     let mut told = BTreeMap::new();
     let mut stopped: Option<(Outcome, PartProblem)> = None;
-    for id in others.into_iter().chain(own) {
+    for name in others.into_iter().chain(own) {
         if let Some((outcome, problem)) = &stopped {
-            told.insert(id, Told::failed(id, *outcome, problem.clone()));
+            told.insert(name, Told::failed(name, *outcome, problem.clone()));
             continue;
         }
-        let target = rows.get(&claims.colleague_key(id))?.map(|item| item.user);
-        let done = match work.carry_out(id, target).await {
-            Ok((outcome, user)) => Told::done(id, outcome, user),
+        // A malformed id names nobody.
+        let done = match UserId::parse(name) {
+            Ok(id) => work.carry_out(&id, rows.get(&claims.colleague_key(&id))?.map(|item| item.user)).await,
+            Err(_) => Err(Failure::NotFound),
+        };
+        let done = match done {
+            Ok((outcome, user)) => Told::done(name, outcome, user),
             Err(failure) => {
                 let (outcome, stops) = Outcome::of(&failure);
                 if stops && work.is_nothing_done() {
@@ -65,19 +70,19 @@ async fn change_users(portal: &Portal, request: Request) -> Result<Answer, Failu
                 if stops {
                     stopped = Some((outcome, problem.clone()));
                 }
-                Told::failed(id, outcome, problem)
+                Told::failed(name, outcome, problem)
             }
         };
-        told.insert(id, done);
+        told.insert(name, done);
     }
     work.end().await?;
-    Answer::json(200, &Results { results: ids.iter().filter_map(|id| told.remove(id)).collect() })
+    Answer::json(200, &Results { results: names.iter().filter_map(|name| told.remove(name)).collect() })
 }
 
-fn parse(request: &Request) -> Result<(Task, Vec<UserId>), Failure> {
+fn parse(request: &Request) -> Result<(Task, Vec<String>), Failure> {
     let mut body = request.body()?;
     let task = body.required("action");
-    let ids: Option<Vec<UserId>> = body.required("user_ids");
+    let ids: Option<Vec<String>> = body.required("user_ids");
     if let Some(ids) = &ids {
         if ids.is_empty() || ids.len() > MOST {
             body.refuse("user_ids", "wrong_length", "From 1 to 100 users can be changed at once.");

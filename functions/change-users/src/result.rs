@@ -2,7 +2,7 @@
 
 use portal::error::Failure;
 use portal::http::PartProblem;
-use portal::models::{PublicUser, User, UserId};
+use portal::models::{PublicUser, User};
 use serde::{Serialize, Serializer};
 
 /// In one word.
@@ -37,7 +37,8 @@ impl Outcome {
 /// What a client is told of one user.
 #[derive(Serialize)]
 pub(crate) struct Told {
-    user_id: UserId,
+    /// As it was named.
+    user_id: String,
     outcome: Outcome,
     /// As it is now, where it is done.
     #[serde(serialize_with = "public")]
@@ -47,12 +48,12 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    pub(crate) fn done(id: &UserId, outcome: Outcome, user: Option<User>) -> Self {
-        Self { user_id: id.clone(), outcome, user, problem: None }
+    pub(crate) fn done(id: &str, outcome: Outcome, user: Option<User>) -> Self {
+        Self { user_id: id.to_owned(), outcome, user, problem: None }
     }
 
-    pub(crate) fn failed(id: &UserId, outcome: Outcome, problem: PartProblem) -> Self {
-        Self { user_id: id.clone(), outcome, user: None, problem: Some(problem) }
+    pub(crate) fn failed(id: &str, outcome: Outcome, problem: PartProblem) -> Self {
+        Self { user_id: id.to_owned(), outcome, user: None, problem: Some(problem) }
     }
 }
 

@@ -6,7 +6,7 @@ use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::{Decision, Note, PublicUser, Timestamp, User, UserId};
 use portal::policy::{Wish, authorize};
-use portal::review::reduced;
+use portal::review::{Access, reduced};
 use portal::session::Claims;
 use portal::store::Key;
 use serde::Serialize;
@@ -29,7 +29,8 @@ async fn decide_access(portal: &Portal, request: Request) -> Result<Answer, Fail
     let claims = Claims::read(request.claims())?;
     // Told only to who is signed in.
     let input = parse(&request);
-    let target = input.as_ref().ok().map(|input| claims.colleague_key(&input.user_id));
+    let target = input.as_ref().ok().and_then(|input| UserId::parse(&input.user_id).ok());
+    let target = target.map(|id| claims.colleague_key(&id));
     let mut places = claims.places().to_vec();
     places.extend(target.iter().map(Key::place));
     let rows = portal.store().read(&places).await?;
@@ -53,31 +54,35 @@ async fn decide_access(portal: &Portal, request: Request) -> Result<Answer, Fail
 
 /// What the decision means for `target`, where the caller may decide so, and may see what there is to decide on.
 async fn authorized(context: &Context<'_>, decision: Decision, target: &User) -> Result<Ruling, Failure> {
-    let may_review = authorize(&context.caller.user, &Wish::ReviewAccess);
+    let less = reduced(target);
     let ruling = match decision {
         Decision::Keep => Ruling::Keep,
         Decision::Suspend => Ruling::Suspend,
         Decision::Remove => Ruling::Remove,
-        Decision::Reduce => {
-            let Some(access) = reduced(target) else {
-                may_review?;
-                let why = "This user's access cannot be reduced further.";
-                return Err(Failure::field("decision", "nothing_less", why));
-            };
-            Ruling::Reduce(access)
-        }
+        // Whoever may not reduce the access is told that, and not that there is nothing less.
+        Decision::Reduce => Ruling::Reduce(less.unwrap_or(Access::of(target))),
     };
     let wish = ruling.wish(target);
     context.authorize(&wish).await?;
-    if let Err(denied) = may_review {
+    if let Err(denied) = authorize(&context.caller.user, &Wish::ReviewAccess) {
         context.tell_refused(&wish, denied).await;
         return Err(denied.into());
+    }
+    if let Decision::Reduce = decision {
+        if less.is_none() {
+            let why = "This user's access cannot be reduced further.";
+            return Err(Failure::field("decision", "nothing_less", why));
+        }
+        // What was decided on moved, and less than it is now is less than was decided.
+        if context.request.is_decided_anew() {
+            return Err(Failure::Conflict);
+        }
     }
     Ok(ruling)
 }
 
 struct Input {
-    user_id: UserId,
+    user_id: String,
     decision: Decision,
     note: Option<Note>,
 }

@@ -36,9 +36,6 @@ const COLUMNS: [&str; 14] = [
     "status_after",
 ];
 
-/// The most users of whom a record says that nobody decided on their access.
-const MOST_OUTSTANDING: usize = 1_000;
-
 #[derive(Serialize)]
 struct Record<'a> {
     from: Timestamp,
@@ -48,9 +45,10 @@ struct Record<'a> {
     partner: Partner<'a>,
     items: Vec<Item<'a>>,
     next_cursor: Option<String>,
-    /// On the first page only.
+    /// Of the users there are now and were there then, those on whose access nobody decided. On the first page only.
     outstanding: Option<Vec<Outstanding<'a>>>,
-    users: u64,
+    /// How many they all are. On the first page only.
+    users: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -124,7 +122,8 @@ async fn get_review_record(portal: &Portal, request: Request) -> Result<Answer, 
     let items: Vec<Item<'_>> = trail.events.iter().map(Item::from).collect();
     match request.format() {
         Format::Json => {
-            let outstanding = outstanding.as_ref().map(|users| users.iter().map(Outstanding::from).collect());
+            let users = outstanding.as_ref().map(|(_, users)| *users);
+            let outstanding = outstanding.as_ref().map(|(users, _)| users.iter().map(Outstanding::from).collect());
             let record = Record {
                 from: period.from,
                 to: period.to,
@@ -134,7 +133,7 @@ async fn get_review_record(portal: &Portal, request: Request) -> Result<Answer, 
                 items,
                 next_cursor,
                 outstanding,
-                users: partner.user_count,
+                users,
             };
             Answer::json(200, &record)
         }
@@ -157,7 +156,8 @@ impl Period {
         if from < to {
             Ok(Self { from, to })
         } else {
-            Err(Failure::query("to", "The end must be after the beginning."))
+            let parameter = if input.to.is_some() { "to" } else { "from" };
+            Err(Failure::query(parameter, "The end must be after the beginning."))
         }
     }
 
@@ -170,18 +170,19 @@ impl Period {
         self.from <= at && at < self.to
     }
 
-    /// Of the users there are now and were there then: those on whose access nobody decided.
-    async fn outstanding(self, store: &Store, partner: &PartnerId) -> Result<Vec<User>, Failure> {
+    /// Of the users there are now and were there then: those on whose access nobody decided, and how many they all are.
+    async fn outstanding(self, store: &Store, partner: &PartnerId) -> Result<(Vec<User>, usize), Failure> {
         let mut users: Vec<User> = store.all_users(partner).await?.into_iter().map(|(_, user)| user).collect();
         // The last decision says it of most; only of who was decided on again since then does the trail.
         let last = |user: &User| user.reviewed_at.is_some_and(|at| self.contains(at));
-        users.retain(|user| user.created_at < self.to && !last(user));
+        users.retain(|user| user.created_at < self.to);
+        let all = users.len();
+        users.retain(|user| !last(user));
         if users.iter().any(|user| user.reviewed_at >= Some(self.to)) {
             let reviewed = store.reviewed(partner, self.from, self.to).await?;
             users.retain(|user| !reviewed.contains(&user.id));
         }
-        users.truncate(MOST_OUTSTANDING);
-        Ok(users)
+        Ok((users, all))
     }
 }
 

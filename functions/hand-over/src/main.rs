@@ -22,7 +22,8 @@ async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let claims = Claims::read(request.claims())?;
     // Told only to who is signed in.
     let input = parse(&request);
-    let target = input.as_ref().ok().map(|input| claims.colleague_key(&input.user_id));
+    let target = input.as_ref().ok().and_then(|input| UserId::parse(&input.user_id).ok());
+    let target = target.map(|id| claims.colleague_key(&id));
     let (credential, counter) = (Key::credential(claims.user()), Counter::current_password(claims.user()));
     let mut places = claims.places().to_vec();
     places.extend([credential.place(), counter.place().clone()]);
@@ -32,16 +33,18 @@ async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let input = input?;
     let target = target.map(|key| rows.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
     let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::HandOver { target: &target }).await?;
+    let wish = Wish::HandOver { target: &target };
+    context.authorize(&wish).await?;
+    request.expects(target.version)?;
     let credential = rows.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
-    context.check_current_password(&input.current, &credential, &counter, &rows).await?;
+    context.check_current_password(&wish, &input.current, &credential, &counter, &rows).await?;
 
     let after = commit(&context, &target, &credential, &counter).await?;
     Answer::user(&after)
 }
 
 struct Input {
-    user_id: UserId,
+    user_id: String,
     current: Attempt,
 }
 
@@ -69,8 +72,11 @@ async fn commit(
     change.change_user(target, &new);
     change.check_credential(&caller.user.id, credential.version);
     change.clear_counter(counter);
+    let stepped_down =
+        context.event(EventAction::PermissionsSet, &caller.user)?.changing(Some(&caller.user), Some(&old));
+    change.record(&target.partner_id, &stepped_down);
     let event = context.event(EventAction::PrimaryAdminHandedOver, target)?.changing(Some(target), Some(&new));
-    change.record(&target.partner_id, &event);
+    change.record(&target.partner_id, &event.told_last()?);
     change.commit().await?;
     Ok(new)
 }

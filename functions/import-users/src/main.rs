@@ -31,7 +31,7 @@ struct Preview<'a> {
     problems: Vec<LineError>,
 }
 
-/// Who would be added.
+/// Who would be added: nobody, while a row is at fault.
 #[derive(Serialize)]
 struct Planned<'a> {
     line: u64,
@@ -75,6 +75,7 @@ async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failu
 
 fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
     let Input { rows, people, faults: mut problems } = input;
+    let is_at_fault = !problems.is_empty();
     // These keep nobody from being added: who is there already stays as it is.
     let warnings = taken.iter().map(|line| {
         LineError::new(
@@ -86,7 +87,8 @@ fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
     });
     problems.extend(warnings);
     problems.sort_by_key(|problem| problem.line);
-    let users = people.iter().map(|Person { line, profile }| Planned {
+    let added = people.iter().filter(|person| !is_at_fault && !taken.contains(&person.line));
+    let users = added.map(|Person { line, profile }| Planned {
         line: *line,
         first_name: &profile.first_name,
         last_name: &profile.last_name,

@@ -218,6 +218,7 @@ export default {
   "refusal.missing_permission": "the permission was missing",
   "refusal.primary_admin_protected": "only the primary admin may do this to the primary admin",
   "refusal.self_change_forbidden": "nobody may do this to themselves",
+  "refusal.wrong_current_password": "the current password was wrong",
   "refusal.exceeds_own_permissions": "the other user holds, or would hold, more permissions",
 
   "review.title": "Access review",
@@ -301,7 +302,6 @@ export default {
   "record.none": "No decision in this period.",
   "record.outstanding": "Outstanding",
   "record.outstanding_text": "Users without a decision in this period.",
-  "record.outstanding_cut": "Users without a decision in this period; these are the first of them.",
   "record.nobody": "Nobody: everybody was reviewed.",
   "record.fault": "The record could not be loaded",
   "period.backwards": "The period must end after it begins.",

@@ -218,6 +218,7 @@ export default {
   "refusal.missing_permission": "autorisation manquante",
   "refusal.primary_admin_protected": "seul l’administrateur principal peut le faire pour lui-même",
   "refusal.self_change_forbidden": "personne ne peut le faire pour soi-même",
+  "refusal.wrong_current_password": "le mot de passe actuel était faux",
   "refusal.exceeds_own_permissions": "l’autre utilisateur a, ou aurait, davantage d’autorisations",
 
   "review.title": "Revue des accès",
@@ -301,7 +302,6 @@ export default {
   "record.none": "Aucune décision pendant cette période.",
   "record.outstanding": "À examiner",
   "record.outstanding_text": "Utilisateurs sans décision pendant cette période.",
-  "record.outstanding_cut": "Utilisateurs sans décision pendant cette période ; voici les premiers.",
   "record.nobody": "Personne : tous ont été examinés.",
   "record.fault": "Le rapport n’a pas pu être chargé",
   "period.backwards": "La période doit se terminer après son début.",

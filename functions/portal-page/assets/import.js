@@ -72,14 +72,12 @@ export function importUsers() {
   }
 
   function showCheck({ users, problems }) {
-    const known = new Set(problems.filter(isWarning).map(({ line }) => line));
-    const added = users.filter(({ line }) => !known.has(line));
     const isGood = problems.every(isWarning);
     fill("problems", problems, ({ line, field, code }) => [line, columnName(field), problemText(field, code)]);
-    fill("users", isGood ? added : [], (user) => [user.line, find("div", entry(nameOf(user), user.email)), text(`role.${user.role}`)]);
-    say(find("[data-summary]", dialog), isGood ? "import.good" : "import.bad", { total: isGood ? added.length : problems.length });
+    fill("users", users, (user) => [user.line, find("div", entry(nameOf(user), user.email)), text(`role.${user.role}`)]);
+    say(find("[data-summary]", dialog), isGood ? "import.good" : "import.bad", { total: (isGood ? users : problems).length });
     find("[data-checked]", dialog).hidden = false;
-    setReady(isGood ? added.length : 0);
+    setReady(users.length);
   }
 
   function fill(name, items, cells) {

@@ -9,9 +9,6 @@ import { day, moment, say, text } from "./language.js";
 const LIMIT = 100;
 const USUAL_DAYS = 90;
 
-/** The API names no more of those who are left. */
-const MOST_OUTSTANDING = 1_000;
-
 /** Shows the record of a period. */
 export function record(frame) {
   const view = frame.show(make("record"), "title.record");
@@ -61,13 +58,11 @@ export function record(frame) {
 
   function render() {
     const { partner, made_at: at, made_by: by, items, outstanding, users } = shown;
-    const isCut = outstanding.length >= MOST_OUTSTANDING;
-    const done = isCut ? new Set(items.map(({ user }) => user.id)).size : users - outstanding.length;
     const facts = {
       partner: partner.name,
       period: text("record.from_to", { from: day(beginOf(from.value)), to: day(beginOf(to.value)) }),
       made: text("record.made_by", { when: moment(at), name: by.name }),
-      reviewed: text("record.reviewed_of", { done, total: users }),
+      reviewed: text("record.reviewed_of", { done: users - outstanding.length, total: users }),
     };
     for (const [name, value] of Object.entries(facts)) find(`[data-fact="${name}"]`, view).textContent = value;
     find("tbody", view).replaceChildren(...items.map(row));
@@ -75,7 +70,6 @@ export function record(frame) {
     find("[data-none]", view).hidden = items.length > 0;
     find("[data-nobody]", view).hidden = outstanding.length > 0;
     find("[data-some]", view).hidden = outstanding.length === 0;
-    say(find("[data-some] .help", view), isCut ? "record.outstanding_cut" : "record.outstanding_text");
     find(".outstanding", view).replaceChildren(...outstanding.map(({ name, email, role }) => {
       const entry = document.createElement("li");
       entry.textContent = `${name} · ${email} · ${text(`role.${role}`)}`;

@@ -94,7 +94,8 @@ impl Setting<'_> {
     async fn own(&self, password: &Password, current: &Attempt, counter: &Counter, rows: &Rows) -> Result<(), Failure> {
         let Context { portal, caller, now, .. } = self.context;
         let (store, user) = (portal.store(), self.target);
-        self.context.check_current_password(current, self.credential, counter, rows).await?;
+        let wish = Wish::SetPassword { target: user };
+        self.context.check_current_password(&wish, current, self.credential, counter, rows).await?;
         let digests = match self.digests(password) {
             Ok(digests) => digests,
             Err(failure) => {

@@ -33,6 +33,11 @@ impl Context<'_> {
             // To the caller there is no such user, or a field is at fault.
             Denied::NoSuchUser | Denied::AboveCeiling | Denied::NotAnActiveAdmin => return,
         };
+        self.tell_refused_for(wish, code).await;
+    }
+
+    /// As [`tell_refused`](Self::tell_refused), for a reason that is none of the policy's.
+    pub(super) async fn tell_refused_for(&self, wish: &Wish<'_>, code: &str) {
         let Some(attempted) = wish.change() else { return };
         let told = tokio::time::timeout(TELL_WITHIN, self.record_refused(wish, attempted, code));
         let problem = match told.await {

@@ -3,16 +3,18 @@
 use super::Context;
 use crate::error::Failure;
 use crate::passwords::Attempt;
+use crate::policy::Wish;
 use crate::store::{Counter, CredentialItem, Rows};
 
 impl Context<'_> {
-    /// Checks that `attempt` is the caller's present password. It counts as an attempt, once for each request; who clears
-    /// `counter` knows that it was right. `rows` is a read of the counter, a moment ago.
+    /// Checks that `attempt` is the caller's present password, which `wish` takes. It counts as an attempt, once for each
+    /// request; who clears `counter` knows that it was right. A wrong one is told as a refusal. `rows` is a read of the counter, a moment ago.
     ///
     /// # Errors
     /// [`Failure::TooManyRequests`], [`Failure::ValidationFailed`] for `current_password`, or what kept us from checking.
     pub async fn check_current_password(
         &self,
+        wish: &Wish<'_>,
         attempt: &Attempt,
         credential: &CredentialItem,
         counter: &Counter,
@@ -26,6 +28,7 @@ impl Context<'_> {
         if credential.digests.verify(attempt)? {
             Ok(())
         } else {
+            self.tell_refused_for(wish, "wrong_current_password").await;
             Err(Failure::field("current_password", "wrong", "This is not the present password."))
         }
     }

@@ -69,7 +69,7 @@ pub async fn review(
     let after = after.map(|user| user.reviewed(context.now, &context.caller.user));
     let reviewed = context.event(EventAction::AccessReviewed, target)?;
     let reviewed = reviewed.deciding(ruling.decision(), target, after.as_ref()).because(note);
-    let events: Vec<_> = event.into_iter().chain([reviewed]).collect();
+    let events: Vec<_> = event.into_iter().chain([reviewed.told_last()?]).collect();
     context.commit(target, after.as_ref(), &events).await?;
     let ended = Ended::by(target, after.as_ref());
     Ok((after, ended))

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::error::Failure;
 
-/// What a spreadsheet would take for the beginning of a formula (OWASP, CSV Injection).
-pub(super) const RUN_BY_SPREADSHEETS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// What a spreadsheet would take for the beginning of a formula, in its full-width forms too (OWASP, CSV Injection).
+pub(super) const RUN_BY_SPREADSHEETS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
 /// The table of these items, with a row of headings. A column is a field, or one within it: `actor.id`, headed `actor_id`.
 ///
@@ -73,6 +73,7 @@ mod tests {
             ("+1", "'+1"),
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
+            ("＝1+1", "'＝1+1"),
             ("\tx", "'\tx"),
             ("\rx", "\"'\rx\""),
             ("a=1", "a=1"),

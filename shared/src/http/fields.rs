@@ -3,9 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::{Failure, FieldError};
-use crate::models::{
-    Decision, Email, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status, UserId,
-};
+use crate::models::{Decision, Email, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status};
 use crate::passwords::{About, Attempt, Password};
 
 /// A value that a request's field can hold. Parse, don't validate.
@@ -236,18 +234,12 @@ impl FromField for PartnerId {
     }
 }
 
-impl FromField for UserId {
-    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
-        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, "invalid_id", error.to_string()))
-    }
-}
-
-impl FromField for Vec<UserId> {
+impl FromField for Vec<String> {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
         let Value::Array(values) = value else {
-            return Err(FieldError::new(name, "wrong_type", "This field must be a list of users' ids."));
+            return Err(FieldError::new(name, "wrong_type", "This field must be a list of strings."));
         };
-        values.iter().enumerate().map(|(index, value)| UserId::from_field(&format!("{name}.{index}"), value)).collect()
+        values.iter().enumerate().map(|(index, value)| String::from_field(&format!("{name}.{index}"), value)).collect()
     }
 }
 

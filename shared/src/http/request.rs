@@ -146,11 +146,17 @@ impl Request {
         Query::parse(self.inner.request.uri().query().unwrap_or_default())
     }
 
-    /// The body of a route that needs one.
+    /// The body of a route that needs one, and knows no query: whoever sends one means something that would not be heeded.
     ///
     /// # Errors
     /// [`Failure::UnsupportedMediaType`], [`Failure::InvalidRequest`].
     pub fn body(&self) -> Result<Fields, Failure> {
+        let fields = self.json()?;
+        self.query().finish()?;
+        Ok(fields)
+    }
+
+    fn json(&self) -> Result<Fields, Failure> {
         if !self.has("application/json") {
             return Err(Failure::UnsupportedMediaType("The body must be application/json."));
         }
@@ -176,7 +182,7 @@ impl Request {
         match self.inner.request.body() {
             Body::Empty => Fields::parse(b"{}"),
             body if body.iter().all(u8::is_ascii_whitespace) => Fields::parse(b"{}"),
-            _ => self.body(),
+            _ => self.json(),
         }
     }
 

@@ -32,7 +32,7 @@ pub struct Column {
     pub name: &'static str,
     /// Whether the table must have it.
     pub is_required: bool,
-    /// Whether a cell is a list, separated by spaces.
+    /// Whether a cell is a list, separated by spaces, commas or semicolons.
     pub is_list: bool,
 }
 
@@ -219,9 +219,15 @@ impl Lines<'_> {
     }
 }
 
-/// The number of the line that comes after this much of a text.
+/// The number of the line that comes after this much of a text. Lines end as they do anywhere: `\n`, `\r\n` or `\r`.
 fn lines_before(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.split(|byte| *byte == b'\n').count()).unwrap_or(u64::MAX)
+    let after = bytes.iter().skip(1).map(Some).chain([None]);
+    let ends = bytes.iter().zip(after).filter(|(byte, next)| match byte {
+        b'\n' => true,
+        b'\r' => *next != Some(&b'\n'),
+        _ => false,
+    });
+    u64::try_from(ends.count() + 1).unwrap_or(u64::MAX)
 }
 
 /// The text of a cell, without the apostrophe that keeps spreadsheets from running it: see [`csv`](super::csv).
@@ -231,7 +237,8 @@ fn undefused(cell: &str) -> &str {
 
 fn value(column: &Column, cell: &str) -> Value {
     if column.is_list {
-        cell.split_whitespace().map(|word| Value::String(word.to_owned())).collect()
+        let words = cell.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|word| !word.is_empty());
+        words.map(|word| Value::String(word.to_owned())).collect()
     } else {
         Value::String(cell.to_owned())
     }
@@ -272,6 +279,8 @@ mod tests {
             "name,email,may\nAnn,a@b.c,read add\n",
             "may;EMAIL; Name\r\nread  add;a@b.c; Ann \r\n",
             "\u{feff}email,name,may,\na@b.c,\"Ann\",\"read\nadd\"",
+            "name,email,may\rAnn,a@b.c,\"read, add\"\r",
+            "name;email;may\nAnn;a@b.c;\"read;add\"",
         ] {
             let sheet = parse(text);
             let row = r#"{"email":"a@b.c","may":["read","add"],"name":"Ann"}"#;
@@ -286,6 +295,8 @@ mod tests {
         let sheet = parse(text);
         assert_eq!(sheet.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [5, 6, 11]);
         assert_eq!(sheet.count, 3);
+        let others = parse(text.replace("\r\n", "\r"));
+        assert_eq!(others.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [5, 6, 11]);
     }
 
     #[test]

@@ -13,6 +13,13 @@ pub struct Access {
     pub permissions: Permissions,
 }
 
+impl Access {
+    /// What the user has now.
+    pub fn of(user: &User) -> Self {
+        Self { role: user.role, permissions: user.permissions }
+    }
+}
+
 /// One step less than the user has: what is beyond the role's default goes, or else the role is the next one down. Never
 /// anything that the user does not hold today; none where there is nothing less.
 pub fn reduced(user: &User) -> Option<Access> {

@@ -77,7 +77,7 @@ impl Event {
         request_id: &str,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            id: EventId::new(at, random::bytes()?),
+            id: event_id(at, false)?,
             at,
             action: action.as_str().to_owned(),
             actor,
@@ -87,6 +87,14 @@ impl Event {
             before: Map::new(),
             after: Map::new(),
         })
+    }
+
+    /// Sorts after the other events of its transaction, which are of the same moment.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn told_last(self) -> Result<Self, Failure> {
+        Ok(Self { id: event_id(self.at, true)?, ..self })
     }
 
     /// Adds what changed: every fact that differs. `None`: the user was not there.
@@ -174,6 +182,15 @@ impl<'a> EventItem<'a> {
             event,
         }
     }
+}
+
+/// Of the ids of one moment, those that are last are the greater ones.
+fn event_id(at: Timestamp, is_last: bool) -> Result<EventId, Failure> {
+    let mut bytes: [u8; 10] = random::bytes()?;
+    // Its upper half gives way to the version of the id.
+    let [first, ..] = &mut bytes;
+    *first = if is_last { *first | 0x08 } else { *first & 0xf7 };
+    Ok(EventId::new(at, bytes))
 }
 
 /// What a reviewer wants to know of a user.

@@ -308,8 +308,8 @@ impl Change<'_> {
         self.delete(Part::Unconditional, counter.place(), Expression::default());
     }
 
-    /// An audit event. Every change has exactly one, but for a decision of an access review: that has its own beside the
-    /// change's.
+    /// An audit event. Every change has one; beside it, one tells that it was decided in a review, that somebody else was
+    /// changed by it, or that it was a sign-in too.
     pub fn record(&mut self, partner: &PartnerId, event: &Event) {
         self.put_new(Part::New, &keys::event(partner, &event.id), &EventItem::new(partner, event));
     }
