@@ -1,4 +1,4 @@
-//! Every change leaves exactly one event, in the transaction of the change itself, and no secret in it.
+//! Every change leaves its event, in the transaction of the change itself, and no secret in it.
 
 use portal_tests::rows::Rows;
 use portal_tests::{Call, Client, Partner, User, secrets, stack};

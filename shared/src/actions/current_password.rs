@@ -8,7 +8,8 @@ use crate::store::{Counter, CredentialItem, Rows};
 
 impl Context<'_> {
     /// Checks that `attempt` is the caller's present password, which `wish` takes. It counts as an attempt, once for each
-    /// request; who clears `counter` knows that it was right. A wrong one is told as a refusal. `rows` is a read of the counter, a moment ago.
+    /// request; who clears `counter` knows that it was right. A wrong one is told as a refusal. `rows` is a read of the
+    /// counter, a moment ago.
     ///
     /// # Errors
     /// [`Failure::TooManyRequests`], [`Failure::ValidationFailed`] for `current_password`, or what kept us from checking.
