@@ -38,8 +38,8 @@ async fn change_users(portal: &Portal, request: Request) -> Result<Answer, Failu
     // Told only to who is signed in.
     let input = parse(&request);
     let mut places = claims.places().to_vec();
-    let ids = input.iter().flat_map(|(_, names)| names).filter_map(|name| UserId::parse(name).ok());
-    places.extend(ids.map(|id| claims.colleague_key(&id).place()));
+    let keys = input.iter().flat_map(|(_, names)| names).filter_map(|name| claims.named_key(name));
+    places.extend(keys.map(|key| key.place()));
     let rows = portal.store().read(&places).await?;
     let caller = claims.caller(&rows, portal.now())?;
     let (task, names) = input?;

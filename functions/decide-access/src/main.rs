@@ -4,7 +4,7 @@ use portal::Portal;
 use portal::actions::{self, Context, Ruling};
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::models::{Decision, Note, PublicUser, Timestamp, User, UserId};
+use portal::models::{Decision, Note, PublicUser, Timestamp, User};
 use portal::policy::{Wish, authorize};
 use portal::review::{Access, reduced};
 use portal::session::Claims;
@@ -29,8 +29,7 @@ async fn decide_access(portal: &Portal, request: Request) -> Result<Answer, Fail
     let claims = Claims::read(request.claims())?;
     // Told only to who is signed in.
     let input = parse(&request);
-    let target = input.as_ref().ok().and_then(|input| UserId::parse(&input.user_id).ok());
-    let target = target.map(|id| claims.colleague_key(&id));
+    let target = input.as_ref().ok().and_then(|input| claims.named_key(&input.user_id));
     let mut places = claims.places().to_vec();
     places.extend(target.iter().map(Key::place));
     let rows = portal.store().read(&places).await?;

@@ -6,7 +6,7 @@ use portal::Portal;
 use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::models::{EventAction, Role, Timestamp, User, UserId};
+use portal::models::{EventAction, Role, Timestamp, User};
 use portal::passwords::Attempt;
 use portal::policy::Wish;
 use portal::session::Claims;
@@ -22,8 +22,7 @@ async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let claims = Claims::read(request.claims())?;
     // Told only to who is signed in.
     let input = parse(&request);
-    let target = input.as_ref().ok().and_then(|input| UserId::parse(&input.user_id).ok());
-    let target = target.map(|id| claims.colleague_key(&id));
+    let target = input.as_ref().ok().and_then(|input| claims.named_key(&input.user_id));
     let (credential, counter) = (Key::credential(claims.user()), Counter::current_password(claims.user()));
     let mut places = claims.places().to_vec();
     places.extend([credential.place(), counter.place().clone()]);

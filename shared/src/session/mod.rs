@@ -93,6 +93,11 @@ impl Claims {
     pub fn colleague_key(&self, user: &UserId) -> Key<UserItem> {
         Key::user(&self.generation.partner, user)
     }
+
+    /// As [`colleague_key`](Self::colleague_key), of whom a body names. A malformed id names nobody.
+    pub fn named_key(&self, name: &str) -> Option<Key<UserItem>> {
+        UserId::parse(name).ok().map(|id| self.colleague_key(&id))
+    }
 }
 
 impl Caller {
