@@ -11,6 +11,7 @@ use portal_tests::template::functions;
 use portal_tests::{Actor, Answer, Call, Client, Invoked, Partner, User, invoke, invoke_within, secrets};
 use serde_json::{Value, json};
 
+use crate::fault::failing;
 use crate::{faulty, marks_alone};
 
 /// A request that is in order, and what it is answered when nothing goes wrong.
@@ -421,21 +422,8 @@ async fn a_repair_that_dies_or_fails_at_any_call_is_finished_by_the_next() {
         for at in [Moment::Before, Moment::After] {
             for dies in [true, false] {
                 leave_a_mark().await;
-                let failing = operation.clone();
-                let failed = repair_with(move |seen, moment| {
-                    let is_here = seen.operation == failing && moment == at;
-                    async move {
-                        match (is_here, dies) {
-                            (false, _) => Verdict::GoOn,
-                            (true, true) => {
-                                faulty().kill("repair-identities");
-                                Verdict::BreakOff
-                            }
-                            (true, false) => Verdict::fault(seen.service),
-                        }
-                    }
-                });
-                let failed = failed.await;
+                let hook = failing(faulty(), "repair-identities", &operation, at, dies);
+                let failed = repair_with(hook).await;
                 assert!(failed.error.is_some() || !dies, "{operation} {at:?}: alive: {}", failed.payload);
 
                 rows.let_marks_be_due(&ann).await;

@@ -1,7 +1,6 @@
 //! Ending every session of everybody, and what goes wrong there. On a stack of its own, since it spares nobody.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use portal_tests::faults::{FaultyStack, Moment, Seen, Trace, Verdict};
@@ -9,6 +8,7 @@ use portal_tests::rows::Rows;
 use portal_tests::{Client, Invoked, Partner, invoke_within};
 use serde_json::json;
 
+use crate::fault::failing;
 use crate::sweep::repair;
 use crate::whole::Whole;
 
@@ -48,22 +48,8 @@ async fn ending_all_sessions_that_dies_or_fails_at_any_call_is_finished_by_the_n
                 for partner in &partners {
                     signed_in.push(partner.owner().elsewhere().await);
                 }
-                // Several calls are under way at once, and each death is one.
-                let (failing, is_dead) = (operation.clone(), AtomicBool::new(false));
-                let failed = end_all_with(stack, move |seen, moment| {
-                    let is_here = seen.operation == failing && moment == at;
-                    if is_here && dies && !is_dead.swap(true, Ordering::Relaxed) {
-                        stack.kill("end-all-sessions");
-                    }
-                    async move {
-                        match (is_here, dies) {
-                            (false, _) => Verdict::GoOn,
-                            (true, true) => Verdict::BreakOff,
-                            (true, false) => Verdict::fault(seen.service),
-                        }
-                    }
-                });
-                let failed = failed.await;
+                let hook = failing(stack, "end-all-sessions", &operation, at, dies);
+                let failed = end_all_with(stack, hook).await;
                 assert!(failed.error.is_some(), "{operation} {at:?}, dies: {dies}: {}", failed.payload);
 
                 let report = end_all_with(stack, |_, _| async { Verdict::GoOn }).await.worked();

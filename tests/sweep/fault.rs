@@ -1,6 +1,8 @@
 //! What goes wrong, and at which call.
 
 use std::collections::HashMap;
+use std::future::{Ready, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use portal_tests::faults::{FaultyStack, Moment, Seen, Trace, Verdict};
@@ -101,6 +103,29 @@ pub(crate) fn counting(stack: &FaultyStack, trace: &Trace) -> impl Fn() -> Vec<P
         async { Verdict::GoOn }
     });
     move || counted.lock().unwrap().order.clone()
+}
+
+/// A hook with which every call of one operation fails, or `function` dies at the first.
+pub(crate) fn failing(
+    stack: &'static FaultyStack,
+    function: &'static str,
+    operation: &str,
+    at: Moment,
+    dies: bool,
+) -> impl Fn(Seen, Moment) -> Ready<Verdict> + use<> {
+    // Several calls are under way at once, and each death is one.
+    let (operation, is_dead) = (operation.to_owned(), AtomicBool::new(false));
+    move |seen, moment| {
+        let is_here = seen.operation == operation && moment == at;
+        if is_here && dies && !is_dead.swap(true, Ordering::Relaxed) {
+            stack.kill(function);
+        }
+        ready(match (is_here, dies) {
+            (false, _) => Verdict::GoOn,
+            (true, true) => Verdict::BreakOff,
+            (true, false) => Verdict::fault(seen.service),
+        })
+    }
 }
 
 /// One thing that goes wrong.
