@@ -89,8 +89,10 @@ async fn who_is_to_be_looked_at_comes_first_and_pages_go_on_where_they_ended() {
     rows.set_time(&users[1], "created_at", LONG_AGO).await;
 
     let whole = review(owner).await;
-    assert_eq!(ids(&whole), [&users[3].id, &users[1].id, &users[0].id, &users[2].id, &owner.id]);
+    assert_eq!(ids(&whole), [&users[3].id, &users[0].id, &users[1].id, &users[2].id, &owner.id]);
+    assert_eq!(whole.json["summary"]["to_look_at"], 1);
     assert_eq!(item(&whole, &users[3])["reasons"], json!(["never_signed_in", "not_reviewed"]));
+    assert_eq!(item(&whole, &users[0])["reasons"], json!(["never_signed_in"]));
     assert_eq!(item(&whole, &baker)["reasons"], json!(["not_reviewed"]));
 
     let (mut paged, mut cursor) = (Vec::new(), String::new());
@@ -136,7 +138,7 @@ async fn a_new_password_starts_its_age_anew() {
     owner.set_password(&ann, &next, &json!({})).await.expect(204);
 
     let after = review(owner).await;
-    assert_eq!(item(&after, &ann)["reasons"], json!(["never_signed_in", "not_reviewed"]));
+    assert_eq!(item(&after, &ann)["reasons"], unused);
     assert_eq!(item(&after, &ann)["password_changed_at"], owner.see(&ann).await["updated_at"]);
 }
 
@@ -169,7 +171,7 @@ async fn the_list_is_a_table_too() {
     let [ann, _, me] = &table[..] else { unreachable!("three lines") };
     for (line, column, cell) in [
         (ann, "user_first_name", "'=Ann"),
-        (ann, "reasons", "exceeds_role_default"),
+        (ann, "reasons", "never_signed_in exceeds_role_default"),
         (ann, "reduced_role", "viewer"),
         (ann, "reduced_permissions", "users.read"),
         (ann, "user_permissions", "users.read audit.read"),

@@ -131,9 +131,12 @@ impl Year {
 
     /// The chart says what the list says, which is what happened.
     fn agrees(&self, answer: &Answer, items: &[(String, Value)]) {
+        let now = self.clock.now();
         let rank = |item: &Value| match texts(&item["reasons"])[..] {
             [] => 2,
             ["not_reviewed"] => 1,
+            // Somebody new has a week.
+            ["never_signed_in"] if now - millis(item["user"]["created_at"].as_str().unwrap()) < 7 * DAY => 1,
             _ => 0,
         };
         assert!(items.is_sorted_by_key(|(_, item)| rank(item)), "who is out of order comes first: {answer}");
@@ -148,7 +151,6 @@ impl Year {
             let users = count(&|name, _| days_ago(name).is_some_and(|ago| days.contains(&ago)));
             by_last_sign_in.push(json!({ "within_days": within_days, "users": users }));
         }
-        let now = self.clock.now();
         let reviewed = |name: &str| {
             let last = self.decided.iter().rfind(|entry| entry.name == name);
             last.is_some_and(|entry| now - millis(&entry.at) < 90 * DAY)
@@ -372,6 +374,7 @@ async fn first_quarter(year: &mut Year) -> (u64, u64) {
         (&["Never"], &["never_signed_in", "not_reviewed"]),
         (&["Unused"], &["never_signed_in", "initial_password_unused", "not_reviewed"]),
         (&["More"], &["exceeds_role_default", "not_reviewed"]),
+        (&["Late C", "Late D"], &["never_signed_in"]),
         (&["Late"], &[]),
         (&[""], &["not_reviewed"]),
     ];

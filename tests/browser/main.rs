@@ -46,4 +46,5 @@ mod rights;
 mod sessions;
 mod sign_in;
 mod status;
+mod under_way;
 mod words;

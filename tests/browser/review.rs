@@ -187,6 +187,10 @@ async fn what_is_grave_is_asked_once(language: Language) {
     browser.keys(keys::ESCAPE).await;
     browser.has_focus_on(&of(language, "keep", "Ann Able")).await;
     browser.keys("s").await;
+    browser.sees(&language.text_with("suspend.title", &[("name", "Ann Able")])).await;
+    // However quickly somebody types.
+    browser.keys(&format!("{}s", keys::ESCAPE)).await;
+    browser.sees(&language.text_with("suspend.title", &[("name", "Ann Able")])).await;
     browser.offline(true).await;
     browser.press("review.suspend").await;
     browser.is_told(&browser.text("fault.offline")).await;

@@ -617,6 +617,18 @@ impl Browser {
         self.intercept(path, "return new Promise(() => {});").await;
     }
 
+    /// The next request for a path that begins so arrives, and its answer waits until it is let through.
+    pub async fn delays_an_answer(&self, path: &str) {
+        let wait = "const answer = await real(...request); \
+            await new Promise((resolve) => { window.letThrough = resolve; }); return answer;";
+        self.intercept(path, wait).await;
+    }
+
+    /// Lets the delayed answer through, once it is there.
+    pub async fn lets_through(&self) {
+        self.until("an answer", "window.letThrough?.(); return Boolean(window.letThrough)", json!([])).await;
+    }
+
     /// From now on a table comes in pages of so many lines.
     pub async fn shortens_tables(&self, lines: u32) {
         let script = "const real = window.fetch; window.fetch = (path, request) =>
@@ -678,6 +690,7 @@ impl Browser {
     /// a picture of it, light and dark. And nothing is wider than the window, down to 320 pixels.
     pub async fn is_accessible(&self, state: &str) {
         let state = format!("{state}-{}", self.language.code());
+        let size = self.script("return [innerWidth, innerHeight]", json!([])).await;
         for (scheme, width, height) in
             [("light", 1280, 860), ("dark", 1280, 860), ("light", 320, 700), ("dark", 320, 700)]
         {
@@ -693,6 +706,12 @@ impl Browser {
         }
         self.scheme("light").await;
         self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
+        // Whatever is clicked next is where it is going to be.
+        let is_back = "return innerWidth === arguments[0] && innerHeight === arguments[1]";
+        self.until("the window as it was", is_back, size).await;
+        let frames =
+            "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))).then(() => 0)";
+        self.devtools("Runtime.evaluate", json!({ "expression": frames, "awaitPromise": true })).await;
     }
 
     async fn passes_axe(&self, name: &str) {

@@ -1,6 +1,6 @@
 // Asks before what ends sessions or cannot be undone.
 import { entry, find, make, nameOf, on, open } from "./dom.js";
-import { mark, onSubmit } from "./forms.js";
+import { closed, mark, onSubmit } from "./forms.js";
 import { say } from "./language.js";
 
 /**
@@ -37,7 +37,7 @@ export function confirm({ title, message, yes, values, typed, asks, people = [],
   open(dialog);
   const first = typed ? form.elements.name : asks === "current_password" ? form.elements[asks] : null;
   (first ?? find('[data-do="close"]', dialog)).focus();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(isDone)));
+  return closed(form).then(() => isDone);
 }
 
 /** Without what nobody sees: letters typed in other ways, capitals, spaces. */

@@ -438,6 +438,7 @@ export default {
   "fault.unavailable": "The portal is busy at the moment. Nothing that you typed is lost; try again shortly.",
   "fault.internal": "This did not work because of a fault of ours. Try again.",
   "fault.conflict": "Others changed this at the same time. Try again.",
+  "fault.version_mismatch": "Somebody else changed this user in the meantime.",
   "fault.session_ended": "Your session ended meanwhile. Sign in again.",
   "fault.gone": "This user does not exist any more.",
   "fault.missing_permission": "You do not have the permission for this.",

@@ -1,6 +1,6 @@
 // What forms have in common: where errors stand, what is wrong before anything is sent, and how a fault is told.
 import { Offline, Over, Problem } from "./api.js";
-import { find, make } from "./dom.js";
+import { find, make, notify } from "./dom.js";
 import { has, say } from "./language.js";
 
 /** Shows a message in the place for all that belongs to no field; screen readers are told. */
@@ -77,9 +77,13 @@ export function check(form) {
   return !find("[aria-invalid]", form);
 }
 
-/** Tells what went wrong: a fault of a field at the field, everything else in one place. */
+/** Tells what went wrong: a fault of a field at the field, everything else in one place; all of it on the page once the form is gone. */
 export function fault(form, error, options = {}) {
   if (error instanceof Over) return;
+  if (!form.isConnected) {
+    notify(...told(aboutLoading(error)));
+    return;
+  }
   if (!(error instanceof Problem)) {
     if (!(error instanceof Offline)) console.error(error);
     tell(form, error instanceof Offline ? "fault.offline" : "fault.internal");
@@ -119,11 +123,12 @@ export function aboutLoading(error) {
   return isPassing ? ["fault.passing"] : about(error);
 }
 
+/** What each form is doing. */
+const running = new WeakMap();
+
 /** Runs `action` when the form is submitted, one at a time, and tells what goes wrong. */
 export function onSubmit(form, action, options = {}) {
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (form.getAttribute("aria-busy") === "true" || !check(form)) return;
+  const run = async () => {
     const button = find("button:not([type])", form);
     form.setAttribute("aria-busy", "true");
     button.setAttribute("aria-disabled", "true");
@@ -135,7 +140,16 @@ export function onSubmit(form, action, options = {}) {
       form.removeAttribute("aria-busy");
       button.removeAttribute("aria-disabled");
     }
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (form.getAttribute("aria-busy") !== "true" && check(form)) running.set(form, run());
   });
+}
+
+/** Resolves once a form's dialog is closed and what was sent is answered: that cannot be taken back. */
+export function closed(form) {
+  return new Promise((resolve) => form.closest("dialog").addEventListener("close", () => resolve(running.get(form))));
 }
 
 /** Lets a password be seen while it is typed. */

@@ -438,6 +438,7 @@ export default {
   "fault.unavailable": "Le portail est momentanément occupé. Votre saisie est conservée ; réessayez dans un instant.",
   "fault.internal": "Une erreur de notre part a empêché cette action. Réessayez.",
   "fault.conflict": "D’autres personnes ont modifié ceci en même temps. Réessayez.",
+  "fault.version_mismatch": "Quelqu’un d’autre a modifié cet utilisateur entre-temps.",
   "fault.session_ended": "Votre session s’est terminée entre-temps. Reconnectez-vous.",
   "fault.gone": "Cet utilisateur n’existe plus.",
   "fault.missing_permission": "Vous n’avez pas l’autorisation nécessaire.",

@@ -59,7 +59,7 @@ export function importUsers() {
       // So that the same file can be chosen again once it was mended.
       input.value = "";
     } catch (error) {
-      if (mine !== choice) return;
+      if (mine !== choice || !dialog.isConnected) return;
       refused(error);
       input.value = "";
     }

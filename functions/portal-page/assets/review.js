@@ -195,11 +195,15 @@ export function review(frame) {
     const send = async () => {
       const note = entry.note?.trim();
       const sent = { user_id: user.id, decision, ...(note && { note }) };
-      const answer = await call("POST", "/v1/access-review/decisions", { body: sent, headers: { "if-match": `"${user.version}"` } });
-      Object.assign(entry, { decided: decision, reasons: [], reviewed_at: answer.reviewed_at, reviewed_by: { name: nameOf(frame.me()) } });
-      entry.user = answer.user ?? user;
+      entry.isBusy = true;
+      try {
+        const answer = await call("POST", "/v1/access-review/decisions", { body: sent, headers: { "if-match": `"${user.version}"` } });
+        Object.assign(entry, { decided: decision, reasons: [], reviewed_at: answer.reviewed_at, reviewed_by: { name: nameOf(frame.me()) } });
+        entry.user = answer.user ?? user;
+      } finally {
+        entry.isBusy = false;
+      }
     };
-    entry.isBusy = true;
     try {
       if (!ASKED[decision]) await send();
       else if (!await confirm({ ...ASKED[decision], values, action: () => orTell(entry, send) })) return;
@@ -207,8 +211,6 @@ export function review(frame) {
     } catch (error) {
       tell(entry, error);
       return;
-    } finally {
-      entry.isBusy = false;
     }
     replace(entry);
     notify(DONE[decision], values);

@@ -1,7 +1,7 @@
 // Where a user is signed in, and an end to any of it.
 import { call, Over, Problem, signOut } from "./api.js";
 import { isOneself, mayDo } from "./access.js";
-import { find, make, nameOf, on, open } from "./dom.js";
+import { find, make, nameOf, notify, on, open } from "./dom.js";
 import { aboutLoading, fault, tell } from "./forms.js";
 import { moment, say, text } from "./language.js";
 
@@ -21,7 +21,7 @@ export function sessions(me, user) {
       list.replaceChildren(...(await call("GET", path)).items.map(entry));
       update();
     } catch (error) {
-      if (error instanceof Over) return;
+      if (error instanceof Over || !dialog.isConnected) return;
       const [key, options] = aboutLoading(error);
       tell(dialog, key, { ...options, action: { key: "try_again", do: load } });
     } finally {
@@ -51,7 +51,8 @@ export function sessions(me, user) {
         await (session.is_current ? signOut() : end(session));
         entry.remove();
         update();
-        tell(dialog, "sessions.ended", { tone: "good", values: { browser } });
+        if (dialog.isConnected) tell(dialog, "sessions.ended", { tone: "good", values: { browser } });
+        else notify("sessions.ended", { browser });
         find("h2", dialog).focus();
       } catch (error) {
         fault(dialog, error);

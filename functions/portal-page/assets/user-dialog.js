@@ -2,7 +2,7 @@
 import { call, Problem } from "./api.js";
 import { holds, isOneself, mayDo, PERMISSIONS, ROLES } from "./access.js";
 import { find, make, nameOf, open } from "./dom.js";
-import { clear, fault, mark, onSubmit, tell } from "./forms.js";
+import { clear, closed, fault, mark, onSubmit, tell } from "./forms.js";
 import { has, say, text } from "./language.js";
 import { newPassword } from "./new-password.js";
 
@@ -79,7 +79,7 @@ export function addUser(me) {
   open(dialog);
   password.fill();
   form.elements.first_name.focus();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(added)));
+  return closed(form).then(() => added);
 }
 
 /** Resolves to `{user, password?, email?}`, saying what changed, once something was saved, else to nothing. */
@@ -149,7 +149,7 @@ export function editUser(me, user) {
   }, {
     onFault: (error) => {
       if (!(error instanceof Problem)) return false;
-      if (error.code === "version_mismatch") {
+      if (error.code === "version_mismatch" && form.isConnected) {
         tell(form, "edit.stale", { action: { key: "edit.load", do: load } });
         return true;
       }
@@ -182,5 +182,5 @@ export function editUser(me, user) {
   open(dialog);
   if (may.name) fields.first_name.focus();
   else fields.role.focus();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(saved)));
+  return closed(form).then(() => saved);
 }

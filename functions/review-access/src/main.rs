@@ -83,7 +83,7 @@ async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Fail
     let mut entries: Vec<Entry> = Vec::new();
     for (by_name, user) in store.all_users(&caller.partner_id).await? {
         let reasons = review.reasons(&user);
-        let rank = Review::rank(&reasons);
+        let rank = review.rank(&user, &reasons);
         summary.count(&review, &user, rank);
         let key = by_name.key.map(|name| format!("{}{name}", rank.digit()));
         entries.push(Entry { position: Position { key, ..by_name }, user, reasons });

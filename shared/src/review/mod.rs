@@ -15,7 +15,7 @@ use crate::models::{Status, Timestamp, User};
 /// Access is reviewed as often as this, and what nobody decided on for as long is to be looked at.
 pub const EVERY: Duration = days(90);
 
-/// How long somebody has to sign in for the first time, and to change a password that is to be changed: it has expired then.
+/// How long nobody has to look at somebody new who has not signed in, or at a password that is to be changed: it has expired then.
 const BEGINNING: Duration = days(7);
 
 /// This many days of 24 hours.
@@ -26,11 +26,11 @@ pub const fn days(days: u32) -> Duration {
 /// A plain reason to look closer at a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Added a week ago or longer, and never signed in.
+    /// Has not signed in since being added.
     NeverSignedIn,
     /// Has not signed in for as long as the reviewer says.
     Inactive,
-    /// The first password was not changed in time: whoever has it cannot sign in with it.
+    /// The password that somebody else set was not changed, as it has to be at the first sign-in with it.
     InitialPasswordUnused,
     /// Holds a permission that the role does not give by itself.
     ExceedsRoleDefault,
@@ -52,13 +52,6 @@ impl Reason {
             Self::NotReviewed => "not_reviewed",
         }
     }
-
-    fn is_pressing(self) -> bool {
-        match self {
-            Self::NeverSignedIn | Self::Inactive | Self::InitialPasswordUnused | Self::ExceedsRoleDefault => true,
-            Self::NotReviewed => false,
-        }
-    }
 }
 
 impl Serialize for Reason {
@@ -72,7 +65,7 @@ impl Serialize for Reason {
 pub enum Rank {
     /// Something is out of order.
     Pressing,
-    /// Only that it is time.
+    /// Only that it is time, or that somebody new has not begun yet.
     Due,
     /// No reason at all.
     Settled,
@@ -111,29 +104,35 @@ impl Review {
             Status::Suspended => false,
         };
         match reason {
-            Reason::NeverSignedIn => {
-                can_sign_in && user.last_sign_in_at.is_none() && self.is_ago(BEGINNING, user.created_at)
-            }
+            Reason::NeverSignedIn => can_sign_in && user.last_sign_in_at.is_none(),
             Reason::Inactive => {
                 can_sign_in && user.last_sign_in_at.is_some_and(|at| self.is_ago(days(self.inactive_days), at))
             }
-            Reason::InitialPasswordUnused => {
-                let set_at = user.password_changed_at.unwrap_or(user.created_at);
-                can_sign_in && user.must_change_password && self.is_ago(BEGINNING, set_at)
-            }
+            Reason::InitialPasswordUnused => can_sign_in && user.must_change_password,
             Reason::ExceedsRoleDefault => !user.permissions.is_subset_of(&user.role.default_permissions()),
             Reason::NotReviewed => self.is_ago(EVERY, user.reviewed_at.unwrap_or(user.created_at)),
         }
     }
 
-    /// How soon somebody with these reasons is to be looked at.
-    pub fn rank(reasons: &[Reason]) -> Rank {
-        if reasons.iter().any(|reason| reason.is_pressing()) {
+    /// How soon this user is to be looked at, for these reasons.
+    pub fn rank(&self, user: &User, reasons: &[Reason]) -> Rank {
+        if reasons.iter().any(|reason| self.is_pressing(*reason, user)) {
             Rank::Pressing
         } else if reasons.is_empty() {
             Rank::Settled
         } else {
             Rank::Due
+        }
+    }
+
+    fn is_pressing(&self, reason: Reason, user: &User) -> bool {
+        match reason {
+            Reason::NeverSignedIn => self.is_ago(BEGINNING, user.created_at),
+            Reason::InitialPasswordUnused => {
+                self.is_ago(BEGINNING, user.password_changed_at.unwrap_or(user.created_at))
+            }
+            Reason::Inactive | Reason::ExceedsRoleDefault => true,
+            Reason::NotReviewed => false,
         }
     }
 
@@ -179,8 +178,16 @@ mod tests {
         User { reviewed_at: Some(now()), ..user.signed_in(now()) }
     }
 
+    fn review() -> Review {
+        Review { now: now(), inactive_days: 30 }
+    }
+
     fn reasons(user: &User) -> Vec<Reason> {
-        Review { now: now(), inactive_days: 30 }.reasons(user)
+        review().reasons(user)
+    }
+
+    fn rank(user: &User) -> Rank {
+        review().rank(user, &reasons(user))
     }
 
     #[test]
@@ -189,10 +196,13 @@ mod tests {
     }
 
     #[test]
-    fn who_never_signed_in_has_a_week_for_it() {
-        let never = |days| User { created_at: ago(days), last_sign_in_at: None, ..ann() };
-        assert_eq!(reasons(&never(7)), [NeverSignedIn]);
-        assert_eq!(reasons(&User { created_at: never(7).created_at.plus(Duration::from_millis(1)), ..never(7) }), []);
+    fn who_never_signed_in_presses_after_a_week() {
+        let never = |created_at| User { created_at, last_sign_in_at: None, ..ann() };
+        for (created_at, expected) in
+            [(now(), Rank::Due), (ago(7).plus(Duration::from_millis(1)), Rank::Due), (ago(7), Rank::Pressing)]
+        {
+            assert_eq!((&*reasons(&never(created_at)), rank(&never(created_at))), (&[NeverSignedIn][..], expected));
+        }
     }
 
     #[test]
@@ -203,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_was_to_be_changed_has_a_week_from_when_it_was_set() {
+    fn a_password_that_is_to_be_changed_presses_a_week_after_it_was_set() {
         let set = |at| User { must_change_password: true, password_changed_at: at, ..ann() };
-        assert_eq!(reasons(&set(Some(ago(7)))), [InitialPasswordUnused]);
-        assert_eq!(reasons(&set(Some(ago(6)))), []);
         // Where that was not kept, the user was added with it.
-        assert_eq!(reasons(&set(None)), [InitialPasswordUnused]);
+        for (at, expected) in [(Some(ago(7)), Rank::Pressing), (Some(ago(6)), Rank::Due), (None, Rank::Pressing)] {
+            assert_eq!((&*reasons(&set(at)), rank(&set(at))), (&[InitialPasswordUnused][..], expected));
+        }
         assert_eq!(reasons(&User { must_change_password: false, ..set(None) }), []);
     }
 
@@ -249,11 +259,11 @@ mod tests {
     #[test]
     fn what_is_out_of_order_comes_before_what_is_due_and_that_before_the_rest() {
         for reason in Reason::ALL {
-            let rank = if reason == NotReviewed { Rank::Due } else { Rank::Pressing };
-            assert_eq!(Review::rank(&[reason]), rank);
+            let expected = if reason == NotReviewed { Rank::Due } else { Rank::Pressing };
+            assert_eq!(review().rank(&ann(), &[reason]), expected);
         }
-        assert_eq!(Review::rank(&[Inactive, NotReviewed]), Rank::Pressing);
-        assert_eq!(Review::rank(&[]), Rank::Settled);
+        assert_eq!(review().rank(&ann(), &[Inactive, NotReviewed]), Rank::Pressing);
+        assert_eq!(rank(&ann()), Rank::Settled);
         let ranks = [Rank::Pressing, Rank::Due, Rank::Settled];
         assert!(ranks.is_sorted() && ranks.map(Rank::digit).is_sorted());
     }

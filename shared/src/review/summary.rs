@@ -104,7 +104,7 @@ mod tests {
         ];
         let mut summary = Summary::default();
         for user in &users {
-            summary.count(&review, user, Review::rank(&review.reasons(user)));
+            summary.count(&review, user, review.rank(user, &review.reasons(user)));
         }
         let expected = json!({
             "users": 11,

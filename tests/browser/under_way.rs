@@ -1,0 +1,67 @@
+//! A dialog that is closed while its request is under way: that cannot be taken back, so how it ends is told all the same.
+
+use portal_tests::browser::{Browser, Language, keys};
+use portal_tests::{Partner, secrets};
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn somebody_added_is_handed_over() {
+    let partner = Partner::new().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.add").await;
+    browser.type_in("user.first_name", "Ann").await;
+    browser.type_in("user.last_name", "Lee").await;
+    browser.type_in("user.email", &secrets::email("ann")).await;
+    let password = secrets::remembered(browser.value("password.new").await);
+    browser.delays_an_answer("/v1/users").await;
+    browser.press("save").await;
+    browser.keys(keys::ESCAPE).await;
+    browser.is_back_on_the_page().await;
+    browser.lets_through().await;
+    browser.reads("share.title").await;
+    browser.sees(&password).await;
+    browser.press("share.done").await;
+    browser.lists(&["Ann Lee", "Olive Owner"]).await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn a_deletion_is_told() {
+    let partner = Partner::new().await;
+    partner.owner().add("Ann", "Lee").created().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    browser.more("Ann Lee").await;
+    browser.press("users.delete").await;
+    browser.fill(&Language::English.text_with("delete.typed", &[("name", "Ann Lee")]), "Ann Lee").await;
+    browser.delays_an_answer("/v1/users/").await;
+    browser.press("users.delete").await;
+    browser.keys(keys::ESCAPE).await;
+    browser.is_back_on_the_page().await;
+    browser.lets_through().await;
+    browser.is_told(&Language::English.text_with("delete.done", &[("name", "Ann Lee")])).await;
+    browser.lists(&["Olive Owner"]).await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn a_refusal_is_told() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    browser.edit("Ann Lee").await;
+    browser.type_in("user.first_name", "Anna").await;
+    partner.owner().edit(&ann, &serde_json::json!({ "first_name": "Annie" })).await.expect(200);
+    browser.delays_an_answer("/v1/users/").await;
+    browser.press("save").await;
+    browser.keys(keys::ESCAPE).await;
+    browser.is_back_on_the_page().await;
+    browser.lets_through().await;
+    browser.is_told(&browser.text("fault.version_mismatch")).await;
+    assert_eq!(partner.owner().see(&ann).await["first_name"], "Annie");
+    browser.is_sound().await;
+}
