@@ -172,12 +172,18 @@ impl Period {
 
     /// Of the users there are now and were there then: those on whose access nobody decided, and how many they all are.
     async fn outstanding(self, store: &Store, partner: &PartnerId) -> Result<(Vec<User>, usize), Failure> {
-        let mut users: Vec<User> = store.all_users(partner).await?.into_iter().map(|(_, user)| user).collect();
+        let (mut users, mut all) = (Vec::new(), 0);
         // The last decision says it of most; only of who was decided on again since then does the trail.
         let last = |user: &User| user.reviewed_at.is_some_and(|at| self.contains(at));
-        users.retain(|user| user.created_at < self.to);
-        let all = users.len();
-        users.retain(|user| !last(user));
+        let visit = |_, user: User| {
+            if user.created_at < self.to {
+                all += 1;
+                if !last(&user) {
+                    users.push(user);
+                }
+            }
+        };
+        store.visit_users(partner, visit).await?;
         if users.iter().any(|user| user.reviewed_at >= Some(self.to)) {
             let reviewed = store.reviewed(partner, self.from, self.to).await?;
             users.retain(|user| !reviewed.contains(&user.id));

@@ -46,7 +46,7 @@ struct List<'a> {
     inactive_days: u32,
     items: Vec<Item<'a>>,
     next_cursor: Option<String>,
-    total: usize,
+    total: u64,
     summary: Summary,
 }
 
@@ -69,6 +69,49 @@ struct Entry {
     reasons: Vec<Reason>,
 }
 
+impl Entry {
+    fn place(&self) -> (Option<&str>, &str) {
+        place(&self.position)
+    }
+}
+
+fn place(position: &Position) -> (Option<&str>, &str) {
+    (position.key.as_deref(), &position.sk)
+}
+
+/// The first entries of a list after some place, found among all that are offered, in any order, while few are held.
+struct Page {
+    after: Option<Position>,
+    length: usize,
+    entries: Vec<Entry>,
+}
+
+impl Page {
+    fn offer(&mut self, entry: Entry) {
+        if self.after.as_ref().is_some_and(|after| entry.place() <= place(after)) {
+            return;
+        }
+        self.entries.push(entry);
+        if self.entries.len() > 4 * self.length {
+            self.keep_first();
+        }
+    }
+
+    /// One more than fits says that there is more.
+    fn keep_first(&mut self) {
+        self.entries.sort_unstable_by(|one, other| one.place().cmp(&other.place()));
+        self.entries.truncate(self.length + 1);
+    }
+
+    /// What is on the page, and whether there is more.
+    fn done(mut self) -> (Vec<Entry>, bool) {
+        self.keep_first();
+        let is_more = self.entries.len() > self.length;
+        self.entries.truncate(self.length);
+        (self.entries, is_more)
+    }
+}
+
 async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Failure> {
     let (now, store) = (portal.now(), portal.store());
     let caller = session::caller(store, request.claims(), now).await?.user;
@@ -80,22 +123,18 @@ async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Fail
     let after = input.cursor.as_deref().map(|cursor| position(&list, cursor)).transpose()?;
     let review = Review { now, inactive_days: input.inactive_days };
     let mut summary = Summary::default();
-    let mut entries: Vec<Entry> = Vec::new();
-    for (by_name, user) in store.all_users(&caller.partner_id).await? {
+    let mut total = 0;
+    let mut page = Page { after, length: input.limit, entries: Vec::new() };
+    let visit = |by_name: Position, user: User| {
         let reasons = review.reasons(&user);
         let rank = review.rank(&user, &reasons);
         summary.count(&review, &user, rank);
+        total += 1;
         let key = by_name.key.map(|name| format!("{}{name}", rank.digit()));
-        entries.push(Entry { position: Position { key, ..by_name }, user, reasons });
-    }
-    let total = entries.len();
-    let place = |position: &Position| (position.key.clone(), position.sk.clone());
-    entries.sort_by_cached_key(|entry| place(&entry.position));
-    if let Some(after) = after {
-        entries.retain(|entry| place(&entry.position) > place(&after));
-    }
-    let is_more = entries.len() > input.limit;
-    entries.truncate(input.limit);
+        page.offer(Entry { position: Position { key, ..by_name }, user, reasons });
+    };
+    store.visit_users(&caller.partner_id, visit).await?;
+    let (entries, is_more) = page.done();
     let next_cursor = entries.last().filter(|_| is_more).map(|entry| entry.position.to_cursor(&list));
 
     let open_sessions = open_sessions(store, &entries, now).await?;

@@ -92,22 +92,24 @@ impl Store {
         }
     }
 
-    /// Every user of a partner, by name, each with its place in that order.
+    /// Shows every user of a partner, by name, each with its place in that order. No more than a megabyte of them is held.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn all_users(&self, partner: &PartnerId) -> Result<Vec<(Position, User)>, StoreError> {
-        let by_name = (Sort::Name, Order::Ascending);
-        let mut users = Vec::new();
+    pub async fn visit_users(
+        &self,
+        partner: &PartnerId,
+        mut visit: impl FnMut(Position, User),
+    ) -> Result<(), StoreError> {
         let mut start = None;
         loop {
-            let (items, last) = self.query_users(partner, by_name, start, None).await?;
-            for item in &items {
-                users.push((position(Sort::Name, item)?, row::<UserItem>(item)?.user));
+            let (items, last) = self.query_users(partner, (Sort::Name, Order::Ascending), start, None).await?;
+            for item in items {
+                visit(position(Sort::Name, &item)?, row::<UserItem>(&item)?.user);
             }
             start = last;
             if start.is_none() {
-                return Ok(users);
+                return Ok(());
             }
         }
     }
