@@ -514,14 +514,13 @@ impl Browser {
 
     /// Tabs on until what has this name has the focus, which must be seen.
     pub async fn tab_to(&self, name: &str) {
+        let script = "
+            const at = document.activeElement;
+            const isClear = at === document.body || at.matches('h1, h2, main') || getComputedStyle(at).outlineStyle !== 'none';
+            return isClear && { name: labelOf(at) }";
         for _ in 0..60 {
-            let script = format!(
-                "{EYES} const at = document.activeElement;
-                return [labelOf(at), at === document.body || at.matches('h1, h2, main') || getComputedStyle(at).outlineStyle !== 'none']"
-            );
-            let at = self.script(&script, json!([])).await;
-            assert_eq!(at[1], true, "the focus is seen on {at}");
-            if at[0] == name {
+            let at = self.until("a focus that is seen", script, json!([])).await;
+            if at["name"] == name {
                 return;
             }
             self.keys(keys::TAB).await;
