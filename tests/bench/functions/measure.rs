@@ -232,9 +232,9 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
 }
 
 impl Subject {
-    /// Whether it hashes passwords: those functions have a whole processor.
+    /// Whether it hashes passwords: those functions have their table, and a whole processor.
     pub(crate) fn hashes(&self) -> bool {
-        self.memory_mb >= 1769
+        self.memory_mb >= 1769 && self.program.environment.contains_key("CREDENTIALS_TABLE")
     }
 
     /// Whether clients call it through the HTTP API.
