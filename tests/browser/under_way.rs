@@ -3,6 +3,13 @@
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::{Partner, secrets};
 
+/// Closes the dialog, and only then lets the answer come.
+async fn close_meanwhile(browser: &Browser) {
+    browser.keys(keys::ESCAPE).await;
+    browser.is_back_on_the_page().await;
+    browser.lets_through().await;
+}
+
 #[tokio::test]
 #[ignore = "needs Chromium"]
 async fn somebody_added_is_handed_over() {
@@ -16,9 +23,7 @@ async fn somebody_added_is_handed_over() {
     let password = secrets::remembered(browser.value("password.new").await);
     browser.delays_an_answer("/v1/users").await;
     browser.press("save").await;
-    browser.keys(keys::ESCAPE).await;
-    browser.is_back_on_the_page().await;
-    browser.lets_through().await;
+    close_meanwhile(&browser).await;
     browser.reads("share.title").await;
     browser.sees(&password).await;
     browser.press("share.done").await;
@@ -38,9 +43,7 @@ async fn a_deletion_is_told() {
     browser.fill(&Language::English.text_with("delete.typed", &[("name", "Ann Lee")]), "Ann Lee").await;
     browser.delays_an_answer("/v1/users/").await;
     browser.press("users.delete").await;
-    browser.keys(keys::ESCAPE).await;
-    browser.is_back_on_the_page().await;
-    browser.lets_through().await;
+    close_meanwhile(&browser).await;
     browser.is_told(&Language::English.text_with("delete.done", &[("name", "Ann Lee")])).await;
     browser.lists(&["Olive Owner"]).await;
     browser.is_sound().await;
@@ -58,9 +61,7 @@ async fn a_refusal_is_told() {
     partner.owner().edit(&ann, &serde_json::json!({ "first_name": "Annie" })).await.expect(200);
     browser.delays_an_answer("/v1/users/").await;
     browser.press("save").await;
-    browser.keys(keys::ESCAPE).await;
-    browser.is_back_on_the_page().await;
-    browser.lets_through().await;
+    close_meanwhile(&browser).await;
     browser.is_told(&browser.text("fault.version_mismatch")).await;
     assert_eq!(partner.owner().see(&ann).await["first_name"], "Annie");
     browser.is_sound().await;

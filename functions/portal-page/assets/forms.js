@@ -80,13 +80,13 @@ export function check(form) {
 /** Tells what went wrong: a fault of a field at the field, everything else in one place; all of it on the page once the form is gone. */
 export function fault(form, error, options = {}) {
   if (error instanceof Over) return;
+  if (!(error instanceof Problem || error instanceof Offline)) console.error(error);
   if (!form.isConnected) {
     notify(...told(aboutLoading(error)));
     return;
   }
   if (!(error instanceof Problem)) {
-    if (!(error instanceof Offline)) console.error(error);
-    tell(form, error instanceof Offline ? "fault.offline" : "fault.internal");
+    tell(form, ...about(error));
     return;
   }
   const atFields = error.errors.filter(({ field, code }) => {

@@ -2,7 +2,7 @@
 import { call, Problem } from "./api.js";
 import { entry, find, make, nameOf, on, open } from "./dom.js";
 import { save, toTable } from "./download.js";
-import { aboutPart, clear, fault, onSubmit, tell } from "./forms.js";
+import { aboutPart, clear, closed, fault, onSubmit, tell } from "./forms.js";
 import { has, say, text } from "./language.js";
 
 /** As the API takes it. */
@@ -131,7 +131,7 @@ export function importUsers() {
   setReady(0);
   open(dialog);
   input.focus();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(isSent)));
+  return closed(form).then(() => isSent);
 }
 
 /** Most spreadsheets write UTF-8; some still write what Windows took for Western European. */

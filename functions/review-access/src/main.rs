@@ -123,13 +123,11 @@ async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Fail
     let after = input.cursor.as_deref().map(|cursor| position(&list, cursor)).transpose()?;
     let review = Review { now, inactive_days: input.inactive_days };
     let mut summary = Summary::default();
-    let mut total = 0;
     let mut page = Page { after, length: input.limit, entries: Vec::new() };
     let visit = |by_name: Position, user: User| {
         let reasons = review.reasons(&user);
         let rank = review.rank(&user, &reasons);
         summary.count(&review, &user, rank);
-        total += 1;
         let key = by_name.key.map(|name| format!("{}{name}", rank.digit()));
         page.offer(Entry { position: Position { key, ..by_name }, user, reasons });
     };
@@ -141,6 +139,7 @@ async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Fail
     let items: Vec<Item<'_>> = entries.iter().zip(open_sessions).map(|(entry, open)| item(entry, open)).collect();
     match request.format() {
         Format::Json => {
+            let total = summary.users;
             Answer::json(200, &List { inactive_days: input.inactive_days, items, next_cursor, total, summary })
         }
         Format::Csv => Answer::csv("access-review.csv", &COLUMNS, &items, &request, next_cursor.as_deref()),

@@ -15,7 +15,8 @@ use crate::models::{Status, Timestamp, User};
 /// Access is reviewed as often as this, and what nobody decided on for as long is to be looked at.
 pub const EVERY: Duration = days(90);
 
-/// How long nobody has to look at somebody new who has not signed in, or at a password that is to be changed: it has expired then.
+/// How long nobody has to look at somebody new who has not signed in, or at a password that is to be changed: it has
+/// expired then.
 const BEGINNING: Duration = days(7);
 
 /// This many days of 24 hours.

@@ -27,7 +27,7 @@ struct ByRole {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Summary {
     /// How many there are.
-    users: u64,
+    pub users: u64,
     /// Those with something out of order.
     to_look_at: u64,
     /// Those whose access was decided on in the last 90 days.
