@@ -21,12 +21,16 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clock::Clock;
 use config::Config;
 use error::Failure;
+use hmac::{Hmac, Mac as _};
 use http::Edge;
 use identity::Identity;
-use models::Timestamp;
+use models::{Email, Timestamp};
+use sha2::Sha256;
 use store::Store;
 
 /// What a function holds for the life of its process, which needs nothing of AWS.
@@ -90,6 +94,19 @@ impl Portal {
     pub fn session_lifetime(&self) -> Result<Duration, Failure> {
         let days = self.front.config.refresh_token_days.ok_or_else(|| Failure::bug("REFRESH_TOKEN_DAYS is not set"))?;
         Ok(Duration::from_hours(u64::from(days) * 24))
+    }
+
+    /// What stands for an email in the log: the same email has the same text, which does not reveal it without the key.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the environment has no key.
+    pub fn pseudonym(&self, email: &Email) -> Result<String, Failure> {
+        let key = self.front.config.email_hash_key.as_ref().ok_or_else(|| Failure::bug("EMAIL_HASH_KEY is not set"))?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes())
+            .map_err(|error| Failure::internal("hashing an email", &error))?;
+        mac.update(email.normalized().as_bytes());
+        let hash = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+        Ok(hash.chars().take(16).collect())
     }
 
     /// DynamoDB.

@@ -1,13 +1,14 @@
-//! `POST /v1/sessions/challenge`: finishes a sign-in that asks for a new password.
+//! `POST /v1/sessions/challenge`: the next step of a sign-in whose password was right.
+//!
+//! Each answer uses its challenge up, reads the rows as they are then, and decides what comes next.
 
 use portal::Portal;
+use portal::actions::{CHOOSE_PARTNER, NEW_PASSWORD, SignIn, SigningIn};
 use portal::error::{Failure, FieldError};
-use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
-use portal::identity::Generation;
-use portal::models::{EventAction, PartnerId, Status, Timestamp, User, UserId};
+use portal::http::{Answer, Fields, FromField, RefreshTokenIn, Request, Stopped, serve};
+use portal::models::{EventAction, PartnerId, Status, Timestamp, UserId};
 use portal::passwords::{About, Password};
-use portal::session;
-use portal::store::{Actor, ChallengeItem, Counter, CredentialItem, Event, Key, Rows, Store};
+use portal::store::{Key, Rows, Store};
 
 const WRONG: Failure = Failure::Unauthenticated("This challenge is not open, or no longer.");
 
@@ -19,113 +20,127 @@ async fn main() -> Result<(), Stopped> {
 async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, Failure> {
     let mut body = request.body()?;
     let kind: Option<Kind> = body.required("challenge");
-    let session: Option<String> = body.required("session");
-    let new_password: Option<Password> = body.required("new_password");
+    let token: Option<String> = body.required("session");
     let refresh_token_in: Option<Option<RefreshTokenIn>> = body.optional("refresh_token_in");
-    let token = session.clone();
-    // Held back: whoever has no challenge learns nothing else.
-    let input = body.finish((|| Some((kind?, session?, new_password?, refresh_token_in?)))());
+    let refresh_token_in = refresh_token_in.map(|wanted| wanted.unwrap_or(RefreshTokenIn::Body));
+    let answer = kind.and_then(|kind| kind.answer(&mut body));
+    // Held back: a client without a challenge learns nothing else.
+    let input = body.finish((|| Some((token.clone()?, answer?, refresh_token_in?)))());
     let Some(token) = token else { return Err(input.err().unwrap_or(WRONG)) };
 
     let (now, store) = (portal.now(), portal.store());
-    let open = open(store, &token, request.address(), now).await?;
-    let (_, _, new_password, refresh_token_in) = input?;
-    if !request.is_decided_anew()
-        && let Some(seconds) = store.count(&open.counter, &open.rows, now).await?
-    {
-        return Err(Failure::TooManyRequests(seconds));
+    let open = open(store, &token, now).await?;
+    let (_, answer, refresh_token_in) = input?;
+    let sign_in = SignIn { portal, request: &request, now, refresh_token_in };
+    match (open, answer) {
+        (Open::Choice { secret, offered }, Given::Partner(partner)) => {
+            choose_partner(&sign_in, &secret, offered, &partner).await
+        }
+        (Open::NewPassword { secret, signing_in }, Given::Password(password)) => {
+            set_password(&sign_in, &secret, &signing_in, &password).await
+        }
+        // Of another kind than the answer.
+        (Open::Choice { .. } | Open::NewPassword { .. }, _) => Err(WRONG),
     }
-
-    let about = About { email: &open.user.email, first_name: &open.user.first_name, last_name: &open.user.last_name };
-    let digests = match new_password.check_strength(&about) {
-        Ok(()) => open.credential.digests.change_to(&new_password)?,
-        Err(rejection) => Err(rejection),
-    };
-    let digests = digests
-        .map_err(|rejection| Failure::PasswordRejected(vec![FieldError::password("new_password", rejection)]))?;
-
-    let before = &open.user;
-    let after = before.changed(now).signed_in(now).with_new_password(false, now);
-    let credential = open.credential.changed(digests, false, now);
-    let term = session::Term { from: now, lifetime: portal.session_lifetime()? };
-    let tokens = portal.identity()?.issue(&Generation::of(before), &credential.machine_secret).await?;
-
-    let mut change = store.change();
-    change.use_challenge(&before.id, &open.secret);
-    change.change_user(before, &after);
-    change.change_credential(&before.id, &open.credential, &credential);
-    session::begin(&mut change, before, &tokens, term, request.address(), request.user_agent());
-    change.clear_counter(&open.counter);
-    let event = |action| Event::new(action, now, Actor::user(before), before, Some(request.address()), request.id());
-    let changed = event(EventAction::PasswordChanged)?.changing(Some(before), Some(&after));
-    change.record(&before.partner_id, &changed);
-    change.record(&before.partner_id, &event(EventAction::SessionStarted)?.told_last()?);
-    change.commit().await?;
-
-    Answer::signed_in(&after, &tokens, refresh_token_in.unwrap_or(RefreshTokenIn::Body), term.lifetime)
 }
 
-/// The only challenge there is.
-struct Kind;
+/// The kinds of challenges.
+#[derive(Clone, Copy)]
+enum Kind {
+    ChoosePartner,
+    NewPassword,
+}
 
-impl portal::http::FromField for Kind {
+/// An answer to one.
+enum Given {
+    Partner(PartnerId),
+    Password(Password),
+}
+
+impl Kind {
+    fn answer(self, body: &mut Fields) -> Option<Given> {
+        match self {
+            Self::ChoosePartner => body.required("partner_id").map(Given::Partner),
+            Self::NewPassword => body.required("new_password").map(Given::Password),
+        }
+    }
+}
+
+impl FromField for Kind {
     fn from_field(name: &str, value: &serde_json::Value) -> Result<Self, FieldError> {
         match value.as_str() {
-            Some("new_password_required") => Ok(Self),
-            Some(_) => Err(FieldError::new(name, "invalid", "This field must be new_password_required.")),
+            Some(CHOOSE_PARTNER) => Ok(Self::ChoosePartner),
+            Some(NEW_PASSWORD) => Ok(Self::NewPassword),
+            Some(_) => {
+                let message = format!("This field must be {CHOOSE_PARTNER} or {NEW_PASSWORD}.");
+                Err(FieldError::new(name, "invalid", message))
+            }
             None => Err(FieldError::new(name, "wrong_type", "This field must be a string.")),
         }
     }
 }
 
-/// An open challenge, and whose it is.
-struct Open {
-    user: User,
-    credential: CredentialItem,
-    secret: String,
-    counter: Counter,
-    rows: Rows,
+/// A challenge that was found open.
+enum Open {
+    /// Between the users that still are as they were.
+    Choice {
+        secret: String,
+        offered: Vec<SigningIn>,
+    },
+    NewPassword {
+        secret: String,
+        signing_in: SigningIn,
+    },
 }
 
-async fn open(store: &Store, token: &str, address: &str, now: Timestamp) -> Result<Open, Failure> {
-    let unknown = Counter::unknown_challenge(address);
-    let Some((partner, id, secret)) = split(token) else {
-        let rows = store.read(&[unknown.place().clone()]).await?;
-        return Err(refuse(store, &unknown, &rows, now).await);
+/// Finds the challenge that the token names. A token has 256 random bits, so guesses are not counted.
+async fn open(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failure> {
+    let Some((partner, id, secret)) = split(token) else { return open_choice(store, token, now).await };
+    let challenge = Key::challenge(&id, secret);
+    let mut places = places(&partner, &id);
+    places.push(challenge.place());
+    let rows = store.read(&places).await?;
+    let challenge = rows.get(&challenge)?.filter(|challenge| challenge.expires_at > now.unix_seconds()).ok_or(WRONG)?;
+    let signing_in = stands(&rows, &partner, &id, challenge.generation, challenge.credential_version)?.ok_or(WRONG)?;
+    if signing_in.credential.is_expired(now) {
+        return Err(Failure::InitialPasswordExpired);
+    }
+    Ok(Open::NewPassword { secret: secret.to_owned(), signing_in })
+}
+
+async fn open_choice(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failure> {
+    let key = Key::choice(token);
+    let choice = store.read(&[key.place()]).await?.get(&key)?;
+    let choice = choice.filter(|choice| choice.expires_at > now.unix_seconds()).ok_or(WRONG)?;
+    let places: Vec<_> = choice.users.iter().flat_map(|user| places(&user.partner_id, &user.user_id)).collect();
+    let rows = store.read(&places).await?;
+    let mut offered = Vec::new();
+    for user in &choice.users {
+        offered.extend(stands(&rows, &user.partner_id, &user.user_id, user.generation, user.credential_version)?);
+    }
+    if offered.is_empty() { Err(WRONG) } else { Ok(Open::Choice { secret: token.to_owned(), offered }) }
+}
+
+fn places(partner: &PartnerId, id: &UserId) -> Vec<portal::store::Place> {
+    vec![Key::user(partner, id).place(), Key::credential(id).place(), Key::sources(id).place()]
+}
+
+/// The user, if active, in this generation and with this password still.
+fn stands(
+    rows: &Rows,
+    partner: &PartnerId,
+    id: &UserId,
+    generation: u64,
+    credential_version: u64,
+) -> Result<Option<SigningIn>, Failure> {
+    let (Some(item), Some(credential)) = (rows.get(&Key::user(partner, id))?, rows.get(&Key::credential(id))?) else {
+        return Ok(None);
     };
-    let (user, credential, challenge) = (Key::user(&partner, &id), Key::credential(&id), Key::challenge(&id, secret));
-    let counter = Counter::challenge(&id);
-    let counters = [&counter, &unknown].map(|counter| counter.place().clone());
-    let places = [user.place(), credential.place(), challenge.place()];
-    let rows = store.read(&[&places[..], &counters[..]].concat()).await?;
-    if let Some(seconds) = unknown.blocked(&rows, now)? {
-        return Err(Failure::TooManyRequests(seconds));
-    }
-    if let (Some(user), Some(credential), Some(challenge)) =
-        (rows.get(&user)?, rows.get(&credential)?, rows.get(&challenge)?)
-        && stands(&challenge, &user.user, &credential, now)
-    {
-        return Ok(Open { user: user.user, credential, secret: secret.to_owned(), counter, rows });
-    }
-    Err(refuse(store, &unknown, &rows, now).await)
-}
-
-/// Made in the user's present generation, for the present password, and not too long ago.
-fn stands(challenge: &ChallengeItem, user: &User, credential: &CredentialItem, now: Timestamp) -> bool {
-    challenge.generation == user.session_generation
-        && challenge.credential_version == credential.version
-        && challenge.expires_at > now.unix_seconds()
-        && user.status == Status::Active
-        && !credential.is_expired(now)
-}
-
-/// Counts the guess.
-async fn refuse(store: &Store, unknown: &Counter, rows: &Rows, now: Timestamp) -> Failure {
-    match store.count(unknown, rows, now).await {
-        Ok(None) => WRONG,
-        Ok(Some(seconds)) => Failure::TooManyRequests(seconds),
-        Err(error) => error.into(),
-    }
+    let (user, sources) = (item.user, rows.get(&Key::sources(id))?);
+    let stands = generation == user.session_generation
+        && credential_version == credential.version
+        && user.status == Status::Active;
+    Ok(stands.then_some(SigningIn { user, credential, sources }))
 }
 
 /// `<partner_id>.<user_id>.<secret>`.
@@ -133,4 +148,59 @@ fn split(token: &str) -> Option<(PartnerId, UserId, &str)> {
     let (partner, rest) = token.split_once('.')?;
     let (user, secret) = rest.split_once('.')?;
     Some((PartnerId::parse(partner).ok()?, UserId::parse(user).ok()?, secret))
+}
+
+async fn choose_partner(
+    sign_in: &SignIn<'_>,
+    secret: &str,
+    offered: Vec<SigningIn>,
+    partner: &PartnerId,
+) -> Result<Answer, Failure> {
+    let chosen = offered.into_iter().find(|one| one.user.partner_id == *partner);
+    let signing_in = chosen
+        .ok_or_else(|| Failure::field("partner_id", "not_offered", "The challenge does not offer this partner."))?;
+    let SigningIn { user, credential, .. } = &signing_in;
+    if credential.is_expired(sign_in.now) {
+        return Err(Failure::InitialPasswordExpired);
+    }
+    let mut change = sign_in.portal.store().change();
+    change.use_choice(secret);
+    if credential.must_change {
+        let answer = sign_in.ask_for_new_password(&mut change, &signing_in)?;
+        change.commit().await?;
+        return Ok(answer);
+    }
+    let issued = sign_in.issue(&signing_in).await?;
+    sign_in.note(&mut change, user)?;
+    change.check_credential(&user.id, credential.version);
+    sign_in.commit(change, issued, &signing_in, &user.signed_in(sign_in.now), credential.changed_at).await
+}
+
+async fn set_password(
+    sign_in: &SignIn<'_>,
+    secret: &str,
+    signing_in: &SigningIn,
+    password: &Password,
+) -> Result<Answer, Failure> {
+    let SigningIn { user: before, credential, .. } = signing_in;
+    let about = About { email: &before.email, first_name: &before.first_name, last_name: &before.last_name };
+    let digests = match password.check_strength(&about) {
+        Ok(()) => credential.digests.change_to(password)?,
+        Err(rejection) => Err(rejection),
+    };
+    let digests = digests
+        .map_err(|rejection| Failure::PasswordRejected(vec![FieldError::password("new_password", rejection)]))?;
+
+    let now = sign_in.now;
+    let after = before.changed(now).signed_in(now).with_new_password(false, now);
+    let changed = credential.changed(digests, false, now);
+    let issued = sign_in.issue(signing_in).await?;
+    let mut change = sign_in.portal.store().change();
+    change.use_challenge(&before.id, secret);
+    change.change_user(before, &after);
+    change.change_credential(&before.id, credential, &changed);
+    let event = sign_in.event(EventAction::PasswordChanged, before)?.changing(Some(before), Some(&after));
+    change.record(&before.partner_id, &event);
+    change.record(&before.partner_id, &sign_in.event(EventAction::SessionStarted, before)?.told_last()?);
+    sign_in.commit(change, issued, signing_in, &after, changed.changed_at).await
 }

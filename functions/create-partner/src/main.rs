@@ -55,7 +55,8 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
 
     let mut change = store.change();
     change.add_partner(&partner, &user);
-    change.add_credential(&user.id, &CredentialItem::new(digests, must_change_password, now, machine_secret()?));
+    let credential = CredentialItem::new(digests, must_change_password, now, machine_secret()?);
+    change.add_credential(&user.id, &credential.generated(issued.generated().is_some()));
     let event = Event::new(EventAction::PartnerCreated, now, Actor::Operator, &user, None, &request_id)?
         .changing(None, Some(&user));
     change.record(&partner_id, &event);

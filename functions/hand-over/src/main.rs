@@ -23,7 +23,8 @@ async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure>
     // Told only to who is signed in.
     let input = parse(&request);
     let target = input.as_ref().ok().and_then(|input| claims.named_key(&input.user_id));
-    let (credential, counter) = (Key::credential(claims.user()), Counter::current_password(claims.user()));
+    let (credential, counter) =
+        (Key::credential(claims.user()), Counter::current_password(claims.user(), claims.session_id()));
     let mut places = claims.places().to_vec();
     places.extend([credential.place(), counter.place().clone()]);
     places.extend(target.iter().map(Key::place));

@@ -115,6 +115,7 @@ impl<'a> From<&'a Event> for Item<'a> {
             actor: match &event.actor {
                 Actor::User { id, name } => Who { kind: "user", id: Some(id), name: Some(name) },
                 Actor::Operator => Who { kind: "operator", id: None, name: None },
+                Actor::Anonymous => Who { kind: "anonymous", id: None, name: None },
             },
             target: event.target.as_ref(),
             address: event.address.as_deref(),

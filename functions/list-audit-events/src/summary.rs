@@ -13,6 +13,7 @@ pub(crate) fn summary(event: &Event) -> String {
     let (actor, actor_id) = match &event.actor {
         Actor::User { id, name } => (name.as_str(), Some(id)),
         Actor::Operator => ("An operator", None),
+        Actor::Anonymous => ("An unknown client", None),
     };
     let target = event.target.as_ref().map_or("nobody", |target| &target.name);
     let is_own = event.target.as_ref().is_some_and(|target| Some(&target.id) == actor_id);

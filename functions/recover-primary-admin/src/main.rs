@@ -33,7 +33,8 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
     let after = user.signed_out(now).with_new_password(true, now);
     let mut change = portal.store().change();
     change.change_user(&user, &after);
-    change.change_credential(&user.id, &credential, &credential.changed(digests, true, now));
+    let changed = credential.changed(digests, true, now).generated(issued.generated().is_some());
+    change.change_credential(&user.id, &credential, &changed);
     change.end_generation(&user, now);
     let event = Event::new(EventAction::PrimaryAdminRecovered, now, Actor::Operator, &user, None, &request_id)?
         .changing(Some(&user), Some(&after));

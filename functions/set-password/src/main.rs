@@ -11,8 +11,8 @@ use portal::identity::Generation;
 use portal::models::{EventAction, User};
 use portal::passwords::{About, Attempt, Digests, Password};
 use portal::policy::Wish;
-use portal::session::Claims;
-use portal::store::{Counter, CredentialItem, Event, Key, Rows};
+use portal::session::{self, Claims};
+use portal::store::{Counter, CredentialItem, Event, Key, Rows, Source, SourcesItem};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -22,11 +22,15 @@ async fn main() -> Result<(), Stopped> {
 async fn set_password(portal: &Portal, request: Request) -> Result<Answer, Failure> {
     let now = portal.now();
     let claims = Claims::read(request.claims())?;
-    let target =
-        request.user_id().map(|id| (claims.colleague_key(&id), Key::credential(&id), Counter::current_password(&id)));
+    let target = request.user_id().map(|id| {
+        (claims.colleague_key(&id), Key::credential(&id), Counter::current_password(&id, claims.session_id()))
+    });
     let mut places = claims.places().to_vec();
     if let Some((user, credential, counter)) = &target {
         places.extend([user.place(), credential.place(), counter.place().clone()]);
+    }
+    if let Some(id) = request.user_id().filter(|id| id == claims.user()) {
+        places.push(Key::sources(&id).place());
     }
     let rows = portal.store().read(&places).await?;
     let caller = claims.caller(&rows, now)?;
@@ -92,7 +96,7 @@ struct Setting<'a> {
 
 impl Setting<'_> {
     async fn own(&self, password: &Password, current: &Attempt, counter: &Counter, rows: &Rows) -> Result<(), Failure> {
-        let Context { portal, caller, now, .. } = self.context;
+        let Context { portal, request, caller, now } = self.context;
         let (store, user) = (portal.store(), self.target);
         let wish = Wish::SetPassword { target: user };
         self.context.check_current_password(&wish, current, self.credential, counter, rows).await?;
@@ -105,22 +109,32 @@ impl Setting<'_> {
             }
         };
         // Read after the user: a sign-in since then makes the change start anew.
-        let sessions = store.sessions_of(&user.id).await?;
+        let mut others = store.sessions_of(&user.id).await?;
+        others.retain(|(id, session)| session.expires_at > now.unix_seconds() && *id != caller.session_id);
+        let count = others.len();
+        let others = session::that_fit(store, &user.id, others, count).await?;
 
         let after = user.changed(now).with_new_password(false, now);
         let mut change = store.change();
         caller.vouch(&mut change, Some(user));
         change.change_user_unless_signed_in(user, &after);
         change.change_credential(&user.id, self.credential, &self.credential.changed(digests, false, now));
-        for (session_id, session) in &sessions {
-            let is_live = session.expires_at > now.unix_seconds();
-            if is_live && *session_id != caller.session_id {
-                change.end_session(&user.id, session_id);
-            }
+        for session_id in &others {
+            change.end_session(&user.id, session_id);
         }
         change.clear_counter(counter);
         change.record(&user.partner_id, &self.event(EventAction::PasswordChanged, &after)?);
-        Ok(change.commit().await?)
+        change.commit().await?;
+
+        let device = request.devices().of(&user.id).map(str::to_owned);
+        let source = Source::new(request.address(), device.as_deref());
+        let sources = rows.get(&Key::sources(&user.id))?;
+        if let Some(kept) = SourcesItem::password_changed(sources.as_ref(), self.credential.changed_at, &source, now)
+            && let Err(error) = store.put_sources(&user.id, &kept).await
+        {
+            tracing::warn!(request_id = request.id(), %error, "the device of a password change is not recorded");
+        }
+        Ok(())
     }
 
     async fn of_another(&self, password: &Password, must_change: bool) -> Result<(), Failure> {

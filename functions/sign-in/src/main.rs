@@ -1,27 +1,24 @@
 //! `POST /v1/sessions`: signs a user in.
 //!
-//! Every way to fail gives the same answer after the same work: attempts are counted before anything is hashed, and one
-//! digest is computed whether or not anybody has the email.
+//! An email may be used in several partners, and none of them may find that out, or have an influence on a sign-in at
+//! another. So the password is compared with a fixed number of users, and every way to fail has the same answer after the
+//! same work: attempts are counted before they are compared, and where a user is missing the same calls are sent for nobody.
 
+mod candidates;
+mod limits;
+
+use candidates::{Outcome, Refused};
+use futures_util::future::{join_all, try_join_all};
+use limits::{Limits, Open};
 use portal::Portal;
+use portal::actions::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, SignIn, SigningIn};
 use portal::error::Failure;
 use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
-use portal::identity::Generation;
-use portal::models::{Email, EventAction, PartnerId, Status, Timestamp, User, UserId};
-use portal::passwords::{Attempt, verify_nobody};
+use portal::models::{Email, EventAction, PartnerId, PartnerName, Timestamp};
+use portal::passwords::Attempt;
 use portal::random;
-use portal::session;
-use portal::store::{
-    Actor, ChallengeItem, Counter, CredentialItem, Event, Key, KnownAddressItem, Rows, SessionItem, Store,
-};
+use portal::store::{Actor, ChoiceItem, Chosen, CommitError, Event, Key};
 use serde::Serialize;
-use std::time::Duration;
-
-/// How long a challenge can be answered.
-const CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
-
-/// How long an address is remembered from which an email signed in.
-const ADDRESS_KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
 const WRONG: Failure = Failure::Unauthenticated("The email or the password is wrong.");
 
@@ -37,37 +34,19 @@ struct Input {
     refresh_token_in: RefreshTokenIn,
 }
 
-#[derive(Serialize)]
-struct Challenge {
-    challenge: &'static str,
-    session: String,
-}
-
 async fn sign_in(portal: &Portal, request: Request) -> Result<Answer, Failure> {
     let input = parse(&request)?;
-    let (now, store) = (portal.now(), portal.store());
-
-    let counters = Counters::of(&input.email, request.address());
-    let (who, rows) = tokio::try_join!(who(store, &input), counters.read(store, &input.email, request.address()))?;
-    let limits = counters.limits(&request, &rows, &input.email, now)?;
-    // Whoever it is, or nobody: the same calls and one digest.
-    let somebody = who.unwrap_or_else(|| (nobody(), UserId::new(Timestamp::from_unix_millis(0), [0; 10])));
-    let (count, found) = tokio::join!(count(store, limits, &rows, now), load(store, &somebody));
-    count?;
-
-    let found = found?;
-    let is_right = match &found {
-        Some(found) => found.credential.digests.verify(&input.password)?,
-        None => verify_nobody(&input.password).map(|()| false)?,
-    };
-    let Some(found) = found.filter(|found| is_right && found.user.status == Status::Active) else { return Err(WRONG) };
-    if found.credential.is_expired(now) {
-        return Err(Failure::InitialPasswordExpired);
+    let sign_in = SignIn { portal, request: &request, now: portal.now(), refresh_token_in: input.refresh_token_in };
+    let outcome = compare(&sign_in, &input).await;
+    if let Err(
+        failure @ (Failure::Unauthenticated(_) | Failure::InitialPasswordExpired | Failure::TooManyRequests(_)),
+    ) = &outcome
+    {
+        let (address, email) = (request.address(), portal.pseudonym(&input.email)?);
+        let is_blocked = matches!(failure, Failure::TooManyRequests(_));
+        tracing::info!(request_id = request.id(), address, email, is_blocked, "sign-in refused");
     }
-    if found.credential.must_change {
-        return challenge(store, &found, &counters.pair, now).await;
-    }
-    open_session(portal, &request, &input, &found, &counters.pair, now).await
+    proceed(&sign_in, &input, outcome?).await
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {
@@ -82,149 +61,153 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     if refresh_token_in == RefreshTokenIn::Cookie && request.is_cross_origin() {
         return Err(Failure::Unauthenticated("A page of another origin cannot sign in with a cookie."));
     }
-    // A malformed id is a partner that nobody has: the same answer, after the same work.
+    // A malformed id is a partner that does not exist: the same answer, after the same work.
+    let nobody = || PartnerId::new(Timestamp::from_unix_millis(0), [0; 10]);
     let partner = partner.map(|id| PartnerId::parse(&id).unwrap_or_else(|_| nobody()));
     Ok(Input { email, password, partner, refresh_token_in })
 }
 
-/// The id of no partner: they are named by the time when they were made.
-fn nobody() -> PartnerId {
-    PartnerId::new(Timestamp::from_unix_millis(0), [0; 10])
-}
-
-/// The one user that this can be: of the partner that is named, or of the only partner that the email serves.
-async fn who(store: &Store, input: &Input) -> Result<Option<(PartnerId, UserId)>, Failure> {
-    let entry = if let Some(partner) = &input.partner {
-        let key = Key::email(&input.email, partner);
-        store.read(&[key.place()]).await?.get(&key)?
-    } else {
-        let mut entries = store.users_with_email(&input.email, 2).await?;
-        entries.pop().filter(|_| entries.is_empty())
+/// The users whose password it is.
+///
+/// # Errors
+/// [`Failure::Unauthenticated`] when there is none, [`Failure::TooManyRequests`], or what kept us from comparing.
+async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, Failure> {
+    let SignIn { portal, request, now, .. } = *sign_in;
+    let store = portal.store();
+    let limits = Limits::of(&input.email, input.partner.as_ref(), request.address());
+    let (found, rows) =
+        tokio::try_join!(candidates::find(sign_in, &input.email, input.partner.as_ref()), limits.read(store))?;
+    let count = async {
+        // A request that is decided again has been counted.
+        if request.is_decided_anew() { Ok(Ok(Open::default())) } else { limits.count(store, &rows, now).await }
     };
-    Ok(entry.map(|entry| (entry.partner_id, entry.user_id)))
-}
-
-struct Counters {
-    pair: Counter,
-    address: Counter,
-    email: Counter,
-}
-
-impl Counters {
-    fn of(email: &Email, address: &str) -> Self {
-        Self { pair: Counter::pair(email, address), address: Counter::address(address), email: Counter::email(email) }
-    }
-
-    async fn read(&self, store: &Store, email: &Email, address: &str) -> Result<Rows, Failure> {
-        let known = Key::known_address(email, address);
-        let counters = [&self.pair, &self.address, &self.email].map(|counter| counter.place().clone());
-        Ok(store.read(&[&counters[..], &[known.place()]].concat()).await?)
-    }
-
-    /// The counters that count, when none of them blocks. An address from which this email has signed in is spared the
-    /// limit per email, so that nobody can be locked out from outside.
-    ///
-    /// A request that is decided anew has been counted.
-    fn limits(&self, request: &Request, rows: &Rows, email: &Email, now: Timestamp) -> Result<Limits<'_>, Failure> {
-        if request.is_decided_anew() {
-            return Ok([None; 3]);
-        }
-        let known = rows.get(&Key::known_address(email, request.address()))?;
-        let is_known = known.is_some_and(|known| known.expires_at > now.unix_seconds());
-        let limits = [Some(&self.pair), Some(&self.address), (!is_known).then_some(&self.email)];
-        for counter in limits.into_iter().flatten() {
-            if let Some(seconds) = counter.blocked(rows, now)? {
+    let (open, mut candidates) = tokio::try_join!(count, candidates::load(sign_in, found))?;
+    let open = match open {
+        Ok(open) => open,
+        // A user who knows the source is not kept out by what others did behind the same network.
+        Err(seconds) => {
+            let mut is_known = false;
+            for candidate in &mut candidates {
+                is_known |= candidate.keep_if_known(sign_in)?;
+            }
+            if !is_known {
                 return Err(Failure::TooManyRequests(seconds));
             }
+            Open::default()
         }
-        Ok(limits)
+    };
+
+    let counts = try_join_all(candidates.iter().map(|candidate| candidate.count(sign_in)));
+    let verifications = async {
+        // The counts are on their way while this computes.
+        tokio::task::yield_now().await;
+        candidates.iter().map(|candidate| candidate.verify(&input.password)).collect::<Result<Vec<bool>, Failure>>()
+    };
+    let (standings, are_right) = tokio::try_join!(counts, verifications)?;
+
+    let (mut matching, mut refused) = (Vec::new(), Vec::new());
+    for ((candidate, standing), is_right) in candidates.into_iter().zip(standings).zip(are_right) {
+        match candidate.outcome(is_right, standing.as_ref(), now) {
+            Outcome::Match(signing_in) => matching.push((*signing_in, standing)),
+            Outcome::Refused(one) => refused.push(one),
+        }
+    }
+    if matching.is_empty() {
+        let (failed, _) =
+            tokio::join!(open.fail(store), join_all(refused.iter().map(|one| record_refused(sign_in, one))));
+        failed?;
+        return Err(if refused.iter().any(|one| one.is_expired) { Failure::InitialPasswordExpired } else { WRONG });
+    }
+    open.take_back(store).await?;
+    if matching.len() > 1 && !request.is_decided_anew() {
+        // Only the one who signs in is cleared of earlier failures.
+        for (SigningIn { user, credential, .. }, standing) in &matching {
+            if let Some(standing) = standing {
+                store.take_guess_back(&user.id, credential.changed_at, standing).await?;
+            }
+        }
+    }
+    Ok(matching.into_iter().map(|(signing_in, _)| signing_in).collect())
+}
+
+/// Records in the user's history that a sign-in was refused: once in a quarter of an hour. For nobody the same is sent,
+/// under a condition that fails. That it cannot be recorded changes nothing.
+async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
+    let SignIn { portal, request, now, .. } = *sign_in;
+    let action = if refused.is_blocked { EventAction::SignInBlocked } else { EventAction::SignInRefused };
+    let user = refused.candidate.user();
+    let result = async {
+        let event = Event::new(action, now, Actor::Anonymous, user, Some(request.address()), request.id())?;
+        let mut change = portal.store().change();
+        let (partner, id) = refused.candidate.ids();
+        change.record_refused_sign_in(partner, id, &event, user.is_some());
+        match change.commit().await {
+            // It is recorded already, or there is nobody.
+            Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
+            Err(CommitError::Store(error)) => Err(Failure::from(error)),
+        }
+    };
+    if let Err(failure) = result.await {
+        let problem = format!("{failure:?}");
+        tracing::warn!(request_id = request.id(), problem, "a refused sign-in is not in the audit trail");
     }
 }
 
-/// Per pair, per address, per email.
-type Limits<'a> = [Option<&'a Counter>; 3];
-
-async fn count(store: &Store, limits: Limits<'_>, rows: &Rows, now: Timestamp) -> Result<(), Failure> {
-    let count = async |counter: Option<&Counter>| match counter {
-        Some(counter) => store.count(counter, rows, now).await,
-        None => Ok(None),
-    };
-    let [pair, address, email] = limits;
-    let (pair, address, email) = tokio::try_join!(count(pair), count(address), count(email))?;
-    pair.max(address).max(email).map_or(Ok(()), |seconds| Err(Failure::TooManyRequests(seconds)))
-}
-
-struct Found {
-    user: User,
-    credential: CredentialItem,
-    sessions: Vec<(String, SessionItem)>,
-}
-
-async fn load(store: &Store, (partner, id): &(PartnerId, UserId)) -> Result<Option<Found>, Failure> {
-    let (user, credential) = (Key::user(partner, id), Key::credential(id));
-    let places = [user.place(), credential.place()];
-    let (rows, sessions) = tokio::try_join!(store.read(&places), store.sessions_of(id))?;
-    Ok(match (rows.get(&user)?, rows.get(&credential)?) {
-        (Some(item), Some(credential)) => Some(Found { user: item.user, credential, sessions }),
-        (Some(_), None) | (None, _) => None,
-    })
-}
-
-/// The password is right but has to be changed first.
-async fn challenge(store: &Store, found: &Found, pair: &Counter, now: Timestamp) -> Result<Answer, Failure> {
-    let secret = random::token()?;
-    let challenge = ChallengeItem {
-        generation: found.user.session_generation,
-        credential_version: found.credential.version,
-        expires_at: now.plus(CHALLENGE_LIFETIME).unix_seconds(),
-    };
-    let mut change = store.change();
-    change.add_challenge(&found.user.id, &secret, &challenge);
-    change.clear_counter(pair);
-    change.commit().await?;
-    let session = format!("{}.{}.{secret}", found.user.partner_id, found.user.id);
-    Answer::json(200, &Challenge { challenge: "new_password_required", session })
-}
-
-async fn open_session(
-    portal: &Portal,
-    request: &Request,
-    input: &Input,
-    found: &Found,
-    pair: &Counter,
-    now: Timestamp,
-) -> Result<Answer, Failure> {
-    let Found { user, credential, sessions } = found;
-    let term = session::Term { from: now, lifetime: portal.session_lifetime()? };
-    let tokens = portal.identity()?.issue(&Generation::of(user), &credential.machine_secret).await?;
-
-    let mut change = portal.store().change();
-    change.note_sign_in(user, now);
+/// The next step of a sign-in whose password is right.
+async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) -> Result<Answer, Failure> {
+    let [signing_in] = matching.as_slice() else { return ask_for_partner(sign_in, &matching).await };
+    let mut change = sign_in.portal.store().change();
+    if signing_in.credential.must_change {
+        let answer = sign_in.ask_for_new_password(&mut change, signing_in)?;
+        change.commit().await?;
+        return Ok(answer);
+    }
+    let issued = sign_in.issue(signing_in).await?;
+    let SigningIn { user, credential, .. } = signing_in;
+    sign_in.note(&mut change, user)?;
     if credential.digests.is_outdated() {
         let renewed = credential.renewed(credential.digests.renewed(&input.password, random::bytes()?)?);
         change.change_credential(&user.id, credential, &renewed);
     } else {
         change.check_credential(&user.id, credential.version);
     }
-    session::begin(&mut change, user, &tokens, term, request.address(), request.user_agent());
-    for (id, _) in oldest(sessions, now) {
-        change.end_session(&user.id, id);
-    }
-    change.clear_counter(pair);
-    let known = KnownAddressItem { expires_at: now.plus(ADDRESS_KNOWN_FOR).unix_seconds() };
-    change.know_address(&input.email, request.address(), &known);
-    let event =
-        Event::new(EventAction::SessionStarted, now, Actor::user(user), user, Some(request.address()), request.id())?;
-    change.record(&user.partner_id, &event);
-    change.commit().await?;
-
-    Answer::signed_in(&user.signed_in(now), &tokens, input.refresh_token_in, term.lifetime)
+    sign_in.commit(change, issued, signing_in, &user.signed_in(sign_in.now), credential.changed_at).await
 }
 
-/// The sessions that have to go for one more.
-fn oldest(sessions: &[(String, SessionItem)], now: Timestamp) -> Vec<&(String, SessionItem)> {
-    let mut live: Vec<_> = sessions.iter().filter(|(_, session)| session.expires_at > now.unix_seconds()).collect();
-    live.sort_by_key(|(_, session)| session.created_at);
-    live.truncate((live.len() + 1).saturating_sub(session::MOST));
-    live
+/// The password is right at several partners, and only at those.
+async fn ask_for_partner(sign_in: &SignIn<'_>, matching: &[SigningIn]) -> Result<Answer, Failure> {
+    let store = sign_in.portal.store();
+    let keys: Vec<_> = matching.iter().map(|one| Key::partner(&one.user.partner_id)).collect();
+    let rows = store.read(&keys.iter().map(Key::place).collect::<Vec<_>>()).await?;
+    let mut partners = Vec::new();
+    for (SigningIn { user, .. }, key) in matching.iter().zip(&keys) {
+        let name = rows.get(key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
+        partners.push(Named { id: &user.partner_id, name });
+    }
+    let users = matching.iter().map(|SigningIn { user, credential, .. }| Chosen {
+        partner_id: user.partner_id.clone(),
+        user_id: user.id.clone(),
+        generation: user.session_generation,
+        credential_version: credential.version,
+    });
+    let expires_at = sign_in.now.plus(CHALLENGE_LIFETIME).unix_seconds();
+    let choice = ChoiceItem { users: users.collect(), expires_at };
+    let session = random::token()?;
+    let mut change = store.change();
+    change.add_choice(&session, &choice);
+    change.commit().await?;
+    Answer::json(200, &Choice { challenge: CHOOSE_PARTNER, session, partners })
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    challenge: &'static str,
+    session: String,
+    partners: Vec<Named<'a>>,
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    id: &'a PartnerId,
+    name: PartnerName,
 }

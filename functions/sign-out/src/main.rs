@@ -4,7 +4,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::EventAction;
-use portal::session;
+use portal::session::{self, RefreshToken};
 use portal::store::{Actor, Event};
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,8 +28,9 @@ async fn sign_out(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     change.commit().await?;
 
     // The row is gone, so the refresh token is of no use already.
-    if let Some(refresh_token) = refresh_token {
-        portal.identity()?.revoke_soon(&refresh_token).await;
+    let refresh_token = refresh_token.as_deref().and_then(RefreshToken::parse);
+    if let Some(token) = refresh_token.filter(|token| token.session_id() == caller.session_id) {
+        portal.identity()?.revoke_soon(token.secret()).await;
     }
     Ok(Answer::no_content().without_refresh_cookie())
 }

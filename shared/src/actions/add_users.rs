@@ -40,7 +40,8 @@ impl<'a> Context<'a> {
         let id = UserId::new(now, random::bytes()?);
         let user = User::new(id, actor.partner_id.clone(), profile, now, Some(actor.id.clone()));
         let digests = Digests::new(issued.password(), random::bytes()?)?;
-        let credential = CredentialItem::new(digests, must_change, now, machine_secret()?);
+        let credential =
+            CredentialItem::new(digests, must_change, now, machine_secret()?).generated(issued.generated().is_some());
         Ok(Newcomer { user, credential, issued })
     }
 

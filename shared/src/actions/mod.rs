@@ -10,6 +10,7 @@ mod remove_user;
 mod review;
 mod set_permissions;
 mod set_status;
+mod sign_in;
 
 pub use add_users::{ADDED_AT_ONCE, Newcomer};
 pub use force_logout::force_logout;
@@ -17,6 +18,7 @@ pub use remove_user::remove_user;
 pub use review::{Ruling, review};
 pub use set_permissions::set_permissions;
 pub use set_status::set_status;
+pub use sign_in::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Issued, NEW_PASSWORD, SignIn, SigningIn};
 
 use crate::Portal;
 use crate::error::Failure;

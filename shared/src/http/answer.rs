@@ -5,7 +5,7 @@ use std::time::Duration;
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::{RefreshTokenIn, Request, cookie, csv};
+use super::{DeviceCookie, RefreshTokenIn, Request, cookie, csv};
 use crate::error::Failure;
 use crate::identity::Tokens;
 use crate::models::{PublicUser, User};
@@ -62,6 +62,7 @@ impl Answer {
     pub fn signed_in(
         user: &User,
         tokens: &Tokens,
+        refresh_token: &str,
         refresh_token_in: RefreshTokenIn,
         lifetime: Duration,
     ) -> Result<Self, Failure> {
@@ -80,11 +81,11 @@ impl Answer {
                 access_token: &tokens.access_token,
                 token_type: "Bearer",
                 expires_in: tokens.expires_in,
-                refresh_token: in_body.then_some(&tokens.refresh_token),
+                refresh_token: in_body.then_some(refresh_token),
                 user: user.into(),
             },
         )?;
-        Ok(if in_body { answer } else { answer.with_refresh_cookie(&tokens.refresh_token, lifetime) })
+        Ok(if in_body { answer } else { answer.with_refresh_cookie(refresh_token, lifetime) })
     }
 
     /// A user, with the version for `If-Match`.
@@ -121,13 +122,19 @@ impl Answer {
     /// Gives the refresh token to the browser's keeping.
     #[must_use]
     fn with_refresh_cookie(self, refresh_token: &str, lifetime: Duration) -> Self {
-        self.with("set-cookie", cookie::set(refresh_token, lifetime.as_secs()))
+        self.with("set-cookie", cookie::set_refresh(refresh_token, lifetime))
+    }
+
+    /// Names the device to its browser.
+    #[must_use]
+    pub fn with_device_cookie(self, devices: &DeviceCookie, lifetime: Duration) -> Self {
+        self.with("set-cookie", devices.set(lifetime))
     }
 
     /// Takes the refresh token from the browser.
     #[must_use]
     pub fn without_refresh_cookie(self) -> Self {
-        self.with("set-cookie", cookie::clear())
+        self.with("set-cookie", cookie::clear_refresh())
     }
 
     /// With one header more.

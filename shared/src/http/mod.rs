@@ -15,6 +15,7 @@ mod serve;
 mod sheet;
 
 pub use answer::Answer;
+pub use cookie::DeviceCookie;
 pub(crate) use edge::Edge;
 pub use fields::{Fields, FromField};
 pub use format::Format;

@@ -9,7 +9,7 @@ use lambda_http::{Body, RequestExt as _};
 
 use super::edge::{Edge, Sender};
 use super::serve::time_left;
-use super::{Fields, Format, FromField, Query, Shape, Sheet, cookie};
+use super::{DeviceCookie, Fields, Format, FromField, Query, Shape, Sheet, cookie};
 use crate::Portal;
 use crate::error::{Failure, FieldError};
 use crate::models::UserId;
@@ -227,7 +227,12 @@ impl Request {
         if self.origin() != Origin::Own {
             return None;
         }
-        self.header("cookie").and_then(cookie::read).map(str::to_owned)
+        self.header("cookie").and_then(cookie::refresh).map(str::to_owned)
+    }
+
+    /// What the client calls its device.
+    pub fn devices(&self) -> DeviceCookie {
+        self.header("cookie").map(DeviceCookie::read).unwrap_or_default()
     }
 
     /// Whether a page of another origin sends this.

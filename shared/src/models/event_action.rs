@@ -33,6 +33,10 @@ closed_set! {
         SessionStarted = "session.started",
         /// Somebody signed out, or one session was ended.
         SessionEnded = "session.ended",
+        /// A sign-in with a wrong password was refused.
+        SignInRefused = "sign_in.refused",
+        /// A sign-in from a source that is not known was refused, after too many wrong passwords.
+        SignInBlocked = "sign_in.blocked",
         /// A user's access was reviewed, and decided on.
         AccessReviewed = "access.reviewed",
         /// Somebody tried to change something and was refused.

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crate::error::Failure;
 use crate::identity::{Generation, Tokens};
-use crate::models::{Email, Status, Timestamp, User, UserId};
-use crate::store::{Change, EmailItem, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, UserItem};
+use crate::models::{Email, PartnerId, Status, Timestamp, User, UserId};
+use crate::store::{
+    Change, EmailItem, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, StoreError, UserItem, hash,
+};
 
 /// The most sessions that one user has; a sign-in ends the oldest beyond.
 pub const MOST: usize = 20;
@@ -69,6 +71,11 @@ impl Claims {
         if is_live { Ok(Caller { user, session_id: self.session_id.clone() }) } else { Err(Failure::SessionEnded) }
     }
 
+    /// Names the session.
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
     /// Who calls, if the rows say so.
     pub fn user(&self) -> &UserId {
         &self.generation.user
@@ -126,16 +133,110 @@ pub struct Term {
     pub lifetime: Duration,
 }
 
-/// Adds the row of the session that `tokens` stand for.
-pub fn begin(change: &mut Change<'_>, user: &User, tokens: &Tokens, term: Term, address: &str, user_agent: String) {
-    let session = SessionItem {
-        generation: user.session_generation,
-        created_at: term.from,
-        expires_at: term.from.plus(term.lifetime).unix_seconds(),
-        address: address.to_owned(),
-        user_agent,
-    };
-    change.add_session(&user.id, &tokens.origin_jti, &session);
+/// The most sessions that one transaction ends, among its other operations.
+const ENDED_AT_ONCE: usize = 60;
+
+/// Which of `sessions` have to end for one more to begin. They fit into one transaction.
+///
+/// # Errors
+/// As [`that_fit`].
+pub async fn superseded(
+    store: &Store,
+    user: &UserId,
+    mut sessions: Vec<(String, SessionItem)>,
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    sessions.retain(|(_, session)| session.expires_at > now.unix_seconds());
+    let count = (sessions.len() + 1).saturating_sub(MOST);
+    that_fit(store, user, sessions, count).await
+}
+
+/// The names of the `count` oldest of `sessions`, as many as one transaction can end. Any beyond, which only many sign-ins
+/// at the same moment leave, are ended at once, the oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn that_fit(
+    store: &Store,
+    user: &UserId,
+    mut sessions: Vec<(String, SessionItem)>,
+    count: usize,
+) -> Result<Vec<String>, StoreError> {
+    sessions.sort_by_key(|(_, session)| session.created_at);
+    let mut names = sessions.into_iter().map(|(session_id, _)| session_id).take(count);
+    for session_id in names.by_ref().take(count.saturating_sub(ENDED_AT_ONCE)) {
+        store.end_session(user, &session_id).await?;
+    }
+    Ok(names.collect())
+}
+
+/// What renews a session: names its row, so that nothing else is needed to refuse a token that is no good.
+#[derive(Debug)]
+pub struct RefreshToken {
+    partner: PartnerId,
+    user: UserId,
+    session_id: String,
+    secret: String,
+}
+
+impl RefreshToken {
+    /// The token of the session that `tokens` stand for.
+    pub fn new(user: &User, tokens: &Tokens) -> Self {
+        Self {
+            partner: user.partner_id.clone(),
+            user: user.id.clone(),
+            session_id: tokens.origin_jti.clone(),
+            secret: tokens.refresh_token.clone(),
+        }
+    }
+
+    /// `<partner_id>.<user_id>.<session_id>.<Cognito's refresh token>`.
+    pub fn as_text(&self) -> String {
+        format!("{}.{}.{}.{}", self.partner, self.user, self.session_id, self.secret)
+    }
+
+    /// Reads [`as_text`](Self::as_text).
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, '.');
+        let (partner, user) = (PartnerId::parse(parts.next()?).ok()?, UserId::parse(parts.next()?).ok()?);
+        let (session_id, secret) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        let is_name = (1..=64).contains(&session_id.len());
+        (is_name && !secret.is_empty()).then_some(Self { partner, user, session_id, secret })
+    }
+
+    /// Names the session.
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    /// What Cognito takes.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// What the session's row holds of it.
+    pub fn hash(&self) -> String {
+        hash(&self.secret)
+    }
+
+    /// The rows to read.
+    pub fn places(&self) -> [Place; 2] {
+        [Key::user(&self.partner, &self.user).place(), Key::session(&self.user, &self.session_id).place()]
+    }
+
+    /// Whether the session stands and this is its token, by rows that hold [`places`](Self::places).
+    ///
+    /// # Errors
+    /// [`Failure::SessionEnded`]; [`Failure::Unauthenticated`] for another token.
+    pub fn check(&self, rows: &Rows, now: Timestamp) -> Result<(), Failure> {
+        let session = rows.get(&Key::session(&self.user, &self.session_id))?.ok_or(Failure::SessionEnded)?;
+        if session.refresh_hash != self.hash() {
+            return Err(Failure::Unauthenticated("This refresh token is not valid."));
+        }
+        let user = rows.get(&Key::user(&self.partner, &self.user))?.ok_or(Failure::SessionEnded)?.user;
+        let is_live = session.is_live(&user, now) && user.status == Status::Active;
+        if is_live { Ok(()) } else { Err(Failure::SessionEnded) }
+    }
 }
 
 /// The caller.

@@ -1,23 +1,31 @@
-//! Counts attempts, so that nobody guesses for long. A window begins with its first attempt and lasts 15 minutes; blocked
+//! Counts attempts, so that nobody can guess for long. A window begins with its first attempt and lasts 15 minutes; blocked
 //! attempts extend nothing.
+//!
+//! An attempt is counted before it is checked. One in flight, or one whose process died, counts as failed. A limit blocks at
+//! once when that many attempts have failed, and waits a moment while some of them are in flight: they may succeed.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::slice;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 
 use super::expression::{Expression, number};
 use super::keys::{self, Place};
 use super::read::{Rows, row};
 use super::{Store, StoreError};
-use crate::models::{Email, Timestamp, UserId};
+use crate::models::{Email, PartnerId, Timestamp, UserId};
+use crate::random;
 
 /// How long attempts are counted.
 const WINDOW: Duration = Duration::from_mins(15);
 
-/// How often a count is tried again when others count at the same time.
+/// How often a count is retried when others count at the same time.
 const TRIES: u32 = 12;
+
+/// How long an attempt waits for attempts in flight that fill a limit.
+const IN_FLIGHT: Duration = Duration::from_secs(4);
 
 /// Attempts of one kind, by one source or on one target.
 #[derive(Debug, Clone)]
@@ -27,57 +35,37 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Sign-ins to one email from one address.
-    pub fn pair(email: &Email, address: &str) -> Self {
-        Self::new("PAIR", &format!("{} {}", email.normalized(), network(address)), 5)
+    /// Sign-ins with one email at one partner, or without a partner, from one network.
+    pub fn sign_in(email: &Email, partner: Option<&PartnerId>, address: &str) -> Self {
+        let partner = partner.map_or("-", PartnerId::as_str);
+        Self::new("SIGN_IN", &format!("{} {partner} {}", email.normalized(), network(address)), 5)
     }
 
-    /// Sign-ins from one address.
-    pub fn address(address: &str) -> Self {
-        Self::new("ADDRESS", &network(address), 50)
+    /// Sign-ins from one network.
+    pub fn network(address: &str) -> Self {
+        Self::new("NETWORK", &network(address), 50)
     }
 
-    /// Sign-ins to one email.
-    pub fn email(email: &Email) -> Self {
-        Self::new("EMAIL", email.normalized(), 100)
-    }
-
-    /// Checks of one's own password by one user.
-    pub fn current_password(user: &UserId) -> Self {
-        Self::new("CURRENT_PASSWORD", user.as_str(), 5)
-    }
-
-    /// Answers to a user's challenges.
-    pub fn challenge(user: &UserId) -> Self {
-        Self::new("CHALLENGE", user.as_str(), 20)
-    }
-
-    /// Challenge tokens from one address that do not exist.
-    pub fn unknown_challenge(address: &str) -> Self {
-        Self::new("UNKNOWN_CHALLENGE", &network(address), 50)
-    }
-
-    /// Refresh tokens from one address that are no good.
-    pub fn refused_refresh(address: &str) -> Self {
-        Self::new("REFUSED_REFRESH", &network(address), 50)
+    /// Checks of a user's own password in one session. A session that was stolen blocks no other.
+    pub fn current_password(user: &UserId, session_id: &str) -> Self {
+        Self::new("CURRENT_PASSWORD", &format!("{user} {session_id}"), 5)
     }
 
     fn new(kind: &str, of: &str, limit: u32) -> Self {
         Self { place: keys::counter(kind, of), limit }
     }
 
-    /// Where it is kept.
+    /// Where it is stored.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// The seconds until the next attempt counts again, when there have been too many.
+    /// The seconds until the next attempt counts again, when too many have failed.
     ///
     /// # Errors
     /// [`StoreError::Shape`].
     pub fn blocked(&self, rows: &Rows, now: Timestamp) -> Result<Option<u64>, StoreError> {
-        let Some(item) = self.item(rows)? else { return Ok(None) };
-        Ok((item.is_live(now) && item.attempts >= self.limit).then(|| item.seconds_left(now)))
+        Ok(self.item(rows)?.and_then(|item| item.blocked(self.limit, now)))
     }
 
     fn item(&self, rows: &Rows) -> Result<Option<CounterItem>, StoreError> {
@@ -88,7 +76,11 @@ impl Counter {
 /// What a counter has counted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CounterItem {
+    /// Attempts that failed or are in flight.
     attempts: u32,
+    /// Those of them that are known to have failed.
+    #[serde(default)]
+    failed: u32,
     expires_at: i64,
 }
 
@@ -97,15 +89,32 @@ impl CounterItem {
         self.expires_at > now.unix_seconds()
     }
 
+    fn blocked(&self, limit: u32, now: Timestamp) -> Option<u64> {
+        (self.is_live(now) && self.failed >= limit).then(|| self.seconds_left(now))
+    }
+
+    fn is_full(&self, limit: u32, now: Timestamp) -> bool {
+        self.is_live(now) && self.attempts >= limit
+    }
+
     fn seconds_left(&self, now: Timestamp) -> u64 {
         u64::try_from(self.expires_at.saturating_sub(now.unix_seconds())).unwrap_or_default().max(1)
     }
 }
 
+/// An attempt that is counted and whose outcome is open.
+#[derive(Debug)]
+#[must_use]
+pub struct Counted {
+    place: Place,
+    /// Names the window.
+    expires_at: i64,
+}
+
 impl Store {
-    /// Counts one attempt. `rows` is a read of the counter, a moment ago.
+    /// Counts an attempt whose every outcome counts. `rows` is a read of the counter, a moment ago.
     ///
-    /// Answers the seconds until the next attempt counts again, when there have been too many.
+    /// Returns the seconds until the next attempt counts again, when there have been too many.
     ///
     /// # Errors
     /// [`StoreError`]; the attempt must then not go on.
@@ -113,17 +122,79 @@ impl Store {
         let mut item = counter.item(rows)?;
         for _ in 0..TRIES {
             if let Some(item) = &item
-                && item.is_live(now)
-                && item.attempts >= counter.limit
+                && item.is_full(counter.limit, now)
             {
                 return Ok(Some(item.seconds_left(now)));
             }
-            if self.try_count(counter, item.as_ref(), now).await? {
+            if self.try_count(counter, item.as_ref(), now).await?.is_some() {
                 return Ok(None);
             }
-            item = counter.item(&self.read(slice::from_ref(&counter.place)).await?)?;
+            item = self.read_counter(counter).await?;
         }
         Err(StoreError::Unavailable("a counter is counted by too many at once".to_owned()))
+    }
+
+    /// Counts an attempt that is [taken back](Self::take_back) when it succeeds and [failed](Self::count_failed) when it
+    /// does not. `rows` is a read of the counter, a moment ago.
+    ///
+    /// Returns the seconds until the next attempt counts again when too many have failed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the attempt must then not go on.
+    pub async fn count_open(
+        &self,
+        counter: &Counter,
+        rows: &Rows,
+        now: Timestamp,
+    ) -> Result<Result<Counted, u64>, StoreError> {
+        let mut item = counter.item(rows)?;
+        let begun = Instant::now();
+        loop {
+            if let Some(item) = &item {
+                if let Some(seconds) = item.blocked(counter.limit, now) {
+                    return Ok(Err(seconds));
+                }
+                if item.is_full(counter.limit, now) && begun.elapsed() > IN_FLIGHT {
+                    return Ok(Err(item.seconds_left(now)));
+                }
+            }
+            if item.as_ref().is_none_or(|item| !item.is_full(counter.limit, now)) {
+                if let Some(counted) = self.try_count(counter, item.as_ref(), now).await? {
+                    return Ok(Ok(counted));
+                }
+                if begun.elapsed() > IN_FLIGHT {
+                    return Err(StoreError::Unavailable("a counter is counted by too many at once".to_owned()));
+                }
+            }
+            sleep(pause()).await;
+            item = self.read_counter(counter).await?;
+        }
+    }
+
+    /// The attempt failed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the attempt then counts as one in flight, to the end of its window.
+    pub async fn count_failed(&self, counted: &Counted) -> Result<(), StoreError> {
+        self.settle(counted, "failed", 1).await
+    }
+
+    /// The attempt succeeded: it does not count.
+    ///
+    /// # Errors
+    /// As [`count_failed`](Self::count_failed).
+    pub async fn take_back(&self, counted: &Counted) -> Result<(), StoreError> {
+        self.settle(counted, "attempts", -1).await
+    }
+
+    /// Changes the window that the attempt was counted in, and no later one.
+    async fn settle(&self, counted: &Counted, attribute: &str, amount: i64) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        expression.when("expires_at", "=", number(counted.expires_at));
+        expression.when("attempts", ">", number(0));
+        expression.add(attribute, amount);
+        self.update_if(&counted.place, expression).await?;
+        Ok(())
     }
 
     /// Forgets what was counted.
@@ -134,30 +205,45 @@ impl Store {
         self.delete(&counter.place).await
     }
 
+    async fn read_counter(&self, counter: &Counter) -> Result<Option<CounterItem>, StoreError> {
+        counter.item(&self.read(slice::from_ref(&counter.place)).await?)
+    }
+
     async fn try_count(
         &self,
         counter: &Counter,
         item: Option<&CounterItem>,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Counted>, StoreError> {
         let mut expression = Expression::default();
-        match item {
+        let expires_at = match item {
             Some(item) if item.is_live(now) => {
                 expression.when("expires_at", "=", number(item.expires_at));
                 expression.when("attempts", "<", number(counter.limit));
                 expression.add("attempts", 1);
+                item.expires_at
             }
             Some(_) | None => {
+                let expires_at = now.plus(WINDOW).unix_seconds();
                 expression.when_absent_or_expired(now);
                 expression.set("attempts", number(1));
-                expression.set("expires_at", number(now.plus(WINDOW).unix_seconds()));
+                expression.set("failed", number(0));
+                expression.set("expires_at", number(expires_at));
+                expires_at
             }
-        }
-        self.update_if(&counter.place, expression).await
+        };
+        let is_counted = self.update_if(&counter.place, expression).await?;
+        Ok(is_counted.then(|| Counted { place: counter.place.clone(), expires_at }))
     }
 }
 
-/// Who shares attempts: one IPv4 address, or one IPv6 network of 64 bits, which is what one customer has.
+/// Between two looks at a counter: 20 to 100 ms.
+fn pause() -> Duration {
+    let random = random::bytes::<1>().map_or(0, |[byte]| u64::from(byte));
+    Duration::from_millis(20 + random * 80 / 255)
+}
+
+/// What shares attempts: one IPv4 address, or one IPv6 network of 64 bits, which is what one customer has.
 pub(super) fn network(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {

@@ -22,6 +22,8 @@ pub enum Actor {
     },
     /// Somebody with AWS credentials.
     Operator,
+    /// A client that did not prove who it is.
+    Anonymous,
 }
 
 /// Whom it was done to.
@@ -173,7 +175,7 @@ impl<'a> EventItem<'a> {
     pub(super) fn new(partner: &PartnerId, event: &'a Event) -> Self {
         let actor = match &event.actor {
             Actor::User { id, .. } => Some(id),
-            Actor::Operator => None,
+            Actor::Operator | Actor::Anonymous => None,
         };
         Self {
             target_key: event.target.as_ref().map(|target| keys::person(partner, &target.id)),

@@ -12,14 +12,14 @@ use super::audit::{Event, EventItem, RefusalItem};
 use super::expression::{Expression, number, text};
 use super::idempotency::IdempotencyItem;
 use super::items::{
-    ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem, last_sign_in_key,
+    ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem, last_sign_in_key,
 };
 use super::keys::{self, Key, Place};
 use super::marks::Mark;
 use super::read::Item;
 use super::{Store, StoreError, USER_LIMIT};
 use crate::error::{Cause, Failure};
-use crate::models::{Email, PartnerId, Timestamp, User, UserId};
+use crate::models::{PartnerId, Timestamp, User, UserId};
 use crate::random;
 
 /// Whose condition a transaction rests on.
@@ -298,9 +298,16 @@ impl Change<'_> {
         self.delete(Part::Challenge, &Key::challenge(user, secret).place, expression);
     }
 
-    /// Remembers from where an email signs in.
-    pub fn know_address(&mut self, email: &Email, address: &str, item: &KnownAddressItem) {
-        self.put(Part::Unconditional, &Key::known_address(email, address).place, item, Expression::default());
+    /// A new choice between partners.
+    pub fn add_choice(&mut self, secret: &str, choice: &ChoiceItem) {
+        self.put_new(Part::New, &Key::choice(secret).place, choice);
+    }
+
+    /// Uses a choice up, if nobody has.
+    pub fn use_choice(&mut self, secret: &str) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        self.delete(Part::Challenge, &Key::choice(secret).place, expression);
     }
 
     /// Forgets the attempts that a counter has counted.
@@ -319,6 +326,20 @@ impl Change<'_> {
         let place = keys::refusal(&actor.partner_id, &actor.id, attempted, event.at);
         self.put_new(Part::Refusal, &place, &RefusalItem { event_id: &event.id });
         self.record(&actor.partner_id, event);
+    }
+
+    /// As [`record`](Self::record), of a sign-in of `user` that was refused; only if no event records the like in this
+    /// quarter of an hour. Without `exists` the same is sent, under a condition that fails.
+    pub fn record_refused_sign_in(&mut self, partner: &PartnerId, user: &UserId, event: &Event, exists: bool) {
+        let place = keys::refused_sign_in(partner, user, &event.action, event.at);
+        let mut expression = Expression::default();
+        if exists {
+            expression.when_absent()
+        } else {
+            expression.when_present()
+        }
+        self.put(Part::Refusal, &place, &RefusalItem { event_id: &event.id }, expression);
+        self.record(partner, event);
     }
 
     /// Commits. A transaction that met another is tried again, with jitter, until the function's time is up.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::keys::Key;
 use super::listing::Position;
 use super::read::{row, string};
 use super::{Page, Store, StoreError, Table, UserItem};
@@ -51,7 +50,7 @@ impl Store {
     pub async fn purge_sessions(&self, user: &UserId, generation: u64) -> Result<(), StoreError> {
         for (origin_jti, session) in self.sessions_of(user).await? {
             if session.generation < generation {
-                self.delete(&Key::session(user, &origin_jti).place).await?;
+                self.end_session(user, &origin_jti).await?;
             }
         }
         Ok(())

@@ -61,6 +61,31 @@ impl Expression {
         self.adds.push(format!("{name} {value}"));
     }
 
+    /// The attribute is absent, the item too, or it is another value.
+    pub(super) fn when_absent_or_other(&mut self, attribute: &str, value: AttributeValue) {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.conditions.push(format!("(attribute_not_exists({name}) OR {name} <> {value})"));
+    }
+
+    /// A condition on a number in an entry of a map.
+    pub(super) fn when_in(&mut self, map: &str, entry: &str, attribute: &str, operator: &str, than: i64) {
+        let (path, value) = (self.path(map, entry, attribute), self.value(number(than)));
+        self.conditions.push(format!("{path} {operator} {value}"));
+    }
+
+    /// Adds to a number in an entry of a map, which must be there.
+    pub(super) fn count_in(&mut self, map: &str, entry: &str, attribute: &str, amount: i64) {
+        let (path, value) = (self.path(map, entry, attribute), self.value(number(amount)));
+        self.conditions.push(format!("attribute_exists({path})"));
+        self.sets.push(format!("{path} = {path} + {value}"));
+    }
+
+    /// The entry's name may have any characters.
+    fn path(&mut self, map: &str, entry: &str, attribute: &str) -> String {
+        self.names.insert("#entry".to_owned(), entry.to_owned());
+        format!("{}.#entry.{}", self.name(map), self.name(attribute))
+    }
+
     pub(super) fn write(self) -> Written {
         let update = [("SET", self.sets), ("ADD", self.adds)]
             .into_iter()

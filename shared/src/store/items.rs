@@ -140,6 +140,9 @@ pub struct CredentialItem {
     pub changed_at: Timestamp,
     /// The password of the user's Cognito users. Given to nobody.
     pub machine_secret: String,
+    /// The portal made the password: 100 random bits or more, which guessing does not find.
+    #[serde(default)]
+    pub is_generated: bool,
 }
 
 /// How long a password can be used that the user must change (OWASP ASVS 6.4.1: initial secrets are short-lived).
@@ -149,7 +152,13 @@ impl CredentialItem {
     /// The credential of a new user.
     pub fn new(digests: Digests, must_change: bool, at: Timestamp, machine_secret: String) -> Self {
         let must_change_by = must_change.then(|| at.plus(MUST_CHANGE_WITHIN));
-        Self { version: 1, digests, must_change, must_change_by, changed_at: at, machine_secret }
+        Self { version: 1, digests, must_change, must_change_by, changed_at: at, machine_secret, is_generated: false }
+    }
+
+    /// The same, of a password that the portal made or that somebody chose.
+    #[must_use]
+    pub fn generated(self, is_generated: bool) -> Self {
+        Self { is_generated, ..self }
     }
 
     /// The credential with another password.
@@ -189,6 +198,8 @@ pub struct SessionItem {
     pub address: String,
     /// What the client called itself.
     pub user_agent: String,
+    /// SHA-256 of Cognito's refresh token: another one never reaches Cognito.
+    pub refresh_hash: String,
 }
 
 impl SessionItem {
@@ -209,11 +220,26 @@ pub struct ChallengeItem {
     pub expires_at: i64,
 }
 
-/// An address from which an email signed in.
+/// A right password of users of several partners: the answer chooses one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct KnownAddressItem {
-    /// When it is forgotten.
+pub struct ChoiceItem {
+    /// Those whose password it is.
+    pub users: Vec<Chosen>,
+    /// When it ends by itself.
     pub expires_at: i64,
+}
+
+/// One of the users that a choice is between.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The partner.
+    pub partner_id: PartnerId,
+    /// The partner's user.
+    pub user_id: UserId,
+    /// As in a [`ChallengeItem`].
+    pub generation: u64,
+    /// As in a [`ChallengeItem`].
+    pub credential_version: u64,
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use super::idempotency::IdempotencyItem;
-use super::items::{ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem};
+use super::items::{ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem};
+use super::sources::SourcesItem;
 use crate::models::{Email, EventId, PartnerId, Timestamp, UserId};
 
 /// One of the four tables.
@@ -107,14 +108,17 @@ impl Key<ChallengeItem> {
     }
 }
 
-impl Key<KnownAddressItem> {
-    /// That an email signed in from an address.
-    pub fn known_address(email: &Email, address: &str) -> Self {
-        Self::at(Place::new(
-            Table::Sessions,
-            format!("KNOWN#{}", hash(email.normalized())),
-            format!("ADDRESS#{address}"),
-        ))
+impl Key<ChoiceItem> {
+    /// A choice between partners, known only by its token's hash.
+    pub fn choice(secret: &str) -> Self {
+        Self::at(Place::new(Table::Sessions, format!("CHOICE#{}", hash(secret)), "CHOICE".to_owned()))
+    }
+}
+
+impl Key<SourcesItem> {
+    /// From where a user signs in.
+    pub fn sources(user: &UserId) -> Self {
+        Self::at(Place::new(Table::Sessions, user_sort_key(user), "SOURCES".to_owned()))
     }
 }
 
@@ -150,6 +154,12 @@ pub(super) fn refusal(partner: &PartnerId, actor: &UserId, attempted: &str, at: 
     Place::new(Table::Audit, format!("REFUSED#{partner}#{actor}"), format!("{minute}#{attempted}"))
 }
 
+/// That a quarter of an hour has an event of refused sign-ins of a user.
+pub(super) fn refused_sign_in(partner: &PartnerId, user: &UserId, action: &str, at: Timestamp) -> Place {
+    let quarter = at.unix_seconds() / (15 * 60);
+    Place::new(Table::Audit, format!("REFUSED#{partner}#{user}"), format!("{action}#{quarter}"))
+}
+
 /// Whose events an index of the trail lists.
 pub(super) fn person(partner: &PartnerId, user: &UserId) -> String {
     format!("{}{user}", person_prefix(partner))
@@ -173,6 +183,6 @@ pub(super) fn user_sort_key(user: &UserId) -> String {
 }
 
 /// SHA-256, 43 characters. Enough for random tokens; passwords are hashed elsewhere.
-pub(super) fn hash(text: &str) -> String {
+pub fn hash(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(text.as_bytes()))
 }

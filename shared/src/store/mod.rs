@@ -13,23 +13,26 @@ mod listing;
 mod marks;
 mod read;
 mod search;
+mod sources;
 mod trail;
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::ReturnValue;
 use expression::Expression;
 
-pub use attempts::{Counter, CounterItem};
+pub use attempts::{Counted, Counter, CounterItem};
 pub use audit::{Actor, Event, Target};
 pub use change::{Change, CommitError, Part};
 pub use idempotency::IdempotencyItem;
-pub use items::{ChallengeItem, CredentialItem, EmailItem, KnownAddressItem, PartnerItem, SessionItem, UserItem};
-pub use keys::{Key, Place, Table};
+pub use items::{ChallengeItem, ChoiceItem, Chosen, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem};
+pub use keys::{Key, Place, Table, hash};
 pub use listing::{Order, Page, Position, Sort};
 pub use marks::{Backlog, Mark, Marks};
 pub use read::{Rows, row};
 pub use search::Findable;
+pub use sources::{DEVICE_KNOWN_FOR, Source, SourcesItem, Standing};
 pub use trail::{Trail, Wanted};
 
 use crate::config::Config;
@@ -72,8 +75,13 @@ impl Store {
         Ok(())
     }
 
-    /// Updates one item if its conditions hold. Answers whether they did.
+    /// Updates one item if its conditions hold. Returns whether they did.
     async fn update_if(&self, place: &Place, expression: Expression) -> Result<bool, StoreError> {
+        Ok(self.update(place, expression).await?.is_some())
+    }
+
+    /// Updates one item if its conditions hold. Returns the item as it is then; nothing, when they did not hold.
+    async fn update(&self, place: &Place, expression: Expression) -> Result<Option<read::Item>, StoreError> {
         let written = expression.write();
         let result = self
             .client
@@ -84,14 +92,15 @@ impl Store {
             .set_condition_expression(written.condition)
             .set_expression_attribute_names(written.names)
             .set_expression_attribute_values(written.values)
+            .return_values(ReturnValue::AllNew)
             .send()
             .await;
         match result {
-            Ok(_) => Ok(true),
+            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
             Err(error)
                 if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(StoreError::from_sdk("UpdateItem", &error)),
         }

@@ -97,6 +97,14 @@ impl Store {
         Err(StoreError::Unavailable("BatchGetItem: keys stayed unprocessed".to_owned()))
     }
 
+    /// Ends a session, whether or not it still stands.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end_session(&self, user: &UserId, session_id: &str) -> Result<(), StoreError> {
+        self.delete(&Key::session(user, session_id).place).await
+    }
+
     /// Every session row of a user, expired ones too, with the token family (`origin_jti`) that it stands for.
     ///
     /// # Errors

@@ -1,0 +1,321 @@
+//! From where a user signs in, and how many passwords in a row were wrong for them. One item for each user, valid as long as
+//! the password is the same.
+//!
+//! The item is never part of a transaction: strangers' attempts write it, and must not delay a sign-in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::attempts::network;
+use super::expression::{Expression, number, text};
+use super::keys::{self, Key};
+use super::read::{Item, row};
+use super::{Store, StoreError};
+use crate::models::{Timestamp, UserId};
+
+/// Wrong passwords in a row, from sources that are not known, after which no such source signs the user in.
+const UNKNOWN_LIMIT: u32 = 50;
+
+/// Wrong passwords in a row from a known source, after which it is not known any more. With [`SOURCES_MAX`] sources and
+/// [`UNKNOWN_LIMIT`], 100 in all (NIST SP 800-63B-4, 3.2.2).
+const KNOWN_LIMIT: u32 = 10;
+
+/// The most sources that are known of one user.
+const SOURCES_MAX: usize = 5;
+
+/// How long a device is known after its last sign-in.
+pub const DEVICE_KNOWN_FOR: Duration = Duration::from_hours(400 * 24);
+
+/// The same for a network.
+const NETWORK_KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
+
+/// How often a count is retried when others write the item at the same time.
+const TRIES: u32 = 8;
+
+/// From where a request comes: always a network, and a device if it names one to this user.
+#[derive(Debug, Clone)]
+pub struct Source {
+    network: String,
+    device: Option<String>,
+}
+
+impl Source {
+    /// `device` is the random text that names the device.
+    pub fn new(address: &str, device: Option<&str>) -> Self {
+        Self {
+            network: keys::hash(&format!("network {}", network(address))),
+            device: device.map(|device| keys::hash(&format!("device {device}"))),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.device.iter().chain([&self.network])
+    }
+}
+
+/// What is stored of a user's sources.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SourcesItem {
+    /// When the password was set that all of this is about.
+    password_set_at: Timestamp,
+    /// Wrong passwords in a row from sources that are not known.
+    failures: u32,
+    /// By the source's hash.
+    known: BTreeMap<String, Known>,
+    expires_at: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Known {
+    /// When it last signed in, in seconds.
+    at: i64,
+    /// Until when it is known.
+    until: i64,
+    /// Wrong passwords in a row.
+    failures: u32,
+}
+
+impl Known {
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.until > now.unix_seconds() && self.failures < KNOWN_LIMIT
+    }
+}
+
+/// How a user regards the source of an attempt that is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has signed in before. Named by its hash.
+    Known(String),
+    /// It has not.
+    Unknown,
+    /// It has not, and there were too many wrong passwords from such sources.
+    Shut,
+}
+
+impl SourcesItem {
+    /// The item, if it is about the password that was set at `password_set_at`.
+    fn of(item: Option<&Self>, password_set_at: Timestamp) -> Option<&Self> {
+        item.filter(|item| item.password_set_at == password_set_at)
+    }
+
+    fn known<'a>(&self, source: &'a Source, now: Timestamp) -> Option<&'a String> {
+        source.names().find(|name| self.known.get(*name).is_some_and(|known| known.is_live(now)))
+    }
+
+    /// Whether the source is known to the user, with the password that was set at `password_set_at`.
+    pub fn knows(item: Option<&Self>, password_set_at: Timestamp, source: &Source, now: Timestamp) -> bool {
+        Self::of(item, password_set_at).is_some_and(|item| item.known(source, now).is_some())
+    }
+
+    /// Whether the source's device is.
+    pub fn knows_device(item: Option<&Self>, password_set_at: Timestamp, source: &Source, now: Timestamp) -> bool {
+        let live = |item: &Self, device: &String| item.known.get(device).is_some_and(|known| known.is_live(now));
+        Self::of(item, password_set_at).zip(source.device.as_ref()).is_some_and(|(item, device)| live(item, device))
+    }
+
+    /// The standing of an attempt that was counted before.
+    pub fn standing(item: Option<&Self>, password_set_at: Timestamp, source: &Source, now: Timestamp) -> Standing {
+        let Some(item) = Self::of(item, password_set_at) else { return Standing::Unknown };
+        match item.known(source, now) {
+            Some(name) => Standing::Known(name.clone()),
+            None if item.failures > UNKNOWN_LIMIT => Standing::Shut,
+            None => Standing::Unknown,
+        }
+    }
+
+    /// The item once the user has signed in from `source`: nothing is counted, and the source is known.
+    #[must_use]
+    pub fn signed_in(before: Option<&Self>, password_set_at: Timestamp, source: &Source, now: Timestamp) -> Self {
+        let seconds = now.unix_seconds();
+        let mut known = Self::of(before, password_set_at).map(|item| item.known.clone()).unwrap_or_default();
+        known.retain(|_, known| known.is_live(now));
+        for known in known.values_mut() {
+            known.failures = 0;
+        }
+        let fresh = |lifetime| Known { at: seconds, until: now.plus(lifetime).unix_seconds(), failures: 0 };
+        known.insert(source.network.clone(), fresh(NETWORK_KNOWN_FOR));
+        if let Some(device) = &source.device {
+            known.insert(device.clone(), fresh(DEVICE_KNOWN_FOR));
+        }
+        while known.len() > SOURCES_MAX {
+            let others = known.iter().filter(|(name, _)| !source.names().any(|own| own == *name));
+            let Some(oldest) = others.min_by_key(|(_, known)| known.at).map(|(name, _)| name.clone()) else { break };
+            known.remove(&oldest);
+        }
+        Self { password_set_at, failures: 0, known, expires_at: now.plus(DEVICE_KNOWN_FOR).unix_seconds() }
+    }
+
+    /// The item once the user has changed the password, at `now`: of all sources the device that did it stays known.
+    #[must_use]
+    pub fn password_changed(
+        before: Option<&Self>,
+        password_set_at: Timestamp,
+        source: &Source,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let device = source.device.as_ref()?;
+        let known = Self::of(before, password_set_at)?.known.get(device).filter(|known| known.is_live(now))?;
+        let known = BTreeMap::from([(device.clone(), Known { failures: 0, ..known.clone() })]);
+        Some(Self { password_set_at: now, failures: 0, known, expires_at: now.plus(DEVICE_KNOWN_FOR).unix_seconds() })
+    }
+}
+
+impl Store {
+    /// Counts an attempt to sign a user in as failed, before it is compared. `item` is a read of a moment ago.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the attempt must then not go on.
+    pub async fn count_guess(
+        &self,
+        user: &UserId,
+        item: Option<&SourcesItem>,
+        password_set_at: Timestamp,
+        source: &Source,
+        now: Timestamp,
+    ) -> Result<Standing, StoreError> {
+        let key = Key::sources(user);
+        let mut item = item.cloned();
+        for _ in 0..TRIES {
+            let mut expression = Expression::default();
+            let marker = text(password_set_at.to_string());
+            let current = SourcesItem::of(item.as_ref(), password_set_at);
+            let known = current.and_then(|item| item.known(source, now)).cloned();
+            match (current, &known) {
+                (Some(_), Some(name)) => {
+                    expression.when("password_set_at", "=", marker);
+                    expression.count_in("known", name, "failures", 1);
+                }
+                (Some(_), None) => {
+                    expression.when("password_set_at", "=", marker);
+                    expression.add("failures", 1);
+                }
+                (None, _) => {
+                    expression.when_absent_or_other("password_set_at", marker.clone());
+                    expression.set("password_set_at", marker);
+                    expression.set("failures", number(1));
+                    expression.set("known", aws_sdk_dynamodb::types::AttributeValue::M(Item::new()));
+                    expression.set("expires_at", number(now.plus(DEVICE_KNOWN_FOR).unix_seconds()));
+                }
+            }
+            if let Some(after) = self.update(&key.place, expression).await? {
+                let after: SourcesItem = row(&after)?;
+                match known {
+                    Some(name) if after.known.get(&name).is_some_and(|known| known.failures <= KNOWN_LIMIT) => {
+                        return Ok(Standing::Known(name));
+                    }
+                    // It was forgotten at this moment: it counts as any other.
+                    Some(_) => {}
+                    None if after.failures > UNKNOWN_LIMIT => return Ok(Standing::Shut),
+                    None => return Ok(Standing::Unknown),
+                }
+            }
+            item = self.read(&[key.place()]).await?.get(&key)?;
+        }
+        Err(StoreError::Unavailable("a user's sources are written by too many at once".to_owned()))
+    }
+
+    /// Sends what [`count_guess`](Self::count_guess) would send, for nobody: the condition fails.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count_no_guess(&self, nobody: &UserId) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.add("failures", 1);
+        self.update_if(&Key::sources(nobody).place, expression).await?;
+        Ok(())
+    }
+
+    /// Takes a count back: the password was right.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the count then stays.
+    pub async fn take_guess_back(
+        &self,
+        user: &UserId,
+        password_set_at: Timestamp,
+        standing: &Standing,
+    ) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        expression.when("password_set_at", "=", text(password_set_at.to_string()));
+        match standing {
+            Standing::Known(name) => {
+                expression.when_in("known", name, "failures", ">", 0);
+                expression.count_in("known", name, "failures", -1);
+            }
+            Standing::Unknown | Standing::Shut => {
+                expression.when("failures", ">", number(0));
+                expression.add("failures", -1);
+            }
+        }
+        self.update_if(&Key::sources(user).place, expression).await?;
+        Ok(())
+    }
+
+    /// Stores a user's sources.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_sources(&self, user: &UserId, sources: &SourcesItem) -> Result<(), StoreError> {
+        let mut expression = Expression::default();
+        for (attribute, value) in serde_dynamo::to_item::<_, Item>(sources)? {
+            expression.set(&attribute, value);
+        }
+        self.update_if(&Key::sources(user).place, expression).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_millis(seconds * 1000)
+    }
+
+    fn source(number: u8) -> Source {
+        Source::new(&format!("192.0.2.{number}"), None)
+    }
+
+    #[test]
+    fn a_source_is_known_while_the_password_is_the_same_and_its_time_is_not_up() {
+        let device = Source::new("192.0.2.1", Some("device"));
+        let item = SourcesItem::signed_in(None, at(0), &device, at(10));
+        let elsewhere = Source::new("192.0.2.2", Some("device"));
+        let days = |days: i64| at(10 + days * 86_400);
+        for (source, password, now, is_known) in [
+            (&source(1), 0, days(29), true),
+            (&source(1), 0, days(30), false),
+            (&source(2), 0, days(0), false),
+            (&source(1), 1, days(0), false),
+            (&elsewhere, 0, days(399), true),
+            (&elsewhere, 0, days(400), false),
+            (&Source::new("192.0.2.2", Some("another")), 0, days(0), false),
+        ] {
+            assert_eq!(SourcesItem::knows(Some(&item), at(password), source, now), is_known, "{source:?} {now}");
+        }
+    }
+
+    #[test]
+    fn five_sources_are_known_and_the_oldest_gives_way() {
+        let mut item = None;
+        for number in 1..=7 {
+            item = Some(SourcesItem::signed_in(item.as_ref(), at(0), &source(number), at(i64::from(number))));
+        }
+        let known = |number| SourcesItem::knows(item.as_ref(), at(0), &source(number), at(8));
+        assert_eq!((1..=7).map(known).collect::<Vec<_>>(), [false, false, true, true, true, true, true]);
+    }
+
+    #[test]
+    fn a_password_change_keeps_the_device_alone() {
+        let source = Source::new("192.0.2.1", Some("device"));
+        let before = SourcesItem::signed_in(None, at(0), &source, at(1));
+        let after = SourcesItem::password_changed(Some(&before), at(0), &source, at(2)).unwrap();
+        assert!(SourcesItem::knows(Some(&after), at(2), &source, at(3)));
+        assert!(!SourcesItem::knows(Some(&after), at(2), &self::source(1), at(3)));
+        assert!(SourcesItem::password_changed(Some(&before), at(0), &self::source(1), at(2)).is_none());
+    }
+}
