@@ -9,12 +9,22 @@ use portal::http::{Answer, Fields, FromField, RefreshTokenIn, Request, Stopped, 
 use portal::models::{EventAction, PartnerId, Status, Timestamp, UserId};
 use portal::passwords::{About, Password};
 use portal::store::{Key, Rows, Store};
+use portal::telemetry;
 
 const WRONG: Failure = Failure::Unauthenticated("This challenge is not open, or no longer.");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(answer_challenge).await
+    serve(count_refused).await
+}
+
+/// Counts what an alarm watches.
+async fn count_refused(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let result = answer_challenge(portal, request).await;
+    if let Err(Failure::Unauthenticated(_)) = &result {
+        telemetry::count("ChallengesRefused", 1);
+    }
+    result
 }
 
 async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, Failure> {

@@ -36,6 +36,10 @@ pub(crate) fn summary(event: &Event) -> String {
         Ok(EventAction::SessionEnded) if event.before.is_empty() => "signed out".to_owned(),
         Ok(EventAction::SessionEnded) if is_own => "ended a session of their own".to_owned(),
         Ok(EventAction::SessionEnded) => format!("ended a session of {target}"),
+        Ok(EventAction::SignInRefused) => format!("was refused to sign in as {target}"),
+        Ok(EventAction::SignInBlocked) => {
+            format!("was refused to sign in as {target}, after too many wrong passwords from unknown sources")
+        }
         Ok(EventAction::AccessReviewed) => reviewed(event, target),
         Ok(EventAction::ChangeRefused) => refused(event, target),
         // Of a later version than this one.

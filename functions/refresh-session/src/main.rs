@@ -7,13 +7,23 @@ use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::identity::claims_of;
 use portal::session::{Claims, RefreshToken};
+use portal::telemetry;
 use serde::Serialize;
 
 const WRONG: Failure = Failure::Unauthenticated("This refresh token is not valid.");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(refresh_session).await
+    serve(count_refused).await
+}
+
+/// Counts what an alarm watches.
+async fn count_refused(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+    let result = refresh_session(portal, request).await;
+    if let Err(Failure::Unauthenticated(_)) = &result {
+        telemetry::count("RefreshesRefused", 1);
+    }
+    result
 }
 
 #[derive(Serialize)]

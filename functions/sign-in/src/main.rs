@@ -18,6 +18,7 @@ use portal::models::{Email, EventAction, PartnerId, PartnerName, Timestamp};
 use portal::passwords::Attempt;
 use portal::random;
 use portal::store::{Actor, ChoiceItem, Chosen, CommitError, Event, Key};
+use portal::telemetry;
 use serde::Serialize;
 
 const WRONG: Failure = Failure::Unauthenticated("The email or the password is wrong.");
@@ -45,6 +46,7 @@ async fn sign_in(portal: &Portal, request: Request) -> Result<Answer, Failure> {
         let (address, email) = (request.address(), portal.pseudonym(&input.email)?);
         let is_blocked = matches!(failure, Failure::TooManyRequests(_));
         tracing::info!(request_id = request.id(), address, email, is_blocked, "sign-in refused");
+        telemetry::count("SignInsRefused", 1);
     }
     proceed(&sign_in, &input, outcome?).await
 }
@@ -116,6 +118,9 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
         let (failed, _) =
             tokio::join!(open.fail(store), join_all(refused.iter().map(|one| record_refused(sign_in, one))));
         failed?;
+        if refused.iter().any(|one| one.is_blocked) {
+            telemetry::count("SignInsBlocked", 1);
+        }
         return Err(if refused.iter().any(|one| one.is_expired) { Failure::InitialPasswordExpired } else { WRONG });
     }
     open.take_back(store).await?;

@@ -12,6 +12,19 @@ pub(crate) struct Plan {
     pub(crate) functions: Vec<Function>,
     pub(crate) routes: Vec<Route>,
     pub(crate) schedules: Vec<Schedule>,
+    /// `None`: no page of another origin may call the API.
+    pub(crate) cors: Option<Cors>,
+}
+
+/// The pages of other origins that may call the HTTP API, and how. Never with credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cors {
+    pub(crate) origins: Vec<String>,
+    pub(crate) methods: Vec<String>,
+    pub(crate) headers: Vec<String>,
+    pub(crate) exposed_headers: Vec<String>,
+    /// In seconds.
+    pub(crate) max_age: Option<u32>,
 }
 
 /// One Lambda function.
@@ -25,8 +38,48 @@ pub(crate) struct Function {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) timeout: Duration,
     pub(crate) memory_mb: u32,
+    /// The least severe level of its logs that Lambda keeps.
+    pub(crate) log_level: LogLevel,
     /// Its IAM statements, resolved (`Resource` holds ARNs).
     pub(crate) statements: Vec<Value>,
+}
+
+/// How severe a line of an application's log is, as Lambda has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LogLevel {
+    Trace,
+    Debug,
+    #[default]
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+impl LogLevel {
+    /// Lambda compares without regard to case.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text.to_ascii_uppercase().as_str() {
+            "TRACE" => Self::Trace,
+            "DEBUG" => Self::Debug,
+            "INFO" => Self::Info,
+            "WARN" => Self::Warn,
+            "ERROR" => Self::Error,
+            "FATAL" => Self::Fatal,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+        }
+    }
 }
 
 /// One route of the HTTP API.

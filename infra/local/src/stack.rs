@@ -191,7 +191,7 @@ impl Stack {
         let (end_gateway, ended) = watch::channel(());
         let mut gateway = JoinSet::new();
         let keys = gateway::Keys::new(cloud.cognito_url.clone());
-        let router = gateway::router(cloud.plan.routes, lambda.clone(), keys);
+        let router = gateway::router(cloud.plan.routes, cloud.plan.cors, lambda.clone(), keys);
         for listener in listeners {
             gateway.spawn(serve_api(listener, router.clone(), ended.clone()));
         }

@@ -5,6 +5,7 @@ use crate::error::Failure;
 use crate::passwords::Attempt;
 use crate::policy::Wish;
 use crate::store::{Counter, CredentialItem, Rows};
+use crate::telemetry;
 
 impl Context<'_> {
     /// Checks that `attempt` is the caller's present password, which `wish` takes. It counts as an attempt, once for each
@@ -29,6 +30,7 @@ impl Context<'_> {
         if credential.digests.verify(attempt)? {
             Ok(())
         } else {
+            telemetry::count("CurrentPasswordsRefused", 1);
             self.tell_refused_for(wish, "wrong_current_password").await;
             Err(Failure::field("current_password", "wrong", "This is not the present password."))
         }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod authorizer;
+mod cors;
 mod event;
 mod keys;
 mod routes;
@@ -33,14 +34,15 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 struct Gateway {
     routes: Routes,
+    cors: Option<plan::Cors>,
     lambda: Lambda,
     keys: Keys,
 }
 
 /// The whole API. It is to be served with `into_make_service_with_connect_info::<SocketAddr>`, for functions want to
 /// know the client's address.
-pub(crate) fn router(routes: Vec<plan::Route>, lambda: Lambda, keys: Keys) -> Router {
-    let gateway = Gateway { routes: Routes::new(routes), lambda, keys };
+pub(crate) fn router(routes: Vec<plan::Route>, cors: Option<plan::Cors>, lambda: Lambda, keys: Keys) -> Router {
+    let gateway = Gateway { routes: Routes::new(routes), cors, lambda, keys };
     Router::new().fallback(handle).with_state(Arc::new(gateway))
 }
 
@@ -64,7 +66,13 @@ impl Gateway {
     async fn answer(&self, parts: &Parts, body: Body, matched: Option<&Matched<'_>>, request_id: &str) -> Response {
         let trace = Root::of(&parts.headers);
         match self.invocation(parts, body, matched, request_id, &trace).await {
-            Ok((function, event)) => self.invoke(function, event, trace).await,
+            Ok((function, event)) => {
+                let mut response = self.invoke(function, event, trace).await;
+                if let Some(cors) = &self.cors {
+                    cors::add(cors, &parts.headers, response.headers_mut());
+                }
+                response
+            }
             Err(response) => response,
         }
     }
@@ -122,6 +130,9 @@ impl Gateway {
             return Err(answer::message(status, "Request Header Fields Too Large"));
         }
         let (domain_name, port) = host(parts).ok_or_else(|| answer::message(StatusCode::BAD_REQUEST, "Bad Request"))?;
+        if let Some(response) = self.cors.as_ref().and_then(|cors| cors::preflight(cors, parts)) {
+            return Err(response);
+        }
         let matched = matched.ok_or_else(|| answer::message(StatusCode::NOT_FOUND, "Not Found"))?;
         let claims = match &matched.route.authorizer {
             None => None,

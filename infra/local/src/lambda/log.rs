@@ -2,7 +2,12 @@
 
 use std::io::Write as _;
 
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+
+use crate::plan::LogLevel;
 
 /// Writes `[name] line`. A closed stderr is nobody's problem here.
 pub(crate) fn line(name: &str, line: &str) {
@@ -10,12 +15,53 @@ pub(crate) fn line(name: &str, line: &str) {
     let _ = std::io::stderr().lock().write_all(format!("[{name}] {line}\n").as_bytes());
 }
 
-/// Passes everything that `output` yields on to stderr, line by line, until it ends.
-pub(crate) async fn pass_on(name: String, output: impl AsyncRead + Unpin) {
+/// Passes what `output` yields on to stderr, line by line, until it ends. Drops the lines that Lambda drops: those below
+/// the function's level.
+pub(crate) async fn pass_on(name: String, least: LogLevel, output: impl AsyncRead + Unpin) {
     let mut output = BufReader::new(output);
     let mut buffer = Vec::new();
     while let Ok(1..) = output.read_until(b'\n', &mut buffer).await {
-        line(&name, String::from_utf8_lossy(&buffer).trim_end_matches(['\r', '\n']));
+        if level(&buffer) >= least {
+            line(&name, String::from_utf8_lossy(&buffer).trim_end_matches(['\r', '\n']));
+        }
         buffer.clear();
+    }
+}
+
+/// The level by which Lambda filters a line: INFO, unless it is an object with a valid level and a valid timestamp.
+fn level(line: &[u8]) -> LogLevel {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        level: std::borrow::Cow<'a, str>,
+        #[serde(borrow)]
+        timestamp: std::borrow::Cow<'a, str>,
+    }
+    serde_json::from_slice::<Line<'_>>(line)
+        .ok()
+        .filter(|line| OffsetDateTime::parse(&line.timestamp, &Rfc3339).is_ok())
+        .and_then(|line| LogLevel::parse(&line.level))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_a_valid_level_and_timestamp_counts_as_info() {
+        for (line, expected) in [
+            (r#"{"level":"ERROR","timestamp":"2026-01-31T12:00:00Z"}"#, LogLevel::Error),
+            (r#"{"timestamp":"2026-01-31T12:00:00.123456Z","level":"debug","message":"x"}"#, LogLevel::Debug),
+            (r#"{"level":"FATAL","timestamp":"2026-01-31T12:00:00.123Z","n":1}"#, LogLevel::Fatal),
+            (r#"{"level":"ERROR"}"#, LogLevel::Info),
+            (r#"{"level":"ERROR","timestamp":"yesterday"}"#, LogLevel::Info),
+            (r#"{"level":"ERROR","timestamp":1769860800}"#, LogLevel::Info),
+            (r#"{"level":"LOUD","timestamp":"2026-01-31T12:00:00Z"}"#, LogLevel::Info),
+            (r#"{"timestamp":"2026-01-31T12:00:00Z"}"#, LogLevel::Info),
+            ("thread 'main' panicked", LogLevel::Info),
+        ] {
+            assert_eq!(level(line.as_bytes()), expected, "{line}");
+        }
     }
 }

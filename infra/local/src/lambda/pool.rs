@@ -117,6 +117,7 @@ impl Pool {
     async fn start(&self, request_id: &str) -> Result<Process, Invoked> {
         let start = Start {
             name: &self.function.folder,
+            log_level: self.function.log_level,
             binary: &self.binary,
             environment: &self.environment,
             process_group: self.process_group,

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::log;
 use super::runtime_api::{self, Answer, Desk, Work};
+use crate::plan::LogLevel;
 
 /// How long Lambda gives a process before it asks for its first request.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -24,6 +25,8 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Start<'a> {
     /// The name in the log.
     pub(crate) name: &'a str,
+    /// The least severe level of its lines that are kept.
+    pub(crate) log_level: LogLevel,
     pub(crate) binary: &'a Path,
     /// The whole environment, but for the address of the Runtime API.
     pub(crate) environment: &'a BTreeMap<String, String>,
@@ -75,10 +78,10 @@ impl Process {
             .kill_on_drop(true)
             .spawn()?;
         if let Some(output) = child.stdout.take() {
-            tokio::spawn(log::pass_on(start.name.to_owned(), output));
+            tokio::spawn(log::pass_on(start.name.to_owned(), start.log_level, output));
         }
         if let Some(output) = child.stderr.take() {
-            tokio::spawn(log::pass_on(start.name.to_owned(), output));
+            tokio::spawn(log::pass_on(start.name.to_owned(), start.log_level, output));
         }
 
         let desk = Arc::new(Desk::default());

@@ -72,6 +72,7 @@ async fn start(folder: &Path, timeout: Duration, given: &[(&str, &str)]) -> Resu
         environment: BTreeMap::from([("USERS_TABLE".to_owned(), "users".to_owned())]),
         timeout,
         memory_mb: 256,
+        log_level: plan::LogLevel::Info,
         statements: Vec::new(),
     };
     let given: BTreeMap<_, _> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

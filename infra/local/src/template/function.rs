@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Api;
 use super::section::{Entry, Place, Section, TemplateError};
-use crate::plan::{Function, JwtAuthorizer, Plan, Route, Schedule};
+use crate::plan::{Function, JwtAuthorizer, LogLevel, Plan, Route, Schedule};
 
 /// Adds the function, its routes and its schedules to the plan.
 pub(super) fn read(
@@ -25,12 +25,15 @@ pub(super) fn read(
         "Description",
         "FunctionName",
         "Handler",
-        "LoggingConfig",
         "ReservedConcurrentExecutions",
         "Runtime",
         "Tags",
         "Tracing",
     ]);
+    let mut logging = properties.section("LoggingConfig")?;
+    logging.ignore(&["LogFormat", "LogGroup", "SystemLogLevel"]);
+    let log_level = logging.take("ApplicationLogLevel").map_or_else(|| Ok(LogLevel::default()), log_level)?;
+    logging.finish()?;
     let mut environment = properties.section("Environment")?;
     let function = Function {
         logical_id: logical_id.to_owned(),
@@ -43,6 +46,7 @@ pub(super) fn read(
         // Lambda's own defaults.
         timeout: Duration::from_secs(properties.take("Timeout").map_or(Ok(3), Entry::number)?.into()),
         memory_mb: properties.take("MemorySize").map_or(Ok(128), Entry::number)?,
+        log_level,
         statements: properties.take("Policies").map_or_else(|| Ok(Vec::new()), statements)?,
     };
     environment.finish()?;
@@ -52,6 +56,12 @@ pub(super) fn read(
     properties.finish()?;
     plan.functions.push(function);
     Ok(())
+}
+
+fn log_level(entry: Entry) -> Result<LogLevel, TemplateError> {
+    let place = entry.place.clone();
+    let text = entry.text()?;
+    LogLevel::parse(&text).ok_or_else(|| place.error(format!("`{text}` is not a level of Lambda's logs")))
 }
 
 /// The last part of `functions/add-user/`, which names the package and its binary too.

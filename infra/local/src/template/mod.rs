@@ -15,12 +15,17 @@ use self::references::References;
 pub(crate) use self::section::TemplateError;
 use self::section::{Entry, Place, Section};
 pub(crate) use self::table::{Index, KeyType, Keys, Projection, Table};
-use crate::plan::{JwtAuthorizer, Plan};
+use crate::plan::{Cors, JwtAuthorizer, Plan};
 
 /// The region that everything claims to be in.
 pub(crate) const REGION: &str = "us-east-1";
 /// The account that everything claims to belong to.
 pub(crate) const ACCOUNT: &str = "000000000000";
+
+/// What the template's resources are named after.
+pub(crate) const STACK: &str = "partner-portal";
+/// On AWS it is different for each stack that is created; here it stays the same.
+const STACK_UUID: &str = "5d0f6a3e-8c1b-4f27-9e64-2b7c90d1a8f5";
 
 /// The template, its text checked and its references not yet resolved: some stand for ids that the user pool gives out.
 #[derive(Debug)]
@@ -151,7 +156,8 @@ impl Template {
         let own = references.resolve(&resource.properties, &properties_of(api))?;
         let api = read_api(api, Entry::new(properties_of(api), merged(globals, own)).section()?)?;
 
-        let mut plan = Plan { functions: Vec::new(), routes: Vec::new(), schedules: Vec::new() };
+        let mut plan =
+            Plan { functions: Vec::new(), routes: Vec::new(), schedules: Vec::new(), cors: api.cors.clone() };
         let globals = references.resolve(&self.function_globals, &Place::new("Globals.Function"))?;
         for (logical_id, resource) in self.of_kind(Kind::Function) {
             let own = references.resolve(&resource.properties, &properties_of(logical_id))?;
@@ -188,7 +194,8 @@ impl Template {
             ("AWS::AccountId", ACCOUNT),
             ("AWS::Partition", "aws"),
             ("AWS::Region", REGION),
-            ("AWS::StackName", "partner-portal"),
+            ("AWS::StackId", &format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/{STACK_UUID}")),
+            ("AWS::StackName", STACK),
             ("AWS::URLSuffix", "amazonaws.com"),
         ] {
             references.names.insert(name.to_owned(), value.to_owned());
@@ -226,6 +233,7 @@ struct Api {
     logical_id: String,
     authorizers: BTreeMap<String, JwtAuthorizer>,
     default_authorizer: Option<String>,
+    cors: Option<Cors>,
 }
 
 fn empty() -> Value {
@@ -323,15 +331,7 @@ fn read_api(logical_id: &str, mut properties: Section) -> Result<Api, TemplateEr
         "RouteSettings",
         "Tags",
     ]);
-    let mut cors = properties.section("CorsConfiguration")?;
-    for origin in cors.list("AllowOrigins")? {
-        // A reserved name, which nobody has (RFC 6761).
-        if !origin.value.as_str().is_some_and(|origin| origin.ends_with(".invalid")) {
-            return Err(origin.error("the local stack serves no other origins"));
-        }
-    }
-    cors.ignore(&["AllowCredentials", "AllowHeaders", "AllowMethods", "ExposeHeaders", "MaxAge"]);
-    cors.finish()?;
+    let cors = properties.take("CorsConfiguration").map(|entry| read_cors(entry.section()?)).transpose()?;
     let mut auth = properties.section("Auth")?;
     let mut authorizers = BTreeMap::new();
     for (name, entry) in auth.section("Authorizers")?.rest() {
@@ -360,7 +360,33 @@ fn read_api(logical_id: &str, mut properties: Section) -> Result<Api, TemplateEr
     };
     auth.finish()?;
     properties.finish()?;
-    Ok(Api { logical_id: logical_id.to_owned(), authorizers, default_authorizer })
+    Ok(Api { logical_id: logical_id.to_owned(), authorizers, default_authorizer, cors })
+}
+
+fn read_cors(mut cors: Section) -> Result<Cors, TemplateError> {
+    if let Some(credentials) = cors.take("AllowCredentials") {
+        let place = credentials.place.clone();
+        if credentials.flag()? {
+            return Err(place.error("the local stack serves other origins without credentials"));
+        }
+    }
+    let mut names = |key: &str| {
+        let name = |entry: Entry| {
+            let place = entry.place.clone();
+            let name = entry.text()?;
+            if name == "*" { Err(place.error("the local stack knows no wildcards here")) } else { Ok(name) }
+        };
+        cors.list(key)?.into_iter().map(name).collect::<Result<Vec<_>, _>>()
+    };
+    let cors_of = Cors {
+        origins: names("AllowOrigins")?,
+        methods: names("AllowMethods")?,
+        headers: names("AllowHeaders")?,
+        exposed_headers: names("ExposeHeaders")?,
+        max_age: cors.take("MaxAge").map(Entry::number).transpose()?,
+    };
+    cors.finish()?;
+    Ok(cors_of)
 }
 
 /// SAM's rule for globals: objects are merged, lists joined, and of two other values the resource's own counts.

@@ -1,5 +1,6 @@
-//! The template's references: YAML's short tags to their long forms, and `Ref`, `Fn::Sub`, `Fn::GetAtt` and `Fn::If` to what
-//! they stand for; and its conditions. Any other function is an error. Knows nothing of particular resources.
+//! The template's references: YAML's short tags to their long forms, and `Ref`, `Fn::Sub`, `Fn::GetAtt`, `Fn::If`, `Fn::Split`
+//! and `Fn::Select` to what they stand for; and its conditions. Any other function is an error. Knows nothing of particular
+//! resources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,6 +95,8 @@ impl References {
                     number.into()
                 }
                 Some(("Fn::If", argument)) => return self.choose(argument, place),
+                Some(("Fn::Split", argument)) => Value::Array(self.split(argument, place)?),
+                Some(("Fn::Select", argument)) => self.select(argument, place)?,
                 Some((name, argument)) => Value::String(self.call(name, argument, place)?),
                 None => {
                     let fields = fields.iter().map(|(key, value)| {
@@ -117,6 +120,30 @@ impl References {
             Some(false) => self.value(other, place),
             None => Err(place.error(format!("there is no condition `{condition}`"))),
         }
+    }
+
+    /// The parts of a text. An empty text has one part, as on AWS.
+    fn split(&self, argument: &Value, place: &Place) -> Result<Vec<Value>, TemplateError> {
+        let Some([Value::String(separator), text]) = argument.as_array().map(Vec::as_slice) else {
+            return Err(place.error("Fn::Split takes a separator and a text"));
+        };
+        if separator.is_empty() {
+            return Err(place.error("Fn::Split takes a separator that is not empty"));
+        }
+        let text = Entry::new(place.clone(), self.resolve(text, place)?).text()?;
+        Ok(text.split(separator.as_str()).map(Value::from).collect())
+    }
+
+    fn select(&self, argument: &Value, place: &Place) -> Result<Value, TemplateError> {
+        let Some([index, list]) = argument.as_array().map(Vec::as_slice) else {
+            return Err(place.error("Fn::Select takes an index and a list"));
+        };
+        let index = Entry::new(place.clone(), self.resolve(index, place)?).number()?;
+        let list = Entry::new(place.clone(), self.resolve(list, place)?).list()?;
+        let selected = usize::try_from(index).ok().and_then(|index| list.into_iter().nth(index));
+        selected
+            .map(|entry| entry.value)
+            .ok_or_else(|| place.error(format!("Fn::Select finds nothing at index {index}")))
     }
 
     fn call(&self, function: &str, argument: &Value, place: &Place) -> Result<String, TemplateError> {
@@ -249,6 +276,14 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_split_and_a_part_selected() {
+        assert_eq!(resolved("!Split ['-', !Ref Table]"), Ok(json!(["t", "1"])));
+        assert_eq!(resolved("!Split [',', a]"), Ok(json!(["a"])));
+        assert_eq!(resolved("!Select [1, !Split ['-', !Ref Table]]"), Ok(json!("1")));
+        assert_eq!(resolved("!Select ['0', [!Ref Table, x]]"), Ok(json!("t-1")));
+    }
+
+    #[test]
     fn a_parameter_of_type_number_is_a_number_but_text_within_text() {
         assert_eq!(resolved("[!Ref Days, !Sub '${Days} days']"), Ok(json!([30, "30 days"])));
     }
@@ -274,7 +309,11 @@ mod tests {
         for (text, expected) in [
             ("{a: !Ref Nothing}", "Here.a: nothing is called `Nothing`"),
             ("[!GetAtt Table.StreamArn]", "Here[0]: the local stack knows no attribute `Table.StreamArn`"),
-            ("{a: !Split [x, y]}", "Here.a: the local stack does not know the function Fn::Split"),
+            ("{a: !Join [x, [y]]}", "Here.a: the local stack does not know the function Fn::Join"),
+            ("{a: !Split ['', y]}", "Here.a: Fn::Split takes a separator that is not empty"),
+            ("{a: !Split y}", "Here.a: Fn::Split takes a separator and a text"),
+            ("{a: !Select [2, [x, y]]}", "Here.a: Fn::Select finds nothing at index 2"),
+            ("{a: !Select [x, [y]]}", "Here.a: expected a whole number, found `x`"),
             ("{a: !If [Maybe, y, z]}", "Here.a: there is no condition `Maybe`"),
             ("!If [No, y, !Ref AWS::NoValue]", "Here: AWS::NoValue leaves nothing here"),
             ("{a: !Sub 'x ${Table'}", "Here.a: `${` without `}`"),

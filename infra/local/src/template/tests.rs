@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::plan::Function;
+use crate::plan::{Function, LogLevel};
 
 /// A whole template around `functions`, with the smallest of everything else.
 fn template(functions: &str) -> Result<Template, String> {
@@ -19,6 +19,7 @@ Globals:
   Function:
     Runtime: provided.al2023
     Timeout: 15
+    LoggingConfig: {{ LogFormat: JSON, ApplicationLogLevel: WARN }}
     Environment: {{ Variables: {{ LOG_LEVEL: !Ref LogLevel }} }}
 Resources:
   Api:
@@ -64,7 +65,8 @@ fn function(properties: &str) -> Result<Plan, String> {
 #[test]
 fn a_function_has_the_globals_unless_it_says_otherwise() {
     let plan = function("      MemorySize: 512\n      Environment: { Variables: { TABLE: !Ref Table } }\n").unwrap();
-    let [Function { logical_id, folder, environment, timeout, memory_mb, statements }] = plan.functions.as_slice()
+    let [Function { logical_id, folder, environment, timeout, memory_mb, log_level, statements }] =
+        plan.functions.as_slice()
     else {
         panic!("one function: {plan:?}");
     };
@@ -72,7 +74,15 @@ fn a_function_has_the_globals_unless_it_says_otherwise() {
     assert_eq!((*timeout, *memory_mb), (Duration::from_secs(15), 512));
     assert_eq!(environment["LOG_LEVEL"], "INFO");
     assert_eq!(environment["TABLE"], "portal-local-Table");
+    assert_eq!(*log_level, LogLevel::Warn);
     assert!(statements.is_empty());
+}
+
+#[test]
+fn a_stack_has_an_id_whose_end_names_it_alone() {
+    let text = "      Environment: { Variables: { ID: !Select [2, !Split ['/', !Ref AWS::StackId]] } }\n";
+    let plan = function(text).unwrap();
+    assert_eq!(plan.functions[0].environment["ID"], STACK_UUID);
 }
 
 #[test]
@@ -149,6 +159,10 @@ fn what_the_reader_does_not_know_is_an_error_that_names_the_place() {
             "DoFunction.Properties.Environment.Variables.A: nothing is called `Missing`",
         ),
         (
+            "      LoggingConfig: { ApplicationLogLevel: LOUD }",
+            "DoFunction.Properties.LoggingConfig.ApplicationLogLevel: `LOUD` is not a level of Lambda's logs",
+        ),
+        (
             "    Metadata: { BuildProperties: { Binary: other } }",
             "DoFunction.Properties.CodeUri: the folder is `do-it`, but \
              the binary `other`",
@@ -200,24 +214,84 @@ Resources: {}
 }
 
 #[test]
-fn another_origin_is_refused_as_long_as_somebody_can_have_it() {
-    let api = |origin: &str| {
-        format!(
-            "  Api2:\n    Type: AWS::Serverless::HttpApi\n    Properties: {{ CorsConfiguration: {{ AllowOrigins: ['{origin}'] }} }}\n"
-        )
+fn other_origins_are_read_without_credentials_and_without_wildcards() {
+    let read = |cors: &str| {
+        let yaml = serde_yaml_ng::from_str(&format!("CorsConfiguration: {{ {cors} }}")).unwrap();
+        let place = Place::new("Api");
+        let properties = Entry::new(place.clone(), references::to_json(yaml, &place).unwrap()).section().unwrap();
+        read_api("Api", properties).map(|api| api.cors.unwrap()).map_err(|error| error.to_string())
     };
-    let read = |origin: &str| {
-        let yaml = serde_yaml_ng::from_str(&api(origin)).unwrap();
-        let place = Place::new("");
-        let mut all = Entry::new(place.clone(), references::to_json(yaml, &place).unwrap()).section().unwrap();
-        let mut api = all.require("Api2").unwrap().section().unwrap();
-        read_api("Api2", api.section("Properties").unwrap()).map(drop).map_err(|error| error.to_string())
-    };
-    assert_eq!(read("https://none.invalid"), Ok(()));
+    let cors = read(
+        "AllowOrigins: ['https://one.example'], AllowMethods: [GET, PUT], AllowHeaders: [if-match], ExposeHeaders: \
+         [etag], AllowCredentials: false, MaxAge: 600",
+    )
+    .unwrap();
     assert_eq!(
-        read("https://one.example"),
-        Err("Api2.Properties.CorsConfiguration.AllowOrigins[0]: the local stack serves no other origins".into())
+        cors,
+        Cors {
+            origins: vec!["https://one.example".into()],
+            methods: vec!["GET".into(), "PUT".into()],
+            headers: vec!["if-match".into()],
+            exposed_headers: vec!["etag".into()],
+            max_age: Some(600),
+        }
     );
+    for (cors, expected) in [
+        ("AllowOrigins: ['*']", "Api.CorsConfiguration.AllowOrigins[0]: the local stack knows no wildcards here"),
+        (
+            "AllowCredentials: true",
+            "Api.CorsConfiguration.AllowCredentials: the local stack serves other origins without credentials",
+        ),
+        ("AllowEverything: true", "Api.CorsConfiguration.AllowEverything: the local stack does not know this property"),
+    ] {
+        assert_eq!(read(cors).map(drop), Err(expected.to_owned()));
+    }
+}
+
+/// A value for each parameter of the template that is not its default.
+fn another_value(name: &str, parameter: &serde_yaml_ng::Value) -> String {
+    let text = |value: &serde_yaml_ng::Value| match value {
+        serde_yaml_ng::Value::String(text) => text.clone(),
+        other => other.as_u64().unwrap().to_string(),
+    };
+    let default = text(&parameter["Default"]);
+    if let Some(allowed) = parameter["AllowedValues"].as_sequence() {
+        return allowed.iter().map(text).find(|value| *value != default).unwrap();
+    }
+    if parameter["Type"] == "Number" {
+        return (default.parse::<u64>().unwrap() + 1).to_string();
+    }
+    match name {
+        "AlarmEmail" => "operations@example.com".into(),
+        "AllowedOrigins" => "https://one.example,https://two.example".into(),
+        "CertificateArn" => "arn:aws:acm:us-east-1:000000000000:certificate/1".into(),
+        "DomainName" => "portal.example.com".into(),
+        "OriginSecretDigests" => format!("{0},{0}", "0a".repeat(32)),
+        _ => panic!("give {name} a value here"),
+    }
+}
+
+#[test]
+fn every_parameter_of_the_template_that_deploys_can_have_another_value() {
+    let text = deployed_template();
+    let yaml: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).unwrap();
+    let ids = PoolIds { user_pool: "us-east-1_pool".into(), client: "client".into() };
+    let mut all = BTreeMap::new();
+    for (name, parameter) in yaml["Parameters"].as_mapping().unwrap() {
+        let name = name.as_str().unwrap();
+        let value = another_value(name, parameter);
+        all.insert(name.to_owned(), value.clone());
+        let given = BTreeMap::from([(name.to_owned(), value.clone())]);
+        let plan = Template::parse(&text, &given).and_then(|template| template.plan(&ids));
+        assert_eq!(plan.map(drop), Ok(()), "{name}={value}");
+    }
+    let plan = Template::parse(&text, &all).unwrap().plan(&ids).unwrap();
+    assert_eq!(plan.cors.unwrap().origins, ["https://one.example", "https://two.example"]);
+}
+
+fn deployed_template() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    std::fs::read_to_string(root.join("template.yaml")).unwrap()
 }
 
 #[test]
