@@ -48,6 +48,8 @@ mod set_password;
 mod set_permissions;
 mod set_status;
 mod sign_in;
+mod sign_in_limits;
+mod sign_in_partners;
 mod sign_out;
 #[cfg(target_os = "linux")]
 mod year;

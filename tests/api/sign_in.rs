@@ -25,7 +25,7 @@ async fn signing_in_answers_tokens_and_the_user() {
     assert_eq!(answer.json["token_type"], "Bearer");
     assert_eq!(answer.json["expires_in"], 900);
     assert_eq!(answer.header("content-type"), "application/json");
-    assert_eq!(answer.header("set-cookie"), "");
+    assert!(answer.header("set-cookie").starts_with("__Host-device="), "the refresh token is in no cookie: {answer}");
     assert_eq!(answer.json["user"]["email"], ann.email);
     assert_eq!(answer.json["user"]["partner_id"], partner.id);
     assert!(answer.json["user"]["last_sign_in_at"].is_string(), "this sign-in counts: {answer}");
@@ -91,10 +91,10 @@ async fn an_email_of_two_partners_signs_in_where_it_says() {
     let one = new_partner(ready, &email, Some(&secrets::password())).await;
     let two = new_partner(ready, &email, Some(&secrets::password())).await;
     let client = Client::new();
-
-    client.sign_in(&email, &one.password).await.problem(401, "unauthenticated");
     for user in [&one, &two] {
         let answer = client.sign_in_at(&user.partner_id, &email, &user.password).await.expect(200);
+        assert_eq!(answer.json["user"]["id"], user.id);
+        let answer = client.sign_in(&email, &user.password).await.expect(200);
         assert_eq!(answer.json["user"]["id"], user.id);
     }
     client.sign_in_at(&one.partner_id, &email, &two.password).await.problem(401, "unauthenticated");
@@ -149,6 +149,7 @@ async fn a_sixth_attempt_from_one_address_waits_while_another_address_signs_in()
     again.problem(429, "too_many_requests");
     assert!(again.retry_after() <= blocked.retry_after(), "a blocked attempt makes nothing longer");
     Client::new().sign_in(&owner.email, &owner.password).await.expect(200);
+    guesser.sign_in_at(&partner.id, &owner.email, &owner.password).await.expect(200);
     guesser.sign_in(&secrets::email("other"), &secrets::password()).await.problem(401, "unauthenticated");
 }
 
@@ -172,14 +173,13 @@ async fn parallel_guesses_are_counted_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_success_clears_the_count_of_its_pair() {
+async fn successes_are_not_counted_and_clear_nothing_of_others() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let client = Client::new();
-    for _ in 0..3 {
-        for _ in 0..4 {
-            client.sign_in(&owner.email, &secrets::password()).await.problem(401, "unauthenticated");
-        }
+    for _ in 0..4 {
+        client.sign_in(&owner.email, &secrets::password()).await.problem(401, "unauthenticated");
+        client.sign_in(&owner.email, &owner.password).await.expect(200);
         client.sign_in(&owner.email, &owner.password).await.expect(200);
     }
 }
@@ -200,25 +200,8 @@ async fn an_address_has_fifty_attempts_for_all_emails_together() {
     assert!((1..=900).contains(&answer.retry_after()), "{answer}");
 }
 
-/// Hashes 100 passwords: about 4 s.
 #[tokio::test]
-async fn guessing_from_many_addresses_ends_at_a_hundred_and_locks_nobody_out() {
-    let partner = Partner::new().await;
-    let owner = partner.owner();
-    let known = &owner.client;
-    for _ in 0..20 {
-        let guesser = Client::new();
-        let attempts = (0..5).map(|_| guesser.sign_in(&owner.email, &secrets::password()).into_future());
-        for answer in join_all(attempts).await {
-            assert!([401, 429].contains(&answer.status), "{answer}");
-        }
-    }
-    Client::new().sign_in(&owner.email, &owner.password).await.problem(429, "too_many_requests");
-    known.sign_in(&owner.email, &owner.password).await.expect(200);
-}
-
-#[tokio::test]
-async fn whoever_must_change_the_password_gets_a_challenge_and_no_token() {
+async fn a_user_who_must_change_the_password_gets_a_challenge_and_no_token() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").without("must_change").created().await;
     let session = Client::new().challenged(&ann).await;

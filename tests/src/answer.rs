@@ -75,6 +75,15 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
+    /// The value of a cookie that is set.
+    #[track_caller]
+    pub fn cookie(&self, name: &str) -> String {
+        let cookies = self.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+        let pairs = cookies.filter_map(|cookie| cookie.split(';').next()?.split_once('='));
+        let value = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value.to_owned()).next();
+        value.unwrap_or_else(|| panic!("expected the cookie {name}: {self}"))
+    }
+
     /// A string somewhere in the body: `text_at("/user/id")`.
     #[track_caller]
     pub fn text_at(&self, pointer: &str) -> &str {

@@ -33,7 +33,7 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
     let token: Option<String> = body.required("session");
     let refresh_token_in: Option<Option<RefreshTokenIn>> = body.optional("refresh_token_in");
     let refresh_token_in = refresh_token_in.map(|wanted| wanted.unwrap_or(RefreshTokenIn::Body));
-    let answer = kind.and_then(|kind| kind.answer(&mut body));
+    let answer = Given::read(kind, &mut body);
     // Held back: a client without a challenge learns nothing else.
     let input = body.finish((|| Some((token.clone()?, answer?, refresh_token_in?)))());
     let Some(token) = token else { return Err(input.err().unwrap_or(WRONG)) };
@@ -67,11 +67,17 @@ enum Given {
     Password(Password),
 }
 
-impl Kind {
-    fn answer(self, body: &mut Fields) -> Option<Given> {
-        match self {
-            Self::ChoosePartner => body.required("partner_id").map(Given::Partner),
-            Self::NewPassword => body.required("new_password").map(Given::Password),
+impl Given {
+    /// The answer to a challenge of this kind. To one of an unknown kind, it may be the answer to any.
+    fn read(kind: Option<Kind>, body: &mut Fields) -> Option<Self> {
+        match kind {
+            Some(Kind::ChoosePartner) => body.required("partner_id").map(Self::Partner),
+            Some(Kind::NewPassword) => body.required("new_password").map(Self::Password),
+            None => {
+                let _: Option<Option<PartnerId>> = body.optional("partner_id");
+                let _: Option<Option<Password>> = body.optional("new_password");
+                None
+            }
         }
     }
 }

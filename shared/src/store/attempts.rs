@@ -25,7 +25,7 @@ const WINDOW: Duration = Duration::from_mins(15);
 const TRIES: u32 = 12;
 
 /// How long an attempt waits for attempts in flight that fill a limit.
-const IN_FLIGHT: Duration = Duration::from_secs(4);
+const IN_FLIGHT: Duration = Duration::from_secs(8);
 
 /// Attempts of one kind, by one source or on one target.
 #[derive(Debug, Clone)]
