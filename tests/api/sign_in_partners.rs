@@ -10,11 +10,6 @@ async fn owner(email: &str, password: &str) -> User {
     new_partner(&stack().ready, email, Some(password)).await
 }
 
-fn choose(client: &Client, session: &str, partner_id: &str) -> portal_tests::Call {
-    let body = json!({ "challenge": "choose_partner", "session": session, "partner_id": partner_id });
-    client.post("/v1/sessions/challenge", &body)
-}
-
 /// The session of a choice between exactly these partners.
 #[track_caller]
 fn choice(answer: &Answer, users: &[&User]) -> String {
@@ -66,11 +61,15 @@ async fn one_password_at_several_partners_asks_which_and_offers_only_those() {
     let session = choice(&answer, &[&one, &two]);
 
     // A partner that is not offered does not use the challenge up.
-    choose(&client, &session, &other.partner_id).await.problem(422, "validation_failed").names_field("partner_id");
-    let answer = choose(&client, &session, &two.partner_id).await.expect(200);
+    client
+        .choose_partner(&session, &other.partner_id)
+        .await
+        .problem(422, "validation_failed")
+        .names_field("partner_id");
+    let answer = client.choose_partner(&session, &two.partner_id).await.expect(200);
     assert_eq!(answer.json["user"]["id"], two.id, "{answer}");
     assert!(answer.json["refresh_token"].is_string() && answer.json["access_token"].is_string());
-    choose(&client, &session, &two.partner_id).await.problem(401, "unauthenticated");
+    client.choose_partner(&session, &two.partner_id).await.problem(401, "unauthenticated");
     for user in [&one, &two] {
         client.sign_in_at(&user.partner_id, &email, &password).await.expect(200);
     }
@@ -89,9 +88,9 @@ async fn a_choice_leads_on_to_a_new_password_where_one_is_required() {
     let session = secrets::remembered(answer.text_at("/session"));
     assert_eq!(answer.json["challenge"], "choose_partner", "{answer}");
 
-    let answer = choose(&client, &session, &partner.id).await.expect(200);
+    let answer = client.choose_partner(&session, &partner.id).await.expect(200);
     assert_eq!(answer.json["challenge"], "new_password_required", "{answer}");
-    choose(&client, &session, &two.partner_id).await.problem(401, "unauthenticated");
+    client.choose_partner(&session, &two.partner_id).await.problem(401, "unauthenticated");
     let next = secrets::remembered(answer.text_at("/session"));
     let answer = client.answer_challenge(&next, &secrets::password()).await.expect(200);
     assert_eq!(answer.json["user"]["id"], ann.id, "{answer}");
@@ -109,16 +108,16 @@ async fn a_choice_that_does_not_stand_is_refused() {
 
     // What ends the sessions of one leaves the other.
     partner.owner().force_logout(&ann).await.expect(200);
-    choose(&client, &session, &partner.id).await.problem(422, "validation_failed").names_field("partner_id");
+    client.choose_partner(&session, &partner.id).await.problem(422, "validation_failed").names_field("partner_id");
     User::recovered(&stack().ready, &two.partner_id, None).await;
-    choose(&client, &session, &two.partner_id).await.problem(401, "unauthenticated");
+    client.choose_partner(&session, &two.partner_id).await.problem(401, "unauthenticated");
 
     for session in ["", "nonsense", &"x".repeat(5000), &session[1..]] {
-        choose(&client, session, &partner.id).await.problem(401, "unauthenticated");
+        client.choose_partner(session, &partner.id).await.problem(401, "unauthenticated");
     }
     client.answer_challenge(&session, &secrets::password()).await.problem(401, "unauthenticated");
     let password = client.challenged(&partner.owner().add("Bo", "Lee").without("must_change").created().await).await;
-    choose(&client, &password, &partner.id).await.problem(401, "unauthenticated");
+    client.choose_partner(&password, &partner.id).await.problem(401, "unauthenticated");
 }
 
 #[tokio::test]

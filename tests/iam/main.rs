@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use futures::FutureExt as _;
 use portal_tests::faults::{FaultyStack, Moment, Seen, Service, Trace, Verdict};
 use portal_tests::rows::Rows;
-use portal_tests::{Actor, Client, Partner, Ready, User, invoke, invoke_within, secrets};
+use portal_tests::{Actor, Client, Partner, Ready, User, invoke, invoke_within, new_partner, secrets};
 use serde_json::json;
 
 /// The digest of `password` in the test suite of Argon2's reference implementation: other parameters than ours.
@@ -84,7 +84,8 @@ async fn add_users(life: &Life<'_>) {
     }
 }
 
-/// Signs in wherever the email says, where the partner says, wrongly, once too often, and with an outdated digest.
+/// Signs in without and with the partner, with a wrong password, once more than there can be sessions, and with an outdated
+/// digest.
 async fn sign_in(life: &Life<'_>) {
     let rows = Rows::of(life.ready());
     let ann = life.owner().add("Ann", "Lee").role("viewer").created().await;
@@ -104,8 +105,14 @@ async fn sign_in(life: &Life<'_>) {
     assert!(digest.is_some_and(|digest| digest != OUTDATED), "the digest is renewed");
 }
 
-/// Meets a challenge, with a wrong token, a refused password and a good one.
+/// Meets a challenge, with a wrong token, a refused password and a good one; and a choice between two partners.
 async fn answer_challenge(life: &Life<'_>) {
+    let (email, password) = (secrets::email("both"), secrets::password());
+    let one = new_partner(life.ready(), &email, Some(&password)).await;
+    new_partner(life.ready(), &email, Some(&password)).await;
+    let answer = life.client().sign_in(&email, &password).await.expect(200);
+    life.client().choose_partner(answer.text_at("/session"), &one.partner_id).await.expect(200);
+
     let ann = life.owner().add("Ann", "Lee").without("must_change").created().await;
     let client = life.client();
     client.answer_challenge("no-such-challenge", &secrets::password()).await.problem(401, "unauthenticated");

@@ -67,6 +67,12 @@ impl Client {
         self.post("/v1/sessions", &body).origin(&self.ready.url)
     }
 
+    /// Tries to go on with a sign-in at one of several partners.
+    pub fn choose_partner(&self, session: &str, partner_id: &str) -> Call {
+        let body = json!({ "challenge": "choose_partner", "session": session, "partner_id": partner_id });
+        self.post("/v1/sessions/challenge", &body)
+    }
+
     /// Tries to finish a sign-in with a new password.
     pub fn answer_challenge(&self, session: &str, new_password: &str) -> Call {
         let body = json!({ "challenge": "new_password_required", "session": session, "new_password": new_password });

@@ -6,6 +6,8 @@ pub(crate) enum Action {
     SignInFirst,
     SignInAgain,
     SignInChallenged,
+    SignInChoice,
+    ChoosePartner,
     AnswerChallenge,
     Refresh,
     SignOut,
@@ -36,10 +38,12 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::SignInFirst,
         Self::SignInAgain,
         Self::SignInChallenged,
+        Self::SignInChoice,
+        Self::ChoosePartner,
         Self::AnswerChallenge,
         Self::Refresh,
         Self::SignOut,
@@ -74,6 +78,8 @@ impl Action {
             Self::SignInFirst => "sign in, first time",
             Self::SignInAgain => "sign in again",
             Self::SignInChallenged => "sign in, challenged",
+            Self::SignInChoice => "sign in, at one of two",
+            Self::ChoosePartner => "choose partner",
             Self::AnswerChallenge => "answer challenge",
             Self::Refresh => "refresh",
             Self::SignOut => "sign out",
@@ -107,8 +113,8 @@ impl Action {
     /// Whose process carries it out.
     pub(crate) fn function(self) -> &'static str {
         match self {
-            Self::SignInFirst | Self::SignInAgain | Self::SignInChallenged => "sign-in",
-            Self::AnswerChallenge => "answer-challenge",
+            Self::SignInFirst | Self::SignInAgain | Self::SignInChallenged | Self::SignInChoice => "sign-in",
+            Self::AnswerChallenge | Self::ChoosePartner => "answer-challenge",
             Self::Refresh => "refresh-session",
             Self::SignOut => "sign-out",
             Self::Add | Self::AddWithKey => "add-user",
@@ -131,9 +137,9 @@ impl Action {
     /// What the audit trail says once it is committed. A refresh commits nothing, and a challenge nothing that is told.
     pub(crate) fn event(self) -> Option<&'static str> {
         match self {
-            Self::SignInFirst | Self::SignInAgain => Some("session.started"),
+            Self::SignInFirst | Self::SignInAgain | Self::ChoosePartner => Some("session.started"),
             Self::AnswerChallenge | Self::OwnPassword => Some("password.changed"),
-            Self::SignInChallenged | Self::Refresh => None,
+            Self::SignInChallenged | Self::SignInChoice | Self::Refresh => None,
             Self::SignOut | Self::EndSession => Some("session.ended"),
             Self::Add | Self::AddWithKey | Self::Import => Some("user.added"),
             Self::EditName | Self::EditEmail => Some("user.edited"),
@@ -201,6 +207,11 @@ impl Action {
     /// It is about a password that has to be changed first.
     pub(crate) fn meets_challenge(self) -> bool {
         matches!(self, Self::SignInChallenged | Self::AnswerChallenge)
+    }
+
+    /// It is about an email with one password at two partners.
+    pub(crate) fn meets_choice(self) -> bool {
+        matches!(self, Self::SignInChoice | Self::ChoosePartner)
     }
 
     /// It is done to another user.

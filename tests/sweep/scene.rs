@@ -65,14 +65,22 @@ impl Scene {
             owner = new_partner(ready, &owner.email, password).await;
         }
         let mut sessions = Vec::new();
-        if !action.creates_partner() && !action.meets_challenge() && action != Action::SignInFirst {
+        let is_first = action.meets_challenge() || action.meets_choice() || action == Action::SignInFirst;
+        if !action.creates_partner() && !is_first {
             sessions.push(Client::of(ready).signed_in(&owner).await);
         }
         if action == Action::OwnPassword {
             sessions.push(sessions[0].elsewhere().await);
         }
+        if action.meets_choice() {
+            new_partner(ready, &owner.email, Some(&owner.password)).await;
+        }
         let challenge = match action {
             Action::AnswerChallenge => Some(Client::of(ready).challenged(&owner).await),
+            Action::ChoosePartner => {
+                let answer = Client::of(ready).sign_in(&owner.email, &owner.password).await.expect(200);
+                Some(secrets::remembered(answer.text_at("/session")))
+            }
             _ => None,
         };
         let target = if action.has_target() { Some(sessions[0].add("Tara", "Target").created().await) } else { None };
@@ -146,6 +154,11 @@ impl Scene {
     pub(crate) async fn act(&self, trace: &Trace) -> Outcome {
         match self.action {
             Action::SignInFirst | Action::SignInAgain | Action::SignInChallenged => self.signs_in(trace).await,
+            Action::SignInChoice => {
+                let client = Client::of(&self.ready);
+                of_answer(client.sign_in(&self.owner.email, &self.owner.password).within(trace).await)
+            }
+            Action::ChoosePartner => of_answer(self.chooses(self.challenge.as_ref().unwrap()).within(trace).await),
             Action::AnswerChallenge => {
                 let challenge = self.challenge.as_ref().unwrap();
                 let client = Client::of(&self.ready);
@@ -186,6 +199,10 @@ impl Scene {
         let client = self.sessions.first().map_or_else(|| Client::of(&self.ready), |actor| actor.client.clone());
         let owner = &self.owner;
         of_answer(client.sign_in_at(&owner.partner_id, &owner.email, &owner.password).within(trace).await)
+    }
+
+    fn chooses(&self, session: &str) -> portal_tests::Call {
+        Client::of(&self.ready).choose_partner(session, &self.owner.partner_id)
     }
 
     async fn changes_a_user(&self, trace: &Trace) -> Outcome {
@@ -359,7 +376,7 @@ impl Scene {
             Action::HandOver => assert_eq!(text("role"), "primary_admin"),
             Action::Suspend | Action::BulkSuspend | Action::ReviewSuspend => assert_eq!(text("status"), "suspended"),
             Action::Reactivate => assert_eq!(text("status"), "active"),
-            Action::SignInFirst | Action::SignInAgain | Action::AnswerChallenge => {
+            Action::SignInFirst | Action::SignInAgain | Action::ChoosePartner | Action::AnswerChallenge => {
                 assert!(row["last_sign_in_at"] != old_row["last_sign_in_at"], "a sign-in without its time");
             }
             _ => {}
@@ -405,7 +422,9 @@ impl Scene {
                 assert!(whole.with_email(&owner.email).is_empty());
                 Client::of(&self.ready).sign_in(&owner.email, old).await.problem(401, "unauthenticated");
             }
-            Action::SignInFirst | Action::SignInAgain => self.signs_in_with(&owner, old, false).await,
+            Action::SignInFirst | Action::SignInAgain | Action::SignInChoice | Action::ChoosePartner => {
+                self.signs_in_with(&owner, old, false).await;
+            }
             Action::SignInChallenged => self.signs_in_with(&owner, old, true).await,
             _ => {}
         }
@@ -426,6 +445,10 @@ impl Scene {
             let session = outcome.json["session"].as_str().unwrap();
             let answer = Client::of(&self.ready).answer_challenge(session, new).await;
             assert_eq!(answer.status, if is_recovered { 401 } else { 200 }, "{answer}");
+        }
+        if self.action == Action::SignInChoice && outcome.is_success() {
+            let answer = self.chooses(outcome.json["session"].as_str().unwrap()).await;
+            assert_eq!(answer.status, if is_recovered { 422 } else { 200 }, "{answer}");
         }
         if self.action == Action::Refresh && outcome.is_success() {
             let token = outcome.json["access_token"].as_str().unwrap().to_owned();
