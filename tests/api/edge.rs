@@ -1,7 +1,7 @@
 //! The edge in front of the API, where the template has one: believed with its secret, and the only way in.
 
 use portal_tests::rows::Rows;
-use portal_tests::{Answer, Call, Client, Stack, User};
+use portal_tests::{Answer, Call, Client, Partner, Stack, User, secrets};
 use serde_json::json;
 
 const SECRET: &str = "the-edges-secret";
@@ -68,11 +68,28 @@ async fn only_the_edge_gets_in_and_says_who_the_viewer_is() {
 
 #[tokio::test]
 async fn without_an_edge_nobody_says_who_the_client_is() {
-    let partner = portal_tests::Partner::new().await;
+    let partner = Partner::new().await;
     let ready = &portal_tests::stack().ready;
     let owner = &partner.owner().user;
     through_the_edge(Client::new().sign_in(&owner.email, &owner.password), "198.51.100.7").await.expect(200);
     for session in Rows::of(ready).sessions(owner).await {
         assert!(session["address"].as_s().unwrap().starts_with("127."));
+    }
+}
+
+/// The firewall decodes paths, and what the functions count does not depend on the spelling.
+#[tokio::test]
+async fn an_encoded_path_is_the_same_route_with_the_same_limits() {
+    let partner = Partner::new().await;
+    let (client, owner) = (Client::new(), partner.owner());
+    let paths = ["/v1/sessions", "/v1/%73essions", "/v1/sess%69ons"];
+    let sign_in = |path: &str| {
+        client.post(path, &json!({ "partner_id": partner.id, "email": owner.email, "password": secrets::password() }))
+    };
+    for attempt in 0..5 {
+        sign_in(paths[attempt % paths.len()]).await.problem(401, "unauthenticated");
+    }
+    for path in paths {
+        sign_in(path).await.problem(429, "too_many_requests");
     }
 }

@@ -296,6 +296,8 @@ async fn cost(stack: &FaultyStack, owner: &Actor, query: &str) -> Vec<(String, u
     for call in &calls {
         cost.push((call.name(), rows.examined(call).await));
     }
+    // The read is counted beside its query.
+    cost.sort();
     cost
 }
 
@@ -325,5 +327,5 @@ async fn a_page_of_a_long_history_costs_what_one_of_a_short_history_costs() {
     assert_eq!(costs[0], costs[1]);
     let query = ("Query Audit".to_owned(), 26);
     assert!(costs[0].iter().all(|page| page.contains(&query)), "{costs:?}");
-    assert!(costs[0].iter().all(|page| page.len() <= 3), "{costs:?}");
+    assert!(costs[0].iter().all(|page| page.len() <= 4), "{costs:?}");
 }

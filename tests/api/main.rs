@@ -23,6 +23,7 @@ mod edge;
 mod edit_user;
 mod end_all_sessions;
 mod end_session;
+mod expensive_reads;
 mod force_logout;
 mod get_me;
 mod get_review_record;

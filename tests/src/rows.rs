@@ -103,10 +103,14 @@ impl Rows {
     }
 
     /// How many items DynamoDB goes over for a query, or how many keys a batch asks for.
+    /// An update is one item.
     pub async fn examined(&self, call: &Seen) -> u64 {
         // Of a signature the form is enough.
         const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=tests/20260101/us-east-1/dynamodb/aws4_request, \
                                  SignedHeaders=host;x-amz-date, Signature=none";
+        if call.operation == "UpdateItem" {
+            return 1;
+        }
         if call.operation != "Query" {
             let tables = call.body["RequestItems"].as_object().unwrap();
             return tables.values().map(|request| request["Keys"].as_array().unwrap().len() as u64).sum();
@@ -146,6 +150,28 @@ impl Rows {
             row.insert("expires_at".to_owned(), AttributeValue::N("1".to_owned()));
             let put = self.dynamodb.put_item().table_name(self.table("SessionsTable"));
             put.set_item(Some(row)).send().await.unwrap();
+        }
+    }
+
+    /// The counters of this kind in the whole stack, such as `EXPENSIVE_READS`. Nothing in a row names the user.
+    async fn counters(&self, kind: &str) -> Vec<Row> {
+        let mut rows = self.whole("SessionsTable").await;
+        let prefix = format!("ATTEMPTS#{kind}#");
+        rows.retain(|row| row["pk"].as_s().unwrap().starts_with(&prefix));
+        assert!(!rows.is_empty(), "nobody has counted {kind}");
+        rows
+    }
+
+    /// What each counter of this kind has counted.
+    pub async fn attempts(&self, kind: &str) -> Vec<u32> {
+        let counters = self.counters(kind).await;
+        counters.iter().map(|row| row["attempts"].as_n().unwrap().parse().unwrap()).collect()
+    }
+
+    /// Makes this what every counter of this kind has counted.
+    pub async fn set_attempts(&self, kind: &str, attempts: u32) {
+        for row in self.counters(kind).await {
+            self.set("SessionsTable", row, "attempts", AttributeValue::N(attempts.to_string())).await;
         }
     }
 

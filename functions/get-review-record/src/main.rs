@@ -8,8 +8,8 @@ use portal::http::{Answer, Format, Request, Stopped, serve};
 use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timestamp, User, UserId};
 use portal::policy::{Wish, authorize};
 use portal::review;
-use portal::session::Claims;
-use portal::store::{Actor, Event, Position, Store, Target, Wanted};
+use portal::session::{self, Claims};
+use portal::store::{Actor, Counter, Event, Position, Store, Target, Wanted};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -91,7 +91,10 @@ async fn get_review_record(portal: &Portal, request: Request) -> Result<Answer, 
     let (now, store) = (portal.now(), portal.store());
     let claims = Claims::read(request.claims())?;
     let partner_key = claims.partner_key();
-    let rows = store.read(&[&claims.places()[..], &[partner_key.place()]].concat()).await?;
+    let everybody = Counter::reads_of_everybody(claims.user());
+    let trail = Counter::expensive_reads(claims.user());
+    let more = [partner_key.place(), everybody.place().clone(), trail.place().clone()];
+    let rows = store.read(&[&claims.places()[..], &more].concat()).await?;
     let caller = claims.caller(&rows, now)?.user;
     request.no_body()?;
     let input = parse(&request)?;
@@ -112,11 +115,11 @@ async fn get_review_record(portal: &Portal, request: Request) -> Result<Answer, 
         ..Wanted::default()
     };
     let after = start.as_ref().map(|(_, position)| position);
-    let (trail, outstanding) =
-        try_join(async { Ok(store.events(&caller.partner_id, &wanted, after, input.limit).await?) }, async {
-            if is_first { period.outstanding(store, &caller.partner_id).await.map(Some) } else { Ok(None) }
-        })
-        .await?;
+    let read = try_join(async { Ok(store.events(&caller.partner_id, &wanted, after, input.limit).await?) }, async {
+        if is_first { period.outstanding(store, &caller.partner_id).await.map(Some) } else { Ok(None) }
+    });
+    let counter = if is_first { everybody } else { trail };
+    let (trail, outstanding) = session::counted(store, &counter, &rows, now, Box::pin(read)).await?;
 
     let next_cursor = trail.next.map(|position| period.go_on(position).to_cursor(&list));
     let items: Vec<Item<'_>> = trail.events.iter().map(Item::from).collect();

@@ -7,8 +7,8 @@ use portal::error::Failure;
 use portal::http::{Answer, Format, Request, Stopped, serve};
 use portal::models::{EventAction, EventId, Timestamp, UserId};
 use portal::policy::{Wish, authorize};
-use portal::session;
-use portal::store::{Actor, Event, Position, Target, Wanted};
+use portal::session::{self, Claims};
+use portal::store::{Actor, Counter, Event, Position, Target, Wanted};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use summary::summary;
@@ -61,15 +61,19 @@ struct Who<'a> {
 }
 
 async fn list_audit_events(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let store = portal.store();
-    let caller = session::caller(store, request.claims(), portal.now()).await?.user;
+    let (now, store) = (portal.now(), portal.store());
+    let claims = Claims::read(request.claims())?;
+    let counter = Counter::expensive_reads(claims.user());
+    let rows = store.read(&[&claims.places()[..], &[counter.place().clone()]].concat()).await?;
+    let caller = claims.caller(&rows, now)?.user;
     request.no_body()?;
     let input = parse(&request)?;
     authorize(&caller, &Wish::ListAuditEvents)?;
 
     let list = format!("{} events {:?}", caller.partner_id, input.wanted);
     let after = input.cursor.map(|cursor| position(&list, &cursor, &input.wanted)).transpose()?;
-    let trail = store.events(&caller.partner_id, &input.wanted, after.as_ref(), input.limit).await?;
+    let read = async { Ok(store.events(&caller.partner_id, &input.wanted, after.as_ref(), input.limit).await?) };
+    let trail = session::counted(store, &counter, &rows, now, Box::pin(read)).await?;
     let next_cursor = trail.next.map(|position| position.to_cursor(&list));
     let items: Vec<Item<'_>> = trail.events.iter().map(Item::from).collect();
     match request.format() {

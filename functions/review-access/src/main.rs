@@ -7,8 +7,8 @@ use portal::http::{Answer, Format, Request, Stopped, serve};
 use portal::models::{PublicUser, Reviewer, Status, Timestamp, User};
 use portal::policy::{Wish, authorize};
 use portal::review::{Access, Reason, Review, Summary, reduced};
-use portal::session;
-use portal::store::{Position, Store};
+use portal::session::{self, Claims};
+use portal::store::{Counter, Position, Store};
 use serde::Serialize;
 
 #[tokio::main(flavor = "current_thread")]
@@ -114,7 +114,10 @@ impl Page {
 
 async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Failure> {
     let (now, store) = (portal.now(), portal.store());
-    let caller = session::caller(store, request.claims(), now).await?.user;
+    let claims = Claims::read(request.claims())?;
+    let counter = Counter::reads_of_everybody(claims.user());
+    let rows = store.read(&[&claims.places()[..], &[counter.place().clone()]].concat()).await?;
+    let caller = claims.caller(&rows, now)?.user;
     request.no_body()?;
     let input = parse(&request)?;
     authorize(&caller, &Wish::ReviewAccess)?;
@@ -131,7 +134,8 @@ async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Fail
         let key = by_name.key.map(|name| format!("{}{name}", rank.digit()));
         page.offer(Entry { position: Position { key, ..by_name }, user, reasons });
     };
-    store.visit_users(&caller.partner_id, visit).await?;
+    let read = async { Ok(store.visit_users(&caller.partner_id, visit).await?) };
+    session::counted(store, &counter, &rows, now, Box::pin(read)).await?;
     let (entries, is_more) = page.done();
     let next_cursor = entries.last().filter(|_| is_more).map(|entry| entry.position.to_cursor(&list));
 

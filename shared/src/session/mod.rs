@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::try_join;
+
 use crate::error::Failure;
 use crate::identity::{Generation, Tokens};
 use crate::models::{Email, PartnerId, Status, Timestamp, User, UserId};
 use crate::store::{
-    Change, EmailItem, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, StoreError, UserItem, hash,
+    Change, Counter, EmailItem, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, StoreError,
+    UserItem, hash,
 };
 
 /// The most sessions that one user has; a sign-in ends the oldest beyond.
@@ -266,4 +269,23 @@ pub async fn caller_and_target(
     let caller = claims.caller(&rows, now)?;
     let target = target.map(|key| rows.get(&key)).transpose()?.flatten();
     Ok((caller, target.map(|item| item.user)))
+}
+
+/// Makes an expensive read and counts it at the same time. `rows` has the counter, read together with the caller.
+///
+/// # Errors
+/// [`Failure::TooManyRequests`] when the user has made too many, what kept us from counting, or the error of the read. A read
+/// that fails is counted, too.
+pub async fn counted<T>(
+    store: &Store,
+    counter: &Counter,
+    rows: &Rows,
+    now: Timestamp,
+    read: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let count =
+        async { store.count(counter, rows, now).await?.map_or(Ok(()), |wait| Err(Failure::TooManyRequests(wait))) };
+    // The count is polled first, and a full counter is known from `rows`: the read then never starts.
+    let ((), result) = try_join(count, async { Ok(read.await) }).await?;
+    result
 }

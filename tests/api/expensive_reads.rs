@@ -1,0 +1,158 @@
+//! Each user's limit on reads that cost much: it stops that user, nobody else, and nothing but such reads.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use portal_tests::faults::{FaultyStack, Moment, Service, Trace, Verdict};
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Answer, Call, Partner};
+#[cfg(target_os = "linux")]
+use portal_tests::{Ready, Stack};
+
+/// What `Counter::expensive_reads` and `Counter::reads_of_everybody` allow in a window.
+const EXPENSIVE: (&str, u32) = ("EXPENSIVE_READS", 600);
+const EVERYBODY: (&str, u32) = ("READS_OF_EVERYBODY", 150);
+
+const WINDOW: u64 = 15 * 60;
+
+/// How a read is counted.
+const COUNT: &str = "UpdateItem Sessions";
+
+/// Every read that is limited: its counter, its path, and whether it asks for a table.
+const READS: [((&str, u32), &str, bool); 8] = [
+    (EXPENSIVE, "/v1/users?search=ann", false),
+    (EXPENSIVE, "/v1/users?role=viewer", false),
+    (EXPENSIVE, "/v1/users", true),
+    (EXPENSIVE, "/v1/audit-events", false),
+    (EXPENSIVE, "/v1/access-review/record", true),
+    (EVERYBODY, "/v1/access-review", false),
+    (EVERYBODY, "/v1/access-review", true),
+    (EVERYBODY, "/v1/access-review/record", false),
+];
+
+fn read(actor: &Actor, path: &str, is_table: bool) -> Call {
+    let call = actor.get(path);
+    if is_table { call.header("accept", "text/csv") } else { call }
+}
+
+#[track_caller]
+fn is_limited(answer: &Answer) {
+    answer.problem(429, "too_many_requests");
+    assert!((1..=WINDOW).contains(&answer.retry_after()), "{answer}");
+}
+
+/// Starts a stack: about 2 s.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_user_who_reads_too_much_waits_and_nobody_else_does() {
+    const BEGINNING: u64 = 1_800_000_000_000;
+    let (stack, clock) =
+        Stack::start_at(BEGINNING, "expensive-reads", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
+    let ready: &Ready = &stack.ready;
+    let (partner, rows) = (Partner::of(ready).await, Rows::of(ready));
+    let (greedy, ann) = (partner.new_user("admin").await, partner.new_user("viewer").await);
+
+    for (kind, limit) in [EXPENSIVE, EVERYBODY] {
+        let limited: Vec<_> = READS.into_iter().filter(|(counter, ..)| counter.0 == kind).collect();
+        let (_, path, is_table) = limited[0];
+        read(&greedy, path, is_table).await.expect(200);
+        rows.set_attempts(kind, limit - 1).await;
+        read(&greedy, path, is_table).await.expect(200);
+        for (_, path, is_table) in limited {
+            let answer = read(&greedy, path, is_table).await;
+            is_limited(&answer);
+            assert_eq!(answer.retry_after(), WINDOW, "{path}: the clock stands still");
+        }
+        assert_eq!(rows.attempts(kind).await, [limit], "what is refused is not counted");
+    }
+
+    // What is cheap goes on for the same user, in every session.
+    greedy.get("/v1/users").await.expect(200);
+    greedy.get("/v1/users?sort=last_sign_in_at&order=desc&limit=100").await.expect(200);
+    greedy.get("/v1/me").await.expect(200);
+    greedy.see(&ann).await;
+    greedy.sessions(&ann).await.expect(200);
+    greedy.force_logout(&ann).await.expect(200);
+    greedy.decide(&ann, "keep").await.expect(200);
+    let elsewhere = greedy.elsewhere().await;
+    is_limited(&elsewhere.get("/v1/audit-events").await);
+    elsewhere.sign_out().await.expect(204);
+
+    // Others are not limited, in the same partner or another one.
+    let another_partner = Partner::of(ready).await;
+    for reader in [partner.owner(), another_partner.owner()] {
+        for (_, path, is_table) in READS {
+            read(reader, path, is_table).await.expect(200);
+        }
+    }
+
+    clock.advance(Duration::from_secs(WINDOW - 1));
+    let greedy = greedy.elsewhere().await;
+    let answer = greedy.get("/v1/audit-events").await;
+    is_limited(&answer);
+    assert_eq!(answer.retry_after(), 1);
+    clock.advance(Duration::from_secs(1));
+    for (_, path, is_table) in READS {
+        read(&greedy, path, is_table).await.expect(200);
+    }
+    stack.end("TERM");
+}
+
+/// The names of the calls that a read makes to AWS. Those of the operation that fails, if there is one, get an answer of 500.
+async fn calls(
+    stack: &FaultyStack,
+    actor: &Actor,
+    read: impl FnOnce(&Actor) -> Call,
+    failing: &'static str,
+) -> (Answer, Vec<String>) {
+    let (trace, calls) = (Trace::new(), Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&calls);
+    stack.faults.watch(&trace, move |call, moment| {
+        let fails = call.operation == failing;
+        if moment == Moment::Before {
+            seen.lock().unwrap().push(call.name());
+        }
+        async move { if fails && moment == Moment::Before { Verdict::fault(Service::DynamoDb) } else { Verdict::GoOn } }
+    });
+    let answer = read(actor).within(&trace).await;
+    let calls = calls.lock().unwrap().clone();
+    (answer, calls)
+}
+
+/// Starts two stacks: about 3 s.
+#[tokio::test]
+async fn the_counter_is_read_with_the_caller_and_counted_beside_the_read() {
+    let stack = FaultyStack::start("expensive-reads-faults").unwrap();
+    let (partner, rows) = (Partner::of(&stack.ready).await, Rows::of(&stack.ready));
+    let owner = partner.owner();
+
+    for ((kind, limit), path, is_table) in READS {
+        let call = |actor: &Actor| read(actor, path, is_table);
+        let (answer, made) = calls(&stack, owner, call, "").await;
+        answer.expect(200);
+        assert_eq!(made[0], "BatchGetItem Sessions Users", "{path}: the counter comes with the caller: {made:?}");
+        assert!(made[1..3].contains(&COUNT.to_owned()), "{path}: it is counted first or beside the read: {made:?}");
+        assert_eq!(made.iter().filter(|name| *name == COUNT).count(), 1, "{path}: {made:?}");
+
+        let counted = rows.attempts(kind).await[0];
+        let (answer, made) = calls(&stack, owner, call, "Query").await;
+        answer.problem(503, "unavailable");
+        assert!(made.iter().any(|name| name.starts_with("Query")), "{path}: {made:?}");
+        assert_eq!(rows.attempts(kind).await, [counted + 1], "{path}: a read that fails is counted");
+
+        let (answer, _) = calls(&stack, owner, call, "UpdateItem").await;
+        answer.problem(503, "unavailable");
+        assert!(answer.retry_after() > 0, "{path}");
+
+        rows.set_attempts(kind, limit).await;
+        let (answer, made) = calls(&stack, owner, call, "").await;
+        is_limited(&answer);
+        assert_eq!(made, ["BatchGetItem Sessions Users"], "{path}: a read over the limit never starts");
+        rows.set_attempts(kind, 1).await;
+    }
+
+    // A page of the plain list counts nothing.
+    let (answer, made) = calls(&stack, owner, |actor| actor.get("/v1/users"), "").await;
+    answer.expect(200);
+    assert!(!made.contains(&COUNT.to_owned()), "{made:?}");
+}
