@@ -13,25 +13,25 @@ use crate::folder;
 const API_TIMEOUT: u64 = 30;
 
 /// What anybody may call.
-const PUBLIC: [&str; 5] =
+pub(crate) const PUBLIC: [&str; 5] =
     ["GET /", "GET /assets/{file+}", "POST /v1/sessions", "POST /v1/sessions/challenge", "POST /v1/sessions/refresh"];
 
 fn resources(template: &Value) -> &Mapping {
     template["Resources"].as_mapping().unwrap()
 }
 
-fn of_type<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
+pub(crate) fn of_type<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
     let all = resources(template).iter().filter(|(_, resource)| resource["Type"] == kind);
     all.map(|(name, resource)| (name.as_str().unwrap(), resource)).collect()
 }
 
 /// `Ref` in its short form.
-fn is_ref(value: &Value, to: &str) -> bool {
+pub(crate) fn is_ref(value: &Value, to: &str) -> bool {
     matches!(value, Value::Tagged(tagged) if tagged.tag == "Ref" && tagged.value == to)
 }
 
 /// As it is written, tags and all.
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     serde_yaml_ng::to_string(value).unwrap()
 }
 
@@ -131,13 +131,54 @@ fn every_alarm_tells_somebody_and_is_explained() {
 }
 
 #[test]
+fn guessing_and_what_operators_do_are_watched() {
+    let template = read("infra/alarms.yaml");
+    let mut watched = BTreeSet::new();
+    for (_, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
+        let properties = &alarm["Properties"];
+        let queries = properties["Metrics"].as_sequence().cloned().unwrap_or_default();
+        let metrics = queries.iter().map(|query| &query["MetricStat"]["Metric"]).chain([properties]);
+        for metric in metrics.filter(|metric| metric["Dimensions"][0]["Name"] == "FunctionName") {
+            let function = text(&metric["Dimensions"][0]["Value"]);
+            let function = function.split_once("${Portal}-").unwrap().1.trim().trim_matches('\'').to_owned();
+            watched.insert((metric["MetricName"].as_str().unwrap().to_owned(), function));
+        }
+    }
+    let is_watched = |metric: &str, function: &str| {
+        assert!(watched.contains(&(metric.to_owned(), function.to_owned())), "{metric} of {function}");
+    };
+    for (metric, function) in [
+        ("SignInsBlocked", "sign-in"),
+        ("ChallengesRefused", "answer-challenge"),
+        ("RefreshesRefused", "refresh-session"),
+        ("CurrentPasswordsRefused", "set-password"),
+        ("CurrentPasswordsRefused", "hand-over"),
+        ("Invocations", "recover-primary-admin"),
+        ("Invocations", "end-all-sessions"),
+    ] {
+        is_watched(metric, function);
+    }
+    for function in functions() {
+        if !function.routes.is_empty() {
+            is_watched("PastTheEdge", folder(&function));
+        }
+        // Who changes something on behalf of a user may be refused it.
+        let source = workspace().join(&function.code_uri).join("src");
+        let sources = fs::read_dir(source).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+        if sources.into_iter().any(|text| text.contains("portal::actions")) {
+            is_watched("ChangesRefused", folder(&function));
+        }
+    }
+}
+
+#[test]
 fn what_watches_is_given_exactly_what_it_asks_for() {
     let template = read("template.yaml");
     let names = |value: &Value| -> BTreeSet<String> {
         value.as_mapping().unwrap().keys().map(|name| name.as_str().unwrap().to_owned()).collect()
     };
     let nested = of_type(&template, "AWS::CloudFormation::Stack");
-    assert_eq!(nested.len(), 2);
+    assert_eq!(nested.len(), 3);
     for (id, stack) in nested {
         let path = stack["Properties"]["TemplateURL"].as_str().unwrap();
         assert_eq!(names(&stack["Properties"]["Parameters"]), names(&read(path)["Parameters"]), "{id}");

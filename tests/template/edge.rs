@@ -1,0 +1,223 @@
+//! The edge and the firewall of the user pool: what they limit, what they log, and that production has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use portal_tests::template::read;
+use portal_tests::workspace;
+use serde_yaml_ng::Value;
+
+use crate::operations::{PUBLIC, is_ref, of_type, text};
+
+const EDGE: &str = "infra/edge.yaml";
+const USER_POOL_FIREWALL: &str = "infra/user-pool-firewall.yaml";
+
+fn rules(template: &Value) -> Vec<Value> {
+    template["Resources"]["Firewall"]["Properties"]["Rules"].as_sequence().unwrap().clone()
+}
+
+fn is_rate(rule: &Value) -> bool {
+    rule["Statement"]["RateBasedStatement"].is_mapping()
+}
+
+/// The types of text transformations, in the order in which they are applied.
+fn transformations(of: &Value) -> Vec<String> {
+    let mut all: Vec<_> = of["TextTransformations"].as_sequence().unwrap().clone();
+    all.sort_by_key(|transformation| transformation["Priority"].as_u64().unwrap());
+    all.iter().map(|transformation| transformation["Type"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Every statement that looks at a request's path, however deep it is.
+fn path_matches(value: &Value, found: &mut Vec<Value>) {
+    match value {
+        Value::Mapping(fields) => {
+            if !value["FieldToMatch"]["UriPath"].is_null() {
+                found.push(value.clone());
+            }
+            fields.values().for_each(|field| path_matches(field, found));
+        }
+        Value::Sequence(values) => values.iter().for_each(|value| path_matches(value, found)),
+        Value::Tagged(tagged) => path_matches(&tagged.value, found),
+        _ => {}
+    }
+}
+
+fn default(template: &Value, parameter: &str) -> u64 {
+    template["Parameters"][parameter]["Default"].as_u64().unwrap()
+}
+
+/// What the prod configuration gives the portal's parameters.
+fn production() -> BTreeMap<String, String> {
+    let config = fs::read_to_string(workspace().join("infra/samconfig.toml")).unwrap();
+    let section = config.split_once("[prod.deploy.parameters]").unwrap().1;
+    let line = section.lines().find(|line| line.starts_with("parameter_overrides")).unwrap();
+    let overrides = line.split_once('"').unwrap().1.trim_end_matches('"');
+    let pair = |given: &str| given.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap();
+    overrides.split_whitespace().map(pair).collect()
+}
+
+#[test]
+fn a_path_is_decoded_before_the_firewall_compares_it() {
+    let mut matches = Vec::new();
+    path_matches(&read(EDGE)["Resources"]["Firewall"], &mut matches);
+    assert_eq!(matches.len(), 4);
+    for found in matches {
+        assert_eq!(transformations(&found), ["URL_DECODE", "NORMALIZE_PATH", "LOWERCASE"], "{}", text(&found));
+    }
+}
+
+#[test]
+fn the_edge_limits_each_address_on_each_public_route_and_on_all() {
+    let edge = read(EDGE);
+    let (mut routes, mut overall) = (BTreeSet::new(), 0);
+    for rule in rules(&edge).iter().filter(|rule| is_rate(rule)) {
+        let rate = &rule["Statement"]["RateBasedStatement"];
+        assert_eq!(rate["EvaluationWindowSec"], 60, "{}", text(rule));
+        if rate["AggregateKeyType"] != "IP" {
+            continue;
+        }
+        let path = &rate["ScopeDownStatement"]["RegexMatchStatement"]["RegexString"];
+        if let Some(path) = path.as_str() {
+            assert!(is_ref(&rate["Limit"], "SignInsPerAddress"), "{}", text(rule));
+            let path = path.strip_prefix('^').and_then(|path| path.strip_suffix("/*$")).unwrap();
+            routes.insert(format!("POST {path}"));
+        } else {
+            assert!(rate["ScopeDownStatement"].is_null(), "{}", text(rule));
+            assert!(is_ref(&rate["Limit"], "RequestsPerAddress"), "{}", text(rule));
+            overall += 1;
+        }
+    }
+    let public = PUBLIC.iter().filter(|route| route.starts_with("POST")).map(|route| (*route).to_owned());
+    assert_eq!(routes, public.collect());
+    assert_eq!(overall, 1);
+    // Each of a client's IPv6 addresses would have a count of its own.
+    assert_eq!(edge["Resources"]["Distribution"]["Properties"]["DistributionConfig"]["IPV6Enabled"], false);
+}
+
+#[test]
+fn the_edge_limits_each_token_and_logs_none() {
+    let edge = read(EDGE);
+    let custom: Vec<_> = rules(&edge)
+        .into_iter()
+        .map(|rule| rule["Statement"]["RateBasedStatement"].clone())
+        .filter(|rate| rate["AggregateKeyType"] == "CUSTOM_KEYS")
+        .collect();
+    assert_eq!(custom.len(), 1);
+    assert!(is_ref(&custom[0]["Limit"], "RequestsPerToken"));
+    let keys = custom[0]["CustomKeys"].as_sequence().unwrap();
+    assert_eq!(keys.len(), 1);
+    assert_eq!(keys[0]["Header"]["Name"], "authorization");
+    // The log of a blocked request has the key.
+    assert_eq!(transformations(&keys[0]["Header"]), ["SHA256"]);
+}
+
+#[test]
+fn a_request_over_a_limit_of_the_edge_gets_what_one_over_a_limit_of_the_portal_gets() {
+    let edge = read(EDGE);
+    let bodies = &edge["Resources"]["Firewall"]["Properties"]["CustomResponseBodies"];
+    for rule in rules(&edge).iter().filter(|rule| is_rate(rule)) {
+        let response = &rule["Action"]["Block"]["CustomResponse"];
+        assert_eq!(response["ResponseCode"], 429, "{}", text(rule));
+        assert_eq!(response["ResponseHeaders"][0]["Name"], "retry-after", "{}", text(rule));
+        let body = &bodies[response["CustomResponseBodyKey"].as_str().unwrap()];
+        assert_eq!(body["ContentType"], "APPLICATION_JSON");
+        let problem: serde_json::Value = serde_json::from_str(body["Content"].as_str().unwrap()).unwrap();
+        assert_eq!((&problem["status"], &problem["code"]), (&429.into(), &"too_many_requests".into()));
+    }
+}
+
+#[test]
+fn one_address_takes_at_most_half_of_what_the_portal_takes_and_an_office_can_sign_in() {
+    let (edge, portal, production) = (read(EDGE), read("template.yaml"), production());
+    let prod = |parameter: &str| production[parameter].parse::<u64>().unwrap();
+    for (per_minute, per_second) in
+        [("SignInsPerAddress", "SignInsPerSecond"), ("RequestsPerAddress", "RequestsPerSecond")]
+    {
+        let one = default(&edge, per_minute) / 60;
+        assert!(2 * one <= default(&portal, per_second), "{per_minute}");
+        assert!(10 * one <= prod(per_second), "{per_minute} in production");
+    }
+    // 500 people behind one address within a minute, with the page and what it asks for.
+    assert!(default(&edge, "SignInsPerAddress") >= 500);
+    assert!(default(&edge, "RequestsPerAddress") >= 500 * 10);
+}
+
+#[test]
+fn every_firewall_logs_and_neither_logs_nor_samples_have_tokens() {
+    for path in [EDGE, USER_POOL_FIREWALL] {
+        let template = read(path);
+        let firewalls = of_type(&template, "AWS::WAFv2::WebACL");
+        assert_eq!(firewalls.len(), 1, "{path}");
+        let logging = of_type(&template, "AWS::WAFv2::LoggingConfiguration");
+        assert_eq!(logging.len(), 1, "{path}");
+        let logging = &logging[0].1["Properties"];
+        assert!(text(&logging["ResourceArn"]).contains("Firewall.Arn"), "{path}");
+        let redacted = text(&logging["RedactedFields"]);
+        for field in ["authorization", "cookie", "QueryString"] {
+            assert!(redacted.contains(field), "{path}: {field}");
+        }
+        assert!(!text(firewalls[0].1).contains("SampledRequestsEnabled: true"), "{path}: samples are not redacted");
+        for (name, group) in of_type(&template, "AWS::Logs::LogGroup") {
+            assert!(is_ref(&group["Properties"]["RetentionInDays"], "LogRetentionDays"), "{path}: {name}");
+        }
+    }
+    let protected = &read(EDGE)["Resources"]["Firewall"]["Properties"]["DataProtectionConfig"];
+    assert!(text(protected).contains("authorization") && text(protected).contains("cookie"));
+}
+
+#[test]
+fn the_edge_logs_every_request_with_the_viewers_address_and_without_secrets() {
+    let edge = read(EDGE);
+    let fields = &edge["Resources"]["RequestLogDelivery"]["Properties"]["RecordFields"];
+    let fields: Vec<&str> = fields.as_sequence().unwrap().iter().map(|field| field.as_str().unwrap()).collect();
+    for field in ["date", "time", "c-ip", "cs-method", "cs-uri-stem", "sc-status"] {
+        assert!(fields.contains(&field), "{field}");
+    }
+    // Headers, cookies and queries.
+    assert!(!fields.iter().any(|field| field.contains('(') || field.contains("query") || field.contains("cookie")));
+}
+
+#[test]
+fn production_has_an_edge_and_closes_the_user_pools_public_api() {
+    let production = production();
+    let digests = &production["OriginSecretDigests"];
+    let is_digest = digests.len() == 64 && digests.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // What stands there until somebody puts the own one in: AllowedPattern refuses it, and with it the deployment.
+    assert!(is_digest || digests == "see-infra/README.md", "{digests}");
+    assert_eq!(production["PublicUserPoolApi"], "closed");
+    assert_eq!(production["Stage"], "prod");
+}
+
+#[test]
+fn an_edge_with_a_certificate_is_the_only_way_to_the_api() {
+    let portal = read("template.yaml");
+    let resources = &portal["Resources"];
+    let domain = text(&resources["OwnDomain"]["Properties"]["MutualTlsAuthentication"]);
+    assert!(domain.contains("HasEdgeTruststore") && domain.contains("EdgeTruststore"), "{domain}");
+    let closed = text(&resources["PortalApi"]["Properties"]["DisableExecuteApiEndpoint"]);
+    assert!(closed.contains("HasDomain"), "{closed}");
+    let origin = &read(EDGE)["Resources"]["Distribution"]["Properties"]["DistributionConfig"]["Origins"][0];
+    let origin = text(&origin["CustomOriginConfig"]);
+    assert!(origin.contains("OriginMtlsConfig") && origin.contains("OriginCertificateArn"), "{origin}");
+}
+
+#[test]
+fn the_user_pools_firewall_lets_through_the_one_public_operation_that_the_portal_calls() {
+    let identity = fs::read_to_string(workspace().join("shared/src/identity/mod.rs")).unwrap();
+    let compact: String = identity.split_whitespace().collect();
+    let called: BTreeSet<&str> = compact
+        .split("self.client.")
+        .skip(1)
+        .map(|rest| rest.split('(').next().unwrap())
+        .filter(|operation| !operation.starts_with("admin_"))
+        .collect();
+    assert_eq!(called, ["revoke_token"].into());
+
+    let firewall = read(USER_POOL_FIREWALL);
+    let association = &firewall["Resources"]["Association"]["Properties"];
+    assert!(is_ref(&association["ResourceArn"], "UserPoolArn"));
+    for rule in rules(&firewall) {
+        assert!(rule["Action"]["Block"].is_mapping(), "{}", text(&rule));
+        assert!(text(&rule).contains("RevokeToken"), "{}", text(&rule));
+    }
+}
