@@ -139,9 +139,11 @@ impl Rows {
         self.all("CredentialsTable", &format!("USER#{}", user.id)).await
     }
 
-    /// The user's sessions and challenges.
+    /// The user's sessions and challenges. The item of known sources has the same key.
     pub async fn sessions(&self, user: &User) -> Vec<Row> {
-        self.all("SessionsTable", &format!("USER#{}", user.id)).await
+        let mut rows = self.all("SessionsTable", &format!("USER#{}", user.id)).await;
+        rows.retain(|row| row["sk"].as_s().unwrap() != "SOURCES");
+        rows
     }
 
     /// Lets every session of a user be over by itself, with the rows still there: `DynamoDB` takes them away late.
