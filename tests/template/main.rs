@@ -20,7 +20,8 @@ use portal_tests::workspace;
 use serde_yaml_ng::Value;
 
 /// What `config.rs` reads and the template sets.
-const KNOWN_VARIABLES: [&str; 7] = [
+const KNOWN_VARIABLES: [&str; 8] = [
+    "EMAIL_HASH_KEY",
     "USERS_TABLE",
     "CREDENTIALS_TABLE",
     "SESSIONS_TABLE",

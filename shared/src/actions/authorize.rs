@@ -7,6 +7,7 @@ use crate::error::Failure;
 use crate::models::EventAction;
 use crate::policy::{Denied, Wish, authorize};
 use crate::store::CommitError;
+use crate::telemetry;
 
 /// How long a refusal waits to be told. It is one whether or not it can be.
 const TELL_WITHIN: Duration = Duration::from_secs(1);
@@ -39,6 +40,7 @@ impl Context<'_> {
     /// As [`tell_refused`](Self::tell_refused), for a reason that is none of the policy's.
     pub(super) async fn tell_refused_for(&self, wish: &Wish<'_>, code: &str) {
         let Some(attempted) = wish.change() else { return };
+        telemetry::count("ChangesRefused", 1);
         let told = tokio::time::timeout(TELL_WITHIN, self.record_refused(wish, attempted, code));
         let problem = match told.await {
             Ok(Ok(())) => return,

@@ -334,9 +334,9 @@ impl Change<'_> {
         let place = keys::refused_sign_in(partner, user, &event.action, event.at);
         let mut expression = Expression::default();
         if exists {
-            expression.when_absent()
+            expression.when_absent();
         } else {
-            expression.when_present()
+            expression.when_present();
         }
         self.put(Part::Refusal, &place, &RefusalItem { event_id: &event.id }, expression);
         self.record(partner, event);
