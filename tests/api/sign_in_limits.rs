@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 async fn guess(user: &User, ready: &portal_tests::Ready, times: usize) {
     for _ in 0..times.div_ceil(5) {
         let guesser = Client::of(ready);
-        let guesses =
+        let attempts =
             (0..5).map(|_| guesser.sign_in_at(&user.partner_id, &user.email, &secrets::password()).into_future());
-        for answer in join_all(guesses).await {
+        for answer in join_all(attempts).await {
             answer.problem(401, "unauthenticated");
         }
     }
@@ -135,9 +135,9 @@ async fn a_known_device_signs_in_though_others_in_its_network_guess() {
 async fn colleagues_behind_one_address_sign_in_at_once() {
     let partner = Partner::new().await;
     let emails: Vec<String> = (0..55).map(|_| secrets::email("ann")).collect();
-    let rows: String = emails.iter().map(|email| format!("Ann,Lee,{email},viewer\n")).collect();
-    let table = format!("first_name,last_name,email,role\n{rows}");
-    let added = partner.owner().import(table, false).await.expect(200);
+    let mut table = vec!["first_name,last_name,email,role".to_owned()];
+    table.extend(emails.iter().map(|email| format!("Ann,Lee,{email},viewer")));
+    let added = partner.owner().import(table.join("\n"), false).await.expect(200);
     let office = Client::new();
     let sign_ins = added.json["results"].as_array().unwrap().iter().zip(&emails).map(|(result, email)| {
         let password = secrets::remembered(result["generated_password"].as_str().unwrap());
@@ -199,7 +199,8 @@ async fn an_own_password_change_keeps_the_device_known() {
 /// Starts a stack, and hashes about 130 passwords.
 #[tokio::test]
 async fn counts_end_with_their_window_and_sources_with_their_time() {
-    const DAY: Duration = Duration::from_hours(24);
+    const MONTH: Duration = Duration::from_hours(30 * 24);
+    const SECOND: Duration = Duration::from_secs(1);
     let (stack, clock) =
         Stack::start_at(1_800_000_000_000, "limits", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
     let partner = Partner::of(&stack.ready).await;
@@ -220,10 +221,10 @@ async fn counts_end_with_their_window_and_sources_with_their_time() {
     // A network is known for 30 days after a sign-in.
     sign_in(&home, &ann).await.expect(200);
     guess(&ann, &stack.ready, 55).await;
-    clock.advance(30 * DAY - Duration::from_secs(1));
+    clock.advance(MONTH.saturating_sub(SECOND));
     sign_in(&home, &ann).await.expect(200);
     guess(&ann, &stack.ready, 55).await;
-    clock.advance(30 * DAY);
+    clock.advance(MONTH);
     sign_in(&home, &ann).await.problem(401, "unauthenticated");
 }
 
@@ -236,13 +237,13 @@ async fn a_challenge_is_open_for_ten_minutes_and_says_when_the_password_expired(
     let ann = partner.owner().add("Ann", "Lee").without("must_change").created().await;
     let client = Client::of(&stack.ready);
     let (early, late) = (client.challenged(&ann).await, client.challenged(&ann).await);
-    clock.advance(Duration::from_mins(10) - Duration::from_millis(1));
+    clock.advance(Duration::from_millis(10 * 60 * 1000 - 1));
     client.answer_challenge(&early, "short").await.problem(422, "password_rejected");
     clock.advance(Duration::from_millis(1));
     client.answer_challenge(&late, &secrets::password()).await.problem(401, "unauthenticated");
 
     let bo = partner.owner().add("Bo", "Lee").without("must_change").created().await;
-    clock.advance(Duration::from_hours(7 * 24) - Duration::from_secs(1));
+    clock.advance(Duration::from_secs(7 * 24 * 60 * 60 - 1));
     let session = client.challenged(&bo).await;
     clock.advance(Duration::from_secs(1));
     client.answer_challenge(&session, &secrets::password()).await.problem(403, "initial_password_expired");
