@@ -38,7 +38,7 @@ struct Input {
 async fn sign_in(portal: &Portal, request: Request) -> Result<Answer, Failure> {
     let input = parse(&request)?;
     let sign_in = SignIn { portal, request: &request, now: portal.now(), refresh_token_in: input.refresh_token_in };
-    let outcome = compare(&sign_in, &input).await;
+    let outcome = Box::pin(compare(&sign_in, &input)).await;
     if let Err(
         failure @ (Failure::Unauthenticated(_) | Failure::InitialPasswordExpired | Failure::TooManyRequests(_)),
     ) = &outcome
