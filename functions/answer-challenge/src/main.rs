@@ -20,7 +20,7 @@ async fn main() -> Result<(), Stopped> {
 
 /// Counts what an alarm watches.
 async fn count_refused(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let result = answer_challenge(portal, request).await;
+    let result = Box::pin(answer_challenge(portal, request)).await;
     if let Err(Failure::Unauthenticated(_)) = &result {
         telemetry::count("ChallengesRefused", 1);
     }
@@ -121,7 +121,7 @@ async fn open(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failur
     if signing_in.credential.is_expired(now) {
         return Err(Failure::InitialPasswordExpired);
     }
-    Ok(Open::NewPassword { secret: secret.to_owned(), signing_in })
+    Ok(Open::NewPassword { secret: secret.to_owned(), signing_in: Box::new(signing_in) })
 }
 
 async fn open_choice(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failure> {
