@@ -1,7 +1,7 @@
 //! `end-all-sessions`, through the Invoke API; on stacks of its own, since it spares nobody.
 
 use portal_tests::rows::Rows;
-use portal_tests::{Partner, Stack, invoke};
+use portal_tests::{Partner, Stack, invoke, secrets};
 use serde_json::json;
 
 /// Starts a stack: about 2 s.
@@ -22,16 +22,29 @@ async fn after_a_restore_every_session_is_over_and_no_generation_comes_again() {
     in_the_second.is_signed_out().await;
     assert!(!rows.sessions(&in_the_old_generation).await.is_empty());
 
-    let answer = invoke(ready, "end-all-sessions", &json!({})).await.worked();
+    // Keys that a client chooses, and items that cannot be read, stop nobody.
+    let body = json!({
+        "first_name": "Bob", "last_name": "Ray", "email": secrets::email("bob"), "password": secrets::password(),
+    });
+    partners[0].owner().post("/v1/users", &body).idempotency_key("USER#").await.expect(201);
+    rows.put_bare_key("IDEMPOTENCY#of-an-earlier-version", "USER#").await;
+    rows.put_bare_key("PARTNER#prt_1", "USER#usr_1").await;
+
+    let answer = invoke(ready, "end-all-sessions", &json!({ "operator": "Priya Raman" })).await.worked();
 
     // The demo partner's primary admin is one of them.
-    assert_eq!(answer, json!({ "ended": 4, "next": null }));
+    let unreadable = json!({ "count": 1, "keys": ["PARTNER#prt_1/USER#usr_1"] });
+    let failed = json!({ "count": 0, "keys": [] });
+    let expected = json!({ "ended": 5, "unreadable": unreadable, "failed": failed, "stopped": null, "next": null });
+    assert_eq!(answer, expected);
     for person in [&in_the_old_generation, &in_the_second, partners[0].owner(), partners[1].owner()] {
         person.is_signed_out().await;
         person.cannot_refresh().await;
         assert!(rows.sessions(person).await.is_empty(), "no row of a session is left");
     }
     let owner = partners[0].owner().elsewhere().await;
+    let events = owner.get("/v1/audit-events?action=logout.forced&limit=1").await.expect(200);
+    assert_eq!(events.json["items"][0]["actor"], json!({ "kind": "operator", "id": null, "name": "Priya Raman" }));
     owner.force_logout(&ann).await.expect(200);
     in_the_second.is_signed_out().await;
     ann.elsewhere().await.is_signed_in().await;
@@ -41,7 +54,12 @@ async fn after_a_restore_every_session_is_over_and_no_generation_comes_again() {
 #[tokio::test]
 async fn what_is_no_cursor_of_an_earlier_run_is_refused() {
     let ready = &portal_tests::stack().ready;
-    for input in [json!({ "from": "somewhere" }), json!({ "from": 1 }), json!({ "partner_id": "all" })] {
+    for input in [
+        json!({ "from": "somewhere" }),
+        json!({ "from": 1 }),
+        json!({ "partner_id": "all" }),
+        json!({ "operator": "" }),
+    ] {
         invoke(ready, "end-all-sessions", &input).await.failed();
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use portal_tests::faults::{FaultyStack, Moment, Trace, Verdict};
 use portal_tests::rows::Rows;
-use portal_tests::{Actor, Client, Partner, User, secrets, stack};
+use portal_tests::{Actor, Client, Partner, User, invoke, secrets, stack};
 use serde_json::{Value, json};
 
 /// Whether an event is one that a filter asks for.
@@ -65,6 +65,56 @@ async fn what_operators_did_has_every_field_too() {
     assert_eq!(events[0]["actor"], json!({ "kind": "operator", "id": null, "name": null }));
     assert_eq!(events[0]["address"], Value::Null);
     assert_eq!(events[0].as_object().unwrap().len(), 9, "{}", events[0]);
+}
+
+#[tokio::test]
+async fn an_operator_who_gives_a_name_is_named() {
+    let ready = &stack().ready;
+    let input = json!({
+        "partner_name": "Acme",
+        "primary_admin": {
+            "first_name": "Olive", "last_name": "Owner", "email": secrets::email("olive"), "password": secrets::password(),
+        },
+        "operator": " Priya Raman ",
+    });
+    let partner_id = invoke(ready, "create-partner", &input).await.worked()["partner_id"].clone();
+    let recovery = json!({ "partner_id": partner_id, "operator": "Priya Raman", "password": secrets::password() });
+    let recovered = invoke(ready, "recover-primary-admin", &recovery).await.worked();
+    let olive = User {
+        id: recovered["primary_admin"]["id"].as_str().unwrap().to_owned(),
+        partner_id: partner_id.as_str().unwrap().to_owned(),
+        email: recovered["primary_admin"]["email"].as_str().unwrap().to_owned(),
+        password: recovery["password"].as_str().unwrap().to_owned(),
+    };
+    let client = Client::new();
+    let challenge = client.challenged(&olive).await;
+    let signed_in = client.answer_challenge(&challenge, &secrets::password()).await.expect(200);
+    let olive = Actor::from_answer(client, olive, &signed_in);
+
+    let events = all(&olive, "").await;
+    let by_operators: Vec<&Value> = events.iter().filter(|event| event["actor"]["kind"] == "operator").collect();
+    let summaries: Vec<_> = by_operators.iter().map(|event| event["summary"].as_str().unwrap()).collect();
+    assert_eq!(
+        summaries,
+        [
+            "The operator Priya Raman gave Olive Owner a new password and ended every session",
+            "The operator Priya Raman made the partner, with Olive Owner as its primary admin",
+        ]
+    );
+    for event in by_operators {
+        assert_eq!(event["actor"], json!({ "kind": "operator", "id": null, "name": "Priya Raman" }));
+    }
+    let table = olive.get("/v1/audit-events").header("accept", "text/csv").await.expect(200);
+    assert!(table.text.contains("operator,,Priya Raman,"), "{}", table.text);
+
+    for bad in [json!(""), json!("n".repeat(101)), json!("a\u{202e}b"), json!(7)] {
+        for (function, input) in [("create-partner", &input), ("recover-primary-admin", &recovery)] {
+            let mut input = input.clone();
+            input["operator"] = bad.clone();
+            let message = invoke(ready, function, &input).await.failed();
+            assert!(message.contains("operator"), "{message}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -70,6 +70,8 @@ async fn create_partners(life: &Life<'_>) {
     invoke(life.ready(), "create-partner", &input).await.worked();
     let again = invoke(life.ready(), "create-partner", &input).await.worked();
     assert_eq!(again["idempotent_replayed"], true, "{again}");
+    input["primary_admin"]["password"] = secrets::password().into();
+    invoke(life.ready(), "create-partner", &input).await.failed();
 }
 
 /// Adds, and adds again under the same key.
@@ -223,8 +225,9 @@ async fn change_many(life: &Life<'_>) {
     }
     let row = |email: &str| format!("Ann,Lee,{email}\n");
     let table = format!("first_name,last_name,email\n{}{}", row(&owner.email), row(&secrets::email("ann")));
-    for dry_run in [true, false] {
-        owner.import(table.clone(), dry_run).await.expect(200);
+    let key = secrets::random(20);
+    for dry_run in [true, false, false] {
+        owner.import(table.clone(), dry_run).idempotency_key(&key).await.expect(200);
     }
     // Who may not is told in the trail.
     life.viewer().await.change_users("remove", [&**owner]).await.expect(200);

@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
+#[cfg(target_os = "linux")]
+use crate::clock::Clock;
 use crate::{Ready, Stack, secrets};
 
 /// More than DynamoDB takes.
@@ -90,6 +92,11 @@ impl Seen {
             body: serde_json::from_slice(body).unwrap_or_default(),
             call: text("amz-sdk-invocation-id").to_owned(),
         })
+    }
+
+    /// Whether it writes one item.
+    pub fn is_single_write(&self) -> bool {
+        matches!(self.operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem")
     }
 
     /// `TransactWriteItems Audit Users`: what it does, and with which tables.
@@ -178,8 +185,11 @@ impl Verdict {
         }
     }
 
-    /// Another transaction is at the same items.
+    /// Another transaction is at the same items, or at the one item that is written.
     pub fn conflict(seen: &Seen) -> Self {
+        if seen.operation != "TransactWriteItems" {
+            return Self::error(400, "TransactionConflictException");
+        }
         let operations = seen.body["TransactItems"].as_array().map_or(1, Vec::len);
         let mut reasons = vec![json!({ "Code": "None" }); operations];
         reasons[0] = json!({ "Code": "TransactionConflict", "Message": "a planned fault" });
@@ -355,17 +365,31 @@ impl FaultyStack {
 
     /// Starts both stacks, the one under test with these options too.
     pub fn start_with(name: &str, options: &[&str]) -> Result<Self, String> {
+        Ok(Self::start_by(name, options, |name, options| Ok((Stack::start(name, options)?, ())))?.0)
+    }
+
+    /// Starts both stacks, the one under test in a time of its own, as [`Stack::start_at`] does.
+    #[cfg(target_os = "linux")]
+    pub fn start_at(millis: u64, name: &str) -> Result<(Self, Clock), String> {
+        Self::start_by(name, &[], |name, options| Stack::start_at(millis, name, options))
+    }
+
+    fn start_by<T>(
+        name: &str,
+        options: &[&str],
+        start: impl FnOnce(&str, &[&str]) -> Result<(Stack, T), String>,
+    ) -> Result<(Self, T), String> {
         let servers = Stack::start(&format!("{name}-servers"), &["--ephemeral"])?;
         let faults = Faults::start(&servers.ready.dynamodb_url, &servers.ready.cognito_url);
         let way = ["--ephemeral", "--dynamodb-endpoint", &faults.url, "--cognito-endpoint", &faults.url];
-        let stack = Stack::start(name, &[&way[..], options].concat())?;
+        let (stack, time) = start(name, &[&way[..], options].concat())?;
         let ready = Ready {
             dynamodb_url: servers.ready.dynamodb_url.clone(),
             cognito_url: servers.ready.cognito_url.clone(),
             ..stack.ready.clone()
         };
         secrets::remembered(ready.primary_admin.password.as_str());
-        Ok(Self { ready, faults, stack, _servers: servers })
+        Ok((Self { ready, faults, stack, _servers: servers }, time))
     }
 
     /// Kills every process of a function, as the kernel would: with no time for a last word.

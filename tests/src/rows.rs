@@ -91,15 +91,9 @@ impl Rows {
             for (name, value) in [("sk", id.as_str()), ("id", &id), ("at", &at), ("action", action)] {
                 row.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
             }
-            let put = PutRequest::builder().set_item(Some(row)).build().unwrap();
-            WriteRequest::builder().put_request(put).build()
+            row
         };
-        let events: Vec<WriteRequest> = (0..count).map(event).collect();
-        for events in events.chunks(25) {
-            let write = self.dynamodb.batch_write_item().request_items(self.table("AuditTable"), events.to_vec());
-            let answer = write.send().await.unwrap();
-            assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty), "every event is put");
-        }
+        self.put_many("AuditTable", (0..count).map(event)).await;
     }
 
     /// How many items DynamoDB goes over for a query, or how many keys a batch asks for.
@@ -203,6 +197,53 @@ impl Rows {
         (named, primary.map(|row| row["id"].as_s().unwrap().clone()).collect())
     }
 
+    /// Puts copies of a user's row under ids of their own. Nothing but the row: they have no email entry and no password.
+    pub async fn put_copies_of_user(&self, user: &User, count: usize) {
+        let like = self.user(user).await;
+        let copies = (0..count).map(|number| {
+            let id = format!("usr_{:012x}70008{number:015x}", 1_577_836_800_000_u64);
+            let mut row = like.clone();
+            for (name, value) in [("sk", format!("USER#{id}")), ("id", id)] {
+                row.insert(name.to_owned(), AttributeValue::S(value));
+            }
+            row
+        });
+        self.put_many("UsersTable", copies).await;
+    }
+
+    /// Puts copies of the user's mark, in the same shard, for users who do not exist.
+    pub async fn put_copies_of_mark(&self, user: &User, count: usize) {
+        let like = self.marks(user).await.remove(0);
+        let copies = (0..count).map(|number| {
+            let id = format!("usr_{:012x}70008{number:015x}", 1_577_836_800_000_u64);
+            let mut row = like.clone();
+            for (name, value) in [("sk", format!("ENDED#{id}#1")), ("user_id", id)] {
+                row.insert(name.to_owned(), AttributeValue::S(value));
+            }
+            row
+        });
+        self.put_many("UsersTable", copies).await;
+    }
+
+    /// Puts an item in the Users table that is nothing but its key.
+    pub async fn put_bare_key(&self, pk: &str, sk: &str) {
+        let key = [("pk", pk), ("sk", sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
+        self.put_user(Row::from(key)).await;
+    }
+
+    async fn put_many(&self, table: &str, rows: impl Iterator<Item = Row>) {
+        let write = |row| {
+            let put = PutRequest::builder().set_item(Some(row)).build().unwrap();
+            WriteRequest::builder().put_request(put).build()
+        };
+        let writes: Vec<WriteRequest> = rows.map(write).collect();
+        for writes in writes.chunks(25) {
+            let write = self.dynamodb.batch_write_item().request_items(self.table(table), writes.to_vec());
+            let answer = write.send().await.unwrap();
+            assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty), "every row is put");
+        }
+    }
+
     /// Puts a copy of a user's row, as a restored table has it.
     pub async fn put_user(&self, row: Row) {
         self.dynamodb.put_item().table_name(self.table("UsersTable")).set_item(Some(row)).send().await.unwrap();
@@ -217,7 +258,7 @@ impl Rows {
     /// Lets the time pass for which an answer is kept, in the row with this key.
     pub async fn expire_kept_answer(&self, actor: Option<&User>, key: &str) {
         let mut rows = self.kept_answers(actor).await;
-        rows.retain(|row| row["sk"] == AttributeValue::S(key.to_owned()));
+        rows.retain(|row| row["sk"] == AttributeValue::S(format!("KEY#{key}")));
         self.set("UsersTable", rows.remove(0), "expires_at", AttributeValue::N("1577836800".to_owned())).await;
     }
 

@@ -507,3 +507,125 @@ async fn a_challenge_is_not_used_up_when_cognito_fails() {
     let answer = client.answer_challenge(&challenge, &new).await.expect(200);
     Actor::from_answer(client, ann, &answer).is_signed_in().await;
 }
+
+/// The first of a request's writes of one item meet a transaction.
+async fn with_single_conflicts(call: Call) -> (Answer, usize) {
+    const CONFLICTS: usize = 3;
+    let met = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&met);
+    let answer = with(call, move |seen, moment| {
+        let meets =
+            moment == Moment::Before && seen.is_single_write() && count.fetch_add(1, Ordering::Relaxed) < CONFLICTS;
+        async move { if meets { Verdict::conflict(&seen) } else { Verdict::GoOn } }
+    })
+    .await;
+    (answer, met.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn a_write_of_one_item_that_meets_a_transaction_is_repeated() {
+    let partner = Partner::of(&faulty().ready).await;
+    let (owner, client) = (partner.owner(), Client::of(&faulty().ready));
+    let ann = owner.add("Ann", "Lee").with("must_change", true).created().await;
+    let challenge = client.challenged(&ann).await;
+    let bob = partner.new_user("admin").await;
+    let new = secrets::password();
+    let wrong = client.sign_in_at(&partner.id, &owner.email, &secrets::password());
+    for (what, call, status) in [
+        ("a failed sign-in", wrong, 401),
+        ("a sign-in", client.sign_in_at(&partner.id, &owner.email, &owner.password), 200),
+        ("a challenge", client.answer_challenge(&challenge, &secrets::password()), 200),
+        ("one's own password", bob.set_own_password(&bob.password, &new), 204),
+        ("a hand-over", owner.hand_over(&bob), 200),
+    ] {
+        let (answer, met) = with_single_conflicts(call).await;
+        assert_eq!(answer.status, status, "{what}: {answer}");
+        // Not everything that can be answered has one.
+        assert!(met == 0 || met > 3, "{what}: {met}");
+    }
+    let wrong = bob.set_own_password(&secrets::password(), &secrets::password());
+    let (answer, met) = with_single_conflicts(wrong).await;
+    answer.problem(422, "validation_failed");
+    assert_eq!(met, 4, "the attempt is counted once");
+}
+
+#[tokio::test]
+async fn a_repair_whose_writes_meet_transactions_goes_on() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let (ann, bob) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
+    for user in [&ann, &bob] {
+        with_each(partner.owner().force_logout(user), without_cognito).await.expect(200);
+    }
+    let (anns, met) = (ann.id.clone(), Arc::new(AtomicUsize::new(0)));
+    let report = repair_with(move |seen, moment| {
+        let is_lost = seen.service == Service::Cognito && seen.body.to_string().contains(&anns);
+        let meets = moment == Moment::Before && seen.is_single_write() && met.fetch_add(1, Ordering::Relaxed) < 4;
+        async move {
+            match (is_lost, meets) {
+                (true, _) => Verdict::BreakOff,
+                (false, true) => Verdict::conflict(&seen),
+                (false, false) => Verdict::GoOn,
+            }
+        }
+    });
+    let report = report.await.worked();
+    assert_eq!(report["failed"], 1, "{report}");
+    assert_eq!((rows.marks(&bob).await.len(), rows.cognito_users(&bob).await.len()), (0, 0));
+    assert_eq!(rows.marks(&ann).await[0]["attempts"].as_n().unwrap(), "1");
+    rows.let_marks_be_due(&ann).await;
+    repair_with(|_, _| async { Verdict::GoOn }).await.worked();
+    assert!(rows.marks(&ann).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_even_be_postponed_holds_no_other_back() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let (ann, bob) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
+    for user in [&ann, &bob] {
+        with_each(partner.owner().force_logout(user), without_cognito).await.expect(200);
+    }
+    let anns = ann.id.clone();
+    let report = repair_with(move |seen, _| {
+        let is_anns = seen.body.to_string().contains(&anns);
+        let fails = is_anns && (seen.service == Service::Cognito || seen.operation == "UpdateItem");
+        async move { if fails { Verdict::BreakOff } else { Verdict::GoOn } }
+    });
+    let report = report.await.worked();
+    assert_eq!(report["failed"], 1, "{report}");
+    assert!(rows.marks(&bob).await.is_empty());
+    assert_eq!(rows.marks(&ann).await[0]["attempts"].as_n().unwrap(), "0", "it is still due");
+    repair_with(|_, _| async { Verdict::GoOn }).await.worked();
+    assert!(rows.marks(&ann).await.is_empty());
+}
+
+/// More marks than one page has, at 20 a second: about 6 s.
+#[tokio::test]
+async fn a_repair_reads_the_marks_of_a_shard_page_by_page() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let ann = partner.new_user("viewer").await;
+    with_each(partner.owner().force_logout(&ann), without_cognito).await.expect(200);
+    rows.put_copies_of_mark(&ann, 110).await;
+    let shard = rows.marks(&ann).await[0]["repair_shard"].as_s().unwrap().clone();
+
+    let pages = Arc::new(Mutex::new(Vec::new()));
+    let seen_pages = Arc::clone(&pages);
+    let report = repair_with(move |seen, moment| {
+        // What is counted afterwards has no limit.
+        let is_page = seen.operation == "Query" && seen.body["Limit"].is_number() && moment == Moment::Before;
+        if is_page && seen.body["ExpressionAttributeValues"][":shard"]["S"] == shard.as_str() {
+            seen_pages.lock().unwrap().push(seen.body["ExclusiveStartKey"].clone());
+        }
+        async { Verdict::GoOn }
+    });
+    let report = report.await.worked();
+    assert_eq!(report["failed"], 0, "{report}");
+    assert!(report["repaired"].as_u64() >= Some(111), "{report}");
+    let pages = pages.lock().unwrap().clone();
+    assert_eq!(pages.iter().map(Value::is_object).collect::<Vec<_>>(), [false, true], "{pages:?}");
+}

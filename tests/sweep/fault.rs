@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     Failure,
     /// AWS throttles this call and every later one.
     Throttled,
+    /// The write meets another transaction, once.
+    Conflict,
     /// The call, or its answer, takes longer than the function may; it arrives in the end.
     Delay,
     /// While the call, or its answer, is on its way, an operator recovers the primary admin, who is the actor.
@@ -57,6 +59,7 @@ impl Fault {
             (Self::Failure, Moment::Before),
             (Self::Failure, Moment::After),
             (Self::Throttled, Moment::Before),
+            (Self::Conflict, Moment::Before),
             (Self::Delay, Moment::Before),
             (Self::Delay, Moment::After),
         ];
@@ -68,6 +71,14 @@ impl Fault {
             all.extend([(Self::OvertakenByRemoval, Moment::Before), (Self::OvertakenByRemoval, Moment::After)]);
         }
         all
+    }
+}
+
+impl Fault {
+    /// Whether this can go wrong at that call.
+    pub(crate) fn can_happen_at(self, point: &Point) -> bool {
+        let is_write = ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"];
+        self != Self::Conflict || is_write.iter().any(|operation| point.name.starts_with(operation))
     }
 }
 
@@ -187,6 +198,7 @@ impl Planned {
                 Verdict::BreakOff
             }
             Fault::BreakOff if is_first => Verdict::BreakOff,
+            Fault::Conflict if is_first => Verdict::conflict(seen),
             Fault::Refused if is_now => Verdict::refused(seen.service),
             Fault::Failure
                 if is_now || (self.moment == Moment::Before && moment == Moment::Before && self.has_come()) =>
@@ -211,6 +223,7 @@ impl Planned {
             | Fault::Refused
             | Fault::Failure
             | Fault::Throttled
+            | Fault::Conflict
             | Fault::Delay
             | Fault::OvertakenByRecovery
             | Fault::OvertakenByRemoval => Verdict::GoOn,

@@ -3,7 +3,7 @@
 //!
 //! `sweep` finds every call of every changing action by counting and lets everything go wrong there that can
 //! (`PORTAL_SWEEP_ACTION=<a part of its name>` sweeps one action, or those that have it in common); `aws_faults`,
-//! `everyone` and `stragglers` tell single stories. Each suite has a stack of its own, whose way to AWS fails on demand.
+//! `everyone`, `import` and `stragglers` tell single stories. Each suite has a stack of its own, whose way to AWS fails on demand.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,6 +16,7 @@ mod action;
 mod aws_faults;
 mod everyone;
 mod fault;
+mod import;
 mod scene;
 mod stragglers;
 mod sweep;

@@ -341,6 +341,7 @@ impl Scene {
         let is_overtaken = planned.committed_when_overtaken().is_some();
         match planned.fault {
             _ if outcome.is_success() => {}
+            Fault::Conflict => panic!("a conflict is passed: {outcome:?}"),
             Fault::Kill => assert_eq!((outcome.status, outcome.code.as_str()), (500, ""), "{outcome:?}"),
             Fault::Refused => assert_eq!((outcome.status, outcome.code.as_str()), (500, "internal"), "{outcome:?}"),
             _ if is_overtaken && [401, 404].contains(&outcome.status) => {}

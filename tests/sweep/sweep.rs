@@ -148,7 +148,7 @@ async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -
         assert!(!calls.is_empty(), "{} makes no calls, or they are not of its trace", action.label());
         table.entry(action).or_default().calls = calls.len();
         for point in calls {
-            for (fault, moment) in Fault::all(action) {
+            for (fault, moment) in Fault::all(action).into_iter().filter(|(fault, _)| fault.can_happen_at(&point)) {
                 planned.push((action, Planned::new(point.clone(), fault, moment)));
             }
         }

@@ -36,31 +36,32 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     if let Some(kept) = &kept
         && let Some(first) = store.first_answer(&rows, kept, &asked, password.as_ref(), now).await?
     {
-        return Ok(added(first.user()?, &first.user_id, None)?.as_replay());
+        return Ok(added(Answer::written(201, first.answer), &first.user_id).as_replay());
     }
 
     let newcomer = context.newcomer(profile, password)?;
     let mut change = context.adding(slice::from_ref(&newcomer))?;
     let user = &newcomer.user;
+    let answer = Added { user: user.into(), generated_password: newcomer.generated_password() };
     if let Some(kept) = &kept {
-        change.keep_answer(kept, &IdempotencyItem::new(&asked, user, now)?, now);
+        let without_password = Added { generated_password: None, ..answer };
+        change.keep(kept, &IdempotencyItem::create(&asked, &user.id, &without_password, now)?, now);
     }
     change.commit().await?;
-    added(PublicUser::from(user), &user.id, newcomer.generated_password())
+    Ok(added(Answer::json(201, &answer)?, &user.id))
 }
 
 #[derive(Serialize)]
-struct Added<'a, U> {
+struct Added<'a> {
     #[serde(flatten)]
-    user: U,
-    /// Told this once, when we made it.
+    user: PublicUser<'a>,
+    /// Only in the first answer, if the portal generated it.
     generated_password: Option<&'a str>,
 }
 
-/// The answer, now and to a retry: a user that was just added is in its first version.
-fn added(user: impl Serialize, id: &UserId, generated_password: Option<&str>) -> Result<Answer, Failure> {
-    let added = Added { user, generated_password };
-    Ok(Answer::json(201, &added)?.with_version(1).with_location(format!("/v1/users/{id}")))
+/// The headers of the answer, now and to a retry: a user that was just added is in its first version.
+fn added(answer: Answer, id: &UserId) -> Answer {
+    answer.with_version(1).with_location(format!("/v1/users/{id}"))
 }
 
 fn parse(request: &Request) -> Result<(Profile, Option<Password>), Failure> {

@@ -4,7 +4,9 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Fields, IdempotencyKey, Stopped, serve_invocations};
 use portal::identity::machine_secret;
-use portal::models::{EventAction, PartnerId, PartnerName, Permissions, Profile, PublicUser, Role, User, UserId};
+use portal::models::{
+    EventAction, PartnerId, PartnerName, Permissions, PersonName, Profile, PublicUser, Role, User, UserId,
+};
 use portal::passwords::{Digests, Issued};
 use portal::random;
 use portal::store::{Actor, CredentialItem, Event, IdempotencyItem, Key, PartnerItem};
@@ -19,7 +21,9 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     let name: Option<PartnerName> = input.required("partner_name");
     let person = input.object("primary_admin", Fields::person);
     let key: Option<Option<IdempotencyKey>> = input.optional("idempotency_key");
-    let (name, (first_name, last_name, email, password), key) = input.finish((|| Some((name?, person?, key?)))())?;
+    let operator: Option<Option<PersonName>> = input.optional("operator");
+    let (name, (first_name, last_name, email, password), key, operator) =
+        input.finish((|| Some((name?, person?, key?, operator?)))())?;
 
     let (now, store) = (portal.now(), portal.store());
     let kept = key.map(|key| Key::operator_idempotency(key.as_str()));
@@ -27,14 +31,12 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     if let Some(kept) = &kept {
         let rows = store.read(&[kept.place()]).await?;
         if let Some(first) = store.first_answer(&rows, kept, &asked, password.as_ref(), now).await? {
-            let user = first.user()?;
-            let replay = json!({
-                "partner_id": user.get("partner_id"),
-                "primary_admin": user,
-                "generated_password": null,
-                "idempotent_replayed": true,
-            });
-            return Ok(replay);
+            let mut answer: Value = serde_json::from_str(&first.answer)
+                .map_err(|error| Failure::internal("reading a kept answer", &error))?;
+            if let Value::Object(fields) = &mut answer {
+                fields.insert("idempotent_replayed".to_owned(), true.into());
+            }
+            return Ok(answer);
         }
     }
 
@@ -57,17 +59,20 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     change.add_partner(&partner, &user);
     let credential = CredentialItem::new(digests, must_change_password, now, machine_secret()?);
     change.add_credential(&user.id, &credential.generated(issued.generated().is_some()));
-    let event = Event::new(EventAction::PartnerCreated, now, Actor::Operator, &user, None, &request_id)?
-        .changing(None, Some(&user));
+    let event =
+        Event::new(EventAction::PartnerCreated, now, Actor::operator(operator.as_ref()), &user, None, &request_id)?
+            .changing(None, Some(&user));
     change.record(&partner_id, &event);
+    let answer = |generated_password: Option<&str>| {
+        json!({
+            "partner_id": partner_id,
+            "primary_admin": PublicUser::from(&user),
+            "generated_password": generated_password,
+        })
+    };
     if let Some(kept) = &kept {
-        change.keep_answer(kept, &IdempotencyItem::new(&asked, &user, now)?, now);
+        change.keep(kept, &IdempotencyItem::create(&asked, &user.id, &answer(None), now)?, now);
     }
     change.commit().await?;
-
-    Ok(json!({
-        "partner_id": partner_id,
-        "primary_admin": PublicUser::from(&user),
-        "generated_password": issued.generated(),
-    }))
+    Ok(answer(issued.generated()))
 }

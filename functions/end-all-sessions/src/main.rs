@@ -1,23 +1,34 @@
 //! Invoked by operators after a table was restored: ends every session of every user of every partner, for good.
 //!
-//! A restored table may name generations that were issued and ended since. So everybody gets a generation that never was,
-//! and all session rows of earlier ones go. It works for some minutes, then says where to go on from.
+//! A restored table may name generations that were issued and ended since. So every user gets a generation that never was,
+//! and all session rows of earlier ones are deleted. A run works for some minutes, or until DynamoDB stays unavailable; its
+//! answer always says where the next run goes on, and what could not be done.
 
 use std::time::Duration;
 
 use portal::Portal;
-use portal::error::Failure;
+use portal::error::{Cause, Failure};
 use portal::http::{Fields, Stopped, serve_invocations};
-use portal::models::{EventAction, User};
-use portal::store::{Actor, Event, Position};
+use portal::models::{EventAction, PersonName, Timestamp, User};
+use portal::store::{Actor, Event, Found, Position, jitter};
 use serde::Serialize;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 /// What is not begun by then is left to the next run. Less than the function's time in the template.
 const WORK_FOR: Duration = Duration::from_mins(12);
 
 /// Users under way at once.
 const AT_ONCE: usize = 16;
+
+/// How often a call, or the change of one user, is tried. The SDK's own retries are within each try.
+const TRIES: u32 = 4;
+
+/// The longest that one try may take: a transaction that keeps meeting others would not end by itself.
+const TRY_FOR: Duration = Duration::from_secs(15);
+
+/// The most keys that a run lists of those that it could not do.
+const LISTED_MAX: usize = 100;
 
 /// What cursors of this list are sealed with.
 const LIST: &str = "everyone";
@@ -31,76 +42,237 @@ async fn main() -> Result<(), Stopped> {
 struct Report {
     /// Users whose sessions were ended.
     ended: u64,
-    /// Where the next run has to go on `from`; none: that was everybody.
+    /// Items at the keys of users that cannot be read as users. They are skipped.
+    unreadable: Listed,
+    /// Users who could not be changed, for another reason than that DynamoDB is unavailable. They are skipped.
+    failed: Listed,
+    /// Why the run ended before the last user.
+    stopped: Option<Reason>,
+    /// Where the next run has to go on `from`; none: that was the last user.
     next: Option<String>,
+}
+
+/// Keys of the Users table, the first ones of them.
+#[derive(Default, Serialize)]
+struct Listed {
+    count: u64,
+    keys: Vec<String>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Reason {
+    /// The time for one run is up.
+    TimeIsUp,
+    /// DynamoDB throttles or is down.
+    Unavailable,
+}
+
+/// What was done about one user.
+enum Outcome {
+    Ended,
+    /// Removed meanwhile.
+    Gone,
+    Unreadable,
+    Failed,
+    /// To be done again.
+    Unavailable,
+}
+
+/// Who ends them, and until when.
+#[derive(Clone)]
+struct Run {
+    portal: &'static Portal,
+    end: Timestamp,
+    actor: Actor,
+    request_id: String,
 }
 
 async fn end_all_sessions(portal: &'static Portal, mut input: Fields, request_id: String) -> Result<Report, Failure> {
     let from: Option<Option<String>> = input.optional("from");
-    let cursor = input.finish(from)?;
+    let operator: Option<Option<PersonName>> = input.optional("operator");
+    let (from, operator) = input.finish((|| Some((from?, operator?)))())?;
     let wrong = || Failure::InvalidRequest("`from` is not what an earlier run gave as `next`.", Vec::new());
-    let mut position = match &cursor {
-        Some(cursor) => Some(Position::from_cursor(LIST, cursor).ok_or_else(wrong)?),
-        None => None,
+    let mut position = match &from {
+        Some(cursor) => Position::from_cursor(LIST, cursor).ok_or_else(wrong)?,
+        None => beginning(),
     };
 
-    let start = portal.now();
+    let actor = Actor::operator(operator.as_ref());
+    let run = Run { portal, end: portal.now().plus(WORK_FOR), actor, request_id };
     let mut report = Report::default();
     loop {
-        if portal.now() > start.plus(WORK_FOR) {
-            report.next = position.map(|position| position.to_cursor(LIST));
-            return Ok(report);
-        }
-        let page = portal.store().everyone(position.as_ref()).await?;
-        let mut under_way: JoinSet<Result<bool, Failure>> = JoinSet::new();
-        let mut all_ended = true;
-        for user in page.users {
-            if under_way.len() >= AT_ONCE
-                && let Some(done) = under_way.join_next().await
-            {
-                all_ended &= report.add(finished(done)?);
-            }
-            under_way.spawn(end_sessions(portal, user, request_id.clone()));
-        }
-        while let Some(done) = under_way.join_next().await {
-            all_ended &= report.add(finished(done)?);
-        }
-        // Somebody was changed meanwhile: the page is read again, and everybody of it is ended once more.
-        if !all_ended {
-            continue;
+        let after = (position != beginning()).then_some(&position);
+        let Ok(page) = patiently(|| async { Ok(portal.store().everyone(after).await?) }).await else {
+            return Ok(report.stop(Reason::Unavailable, &position));
+        };
+        if let Some((reason, number)) = run.end_page(&page.places, &mut report).await {
+            // The page goes on after the last user before that one.
+            let done = number.checked_sub(1).and_then(|last| page.places.get(last));
+            return Ok(report.stop(reason, done.unwrap_or(&position)));
         }
         match page.next {
-            Some(next) => position = Some(next),
+            Some(next) => position = next,
             None => return Ok(report),
         }
     }
 }
 
+/// Before the first user.
+fn beginning() -> Position {
+    Position { sk: String::new(), key: None }
+}
+
 impl Report {
-    fn add(&mut self, is_ended: bool) -> bool {
-        self.ended += u64::from(is_ended);
-        is_ended
+    fn stop(self, reason: Reason, position: &Position) -> Self {
+        Self { stopped: Some(reason), next: Some(position.to_cursor(LIST)), ..self }
     }
 }
 
-fn finished(done: Result<Result<bool, Failure>, tokio::task::JoinError>) -> Result<bool, Failure> {
-    done.map_err(|error| Failure::internal("ending sessions", &error))?
+impl Listed {
+    fn add(&mut self, Position { sk, key }: &Position) {
+        self.count += 1;
+        if self.keys.len() < LISTED_MAX {
+            self.keys.push(format!("{}/{sk}", key.as_deref().unwrap_or_default()));
+        }
+    }
 }
 
-/// Whether they were ended; not, when the user was changed meanwhile.
-async fn end_sessions(portal: &'static Portal, user: User, request_id: String) -> Result<bool, Failure> {
-    let (now, store) = (portal.now(), portal.store());
-    let after = user.signed_out_past_any_generation(now);
-    let mut change = store.change();
-    change.change_user(&user, &after);
-    change.end_generation(&user, now);
-    let event = Event::new(EventAction::LogoutForced, now, Actor::Operator, &user, None, &request_id)?;
-    change.record(&user.partner_id, &event);
-    match change.commit().await.map_err(Failure::from) {
-        Ok(()) => {}
-        Err(Failure::Moved) => return Ok(false),
-        Err(failure) => return Err(failure),
+impl Run {
+    /// Ends the sessions of these. Returns the number of the first who is left to another run, and why, if anyone is.
+    async fn end_page(&self, places: &[Position], report: &mut Report) -> Option<(Reason, usize)> {
+        let mut under_way = JoinSet::new();
+        let mut left: Option<(Reason, usize)> = None;
+        for (number, place) in places.iter().enumerate() {
+            if under_way.len() >= AT_ONCE
+                && let Some(done) = under_way.join_next().await
+            {
+                left = earlier(left, report.add(places, done));
+            }
+            if left.is_some() {
+                break;
+            }
+            if self.portal.now() > self.end {
+                left = Some((Reason::TimeIsUp, number));
+                break;
+            }
+            let (run, place) = (self.clone(), place.clone());
+            under_way.spawn(async move { (number, run.end_sessions(&place).await) });
+        }
+        while let Some(done) = under_way.join_next().await {
+            left = earlier(left, report.add(places, done));
+        }
+        left
     }
-    store.purge_sessions(&user.id, after.session_generation).await?;
-    Ok(true)
+
+    async fn end_sessions(&self, place: &Position) -> Outcome {
+        match self.try_to_end_sessions(place).await {
+            Ok(outcome) => outcome,
+            Err(Failure::Unavailable(cause)) => {
+                tracing::warn!(cause = cause.as_str(), "sessions are left to another run");
+                Outcome::Unavailable
+            }
+            Err(failure) => {
+                tracing::error!(?failure, "sessions cannot be ended");
+                Outcome::Failed
+            }
+        }
+    }
+
+    async fn try_to_end_sessions(&self, place: &Position) -> Result<Outcome, Failure> {
+        let store = self.portal.store();
+        let mut written = Vec::new();
+        let mut last = Failure::Conflict;
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                pause(attempt).await;
+            }
+            let user = match patiently(|| async { Ok(store.user_at(place).await?) }).await? {
+                Found::User(user) => user,
+                Found::Nothing => return Ok(Outcome::Gone),
+                Found::Unreadable => return Ok(Outcome::Unreadable),
+            };
+            // An earlier try may have been committed although its answer did not arrive.
+            let mut generation = user.session_generation;
+            if !written.contains(&generation) {
+                let after = user.signed_out_past_any_generation(self.portal.now());
+                generation = after.session_generation;
+                written.push(generation);
+                match within_a_try(self.commit(&user, &after)).await {
+                    Ok(()) => {}
+                    Err(Failure::Moved) => continue,
+                    Err(failure @ Failure::Unavailable(_)) => {
+                        last = failure;
+                        continue;
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
+            patiently(|| async { Ok(store.purge_sessions(&user.id, generation).await?) }).await?;
+            return Ok(Outcome::Ended);
+        }
+        Err(last)
+    }
+
+    async fn commit(&self, user: &User, after: &User) -> Result<(), Failure> {
+        let now = self.portal.now();
+        let mut change = self.portal.store().change();
+        change.change_user(user, after);
+        change.end_generation(user, now);
+        let event = Event::new(EventAction::LogoutForced, now, self.actor.clone(), user, None, &self.request_id)?;
+        change.record(&user.partner_id, &event);
+        Ok(change.commit().await?)
+    }
+}
+
+impl Report {
+    /// Counts what was done. Returns the user's number if that is to be done again.
+    fn add(
+        &mut self,
+        places: &[Position],
+        done: Result<(usize, Outcome), tokio::task::JoinError>,
+    ) -> Option<(Reason, usize)> {
+        let Ok((number, outcome)) = done else {
+            self.failed.count += 1;
+            return None;
+        };
+        let place = places.get(number)?;
+        match outcome {
+            Outcome::Ended => self.ended += 1,
+            Outcome::Gone => {}
+            Outcome::Unreadable => self.unreadable.add(place),
+            Outcome::Failed => self.failed.add(place),
+            Outcome::Unavailable => return Some((Reason::Unavailable, number)),
+        }
+        None
+    }
+}
+
+/// The one with the lower number.
+fn earlier(one: Option<(Reason, usize)>, other: Option<(Reason, usize)>) -> Option<(Reason, usize)> {
+    one.into_iter().chain(other).min_by_key(|(_, number)| *number)
+}
+
+/// Tries again, after a pause, while DynamoDB is unavailable.
+async fn patiently<T, F>(work: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    for attempt in 1..TRIES {
+        match within_a_try(work()).await {
+            Err(Failure::Unavailable(_)) => pause(attempt).await,
+            result => return result,
+        }
+    }
+    within_a_try(work()).await
+}
+
+async fn within_a_try<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let elapsed = |error| Failure::Unavailable(Cause::new("a try takes too long", &error));
+    timeout(TRY_FOR, work).await.map_err(elapsed)?
+}
+
+/// Some tenths of a second, at random.
+async fn pause(attempt: u32) {
+    sleep(jitter(4 + attempt)).await;
 }

@@ -235,7 +235,7 @@ impl<'a> From<&'a Event> for Item<'a> {
             note: after("reason"),
             reviewed_by: match &event.actor {
                 Actor::User { id, name } => Some(Who { id, name }),
-                Actor::Operator | Actor::Anonymous => None,
+                Actor::Operator { .. } | Actor::Anonymous => None,
             },
             role_before: before("role"),
             role_after: after("role"),

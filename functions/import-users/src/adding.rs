@@ -10,12 +10,16 @@ use portal::Portal;
 use portal::actions::{ADDED_AT_ONCE, Context, Newcomer};
 use portal::error::{Cause, Failure};
 use portal::http::{Answer, DECISIONS, Format, PartProblem, Request};
-use portal::models::{Email, PersonName, PublicUser, Role};
+use portal::models::{Email, EventAction, PersonName, PublicUser, Role, User};
+use portal::passwords::{Digests, Issued};
 use portal::policy::{Wish, authorize};
+use portal::random;
 use portal::session::{Caller, Claims};
+use portal::store::{CredentialItem, Import, Imported, Key};
 use serde::Serialize;
 
 use crate::input::{Input, Person};
+use crate::kept::Kept;
 
 /// Kept back from the function's time when another password is hashed, to commit whom it is for.
 const TIME_TO_COMMIT: Duration = Duration::from_secs(4);
@@ -27,7 +31,7 @@ const TIME_TO_TELL: Duration = Duration::from_millis(500);
 const COLUMNS: [&str; 7] = ["line", "first_name", "last_name", "email", "role", "outcome", "generated_password"];
 
 #[derive(Serialize)]
-struct Imported<'a> {
+struct Results<'a> {
     dry_run: bool,
     rows: usize,
     results: Vec<Told<'a>>,
@@ -70,9 +74,22 @@ struct ToldInTable<'a> {
 
 /// What became of one row.
 enum Fate {
-    Added(Box<Newcomer>),
+    /// By this request or, under the same key, by an earlier one. The user is absent once removed, and the password is absent
+    /// once it is not the portal's to replace.
+    Added(Option<Box<User>>, Option<Issued>),
     Exists,
     Failed(Outcome, PartProblem),
+}
+
+/// A user who gets a new first password.
+struct Renewal {
+    number: usize,
+    line: u64,
+    before: User,
+    after: User,
+    credential: CredentialItem,
+    renewed: CredentialItem,
+    issued: Issued,
 }
 
 /// Whose turn it is, by number.
@@ -84,28 +101,52 @@ pub(crate) struct Adding<'a> {
     claims: Claims,
     /// As read last.
     caller: Caller,
+    /// With an idempotency key.
+    kept: Option<Kept>,
+    /// The line of each row, in order.
+    lines: Vec<u64>,
     /// Of each row, in order; none for those whose turn has not come.
     fates: Vec<Option<Fate>>,
 }
 
 impl<'a> Adding<'a> {
-    pub(crate) fn new(portal: &'a Portal, request: &'a Request, claims: Claims, caller: Caller) -> Self {
-        Self { portal, request, claims, caller, fates: Vec::new() }
+    pub(crate) fn new(
+        portal: &'a Portal,
+        request: &'a Request,
+        claims: Claims,
+        caller: Caller,
+        kept: Option<Kept>,
+    ) -> Self {
+        Self { portal, request, claims, caller, kept, lines: Vec::new(), fates: Vec::new() }
     }
 
     /// Adds all but those in the lines that are `taken`.
     pub(crate) async fn run(mut self, input: Input, taken: &[u64]) -> Result<Answer, Failure> {
         let Input { rows, people, .. } = input;
+        self.lines = people.iter().map(|person| person.line).collect();
         self.fates = people.iter().map(|person| taken.contains(&person.line).then_some(Fate::Exists)).collect();
-        let free: Vec<(usize, &Person)> =
-            people.iter().enumerate().filter(|(_, person)| !taken.contains(&person.line)).collect();
-        for people in free.chunks(ADDED_AT_ONCE) {
-            if let Err(failure) = self.add(people).await {
-                self.stop(failure)?;
-                break;
-            }
+        let not_taken = people.iter().enumerate().filter(|(_, person)| !taken.contains(&person.line));
+        let (added, free): (Vec<_>, Vec<_>) = not_taken.partition(|(_, person)| self.is_added(person));
+        if let Err(failure) = self.add_all(&added, &free).await {
+            self.stop(failure)?;
         }
         self.answer(rows, &people)
+    }
+
+    /// Whether an earlier request with the same key has added this user.
+    fn is_added(&self, person: &Person) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.added(person.line).is_some())
+    }
+
+    async fn add_all(&mut self, added: &[(usize, &Person)], free: &[(usize, &Person)]) -> Result<(), Failure> {
+        for people in added.chunks(ADDED_AT_ONCE) {
+            let time = self.request.time_left(self.portal).saturating_sub(TIME_TO_TELL);
+            within(time, self.renew(people)).await?;
+        }
+        for people in free.chunks(ADDED_AT_ONCE) {
+            self.add(people).await?;
+        }
+        Ok(())
     }
 
     /// Adds these. Those whose passwords there is no time to hash are left over, and a failure.
@@ -119,11 +160,8 @@ impl<'a> Adding<'a> {
         }
         let is_time_up = turns.len() < people.len();
         let time = self.request.time_left(self.portal).saturating_sub(TIME_TO_TELL);
-        match tokio::time::timeout(time, self.commit(turns)).await {
-            Ok(Ok(())) if is_time_up => Err(Failure::Unavailable(Cause::of("no time for more passwords"))),
-            Ok(result) => result,
-            Err(elapsed) => Err(Failure::Unavailable(Cause::new("no time for more users", &elapsed))),
-        }
+        within(time, self.commit(turns)).await?;
+        if is_time_up { Err(no_time()) } else { Ok(()) }
     }
 
     /// One transaction; another one, of those who are still to be added, when what it rested on moved.
@@ -137,12 +175,23 @@ impl<'a> Adding<'a> {
                 return Ok(());
             }
             let (numbers, newcomers): (Vec<usize>, Vec<Newcomer>) = turns.into_iter().unzip();
-            let committed = self.context().adding(&newcomers)?.commit().await;
+            let mut change = self.context().adding(&newcomers)?;
+            let import = self.kept.as_ref().map(|kept| {
+                let lines = numbers.iter().filter_map(|number| self.lines.get(*number));
+                let added = lines.zip(&newcomers).map(|(line, Newcomer { user, .. })| Imported {
+                    line: *line,
+                    id: user.id.clone(),
+                    credential: 1,
+                });
+                kept.keep(&mut change, added)
+            });
+            let committed = change.commit().await;
             turns = numbers.into_iter().zip(newcomers).collect();
             match committed.map_err(Failure::from) {
                 Ok(()) => {
+                    self.committed(import);
                     for (number, newcomer) in turns {
-                        self.settle(number, Fate::Added(Box::new(newcomer)));
+                        self.settle(number, Fate::added(newcomer));
                     }
                     return Ok(());
                 }
@@ -159,13 +208,17 @@ impl<'a> Adding<'a> {
     async fn decide_anew(&mut self, turns: Vec<Turn>) -> Result<Vec<Turn>, Failure> {
         let mut places = self.claims.places().to_vec();
         places.extend(turns.iter().map(|(_, newcomer)| self.claims.email_key(&newcomer.user.email).place()));
+        places.extend(self.kept.iter().map(Kept::place));
         let rows = self.portal.store().read(&places).await?;
+        if let Some(kept) = &mut self.kept {
+            kept.update(&rows)?;
+        }
         // First who was added, if it is us who did it: then the caller had the right to.
         let mut left = Vec::with_capacity(turns.len());
         for (number, newcomer) in turns {
             match rows.get(&self.claims.email_key(&newcomer.user.email))? {
                 Some(entry) if entry.user_id == newcomer.user.id => {
-                    self.settle(number, Fate::Added(Box::new(newcomer)));
+                    self.settle(number, Fate::added(newcomer));
                 }
                 Some(_) => self.settle(number, Fate::Exists),
                 None => left.push((number, newcomer)),
@@ -189,9 +242,134 @@ impl<'a> Adding<'a> {
         Ok(allowed)
     }
 
+    /// Gives new passwords to those of these users whose first ones can still be replaced: no sign-in has used them, and the
+    /// users' access is as it was granted when they were added.
+    async fn renew(&mut self, people: &[(usize, &Person)]) -> Result<(), Failure> {
+        let mut last = Failure::Conflict;
+        for _ in 0..DECISIONS {
+            let (renewals, others) = self.renewals(people).await?;
+            let is_time_up = renewals.len() + others.len() < people.len();
+            let import = self.commit_renewals(&renewals).await;
+            match import {
+                Ok(import) => self.committed(import),
+                Err((Failure::Moved, _)) => {
+                    last = Failure::Conflict;
+                    continue;
+                }
+                Err((failure @ Failure::Unavailable(_), import)) => {
+                    // It may have been committed all the same.
+                    last = failure;
+                    if !self.is_kept(import.as_ref()).await? {
+                        continue;
+                    }
+                }
+                Err((failure, _)) => return Err(failure),
+            }
+            for Renewal { number, after, issued, .. } in renewals {
+                self.settle(number, Fate::Added(Some(Box::new(after)), Some(issued)));
+            }
+            for (number, user) in others {
+                self.settle(number, Fate::Added(user.map(Box::new), None));
+            }
+            return if is_time_up { Err(no_time()) } else { Ok(()) };
+        }
+        Err(last)
+    }
+
+    /// Reads these users. Returns those who get new passwords, and the others with their numbers. Those whose passwords there
+    /// is no time to hash are in neither.
+    async fn renewals(
+        &mut self,
+        people: &[(usize, &Person)],
+    ) -> Result<(Vec<Renewal>, Vec<(usize, Option<User>)>), Failure> {
+        let now = self.portal.now();
+        let Some(kept) = &mut self.kept else { return Ok(<_>::default()) };
+        let ids: Vec<(usize, Imported)> =
+            people.iter().filter_map(|(number, person)| Some((*number, kept.added(person.line)?.clone()))).collect();
+        let mut places = self.claims.places().to_vec();
+        places.push(kept.place());
+        places.extend(
+            ids.iter().flat_map(|(_, Imported { id, .. })| {
+                [self.claims.colleague_key(id).place(), Key::credential(id).place()]
+            }),
+        );
+        let rows = self.portal.store().read(&places).await?;
+        kept.update(&rows)?;
+        self.caller = self.claims.caller(&rows, now)?;
+
+        let (mut renewals, mut others) = (Vec::new(), Vec::new());
+        for ((number, imported), (_, person)) in ids.into_iter().zip(people) {
+            let line = imported.line;
+            // As read with the rest.
+            let version = kept.added(line).map_or(imported.credential, |added| added.credential);
+            let user = rows.get(&self.claims.colleague_key(&imported.id))?.map(|item| item.user);
+            let credential = rows.get(&Key::credential(&imported.id))?;
+            let (Some(before), Some(credential)) = (user.clone(), credential) else {
+                others.push((number, user));
+                continue;
+            };
+            let is_first = credential.version == version && before.must_change_password && before.access_version == 1;
+            if !is_first || authorize(&self.caller.user, &person.wish()).is_err() {
+                others.push((number, user));
+                continue;
+            }
+            if self.request.time_left(self.portal) < TIME_TO_COMMIT {
+                break;
+            }
+            let issued = Issued::given_or_generated(None, &random::bytes()?);
+            let digests = Digests::new(issued.password(), random::bytes()?)?;
+            let after = before.changed(now).with_new_password(true, now);
+            let renewed = credential.changed(digests, true, now).generated(true);
+            renewals.push(Renewal { number, line, before, after, credential, renewed, issued });
+        }
+        Ok((renewals, others))
+    }
+
+    /// Commits new passwords. Returns what is then kept; also with a failure, after which it may be kept.
+    async fn commit_renewals(&self, renewals: &[Renewal]) -> Result<Option<Import>, (Failure, Option<Import>)> {
+        if renewals.is_empty() {
+            return Ok(None);
+        }
+        let without = |failure: Failure| (failure, None);
+        let mut change = self.portal.store().change();
+        self.caller.vouch(&mut change, None);
+        for Renewal { before, after, credential, renewed, .. } in renewals {
+            change.change_user(before, after);
+            change.change_credential(&before.id, credential, renewed);
+            let event = self.context().event(EventAction::PasswordSet, before).map_err(without)?;
+            change.record(&before.partner_id, &event.changing(Some(before), Some(after)));
+        }
+        let import = self.kept.as_ref().map(|kept| {
+            let changed = renewals.iter().map(|Renewal { line, before, renewed, .. }| Imported {
+                line: *line,
+                id: before.id.clone(),
+                credential: renewed.version,
+            });
+            kept.keep(&mut change, changed)
+        });
+        match change.commit().await {
+            Ok(()) => Ok(import),
+            Err(error) => Err((error.into(), import)),
+        }
+    }
+
+    /// Whether this is what is kept.
+    async fn is_kept(&mut self, import: Option<&Import>) -> Result<bool, Failure> {
+        let (Some(kept), Some(import)) = (&mut self.kept, import) else { return Ok(false) };
+        let rows = self.portal.store().read(&[kept.place()]).await?;
+        kept.update(&rows)?;
+        Ok(kept.is(import))
+    }
+
+    fn committed(&mut self, import: Option<Import>) {
+        if let (Some(kept), Some(import)) = (&mut self.kept, import) {
+            kept.committed(import);
+        }
+    }
+
     /// Settles all that are left, or fails when nobody is added.
     fn stop(&mut self, failure: Failure) -> Result<(), Failure> {
-        if !self.fates.iter().flatten().any(|fate| matches!(fate, Fate::Added(_))) {
+        if !self.fates.iter().flatten().any(|fate| matches!(fate, Fate::Added(..))) {
             return Err(failure);
         }
         let outcome = if failure.is_final() { Outcome::Refused } else { Outcome::Unavailable };
@@ -215,27 +393,44 @@ impl<'a> Adding<'a> {
     fn answer(mut self, rows: usize, people: &[Person]) -> Result<Answer, Failure> {
         let fates = mem::take(&mut self.fates);
         let told = people.iter().zip(&fates).filter_map(|(person, fate)| {
-            let (outcome, newcomer, problem) = match fate.as_ref()? {
-                Fate::Added(newcomer) => (Outcome::Added, Some(newcomer), None),
-                Fate::Exists => (Outcome::Exists, None, None),
-                Fate::Failed(outcome, problem) => (*outcome, None, Some(problem)),
+            let (outcome, user, issued, problem) = match fate.as_ref()? {
+                Fate::Added(user, issued) => (Outcome::Added, user.as_deref(), issued.as_ref(), None),
+                Fate::Exists => (Outcome::Exists, None, None, None),
+                Fate::Failed(outcome, problem) => (*outcome, None, None, Some(problem)),
             };
-            let generated_password = newcomer.and_then(|newcomer| newcomer.generated_password());
-            let user = newcomer.map(|newcomer| PublicUser::from(&newcomer.user));
+            let generated_password = issued.and_then(Issued::generated);
+            let user = user.map(PublicUser::from);
             let told =
                 Told { line: person.line, email: &person.profile.email, outcome, user, generated_password, problem };
             Some((person, told))
         });
-        match self.request.format() {
+        let answer = match self.request.format() {
             Format::Json => {
-                Answer::json(200, &Imported { dry_run: false, rows, results: told.map(|(_, told)| told).collect() })
+                Answer::json(200, &Results { dry_run: false, rows, results: told.map(|(_, told)| told).collect() })
             }
             Format::Csv => {
                 let rows: Vec<_> = told.map(|(person, told)| ToldInTable::new(person, &told)).collect();
                 Answer::csv("imported-users.csv", &COLUMNS, &rows, self.request, None)
             }
-        }
+        }?;
+        Ok(if self.kept.as_ref().is_some_and(Kept::is_retry) { answer.as_replay() } else { answer })
     }
+}
+
+impl Fate {
+    fn added(newcomer: Newcomer) -> Self {
+        let (user, issued) = newcomer.into();
+        Self::Added(Some(Box::new(user)), Some(issued))
+    }
+}
+
+fn no_time() -> Failure {
+    Failure::Unavailable(Cause::of("no time for more passwords"))
+}
+
+async fn within(time: Duration, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let elapsed = |error| Failure::Unavailable(Cause::new("no time for more users", &error));
+    tokio::time::timeout(time, work).await.map_err(elapsed)?
 }
 
 impl<'a> ToldInTable<'a> {

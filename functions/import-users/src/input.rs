@@ -7,7 +7,9 @@ use portal::http::{Column, LineError, Request, Shape};
 use portal::models::{Permissions, Profile, Role};
 use portal::policy::{Denied, Wish, authorize};
 use portal::session::{Caller, Claims};
-use portal::store::{Key, PartnerItem, Place, Rows, USER_LIMIT};
+use portal::store::{Imported, Key, PartnerItem, Place, Rows, USER_LIMIT};
+use serde::Serialize;
+use serde_json::json;
 
 const fn column(name: &'static str, is_required: bool) -> Column {
     Column { name, is_required, is_list: false }
@@ -25,8 +27,8 @@ const SHAPE: Shape = Shape {
     bytes: 1_000_000,
 };
 
-/// Somebody who is to be added.
-#[derive(Clone)]
+/// A user who is to be added.
+#[derive(Clone, Serialize)]
 pub(crate) struct Person {
     pub(crate) line: u64,
     pub(crate) profile: Profile,
@@ -89,14 +91,26 @@ impl Input {
         }
     }
 
+    /// What is asked for, however the file is written.
+    pub(crate) fn asked(&self) -> String {
+        json!(["import", self.people]).to_string()
+    }
+
     /// What to read to check them.
     pub(crate) fn places(&self, claims: &Claims) -> Vec<Place> {
         let emails = self.people.iter().map(|person| claims.email_key(&person.profile.email).place());
         [claims.partner_key().place()].into_iter().chain(emails).collect()
     }
 
-    /// Holds them against what is stored, and notes what keeps them from being added.
-    pub(crate) fn check(&mut self, claims: &Claims, caller: &Caller, rows: &Rows) -> Result<Checked, Failure> {
+    /// Compares them with what is stored, and records what keeps them from being added. `added` are those whom an earlier
+    /// request with the same key has added: they get new passwords, which needs the same permissions.
+    pub(crate) fn check(
+        &mut self,
+        claims: &Claims,
+        caller: &Caller,
+        rows: &Rows,
+        added: &[Imported],
+    ) -> Result<Checked, Failure> {
         let mut checked = Checked { taken: Vec::new(), denied: None };
         let partner: Key<PartnerItem> = claims.partner_key();
         let partner = rows.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
@@ -104,14 +118,21 @@ impl Input {
         let mut is_full = false;
         for person in &self.people {
             let line = person.line;
+            let is_added = added.iter().any(|added| added.line == line);
+            if !is_added && rows.get(&claims.email_key(&person.profile.email))?.is_some() {
+                // Left as it is, so it needs no permission.
+                checked.taken.push(line);
+                continue;
+            }
             if let Err(denied) = authorize(&caller.user, &person.wish()) {
                 let message = "This user would hold a permission that you do not.";
                 self.faults.push(LineError::new(line, "permissions", "exceeds_own_permissions", message));
                 checked.denied.get_or_insert_with(|| (person.clone(), denied));
             }
-            if rows.get(&claims.email_key(&person.profile.email))?.is_some() {
-                checked.taken.push(line);
-            } else if room > 0 {
+            if is_added {
+                continue;
+            }
+            if room > 0 {
                 room -= 1;
             } else if !is_full {
                 is_full = true;

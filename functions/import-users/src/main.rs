@@ -2,9 +2,13 @@
 //!
 //! A dry run, which is the default, names every row's every problem and changes nothing. The run itself adds nobody when any
 //! row is at fault. A user whose email the partner has already is left as it is, so that a file can be sent again.
+//!
+//! With an `Idempotency-Key`, a file that is sent again gives new first passwords to the users whom it added before and who
+//! have not used the first ones. So no password has to be stored for a retry.
 
 mod adding;
 mod input;
+mod kept;
 
 use portal::Portal;
 use portal::actions::Context;
@@ -13,10 +17,12 @@ use portal::http::{Answer, LineError, Request, Stopped, serve};
 use portal::models::{Email, Permissions, PersonName, Role};
 use portal::policy::authorize;
 use portal::session::Claims;
+use portal::store::Key;
 use serde::Serialize;
 
 use crate::adding::Adding;
 use crate::input::{Input, LEAST, Person};
+use crate::kept::Kept;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -45,12 +51,16 @@ struct Planned<'a> {
 async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failure> {
     let now = portal.now();
     let claims = Claims::read(request.claims())?;
-    // Told only to who is signed in.
+    // What is wrong with the request is shown only to a caller who is signed in.
     let parsed = parse(&request);
+    let key = request.idempotency_key();
+    let key_read = key.as_ref().ok().and_then(Option::as_ref).map(|key| claims.idempotency_key(key.as_str()));
     let mut places = claims.places().to_vec();
+    places.extend(key_read.iter().map(Key::place));
     places.extend(parsed.iter().flat_map(|(_, input)| input.places(&claims)));
     let rows = portal.store().read(&places).await?;
     let caller = claims.caller(&rows, now)?;
+    key?;
     let (is_dry_run, mut input) = parsed?;
     let context = Context { portal, request: &request, caller: &caller, now };
     if is_dry_run {
@@ -58,7 +68,13 @@ async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failu
     } else {
         context.authorize(&LEAST).await?;
     }
-    let checked = input.check(&claims, &caller, &rows)?;
+    let key = key_read.filter(|_| !is_dry_run);
+    let asked = input.asked();
+    let first = match &key {
+        Some(key) => portal.store().first_import(&rows, key, &asked, now)?,
+        None => None,
+    };
+    let checked = input.check(&claims, &caller, &rows, first.as_ref().map_or(&[], |(_, first)| &first.added))?;
 
     if is_dry_run {
         return preview(input, &checked.taken);
@@ -70,7 +86,11 @@ async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failu
         let faults = input.faults.into_iter().map(LineError::into_field_error);
         return Err(Failure::ValidationFailed(faults.collect()));
     }
-    Adding::new(portal, &request, claims, caller).run(input, &checked.taken).await
+    let kept = match key {
+        Some(key) => Some(Kept::begin(portal.store(), key, first, &asked, now).await?),
+        None => None,
+    };
+    Adding::new(portal, &request, claims, caller, kept).run(input, &checked.taken).await
 }
 
 fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {

@@ -118,7 +118,7 @@ impl<'a> From<&'a Event> for Item<'a> {
             action: &event.action,
             actor: match &event.actor {
                 Actor::User { id, name } => Who { kind: "user", id: Some(id), name: Some(name) },
-                Actor::Operator => Who { kind: "operator", id: None, name: None },
+                Actor::Operator { name } => Who { kind: "operator", id: None, name: name.as_deref() },
                 Actor::Anonymous => Who { kind: "anonymous", id: None, name: None },
             },
             target: event.target.as_ref(),

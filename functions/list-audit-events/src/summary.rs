@@ -11,9 +11,10 @@ const ACCESS: [(&str, &str); 2] = [("role", "role"), ("permissions", "permission
 /// Who did what to whom, in words.
 pub(crate) fn summary(event: &Event) -> String {
     let (actor, actor_id) = match &event.actor {
-        Actor::User { id, name } => (name.as_str(), Some(id)),
-        Actor::Operator => ("An operator", None),
-        Actor::Anonymous => ("An unknown client", None),
+        Actor::User { id, name } => (name.clone(), Some(id)),
+        Actor::Operator { name: Some(name) } => (format!("The operator {name}"), None),
+        Actor::Operator { name: None } => ("An operator".to_owned(), None),
+        Actor::Anonymous => ("An unknown client".to_owned(), None),
     };
     let target = event.target.as_ref().map_or("nobody", |target| &target.name);
     let is_own = event.target.as_ref().is_some_and(|target| Some(&target.id) == actor_id);

@@ -191,6 +191,7 @@ export default {
   "event.primary_admin.recovered": "Primary admin given a new password",
   "event.partner.created": "Portal created",
   "event.operator": "An operator",
+  "event.named_operator": "{name} (operator)",
   "event.change": "{what}: {was} → {is}",
   "event.fact": "{what}: {value}",
   "event.given": "Given: {list}",

@@ -23,8 +23,11 @@ const word = (group, name) => (has(`${group}.${name}`) ? text(`${group}.${name}`
 export const whatOf = ({ action, before }) =>
   action === "session.ended" && Object.keys(before).length === 0 ? text("event.signed_out") : word("event", action);
 
-/** Of an operator there is no name. */
-export const actorOf = ({ actor }) => actor.name ?? text("event.operator");
+/** An operator is named as one: the name is what they gave, and could be any user's. */
+export function actorOf({ actor: { kind, name } }) {
+  if (kind === "operator" && name) return text("event.named_operator", { name });
+  return name ?? text("event.operator");
+}
 
 export const permissionList = (permissions) =>
   permissions.length > 0 ? list(permissions.map((permission) => word("permission", permission))) : text("event.no_permissions");

@@ -191,6 +191,7 @@ export default {
   "event.primary_admin.recovered": "Nouveau mot de passe donné à l’administrateur principal",
   "event.partner.created": "Portail créé",
   "event.operator": "Un opérateur",
+  "event.named_operator": "{name} (opérateur)",
   "event.change": "{what} : {was} → {is}",
   "event.fact": "{what} : {value}",
   "event.given": "Autorisations ajoutées : {list}",

@@ -1,5 +1,5 @@
 // Adds the users of a file: checked at once, added at a word, their passwords given once.
-import { call, Problem } from "./api.js";
+import { call, Offline, Problem } from "./api.js";
 import { entry, find, make, nameOf, on, open } from "./dom.js";
 import { save, toTable } from "./download.js";
 import { aboutPart, clear, closed, fault, onSubmit, tell } from "./forms.js";
@@ -24,13 +24,21 @@ export function importUsers() {
   const button = find("button:not([type])", form);
   const input = form.elements.file;
   let checked = null;
+  let key = "";
   let choice = 0;
   let isSent = false;
   /** While passwords are made, and until they are told to be done with, nothing but the button that says so closes. */
   let isHeld = false;
 
-  const send = (isDryRun, body) =>
-    call("POST", `/v1/users/import?dry_run=${isDryRun}`, { body, headers: { "content-type": "text/csv" } });
+  const send = (isDryRun, body, headers) =>
+    call("POST", `/v1/users/import?dry_run=${isDryRun}`, { body, headers: { "content-type": "text/csv", ...headers } });
+
+  /** Sent again under its key, a file gives new passwords to those whom it added before: a lost answer loses none. */
+  const add = () => send(false, checked, { "idempotency-key": key });
+  const addAgain = (error) => {
+    if (error instanceof Offline) return add();
+    throw error;
+  };
 
   const setReady = (total) => {
     button.hidden = button.disabled = total === 0;
@@ -54,6 +62,7 @@ export function importUsers() {
       const answer = await send(true, table);
       if (mine !== choice) return;
       checked = table;
+      key = crypto.randomUUID();
       say(find("[data-file]", dialog), "import.of", { file: file.name });
       showCheck(answer);
       // So that the same file can be chosen again once it was mended.
@@ -91,7 +100,8 @@ export function importUsers() {
   }
 
   function showResults({ results }) {
-    const added = results.filter(({ outcome }) => outcome === "added");
+    // A user whom an earlier request added may be removed since.
+    const added = results.filter(({ outcome, user }) => outcome === "added" && user);
     const others = results.filter(({ outcome }) => outcome !== "added");
     const end = make("imported");
     say(find("h2", end), "import.done", { total: added.length });
@@ -120,7 +130,7 @@ export function importUsers() {
   on(dialog, "example", () => save("users", toTable(EXAMPLE)));
   onSubmit(form, async () => {
     isSent = isHeld = input.disabled = true;
-    showResults(await send(false, checked));
+    showResults(await add().catch(addAgain));
   }, {
     onFault: (error) => {
       isHeld = input.disabled = false;

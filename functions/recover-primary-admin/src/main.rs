@@ -4,7 +4,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Fields, Stopped, serve_invocations};
 use portal::identity::Generation;
-use portal::models::{EventAction, PartnerId, PublicUser, User};
+use portal::models::{EventAction, PartnerId, PersonName, PublicUser, User};
 use portal::passwords::{About, Issued, Password};
 use portal::random;
 use portal::store::{Actor, CredentialItem, Event, Key, Store};
@@ -18,7 +18,8 @@ async fn main() -> Result<(), Stopped> {
 async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: String) -> Result<Value, Failure> {
     let partner: Option<PartnerId> = input.required("partner_id");
     let password: Option<Option<Password>> = input.optional("password");
-    let (partner, password) = input.finish((|| Some((partner?, password?)))())?;
+    let operator: Option<Option<PersonName>> = input.optional("operator");
+    let (partner, password, operator) = input.finish((|| Some((partner?, password?, operator?)))())?;
 
     let now = portal.now();
     let (user, credential) = load(portal.store(), &partner).await?;
@@ -36,7 +37,8 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
     let changed = credential.changed(digests, true, now).generated(issued.generated().is_some());
     change.change_credential(&user.id, &credential, &changed);
     change.end_generation(&user, now);
-    let event = Event::new(EventAction::PrimaryAdminRecovered, now, Actor::Operator, &user, None, &request_id)?
+    let actor = Actor::operator(operator.as_ref());
+    let event = Event::new(EventAction::PrimaryAdminRecovered, now, actor, &user, None, &request_id)?
         .changing(Some(&user), Some(&after));
     change.record(&partner, &event);
     change.commit().await?;

@@ -52,30 +52,38 @@ async fn repair_identities(portal: &'static Portal, mut input: Fields, _request:
     let older_than = Duration::from_secs(input.finish(older_than)?.unwrap_or(OLDER_THAN_SECONDS).into());
 
     let start = portal.now();
-    let report = repair_due(portal, start.minus(older_than), start.plus(WORK_FOR)).await?;
-    let (now, backlog) = (portal.now(), portal.store().backlog().await?);
-    let age = backlog.oldest.map_or(0, |oldest| now.unix_seconds().saturating_sub(oldest.unix_seconds()));
-    telemetry::report(
-        now,
-        &[
-            ("RepairBacklog", "Count", backlog.marks),
-            ("RepairOldestAge", "Seconds", u64::try_from(age).unwrap_or_default()),
-            ("RepairFailed", "Count", report.failed.into()),
-        ],
-    );
+    let (report, repaired) = repair_due(portal, start.minus(older_than), start.plus(WORK_FOR)).await;
+    let (now, backlog) = (portal.now(), portal.store().backlog().await);
+    let mut metrics = vec![("RepairFailed", "Count", report.failed.into())];
+    if let Ok(backlog) = &backlog {
+        let age = backlog.oldest.map_or(0, |oldest| now.unix_seconds().saturating_sub(oldest.unix_seconds()));
+        metrics.push(("RepairBacklog", "Count", backlog.marks));
+        metrics.push(("RepairOldestAge", "Seconds", u64::try_from(age).unwrap_or_default()));
+    }
+    telemetry::report(now, &metrics);
+    repaired?;
+    backlog?;
     Ok(report)
 }
 
-/// Every mark that was due at `due`, page by page and at a pace, until `end`.
-async fn repair_due(portal: &'static Portal, due: Timestamp, end: Timestamp) -> Result<Report, Failure> {
-    let mut report = Report::default();
+/// Every mark that was due at `due`, page by page and at a pace, until `end`. Returns the first failure of a read beside what
+/// was done in spite of it.
+async fn repair_due(portal: &'static Portal, due: Timestamp, end: Timestamp) -> (Report, Result<(), Failure>) {
+    let (mut report, mut read) = (Report::default(), Ok(()));
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut under_way: JoinSet<Result<bool, Failure>> = JoinSet::new();
+    let mut under_way: JoinSet<bool> = JoinSet::new();
     'shards: for shard in Mark::shards(due) {
         let mut next = None;
         loop {
-            let marks = portal.store().marks_due(shard, due, next).await?;
+            let marks = match portal.store().marks_due(shard, due, next).await {
+                Ok(marks) => marks,
+                Err(error) => {
+                    read = read.and(Err(error.into()));
+                    break;
+                }
+            };
+            (0..marks.unreadable).for_each(|_| report.add(false));
             for mark in marks.due {
                 pace.tick().await;
                 if portal.now() > end {
@@ -84,7 +92,7 @@ async fn repair_due(portal: &'static Portal, due: Timestamp, end: Timestamp) -> 
                 if under_way.len() >= AT_ONCE
                     && let Some(done) = under_way.join_next().await
                 {
-                    report.add(finished(done)?);
+                    report.add(done.unwrap_or(false));
                 }
                 under_way.spawn(repair_or_postpone(portal, mark));
             }
@@ -95,25 +103,20 @@ async fn repair_due(portal: &'static Portal, due: Timestamp, end: Timestamp) -> 
         }
     }
     while let Some(done) = under_way.join_next().await {
-        report.add(finished(done)?);
+        report.add(done.unwrap_or(false));
     }
-    Ok(report)
+    (report, read)
 }
 
-fn finished(done: Result<Result<bool, Failure>, tokio::task::JoinError>) -> Result<bool, Failure> {
-    done.map_err(|error| Failure::internal("repairing", &error))?
-}
-
-/// Whether it was repaired. One that fails is put off, so that it holds nobody back, and is never given up.
-async fn repair_or_postpone(portal: &'static Portal, mark: Mark) -> Result<bool, Failure> {
-    match repair(portal, &mark).await {
-        Ok(()) => Ok(true),
-        Err(failure) => {
-            tracing::warn!(?failure, attempts = mark.attempts, "a generation's end is put off");
-            portal.store().postpone_mark(&mark, portal.now().plus(pause(mark.attempts))).await?;
-            Ok(false)
-        }
+/// Returns whether it was repaired. A mark that fails is postponed, so that it does not delay others, and is never given up.
+async fn repair_or_postpone(portal: &'static Portal, mark: Mark) -> bool {
+    let Err(failure) = repair(portal, &mark).await else { return true };
+    tracing::warn!(?failure, attempts = mark.attempts, "a generation's end is postponed");
+    if let Err(error) = portal.store().postpone_mark(&mark, portal.now().plus(pause(mark.attempts))).await {
+        // It stays due.
+        tracing::warn!(%error, attempts = mark.attempts, "a mark cannot be postponed");
     }
+    false
 }
 
 async fn repair(portal: &Portal, mark: &Mark) -> Result<(), Failure> {

@@ -21,6 +21,12 @@ pub struct Newcomer {
     issued: Issued,
 }
 
+impl From<Newcomer> for (User, Issued) {
+    fn from(Newcomer { user, issued, .. }: Newcomer) -> Self {
+        (user, issued)
+    }
+}
+
 impl Newcomer {
     /// The password that we made, for the one answer that tells it.
     pub fn generated_password(&self) -> Option<&str> {

@@ -25,7 +25,12 @@ impl Answer {
     /// [`Failure::Internal`] when the value has no JSON form.
     pub fn json(status: u16, value: &impl Serialize) -> Result<Self, Failure> {
         let body = serde_json::to_string(value).map_err(|error| Failure::internal("writing an answer", &error))?;
-        Ok(Self { status, headers: vec![("content-type", "application/json".to_owned())], body: Body::Text(body) })
+        Ok(Self::written(status, body))
+    }
+
+    /// A body that is in JSON already.
+    pub fn written(status: u16, body: String) -> Self {
+        Self { status, headers: vec![("content-type", "application/json".to_owned())], body: Body::Text(body) }
     }
 
     /// A page of a list as CSV, with the fields of its items that `columns` names, saved as `name`; and where the next page

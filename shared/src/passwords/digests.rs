@@ -58,11 +58,6 @@ impl Digests {
         Ok(Ok(Self { present, previous }))
     }
 
-    /// Whether this is one of the last five passwords. Hashes as [`change_to`](Self::change_to).
-    pub fn remember(&self, password: &Password) -> Result<bool, HashingFailed> {
-        Ok(self.change_to(password)?.is_err())
-    }
-
     /// Whether the present digest was made with other parameters than today's.
     pub fn is_outdated(&self) -> bool {
         self.present.recipe().cost() != Cost::TODAY

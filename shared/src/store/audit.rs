@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::items::SessionItem;
 use super::keys;
 use crate::error::Failure;
-use crate::models::{Decision, EventAction, EventId, Note, PartnerId, Timestamp, User, UserId, browser};
+use crate::models::{Decision, EventAction, EventId, Note, PartnerId, PersonName, Timestamp, User, UserId, browser};
 use crate::random;
 
 /// Who acted.
@@ -20,8 +20,12 @@ pub enum Actor {
         /// The name at that time.
         name: String,
     },
-    /// Somebody with AWS credentials.
-    Operator,
+    /// A person or a program with AWS credentials.
+    Operator {
+        /// The name that they gave, if any. Nothing proves it.
+        #[serde(default)]
+        name: Option<String>,
+    },
     /// A client that did not prove who it is.
     Anonymous,
 }
@@ -39,6 +43,11 @@ impl Actor {
     /// A user acts.
     pub fn user(user: &User) -> Self {
         Self::User { id: user.id.clone(), name: user.full_name() }
+    }
+
+    /// An operator acts, who may have given a name.
+    pub fn operator(name: Option<&PersonName>) -> Self {
+        Self::Operator { name: name.map(|name| name.as_str().to_owned()) }
     }
 }
 
@@ -175,7 +184,7 @@ impl<'a> EventItem<'a> {
     pub(super) fn new(partner: &PartnerId, event: &'a Event) -> Self {
         let actor = match &event.actor {
             Actor::User { id, .. } => Some(id),
-            Actor::Operator | Actor::Anonymous => None,
+            Actor::Operator { .. } | Actor::Anonymous => None,
         };
         Self {
             target_key: event.target.as_ref().map(|target| keys::person(partner, &target.id)),
@@ -213,4 +222,15 @@ fn facts(user: &User) -> Map<String, Value> {
 fn access(user: &User) -> Map<String, Value> {
     let is_wanted = |name: &str| matches!(name, "email" | "role" | "permissions" | "status");
     facts(user).into_iter().filter(|(name, _)| is_wanted(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_before_operators_had_names_is_read() {
+        let actor = serde_json::from_str(r#"{"kind":"operator"}"#).unwrap();
+        assert!(matches!(actor, Actor::Operator { name: None }));
+    }
 }

@@ -1,7 +1,5 @@
 //! One transaction is the whole change: what changes, the audit event, and the conditions under which it was decided.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
@@ -9,6 +7,7 @@ use serde::Serialize;
 
 use super::attempts::Counter;
 use super::audit::{Event, EventItem, RefusalItem};
+use super::conflict::jitter;
 use super::expression::{Expression, number, text};
 use super::idempotency::IdempotencyItem;
 use super::items::{
@@ -262,10 +261,17 @@ impl Change<'_> {
         self.update(Part::Credential, &Key::credential(user).place, expression);
     }
 
-    /// Keeps the answer for a retry under the same key, if no earlier one is kept.
-    pub fn keep_answer(&mut self, key: &Key<IdempotencyItem>, item: &IdempotencyItem, now: Timestamp) {
+    /// Keeps what a request under this key did, if nothing is kept there.
+    pub fn keep(&mut self, key: &Key<IdempotencyItem>, item: &IdempotencyItem, now: Timestamp) {
         let mut expression = Expression::default();
         expression.when_absent_or_expired(now);
+        self.put(Part::Idempotency, &key.place, item, expression);
+    }
+
+    /// Replaces what is kept, if it is what the import called `run` has written last.
+    pub fn keep_in_place_of(&mut self, run: &str, key: &Key<IdempotencyItem>, item: &IdempotencyItem) {
+        let mut expression = Expression::default();
+        expression.when("run", "=", text(run));
         self.put(Part::Idempotency, &key.place, item, expression);
     }
 
@@ -487,11 +493,4 @@ impl Change<'_> {
 
 fn item(value: &impl Serialize) -> Result<Item, StoreError> {
     Ok(serde_dynamo::to_item(value)?)
-}
-
-/// Up to 10 ms, doubled with each attempt to at most 640 ms.
-fn jitter(attempt: u32) -> Duration {
-    let most = 10_u64 << attempt.min(6);
-    let random = random::bytes::<8>().map_or(most, u64::from_le_bytes);
-    Duration::from_millis(random % most + 1)
 }

@@ -1,23 +1,45 @@
-//! All users of all partners, for what an operator does to everybody.
+//! All users of all partners, for what an operator does to every user.
 
 use std::collections::HashMap;
+use std::slice;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::keys::{Key, Place};
 use super::listing::Position;
 use super::read::{row, string};
-use super::{Page, Store, StoreError, Table, UserItem};
-use crate::models::UserId;
+use super::{Store, StoreError, Table, UserItem};
+use crate::models::{User, UserId};
 
 /// Items of the table that are looked at for one page.
 const PAGE: i32 = 200;
 
+/// Some of all users, by the keys of their items.
+#[derive(Debug)]
+pub struct Everyone {
+    /// Where they are, in the order of the table.
+    pub places: Vec<Position>,
+    /// Where the next page begins, if there is more.
+    pub next: Option<Position>,
+}
+
+/// What is at a user's key.
+#[derive(Debug)]
+pub enum Found {
+    /// The user.
+    User(Box<User>),
+    /// Nothing any more.
+    Nothing,
+    /// An item that is not a user's.
+    Unreadable,
+}
+
 impl Store {
-    /// Some of all users, in no order that means anything; a page may be empty and not be the last.
+    /// Some of all users; a page may be empty and not be the last.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn everyone(&self, after: Option<&Position>) -> Result<Page, StoreError> {
+    pub async fn everyone(&self, after: Option<&Position>) -> Result<Everyone, StoreError> {
         let start = after.map(|Position { sk, key }| {
             let pk = key.clone().unwrap_or_default();
             HashMap::from([("pk".to_owned(), AttributeValue::S(pk)), ("sk".to_owned(), AttributeValue::S(sk.clone()))])
@@ -27,23 +49,38 @@ impl Store {
             .scan()
             .table_name(self.name_of(Table::Users)?)
             .consistent_read(true)
-            .filter_expression("begins_with(sk, :user)")
+            .projection_expression("pk, sk")
+            .filter_expression("begins_with(pk, :partner) AND begins_with(sk, :user)")
+            .expression_attribute_values(":partner", AttributeValue::S("PARTNER#".to_owned()))
             .expression_attribute_values(":user", AttributeValue::S("USER#".to_owned()))
             .limit(PAGE)
             .set_exclusive_start_key(start)
             .send()
             .await
             .map_err(|error| StoreError::from_sdk("Scan", &error))?;
-        let items = answer.items.unwrap_or_default();
-        let users = items.iter().map(|item| Ok(row::<UserItem>(item)?.user)).collect::<Result<_, StoreError>>()?;
+        let position = |key: &HashMap<String, AttributeValue>| {
+            Ok::<_, StoreError>(Position { sk: string(key, "sk")?, key: Some(string(key, "pk")?) })
+        };
+        let places = answer.items.unwrap_or_default().iter().map(position).collect::<Result<_, _>>()?;
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
-        let next = next
-            .map(|key| Ok::<_, StoreError>(Position { sk: string(&key, "sk")?, key: Some(string(&key, "pk")?) }))
-            .transpose()?;
-        Ok(Page { users, next, matching: 0 })
+        Ok(Everyone { places, next: next.as_ref().map(position).transpose()? })
     }
 
-    /// Takes away the rows of all sessions of a user that belong to a generation before `generation`.
+    /// The user at a place that [`everyone`](Self::everyone) found.
+    ///
+    /// # Errors
+    /// [`StoreError`], but not for an item that cannot be read.
+    pub async fn user_at(&self, position: &Position) -> Result<Found, StoreError> {
+        let pk = position.key.clone().unwrap_or_default();
+        let place = Place { table: Table::Users, pk, sk: Some(position.sk.clone()) };
+        let rows = self.read(slice::from_ref(&place)).await?;
+        let Some(item) = rows.item(&place) else { return Ok(Found::Nothing) };
+        let user = row::<UserItem>(item).map(|item| item.user);
+        let user = user.ok().filter(|user| Key::user(&user.partner_id, &user.id).place == place);
+        Ok(user.map_or(Found::Unreadable, |user| Found::User(Box::new(user))))
+    }
+
+    /// Deletes the rows of all sessions of a user that belong to a generation before `generation`.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,61 +1,123 @@
-//! What a create answered, kept for a day, so that a retry with the same `Idempotency-Key` finds it. Written in the
-//! transaction of the create: after a crash it is there exactly when what was created is.
+//! What a request under an `Idempotency-Key` did, kept for a day for its retries. Written in the transaction of the change:
+//! after a crash it is there exactly when the change is. It holds no secret.
 
+use std::slice;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::conflict::jitter;
+use super::expression::{Expression, number, text};
 use super::keys::{self, Key};
 use super::{Rows, Store};
-use crate::error::Failure;
-use crate::models::{PublicUser, Timestamp, User, UserId};
-use crate::passwords::Password;
+use crate::error::{Cause, Failure};
+use crate::models::{Timestamp, UserId};
+use crate::passwords::{Attempt, Password};
 
 /// How long a key is remembered.
 const KEPT: Duration = Duration::from_hours(24);
 
-/// The first answer to a create.
+/// How many retries with a wrong password void a key.
+const MISMATCHES_MAX: u32 = 5;
+
+/// How often a retry waits for others whose passwords are being compared.
+const WAITS: u32 = 20;
+
+/// What a request under a key did.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IdempotencyItem {
-    /// What was asked for, without the password: that one is held against the user's digests instead.
+    /// What was asked for, without a password: the user's digest is compared with that.
     fingerprint: String,
-    /// Who was created.
-    pub user_id: UserId,
-    /// The user as first answered, in JSON.
-    user: String,
+    /// What a create made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<Created>,
+    /// What an import has done so far.
+    #[serde(flatten)]
+    import: Option<Import>,
+    /// Retries whose password was being compared, less those whose password was right.
+    comparisons: u32,
+    /// Retries whose password was wrong.
+    mismatches: u32,
     pub(super) expires_at: i64,
 }
 
+/// What a create made, and its answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Created {
+    /// The user.
+    pub user_id: UserId,
+    /// The body of the answer, in JSON, without the generated password.
+    pub answer: String,
+}
+
+/// What an import has done so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// Names the request that carries it out. A retry takes over with a name of its own; the earlier request then changes
+    /// nothing more.
+    pub run: String,
+    /// Who has been added.
+    pub added: Vec<Imported>,
+}
+
+/// A user whom an import has added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The line of the file.
+    pub line: u64,
+    /// The user.
+    pub id: UserId,
+    /// The version of the credential that the import wrote last.
+    pub credential: u64,
+}
+
 impl IdempotencyItem {
-    /// `asked`: everything in the request that matters, but for the password.
+    /// `asked`: everything in the request that matters, without the password. `answer`: without the generated one.
     ///
     /// # Errors
-    /// [`Failure::Internal`] when the user has no JSON form.
-    pub fn new(asked: &str, user: &User, now: Timestamp) -> Result<Self, Failure> {
-        let user_json = serde_json::to_string(&PublicUser::from(user))
-            .map_err(|error| Failure::internal("keeping an answer", &error))?;
-        Ok(Self {
-            fingerprint: keys::hash(asked),
-            user_id: user.id.clone(),
-            user: user_json,
-            expires_at: now.plus(KEPT).unix_seconds(),
-        })
+    /// [`Failure::Internal`] when the answer has no JSON form.
+    pub fn create(asked: &str, user_id: &UserId, answer: &impl Serialize, now: Timestamp) -> Result<Self, Failure> {
+        let answer = serde_json::to_string(answer).map_err(|error| Failure::internal("keeping an answer", &error))?;
+        Ok(Self { created: Some(Created { user_id: user_id.clone(), answer }), ..Self::new(asked, now) })
     }
 
-    /// The user as first answered.
-    ///
-    /// # Errors
-    /// [`Failure::Internal`].
-    pub fn user(&self) -> Result<serde_json::Value, Failure> {
-        serde_json::from_str(&self.user).map_err(|error| Failure::internal("reading a kept answer", &error))
+    /// An import in the making.
+    pub fn import(asked: &str, import: Import, now: Timestamp) -> Self {
+        Self { import: Some(import), ..Self::new(asked, now) }
+    }
+
+    fn new(asked: &str, now: Timestamp) -> Self {
+        Self {
+            fingerprint: keys::hash(asked),
+            created: None,
+            import: None,
+            comparisons: 0,
+            mismatches: 0,
+            expires_at: now.plus(KEPT).unix_seconds(),
+        }
+    }
+
+    /// What an import has done so far, if it is one.
+    pub fn into_import(self) -> Option<Import> {
+        self.import
+    }
+
+    /// The same, after an import has done more.
+    #[must_use]
+    pub fn with_import(&self, import: Import) -> Self {
+        Self { import: Some(import), ..self.clone() }
     }
 }
 
 impl Store {
-    /// The first answer under `key`, if there is one that has not expired. `rows` is a read of the key.
+    /// What a create under `key` made, if there was one in the last day. `rows` is a read of the key.
+    ///
+    /// The password of a retry is compared only while the user's credential is as the create wrote it. Later it says nothing
+    /// about the create, and comparing it would be a way to guess the user's own password.
     ///
     /// # Errors
-    /// [`Failure::IdempotencyKeyReused`] when something else was asked for under this key; or what kept us from reading.
+    /// [`Failure::IdempotencyKeyReused`] when something else was asked for under this key, or too many wrong passwords were
+    /// sent; or why DynamoDB could not be used.
     pub async fn first_answer(
         &self,
         rows: &Rows,
@@ -63,20 +125,87 @@ impl Store {
         asked: &str,
         password: Option<&Password>,
         now: Timestamp,
-    ) -> Result<Option<IdempotencyItem>, Failure> {
-        let first = rows.get(key)?.filter(|first| first.expires_at > now.unix_seconds());
-        let Some(first) = first else { return Ok(None) };
-        if first.fingerprint != keys::hash(asked) || !self.had_password(&first.user_id, password).await? {
+    ) -> Result<Option<Created>, Failure> {
+        let Some(first) = kept(rows, key, asked, now)? else { return Ok(None) };
+        let Some(created) = first.created.clone() else { return Err(Failure::IdempotencyKeyReused) };
+        if first.mismatches >= MISMATCHES_MAX {
             return Err(Failure::IdempotencyKeyReused);
         }
-        Ok(Some(first))
+        let Some(password) = password else { return Ok(Some(created)) };
+        let credential_key = Key::credential(&created.user_id);
+        let credential = self.read(&[credential_key.place()]).await?.get(&credential_key)?;
+        if let Some(credential) = credential.filter(|credential| credential.version == 1) {
+            self.begin_comparison(key, first).await?;
+            let is_right = credential.digests.verify(&Attempt::parse(password.expose()))?;
+            self.end_comparison(key, is_right).await?;
+            if !is_right {
+                return Err(Failure::IdempotencyKeyReused);
+            }
+        }
+        Ok(Some(created))
     }
 
-    /// Whether this is, or was lately, the user's password. Of a removed user nobody can tell any more.
-    async fn had_password(&self, user: &UserId, password: Option<&Password>) -> Result<bool, Failure> {
-        let Some(password) = password else { return Ok(true) };
-        let key = Key::credential(user);
-        let Some(credential) = self.read(&[key.place()]).await?.get(&key)? else { return Ok(true) };
-        Ok(credential.digests.remember(password)?)
+    /// What an import under `key` has done so far, if there was one in the last day. `rows` is a read of the key.
+    ///
+    /// # Errors
+    /// [`Failure::IdempotencyKeyReused`] when something else was asked for under this key.
+    pub fn first_import(
+        &self,
+        rows: &Rows,
+        key: &Key<IdempotencyItem>,
+        asked: &str,
+        now: Timestamp,
+    ) -> Result<Option<(IdempotencyItem, Import)>, Failure> {
+        let Some(first) = kept(rows, key, asked, now)? else { return Ok(None) };
+        let import = first.import.clone().ok_or(Failure::IdempotencyKeyReused)?;
+        Ok(Some((first, import)))
     }
+
+    /// Counts a comparison before it is made, so that no number of retries at once makes more than five wrong ones.
+    async fn begin_comparison(&self, key: &Key<IdempotencyItem>, mut first: IdempotencyItem) -> Result<(), Failure> {
+        for wait in 0..WAITS {
+            if first.mismatches >= MISMATCHES_MAX {
+                return Err(Failure::IdempotencyKeyReused);
+            }
+            if first.comparisons < MISMATCHES_MAX {
+                let mut expression = Expression::default();
+                expression.when("fingerprint", "=", text(&first.fingerprint));
+                expression.when("comparisons", "<", number(MISMATCHES_MAX));
+                expression.add("comparisons", 1);
+                if self.update_if(&key.place, expression).await? {
+                    return Ok(());
+                }
+            }
+            // As many as can be wrong are being compared.
+            tokio::time::sleep(jitter(wait)).await;
+            first = self.read(slice::from_ref(&key.place)).await?.get(key)?.ok_or(Failure::Moved)?;
+        }
+        Err(Failure::Unavailable(Cause::of("too many retries under one idempotency key at once")))
+    }
+
+    async fn end_comparison(&self, key: &Key<IdempotencyItem>, is_right: bool) -> Result<(), Failure> {
+        let mut expression = Expression::default();
+        expression.when("comparisons", ">", number(0));
+        if is_right {
+            expression.add("comparisons", -1);
+        } else {
+            expression.add("mismatches", 1);
+        }
+        self.update_if(&key.place, expression).await?;
+        Ok(())
+    }
+}
+
+/// What is kept under `key`, unless it has expired.
+fn kept(
+    rows: &Rows,
+    key: &Key<IdempotencyItem>,
+    asked: &str,
+    now: Timestamp,
+) -> Result<Option<IdempotencyItem>, Failure> {
+    let first = rows.get(key)?.filter(|first| first.expires_at > now.unix_seconds());
+    if first.as_ref().is_some_and(|first| first.fingerprint != keys::hash(asked)) {
+        return Err(Failure::IdempotencyKeyReused);
+    }
+    Ok(first)
 }

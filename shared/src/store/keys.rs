@@ -123,14 +123,14 @@ impl Key<SourcesItem> {
 }
 
 impl Key<IdempotencyItem> {
-    /// The first answer to a create by a user, under a key of the client's choice.
+    /// What a user's request under this key did. The client chooses the key.
     pub fn idempotency(partner: &PartnerId, actor: &UserId, key: &str) -> Self {
-        Self::at(Place::new(Table::Users, format!("IDEMPOTENCY#{partner}#{actor}"), key.to_owned()))
+        Self::at(Place::new(Table::Users, format!("IDEMPOTENCY#{partner}#{actor}"), idempotency_sort_key(key)))
     }
 
-    /// The first answer to a create by an operator.
+    /// What an operator's request under this key did.
     pub fn operator_idempotency(key: &str) -> Self {
-        Self::at(Place::new(Table::Users, "IDEMPOTENCY#operator".to_owned(), key.to_owned()))
+        Self::at(Place::new(Table::Users, "IDEMPOTENCY#operator".to_owned(), idempotency_sort_key(key)))
     }
 }
 
@@ -180,6 +180,11 @@ pub(super) fn email_partition(email: &Email) -> String {
 
 pub(super) fn user_sort_key(user: &UserId) -> String {
     format!("USER#{user}")
+}
+
+/// With a prefix of its own, so that no key that a client chooses looks like another kind of item.
+fn idempotency_sort_key(key: &str) -> String {
+    format!("KEY#{key}")
 }
 
 /// SHA-256, 43 characters. Enough for random tokens; passwords are hashed elsewhere.

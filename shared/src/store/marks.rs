@@ -71,6 +71,8 @@ pub struct Backlog {
 pub struct Marks {
     /// The marks.
     pub due: Vec<Mark>,
+    /// How many more there are that cannot be read.
+    pub unreadable: u32,
     /// `None`: there are no more.
     pub next: Option<HashMap<String, AttributeValue>>,
 }
@@ -103,8 +105,10 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::from_sdk("Query", &error))?;
-        let due = answer.items.unwrap_or_default().iter().map(row).collect::<Result<_, _>>()?;
-        Ok(Marks { due, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
+        let items = answer.items.unwrap_or_default();
+        let due: Vec<Mark> = items.iter().filter_map(|item| row(item).ok()).collect();
+        let unreadable = u32::try_from(items.len().saturating_sub(due.len())).unwrap_or(u32::MAX);
+        Ok(Marks { due, unreadable, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
     }
 
     /// Everything that is left to repair.
@@ -117,9 +121,11 @@ impl Store {
             let mut items =
                 self.marks(shard)?.key_condition_expression("repair_shard = :shard").into_paginator().items().send();
             while let Some(item) = items.next().await {
-                let mark: Mark = row(&item.map_err(|error| StoreError::from_sdk("Query", &error))?)?;
+                let item = item.map_err(|error| StoreError::from_sdk("Query", &error))?;
                 backlog.marks += 1;
-                backlog.oldest = Some(backlog.oldest.map_or(mark.created_at, |oldest| oldest.min(mark.created_at)));
+                // One that cannot be read counts all the same.
+                let Ok(Mark { created_at, .. }) = row(&item) else { continue };
+                backlog.oldest = Some(backlog.oldest.map_or(created_at, |oldest| oldest.min(created_at)));
             }
         }
         Ok(backlog)
@@ -153,5 +159,19 @@ impl Store {
         expression.set("repair_due", text(due.to_string()));
         self.update_if(&mark.place(), expression).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_minute_begins_with_the_next_shard_and_has_all_of_them() {
+        for minute in 0..20 {
+            let shards: Vec<u8> = Mark::shards(Timestamp::from_unix_millis(minute * 60_000 + 59_999)).collect();
+            let first = u8::try_from(minute % 8).unwrap();
+            assert_eq!(shards, (0..8).map(|shard| (first + shard) % 8).collect::<Vec<u8>>());
+        }
     }
 }

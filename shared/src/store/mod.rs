@@ -3,6 +3,7 @@
 mod attempts;
 mod audit;
 mod change;
+mod conflict;
 mod cursor;
 mod everyone;
 mod expression;
@@ -20,12 +21,15 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
+use conflict::past_conflicts;
 use expression::Expression;
 
 pub use attempts::{Counted, Counter, CounterItem};
 pub use audit::{Actor, Event, Target};
 pub use change::{Change, CommitError, Part};
-pub use idempotency::IdempotencyItem;
+pub use conflict::jitter;
+pub use everyone::{Everyone, Found};
+pub use idempotency::{Created, IdempotencyItem, Import, Imported};
 pub use items::{ChallengeItem, ChoiceItem, Chosen, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem};
 pub use keys::{Key, Place, Table, hash};
 pub use listing::{Order, Page, Position, Sort};
@@ -65,13 +69,9 @@ impl Store {
 
     /// Takes one item away, whether or not it is there.
     async fn delete(&self, place: &Place) -> Result<(), StoreError> {
-        self.client
-            .delete_item()
-            .table_name(self.name_of(place.table)?)
-            .set_key(Some(place.attributes()))
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk("DeleteItem", &error))?;
+        let request =
+            self.client.delete_item().table_name(self.name_of(place.table)?).set_key(Some(place.attributes()));
+        past_conflicts(|| request.clone().send()).await.map_err(|error| StoreError::from_sdk("DeleteItem", &error))?;
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl Store {
     /// Updates one item if its conditions hold. Returns the item as it is then; nothing, when they did not hold.
     async fn update(&self, place: &Place, expression: Expression) -> Result<Option<read::Item>, StoreError> {
         let written = expression.write();
-        let result = self
+        let request = self
             .client
             .update_item()
             .table_name(self.name_of(place.table)?)
@@ -92,10 +92,8 @@ impl Store {
             .set_condition_expression(written.condition)
             .set_expression_attribute_names(written.names)
             .set_expression_attribute_values(written.values)
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match result {
+            .return_values(ReturnValue::AllNew);
+        match past_conflicts(|| request.clone().send()).await {
             Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
             Err(error)
                 if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>

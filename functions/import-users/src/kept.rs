@@ -1,0 +1,88 @@
+//! What is kept under an import's idempotency key: which request carries the import out, and whom it has added.
+
+use portal::error::Failure;
+use portal::models::Timestamp;
+use portal::random;
+use portal::store::{Change, IdempotencyItem, Import, Imported, Key, Place, Rows, Store};
+
+pub(crate) struct Kept {
+    key: Key<IdempotencyItem>,
+    item: IdempotencyItem,
+    import: Import,
+    is_retry: bool,
+}
+
+impl Kept {
+    /// Makes this request the one that carries the import out. An earlier one that is still at work changes nothing more.
+    pub(crate) async fn begin(
+        store: &Store,
+        key: Key<IdempotencyItem>,
+        first: Option<(IdempotencyItem, Import)>,
+        asked: &str,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let (run, is_retry) = (random::token()?, first.is_some());
+        let mut change = store.change();
+        let (item, import) = if let Some((item, Import { run: earlier, added })) = first {
+            let import = Import { run, added };
+            let item = item.with_import(import.clone());
+            change.keep_in_place_of(&earlier, &key, &item);
+            (item, import)
+        } else {
+            let import = Import { run, added: Vec::new() };
+            let item = IdempotencyItem::import(asked, import.clone(), now);
+            change.keep(&key, &item, now);
+            (item, import)
+        };
+        change.commit().await?;
+        Ok(Self { key, item, import, is_retry })
+    }
+
+    pub(crate) fn is_retry(&self) -> bool {
+        self.is_retry
+    }
+
+    /// The user whom this import has added for a line.
+    pub(crate) fn added(&self, line: u64) -> Option<&Imported> {
+        self.import.added.iter().find(|added| added.line == line)
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.key.place()
+    }
+
+    /// Takes over what `rows` have.
+    ///
+    /// # Errors
+    /// [`Failure::Conflict`] when another request carries the import out by now.
+    pub(crate) fn update(&mut self, rows: &Rows) -> Result<(), Failure> {
+        let import = rows.get(&self.key)?.and_then(IdempotencyItem::into_import);
+        self.import = import.filter(|import| import.run == self.import.run).ok_or(Failure::Conflict)?;
+        Ok(())
+    }
+
+    /// Makes `change` depend on this request still carrying the import out, and keep that these users have been added, or
+    /// have new passwords. Returns what is then kept.
+    #[must_use]
+    pub(crate) fn keep(&self, change: &mut Change<'_>, changed: impl IntoIterator<Item = Imported>) -> Import {
+        let mut import = self.import.clone();
+        for changed in changed {
+            match import.added.iter_mut().find(|added| added.line == changed.line) {
+                Some(added) => *added = changed,
+                None => import.added.push(changed),
+            }
+        }
+        change.keep_in_place_of(&self.import.run, &self.key, &self.item.with_import(import.clone()));
+        import
+    }
+
+    /// The change was committed.
+    pub(crate) fn committed(&mut self, import: Import) {
+        self.import = import;
+    }
+
+    /// Whether this is what is kept.
+    pub(crate) fn is(&self, import: &Import) -> bool {
+        self.import == *import
+    }
+}
