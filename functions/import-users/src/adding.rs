@@ -31,7 +31,7 @@ const TIME_TO_TELL: Duration = Duration::from_millis(500);
 const COLUMNS: [&str; 7] = ["line", "first_name", "last_name", "email", "role", "outcome", "generated_password"];
 
 #[derive(Serialize)]
-struct Results<'a> {
+struct Report<'a> {
     dry_run: bool,
     rows: usize,
     results: Vec<Told<'a>>,
@@ -406,7 +406,7 @@ impl<'a> Adding<'a> {
         });
         let answer = match self.request.format() {
             Format::Json => {
-                Answer::json(200, &Results { dry_run: false, rows, results: told.map(|(_, told)| told).collect() })
+                Answer::json(200, &Report { dry_run: false, rows, results: told.map(|(_, told)| told).collect() })
             }
             Format::Csv => {
                 let rows: Vec<_> = told.map(|(person, told)| ToldInTable::new(person, &told)).collect();

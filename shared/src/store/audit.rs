@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_event_of_before_operators_had_names_is_read() {
-        let actor = serde_json::from_str(r#"{"kind":"operator"}"#).unwrap();
+        let actor: Actor = serde_json::from_str(r#"{"kind":"operator"}"#).unwrap();
         assert!(matches!(actor, Actor::Operator { name: None }));
     }
 }
