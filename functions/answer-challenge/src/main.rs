@@ -105,7 +105,7 @@ enum Open {
     },
     NewPassword {
         secret: String,
-        signing_in: SigningIn,
+        signing_in: Box<SigningIn>,
     },
 }
 
