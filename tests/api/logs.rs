@@ -4,25 +4,26 @@
 use std::time::Duration;
 
 use portal_tests::rows::Rows;
-use portal_tests::{Actor, Client, Partner, secrets, stack};
+use portal_tests::{Actor, Client, Partner, Ready, Stack, secrets, stack};
 use serde_json::json;
 
 /// A whole life of a user, from the add to the removal, with what goes wrong on the way. Says all that must stay hidden.
-async fn life(partner: &Partner, rows: &Rows) -> (Actor, Vec<String>) {
+async fn life(partner: &Partner, ready: &Ready) -> (Actor, Vec<String>) {
+    let rows = Rows::of(ready);
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").without("must_change").without("password").created().await;
-    let client = Client::new();
+    let client = Client::of(ready);
     client.sign_in(&ann.email, &secrets::password()).await.problem(401, "unauthenticated");
     client.sign_in(&secrets::email("nobody"), &secrets::password()).await.problem(401, "unauthenticated");
     let session = client.challenged(&ann).await;
     client.answer_challenge(&session, &ann.password).await.problem(422, "password_rejected");
     let password = secrets::password();
     client.answer_challenge(&session, &password).await.expect(200);
-    let ann = Client::new().signed_in(&ann.with_password(&password)).await;
+    let ann = Client::of(ready).signed_in(&ann.with_password(&password)).await;
     let cookie = ann.client.sign_in_with_cookie(&ann.email, &ann.password).await.expect(200);
     let cookie =
         cookie.header("set-cookie").split(';').next().unwrap().trim_start_matches("__Host-refresh=").to_owned();
-    ann.client.refresh_with_cookie(&cookie, Some(&stack().ready.url)).await.expect(200);
+    ann.client.refresh_with_cookie(&cookie, Some(&ready.url)).await.expect(200);
     ann.refreshed().await.is_signed_in().await;
     owner.get(&format!("/v1/users?search={}", ann.email)).await.expect(200);
     owner.add("Bob", "Ray").email(&ann.email).send().await.problem(409, "email_taken");
@@ -57,21 +58,35 @@ fn a_token_is_told_from_a_request_id() {
 
 #[tokio::test]
 async fn no_log_holds_a_password_a_token_a_secret_a_digest_or_an_email() {
-    let partner = Partner::new().await;
-    let (ann, hidden) = life(&partner, &Rows::of(&stack().ready)).await;
+    nothing_is_shown(stack()).await;
+}
+
+/// Starts a stack: about 2 s.
+#[tokio::test]
+async fn at_the_level_debug_neither() {
+    let stack = Stack::start("debug", &["--ephemeral", "--parameter", "LogLevel=DEBUG"])
+        .unwrap_or_else(|error| panic!("{error}"));
+    nothing_is_shown(&stack).await;
+    assert!(stack.logged().contains(r#""level":"DEBUG""#), "it is at this level");
+    stack.end("TERM");
+}
+
+async fn nothing_is_shown(stack: &Stack) {
+    let partner = Partner::of(&stack.ready).await;
+    let (ann, hidden) = life(&partner, &stack.ready).await;
     let last = partner.owner().get(&ann.path()).await;
     last.problem(404, "not_found");
 
     // A function's lines pass through the stack a moment after its answer: look until the last one is there.
     let request_id = last.text_at("/request_id");
     let mut looks = 0;
-    while !stack().logged().contains(request_id) {
+    while !stack.logged().contains(request_id) {
         looks += 1;
         assert!(looks < 500, "the log does not have the last request, so it proves nothing");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
-    let logged = stack().logged();
+    let logged = stack.logged();
     assert!(hidden.len() >= 3, "the digests and the machine secret");
     for secret in secrets::known().into_iter().chain(hidden) {
         if let Some(place) = logged.find(&secret) {

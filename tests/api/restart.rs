@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use portal_tests::{Client, Partner, Stack};
+use portal_tests::{Client, Partner, Ready, Stack};
 
 /// A data folder that goes with the test.
 struct DataFolder(PathBuf);
@@ -63,4 +63,23 @@ async fn a_data_folder_in_use_is_refused_in_one_clear_line() {
     assert!(error.contains("in use by another stack"), "{error}");
     first.end("TERM");
     folder.start().end("TERM");
+}
+
+/// Starts three stacks: about 3 s.
+#[tokio::test]
+async fn another_start_on_the_same_dynamodb_prints_a_sign_in_that_works() {
+    let first = Stack::start("one-dynamodb", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
+    let mut printed = vec![first.ready.clone()];
+    for _ in 0..2 {
+        let options = ["--ephemeral", "--dynamodb-endpoint", &first.ready.dynamodb_url];
+        let next = Stack::start("another", &options).unwrap_or_else(|error| panic!("{error}"));
+        printed.push(next.ready.clone());
+        for Ready { partner_id, primary_admin, .. } in &printed {
+            let client = Client::of(&next.ready);
+            let answer = client.sign_in(&primary_admin.email, &primary_admin.password).await.expect(200);
+            assert_eq!(answer.text_at("/user/partner_id"), partner_id);
+        }
+        next.end("TERM");
+    }
+    first.end("TERM");
 }

@@ -27,9 +27,14 @@ pub(crate) enum DemoError {
 }
 
 impl Demo {
-    /// A partner that is not made yet.
-    pub(crate) fn plan() -> Result<Self, getrandom::Error> {
-        let email = "admin@example.com".to_owned();
+    /// A partner that is not made yet. Tables that are not new may hold the demo partner of another stack, whose admin has the
+    /// usual email: this one gets an email of its own.
+    pub(crate) fn plan(tables_are_new: bool) -> Result<Self, getrandom::Error> {
+        let email = if tables_are_new {
+            "admin@example.com".to_owned()
+        } else {
+            format!("admin-{}@example.com", password()?.replace('-', ""))
+        };
         Ok(Self { email, password: password()?, partner_id: None, idempotency_key: password()? })
     }
 
@@ -86,9 +91,16 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_email_is_for_new_tables_alone() {
+        assert_eq!(Demo::plan(true).unwrap().email, "admin@example.com");
+        assert_ne!(Demo::plan(false).unwrap().email, Demo::plan(false).unwrap().email);
+    }
+
+    #[test]
     fn the_answer_of_create_partner_is_read() {
         let answer = |payload: &'static str, function_error| {
-            partner_id(&Invoked { payload: payload.into(), function_error }).map_err(|error| error.to_string())
+            partner_id(&Invoked { payload: payload.into(), function_error, log: None })
+                .map_err(|error| error.to_string())
         };
         assert_eq!(answer(r#"{"partner_id": "prt_1"}"#, None), Ok("prt_1".into()));
         assert_eq!(answer("{}", None), Err("create-partner failed: its answer has no partner_id".into()));

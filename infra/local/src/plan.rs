@@ -32,6 +32,8 @@ pub(crate) struct Cors {
 pub(crate) struct Function {
     /// Such as `AddUserFunction`.
     pub(crate) logical_id: String,
+    /// What it is deployed as: `partner-portal-add-user`. Lambda makes one up where the template gives none.
+    pub(crate) name: String,
     /// The last part of its `CodeUri`, which is also the name of its binary: `add-user`.
     pub(crate) folder: String,
     /// The template's environment, resolved.

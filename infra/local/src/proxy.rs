@@ -1,10 +1,13 @@
 //! The one way from the functions to AWS: knows each caller by its access key and each call by its `X-Amz-Target`, and
-//! passes on to DynamoDB or Cognito what the caller's policy allows.
+//! passes on to DynamoDB or Cognito what the caller's policy allows, signed as the server there wants it.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningError, SigningSettings, sign};
+use aws_sigv4::sign::v4;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -14,20 +17,19 @@ use futures::stream;
 use serde_json::json;
 
 use crate::iam::{self, Need, NeedsError, Policy, Record, Verdict};
-use crate::lambda::log;
+use crate::lambda::{clock, log};
+use crate::servers::Server;
 use crate::template::ACCOUNT;
 
 /// DynamoDB's own limit for a request.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
-/// The access key that everything has beyond the proxy: some servers keep separate data for each key.
-pub(crate) const ACCESS_KEY: &str = "local";
 /// The calls that Cognito takes from anybody, without a policy.
 const UNSIGNED: &[&str] = &["RevokeToken"];
 
 /// Where calls go, and from whom they come.
 pub(crate) struct Proxy {
-    dynamodb: String,
-    cognito: String,
+    dynamodb: Server,
+    cognito: Server,
     /// By access key.
     policies: BTreeMap<String, Policy>,
     record: Option<Record>,
@@ -50,11 +52,21 @@ struct Call<'a> {
     access_key: Option<&'a str>,
 }
 
+impl Service {
+    /// What signatures call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "dynamodb",
+            Self::Cognito => "cognito-idp",
+        }
+    }
+}
+
 impl Proxy {
     /// A proxy for callers with these access keys.
     pub(crate) fn new(
-        dynamodb: String,
-        cognito: String,
+        dynamodb: Server,
+        cognito: Server,
         policies: BTreeMap<String, Policy>,
         record: Option<Record>,
     ) -> reqwest::Result<Self> {
@@ -122,12 +134,15 @@ impl Proxy {
         denial
     }
 
-    async fn forward(&self, call: &Call<'_>, headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
-        let url = match call.service {
+    fn server(&self, service: Service) -> &Server {
+        match service {
             Service::DynamoDb => &self.dynamodb,
             Service::Cognito => &self.cognito,
-        };
-        let answer = self.client.post(url).headers(forwarded(headers, call.access_key)).body(body).send().await?;
+        }
+    }
+
+    async fn forward(&self, server: &Server, headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
+        let answer = self.client.post(&server.url).headers(headers).body(body).send().await?;
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await?;
         // These are about the connection beyond the proxy.
@@ -149,7 +164,15 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     if let Some(refusal) = proxy.refusal(&call, &body) {
         return refusal;
     }
-    match proxy.forward(&call, head.headers.clone(), body).await {
+    let server = proxy.server(call.service);
+    let headers = match forwarded(&call, &head.headers, server, &body) {
+        Ok(headers) => headers,
+        Err(problem) => {
+            log::line("proxy", &format!("{:?} {} cannot be signed: {problem}", call.service, call.operation));
+            return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", "The call cannot be signed.");
+        }
+    };
+    match proxy.forward(server, headers, body).await {
         Ok(answer) => answer,
         // What broke off there breaks off here: whether it was carried out is for the caller to wonder.
         Err(problem) if !problem.is_connect() => broken_off(),
@@ -182,19 +205,59 @@ fn access_key(authorization: &str) -> Option<&str> {
     authorization.split_once("Credential=")?.1.split_once('/').map(|(key, _)| key)
 }
 
-/// The headers beyond the proxy. The signature is nobody's any more, which no local server minds.
-fn forwarded(mut headers: HeaderMap, access_key: Option<&str>) -> HeaderMap {
-    for name in [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+/// Why a call has no signature.
+#[derive(Debug, thiserror::Error)]
+enum NotSigned {
+    #[error(transparent)]
+    Parameters(#[from] v4::signing_params::BuildError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+}
+
+/// The headers beyond the proxy, where a function's own signature means nothing: a signed call is signed again.
+fn forwarded(call: &Call<'_>, sent: &HeaderMap, server: &Server, body: &[u8]) -> Result<HeaderMap, NotSigned> {
+    let mut headers = sent.clone();
+    for name in
+        [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::AUTHORIZATION]
+    {
         headers.remove(name);
     }
-    let ours = headers.get(header::AUTHORIZATION).zip(access_key).and_then(|(value, key)| {
-        let ours = format!("Credential={ACCESS_KEY}/");
-        HeaderValue::from_str(&value.to_str().ok()?.replace(&format!("Credential={key}/"), &ours)).ok()
-    });
-    if let Some(ours) = ours {
-        headers.insert(header::AUTHORIZATION, ours);
+    for name in ["x-amz-date", "x-amz-security-token"] {
+        headers.remove(name);
     }
-    headers
+    if call.access_key.is_some() {
+        for (name, value) in signature(call, &headers, server, body)? {
+            headers.insert(name, value);
+        }
+    }
+    Ok(headers)
+}
+
+fn signature(
+    call: &Call<'_>,
+    headers: &HeaderMap,
+    server: &Server,
+    body: &[u8],
+) -> Result<Vec<(HeaderName, HeaderValue)>, NotSigned> {
+    let identity = server.credentials.clone().into();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(&server.region)
+        .name(call.service.name())
+        .time(UNIX_EPOCH + clock::since_1970())
+        .settings(SigningSettings::default())
+        .build()?;
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).map(|value| ("x-amz-target", value));
+    let url = format!("{}/", server.url);
+    let request = SignableRequest::new("POST", url.as_str(), target.into_iter(), SignableBody::Bytes(body))?;
+    let (instructions, _) = sign(request, &parameters.into())?.into_parts();
+    let (added, _) = instructions.into_parts();
+    Ok(added
+        .iter()
+        .filter_map(|header| {
+            Some((HeaderName::from_static(header.name()), HeaderValue::try_from(header.value()).ok()?))
+        })
+        .collect())
 }
 
 /// No answer at all: a body that fails before its first byte closes the connection.
@@ -273,7 +336,7 @@ mod tests {
         ];
         let policy = Policy::read("AddUserFunction", &statements).unwrap();
         let policies = BTreeMap::from([("AddUserFunction".to_owned(), policy)]);
-        let proxy = Proxy::new(dynamodb, cognito, policies, None).unwrap();
+        let proxy = Proxy::new(Server::embedded(dynamodb), Server::embedded(cognito), policies, None).unwrap();
         serve("proxy", proxy.router(), tasks).await.unwrap()
     }
 

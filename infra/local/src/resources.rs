@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
 use aws_sdk_cognitoidentityprovider as cognito;
 use aws_sdk_cognitoidentityprovider::operation::list_users::ListUsersError;
 use aws_sdk_dynamodb as dynamodb;
@@ -18,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
-use crate::proxy::ACCESS_KEY;
-use crate::template::{Index, KeyType, Keys, PoolIds, Projection, REGION, Table, Template, TemplateError};
+use crate::servers::Server;
+use crate::template::{Index, KeyType, Keys, PoolIds, Projection, Table, Template, TemplateError};
 
 /// The name of the user pool and of its client.
 const NAME: &str = "portal-local";
@@ -72,11 +71,11 @@ struct Properties {
 }
 
 /// Makes the tables that are missing, all at once. True when one was.
-pub(crate) async fn tables(endpoint: &str, tables: &[Table]) -> Result<bool, ResourceError> {
+pub(crate) async fn tables(server: &Server, tables: &[Table]) -> Result<bool, ResourceError> {
     let config = dynamodb::Config::builder()
-        .endpoint_url(endpoint)
-        .region(dynamodb::config::Region::new(REGION))
-        .credentials_provider(Credentials::from_keys(ACCESS_KEY, ACCESS_KEY, None))
+        .endpoint_url(&server.url)
+        .region(dynamodb::config::Region::new(server.region.clone()))
+        .credentials_provider(server.credentials.clone())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .timeout_config(dynamodb::config::timeout::TimeoutConfig::builder().operation_timeout(CALL_LIMIT).build())
         .build();
@@ -224,14 +223,14 @@ async fn set_time_to_live(client: &dynamodb::Client, table: &Table, attribute: &
 /// The pool of an earlier start, if it is there and was made from the same properties; else a new one. People sign in
 /// to a new one as before, since a user pool knows no person.
 pub(crate) async fn user_pool(
-    endpoint: &str,
+    server: &Server,
     template: &Template,
     earlier: Option<&Pool>,
 ) -> Result<Pool, ResourceError> {
     let config = cognito::Config::builder()
-        .endpoint_url(endpoint)
-        .region(cognito::config::Region::new(REGION))
-        .credentials_provider(Credentials::from_keys(ACCESS_KEY, ACCESS_KEY, None))
+        .endpoint_url(&server.url)
+        .region(cognito::config::Region::new(server.region.clone()))
+        .credentials_provider(server.credentials.clone())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .timeout_config(cognito::config::timeout::TimeoutConfig::builder().operation_timeout(CALL_LIMIT).build())
         .build();
@@ -304,13 +303,13 @@ fn add_fields(request: &mut cognito::config::http::HttpRequest, properties: &Val
 }
 
 /// The issuer that a server says its tokens have. `None`: it does not say, so it is Cognito's own.
-pub(crate) async fn issuer(endpoint: &str, user_pool: &str) -> Option<String> {
+pub(crate) async fn issuer(server: &Server, user_pool: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Configuration {
         issuer: String,
     }
     let client = reqwest::Client::builder().no_proxy().timeout(CALL_LIMIT).build().ok()?;
-    let url = format!("{}/{user_pool}/.well-known/openid-configuration", endpoint.trim_end_matches('/'));
+    let url = format!("{}/{user_pool}/.well-known/openid-configuration", server.url);
     let answer = client.get(url).send().await.ok()?.error_for_status().ok()?;
     answer.json::<Configuration>().await.ok().map(|configuration| configuration.issuer)
 }
@@ -346,18 +345,18 @@ mod tests {
     #[tokio::test]
     async fn a_missing_table_is_made_and_a_present_one_is_kept() {
         let mut tasks = JoinSet::new();
-        let url = servers::dynamodb(None, &mut tasks).await.unwrap();
-        assert!(tables(&url, &[table()]).await.unwrap());
-        assert!(!tables(&url, &[table()]).await.unwrap());
+        let server = servers::dynamodb(None, &mut tasks).await.unwrap();
+        assert!(tables(&server, &[table()]).await.unwrap());
+        assert!(!tables(&server, &[table()]).await.unwrap());
     }
 
     #[tokio::test]
     async fn a_table_that_the_template_no_longer_describes_is_an_error() {
         let mut tasks = JoinSet::new();
-        let url = servers::dynamodb(None, &mut tasks).await.unwrap();
-        tables(&url, &[table()]).await.unwrap();
+        let server = servers::dynamodb(None, &mut tasks).await.unwrap();
+        tables(&server, &[table()]).await.unwrap();
         let changed = Table { global_indexes: Vec::new(), ..table() };
-        assert!(matches!(tables(&url, &[changed]).await, Err(ResourceError::OtherTable(name)) if name == "Rows"));
+        assert!(matches!(tables(&server, &[changed]).await, Err(ResourceError::OtherTable(name)) if name == "Rows"));
     }
 
     fn template(access_minutes: u32) -> Template {
@@ -380,10 +379,10 @@ Resources:
     #[tokio::test]
     async fn a_user_pool_is_kept_as_long_as_it_is_there_and_as_the_template_says() {
         let mut tasks = JoinSet::new();
-        let url = servers::user_pool(None, &mut tasks).await.unwrap();
-        let first = user_pool(&url, &template(15), None).await.unwrap();
-        assert_eq!(user_pool(&url, &template(15), Some(&first)).await.unwrap(), first);
-        assert_ne!(user_pool(&url, &template(20), Some(&first)).await.unwrap().ids, first.ids);
+        let server = servers::user_pool(None, &mut tasks).await.unwrap();
+        let first = user_pool(&server, &template(15), None).await.unwrap();
+        assert_eq!(user_pool(&server, &template(15), Some(&first)).await.unwrap(), first);
+        assert_ne!(user_pool(&server, &template(20), Some(&first)).await.unwrap().ids, first.ids);
 
         let elsewhere = servers::user_pool(None, &mut tasks).await.unwrap();
         assert_ne!(user_pool(&elsewhere, &template(15), Some(&first)).await.unwrap().ids, first.ids);
@@ -392,14 +391,15 @@ Resources:
     #[tokio::test]
     async fn what_the_template_says_of_the_pool_reaches_the_server() {
         let mut tasks = JoinSet::new();
-        let url = servers::user_pool(None, &mut tasks).await.unwrap();
-        let problem = user_pool(&url, &template(1), None).await.unwrap_err().to_string();
+        let server = servers::user_pool(None, &mut tasks).await.unwrap();
+        let problem = user_pool(&server, &template(1), None).await.unwrap_err().to_string();
         assert!(problem.starts_with("the user pool's client: ") && !problem.contains('\n'), "{problem}");
     }
 
     #[tokio::test]
     async fn a_server_that_is_not_there_is_an_error_in_one_line() {
-        let problem = tables("http://127.0.0.1:1", &[table()]).await.unwrap_err().to_string();
+        let server = servers::Server::embedded("http://127.0.0.1:1".to_owned());
+        let problem = tables(&server, &[table()]).await.unwrap_err().to_string();
         assert!(problem.starts_with("Rows: ") && !problem.contains('\n'), "{problem}");
     }
 }

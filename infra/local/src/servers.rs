@@ -1,4 +1,5 @@
-//! The servers that the stack brings along, each on a loopback port of its own: DynamoDB and the user pool.
+//! The servers that functions build on: those that the stack brings along, DynamoDB and the user pool, each on a loopback port of
+//! its own; and others that are named on the command line.
 
 use std::future;
 use std::io;
@@ -6,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
 use axum::Router;
 use dynoxide::Database;
 use tokio::net::TcpListener;
@@ -18,6 +20,36 @@ use crate::user_pool::{OpenError, UserPools};
 
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
+/// A server, and what calls to it are signed with. Some servers keep separate data for each access key and region.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) region: String,
+    pub(crate) credentials: Credentials,
+}
+
+impl Server {
+    /// One that the stack brings along, which takes any signature.
+    pub(crate) fn embedded(url: String) -> Self {
+        Self { url, region: REGION.to_owned(), credentials: Credentials::from_keys("local", "local", None) }
+    }
+
+    /// One that is named on the command line: the usual variables of the environment say what its calls are signed with. Without
+    /// them, they are signed as for a server of the stack's own.
+    #[allow(clippy::disallowed_methods, reason = "the stack has no other home for its environment")]
+    pub(crate) fn external(url: String) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut server = Self::embedded(url);
+        if let Some(region) = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")) {
+            server.region = region;
+        }
+        if let Some((id, secret)) = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY")) {
+            server.credentials = Credentials::from_keys(id, secret, variable("AWS_SESSION_TOKEN"));
+        }
+        server
+    }
+}
+
 /// Why a server does not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServerError {
@@ -29,8 +61,8 @@ pub(crate) enum ServerError {
     UserPool(#[from] OpenError),
 }
 
-/// Serves DynamoDB from the file, or from memory, for as long as `tasks` live. Returns its URL.
-pub(crate) async fn dynamodb(file: Option<&Path>, tasks: &mut JoinSet<()>) -> Result<String, ServerError> {
+/// Serves DynamoDB from the file, or from memory, for as long as `tasks` live.
+pub(crate) async fn dynamodb(file: Option<&Path>, tasks: &mut JoinSet<()>) -> Result<Server, ServerError> {
     let database = match file {
         Some(file) => Database::new(&file.to_string_lossy())?,
         None => Database::memory()?,
@@ -43,13 +75,13 @@ pub(crate) async fn dynamodb(file: Option<&Path>, tasks: &mut JoinSet<()>) -> Re
             log::line("dynamodb", &problem);
         }
     });
-    Ok(url)
+    Ok(Server::embedded(url))
 }
 
-/// Serves the user pool from the file, or from memory, for as long as `tasks` live. Returns its URL.
-pub(crate) async fn user_pool(file: Option<&Path>, tasks: &mut JoinSet<()>) -> Result<String, ServerError> {
+/// Serves the user pool from the file, or from memory, for as long as `tasks` live.
+pub(crate) async fn user_pool(file: Option<&Path>, tasks: &mut JoinSet<()>) -> Result<Server, ServerError> {
     let pools = UserPools::open(file, REGION)?;
-    Ok(serve("user-pool", pools.router(), tasks).await?)
+    Ok(Server::embedded(serve("user-pool", pools.router(), tasks).await?))
 }
 
 /// Serves a router on a free port of 127.0.0.1 for as long as `tasks` live. Returns its URL.

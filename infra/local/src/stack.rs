@@ -21,7 +21,7 @@ use crate::lambda::{self, Lambda, log};
 use crate::plan::{Function, Plan, Schedule};
 use crate::proxy::Proxy;
 use crate::resources::{self, Pool, ResourceError};
-use crate::servers::{self, ServerError};
+use crate::servers::{self, Server, ServerError};
 use crate::template::{REGION, Template, TemplateError};
 use crate::workspace::{self, DataFolder, Memory, WorkspaceError};
 
@@ -124,8 +124,8 @@ pub(crate) struct Stack {
 
 /// What the functions build on.
 struct Cloud {
-    dynamodb_url: String,
-    cognito_url: String,
+    dynamodb: Server,
+    cognito: Server,
     pool: Pool,
     plan: Plan,
     /// What each function may do, by access key.
@@ -167,7 +167,7 @@ impl Stack {
                 Some(record.map_err(|source| StartError::Record { path: path.clone(), source })?)
             }
         };
-        let proxy = Proxy::new(cloud.dynamodb_url.clone(), cloud.cognito_url.clone(), cloud.policies, record)?;
+        let proxy = Proxy::new(cloud.dynamodb.clone(), cloud.cognito.clone(), cloud.policies, record)?;
         let proxy_url = servers::serve("proxy", proxy.router(), &mut tasks).await?;
         let environment = Box::new(move |function: &Function| environment(function, &proxy_url));
         let lambda = Lambda::start(cloud.plan.functions, lambda::Settings { binaries, environment }).await?;
@@ -177,7 +177,7 @@ impl Stack {
         let server = key_of(choices.dynamodb.as_deref());
         let mut demo = match memory.partners.remove(server) {
             Some(demo) if !cloud.is_new => demo,
-            Some(_) | None => Demo::plan().map_err(DemoError::from)?,
+            Some(_) | None => Demo::plan(cloud.is_new).map_err(DemoError::from)?,
         };
         memory.partners.insert(server.to_owned(), demo.clone());
         remember(&memory)?;
@@ -190,7 +190,7 @@ impl Stack {
 
         let (end_gateway, ended) = watch::channel(());
         let mut gateway = JoinSet::new();
-        let keys = gateway::Keys::new(cloud.cognito_url.clone());
+        let keys = gateway::Keys::new(cloud.cognito.url.clone());
         let router = gateway::router(cloud.plan.routes, cloud.plan.cors, lambda.clone(), keys);
         for listener in listeners {
             gateway.spawn(serve_api(listener, router.clone(), ended.clone()));
@@ -198,8 +198,8 @@ impl Stack {
         let ready = Ready {
             url,
             lambda_url,
-            dynamodb_url: cloud.dynamodb_url,
-            cognito_url: cloud.cognito_url,
+            dynamodb_url: cloud.dynamodb.url,
+            cognito_url: cloud.cognito.url,
             user_pool_id: cloud.pool.ids.user_pool,
             client_id: cloud.pool.ids.client,
             tables: cloud.tables,
@@ -230,19 +230,19 @@ async fn make_cloud(
     memory: &mut Memory,
     tasks: &mut JoinSet<()>,
 ) -> Result<Cloud, StartError> {
-    let dynamodb_url = match &choices.dynamodb {
-        Some(url) => url.clone(),
+    let dynamodb = match &choices.dynamodb {
+        Some(url) => Server::external(url.clone()),
         None => servers::dynamodb(folder.map(DataFolder::dynamodb).as_deref(), tasks).await?,
     };
-    let cognito_url = match &choices.cognito {
-        Some(url) => url.clone(),
+    let cognito = match &choices.cognito {
+        Some(url) => Server::external(url.clone()),
         None => servers::user_pool(folder.map(DataFolder::user_pool).as_deref(), tasks).await?,
     };
     let tables = template.tables()?;
     let server = key_of(choices.cognito.as_deref());
     let (is_new, pool) = tokio::try_join!(
-        resources::tables(&dynamodb_url, &tables),
-        resources::user_pool(&cognito_url, template, memory.pools.get(server)),
+        resources::tables(&dynamodb, &tables),
+        resources::user_pool(&cognito, template, memory.pools.get(server)),
     )?;
     memory.pools.insert(server.to_owned(), pool.clone());
 
@@ -251,14 +251,14 @@ async fn make_cloud(
         |function: &Function| Ok((access_key(function), Policy::read(&function.logical_id, &function.statements)?));
     let policies = plan.functions.iter().map(read).collect::<Result<_, PolicyError>>()?;
     if choices.cognito.is_some()
-        && let Some(issuer) = resources::issuer(&cognito_url, &pool.ids.user_pool).await
+        && let Some(issuer) = resources::issuer(&cognito, &pool.ids.user_pool).await
     {
         for authorizer in plan.routes.iter_mut().filter_map(|route| route.authorizer.as_mut()) {
             authorizer.issuer.clone_from(&issuer);
         }
     }
     let tables = tables.into_iter().map(|table| table.name).collect();
-    Ok(Cloud { dynamodb_url, cognito_url, pool, plan, policies, tables, is_new })
+    Ok(Cloud { dynamodb, cognito, pool, plan, policies, tables, is_new })
 }
 
 fn key_of(endpoint: Option<&str>) -> &str {

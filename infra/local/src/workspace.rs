@@ -151,7 +151,7 @@ mod tests {
         let folder = DataFolder::open(&root.0.join("data")).unwrap();
         assert!(folder.recall().unwrap().partners.is_empty());
 
-        let demo = Demo::plan().unwrap();
+        let demo = Demo::plan(true).unwrap();
         let memory = Memory { partners: BTreeMap::from([("here".into(), demo.clone())]), ..Memory::default() };
         folder.remember(&memory).unwrap();
         assert_eq!(folder.recall().unwrap().partners.get("here"), Some(&demo));

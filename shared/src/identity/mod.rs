@@ -180,6 +180,8 @@ impl Identity {
             .admin_create_user()
             .user_pool_id(&self.pool)
             .username(name)
+            // A temporary password of Cognito's own making need not meet the pool's minimum length.
+            .temporary_password(secret)
             .message_action(MessageActionType::Suppress)
             .send()
             .await;

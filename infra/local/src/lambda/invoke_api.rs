@@ -3,19 +3,29 @@
 use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::body::{self, BodyError};
 use super::{FunctionError, InvokeError, Invoked, Lambda, PAYLOAD_LIMIT, Root, random};
 
+/// The only version that there is.
+const LATEST: &str = "$LATEST";
+
 /// The Invoke API of all functions.
 pub(crate) fn router(lambda: Lambda) -> Router {
-    Router::new().route("/2015-03-31/functions/{name}/invocations", post(invoke)).with_state(lambda)
+    Router::new()
+        .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+        .fallback(async || Refused::unknown_operation().into_response())
+        .method_not_allowed_fallback(async || Refused::unknown_operation().into_response())
+        .with_state(lambda)
 }
 
 /// The values of `X-Amz-Invocation-Type`.
@@ -36,15 +46,31 @@ impl InvocationType {
     }
 }
 
-async fn invoke(State(lambda): State<Lambda>, Path(name): Path<String>, headers: HeaderMap, body: Body) -> Response {
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Asked {
+    qualifier: Option<String>,
+}
+
+async fn invoke(
+    State(lambda): State<Lambda>,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let (request_id, trace) = (random::request_id(), Root::of(&headers));
-    let name = function_name(&name);
+    let (name, qualifier) = function_name(&name);
+    let qualifier = asked.qualifier.as_deref().or(qualifier);
+    let with_log = headers.get("x-amz-log-type").is_some_and(|kind| kind == "Tail");
     let mut response = match read(body).await {
         Err(refused) => refused.into_response(),
-        Ok(_) if lambda.pool(name).is_none() => Refused::unknown(&lambda, name).into_response(),
+        Ok(_) if lambda.pool(name).is_none() || qualifier.is_some_and(|qualifier| qualifier != LATEST) => {
+            Refused::unknown(&lambda, name, qualifier).into_response()
+        }
         Ok(payload) => match InvocationType::of(&headers) {
             Some(InvocationType::RequestResponse) => {
-                match lambda.invoke_as(name, payload, request_id.clone(), trace).await {
+                match lambda.invoke_as(name, payload, request_id.clone(), trace, with_log).await {
                     Ok(invoked) => answered(invoked),
                     Err(error) => Refused::from_error(&lambda, &error).into_response(),
                 }
@@ -52,7 +78,7 @@ async fn invoke(State(lambda): State<Lambda>, Path(name): Path<String>, headers:
             Some(InvocationType::Event) => {
                 let (name, request_id) = (name.to_owned(), request_id.clone());
                 // What comes of it is in the log; there is nobody to answer.
-                tokio::spawn(async move { lambda.invoke_as(&name, payload, request_id, trace).await });
+                tokio::spawn(async move { lambda.invoke_as(&name, payload, request_id, trace, false).await });
                 StatusCode::ACCEPTED.into_response()
             }
             Some(InvocationType::DryRun) => StatusCode::NO_CONTENT.into_response(),
@@ -66,10 +92,11 @@ async fn invoke(State(lambda): State<Lambda>, Path(name): Path<String>, headers:
     response
 }
 
-/// `add-user` of `add-user`, `add-user:$LATEST`, `arn:aws:lambda:eu-west-1:123456789012:function:add-user:$LATEST` …
-fn function_name(name: &str) -> &str {
+/// `add-user`, and its qualifier, of `add-user`, `add-user:$LATEST`,
+/// `arn:aws:lambda:eu-west-1:123456789012:function:add-user:$LATEST` …
+fn function_name(name: &str) -> (&str, Option<&str>) {
     let name = name.rsplit_once("function:").map_or(name, |(_, name)| name);
-    name.split_once(':').map_or(name, |(name, _)| name)
+    name.split_once(':').map_or((name, None), |(name, qualifier)| (name, Some(qualifier)))
 }
 
 async fn read(body: Body) -> Result<Bytes, Refused> {
@@ -92,9 +119,14 @@ async fn read(body: Body) -> Result<Bytes, Refused> {
 fn answered(invoked: Invoked) -> Response {
     let headers = [
         (HeaderName::from_static("content-type"), "application/json"),
-        (HeaderName::from_static("x-amz-executed-version"), "$LATEST"),
+        (HeaderName::from_static("x-amz-executed-version"), LATEST),
     ];
     let mut response = (headers, invoked.payload).into_response();
+    if let Some(log) = invoked.log
+        && let Ok(log) = HeaderValue::try_from(BASE64_STANDARD.encode(log))
+    {
+        response.headers_mut().insert("x-amz-log-result", log);
+    }
     match invoked.function_error {
         None => {}
         Some(FunctionError::Unhandled) => {
@@ -127,18 +159,29 @@ impl Refused {
         }
     }
 
-    fn unknown(lambda: &Lambda, name: &str) -> Self {
+    /// No function of this name, or no version or alias of it: the stack publishes none.
+    fn unknown(lambda: &Lambda, name: &str, qualifier: Option<&str>) -> Self {
+        let qualifier = qualifier.map(|qualifier| format!(":{qualifier}")).unwrap_or_default();
         Self {
             status: StatusCode::NOT_FOUND,
             error: "ResourceNotFoundException",
             kind: "User",
-            message: format!("Function not found: {}", lambda.arn(name)),
+            message: format!("Function not found: {}{qualifier}", lambda.arn(name)),
+        }
+    }
+
+    fn unknown_operation() -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            error: "UnknownOperationException",
+            kind: "User",
+            message: "The local stack knows no operation of Lambda but Invoke".to_owned(),
         }
     }
 
     fn from_error(lambda: &Lambda, error: &InvokeError) -> Self {
         match error {
-            InvokeError::UnknownFunction(name) => Self::unknown(lambda, name),
+            InvokeError::UnknownFunction(name) => Self::unknown(lambda, name, None),
             InvokeError::PayloadTooLarge => Self::too_large(),
             InvokeError::Stopped => Self {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -160,18 +203,18 @@ impl IntoResponse for Refused {
 
 #[cfg(test)]
 mod tests {
-    use super::function_name;
+    use super::{LATEST, function_name};
 
     #[test]
     fn a_function_is_named_by_itself_or_at_the_end_of_an_arn() {
-        for name in [
-            "add-user",
-            "add-user:$LATEST",
-            "000000000000:function:add-user",
-            "arn:aws:lambda:eu-west-1:000000000000:function:add-user",
-            "arn:aws:lambda:eu-west-1:000000000000:function:add-user:$LATEST",
+        for (name, qualifier) in [
+            ("add-user", None),
+            ("add-user:$LATEST", Some(LATEST)),
+            ("000000000000:function:add-user", None),
+            ("arn:aws:lambda:eu-west-1:000000000000:function:add-user", None),
+            ("arn:aws:lambda:eu-west-1:000000000000:function:add-user:PROD", Some("PROD")),
         ] {
-            assert_eq!(function_name(name), "add-user", "{name}");
+            assert_eq!(function_name(name), ("add-user", qualifier), "{name}");
         }
     }
 }

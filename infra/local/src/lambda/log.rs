@@ -1,6 +1,7 @@
 //! Lines on the stack's stderr, each with the name of what wrote it.
 
 use std::io::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -15,13 +16,42 @@ pub(crate) fn line(name: &str, line: &str) {
     let _ = std::io::stderr().lock().write_all(format!("[{name}] {line}\n").as_bytes());
 }
 
+/// What Lambda returns of a log at most.
+const TAIL_LIMIT: usize = 4096;
+
+/// The end of what a process wrote.
+#[derive(Default)]
+pub(crate) struct Tail(Mutex<Vec<u8>>);
+
+impl Tail {
+    pub(crate) fn clear(&self) {
+        self.bytes().clear();
+    }
+
+    pub(crate) fn read(&self) -> Vec<u8> {
+        self.bytes().clone()
+    }
+
+    fn add(&self, line: &[u8]) {
+        let mut bytes = self.bytes();
+        bytes.extend_from_slice(line);
+        let surplus = bytes.len().saturating_sub(TAIL_LIMIT);
+        bytes.drain(..surplus);
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Passes what `output` yields on to stderr, line by line, until it ends. Drops the lines that Lambda drops: those below
 /// the function's level.
-pub(crate) async fn pass_on(name: String, least: LogLevel, output: impl AsyncRead + Unpin) {
+pub(crate) async fn pass_on(name: String, least: LogLevel, output: impl AsyncRead + Unpin, tail: Arc<Tail>) {
     let mut output = BufReader::new(output);
     let mut buffer = Vec::new();
     while let Ok(1..) = output.read_until(b'\n', &mut buffer).await {
         if level(&buffer) >= least {
+            tail.add(&buffer);
             line(&name, String::from_utf8_lossy(&buffer).trim_end_matches(['\r', '\n']));
         }
         buffer.clear();
@@ -47,6 +77,16 @@ fn level(line: &[u8]) -> LogLevel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tail_is_the_end_of_what_was_written() {
+        let tail = Tail::default();
+        tail.add(&[b'a'; 3000]);
+        tail.add(&[b'b'; 3000]);
+        assert_eq!(tail.read(), [vec![b'a'; 1096], vec![b'b'; 3000]].concat());
+        tail.clear();
+        assert!(tail.read().is_empty());
+    }
 
     #[test]
     fn a_line_without_a_valid_level_and_timestamp_counts_as_info() {

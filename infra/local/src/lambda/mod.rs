@@ -72,6 +72,8 @@ pub(crate) struct Invoked {
     pub(crate) payload: Bytes,
     /// Then `payload` is `{errorType, errorMessage, …}`.
     pub(crate) function_error: Option<FunctionError>,
+    /// The end of what the process wrote for this request, where that was asked for.
+    pub(crate) log: Option<Vec<u8>>,
 }
 
 /// The values of `X-Amz-Function-Error` that Lambda still sends.
@@ -105,7 +107,7 @@ impl Lambda {
             if let Some(given) = given.get("AWS_REGION") {
                 region.clone_from(given);
             }
-            let arn = arn(&region, &function.logical_id);
+            let arn = arn(&region, &function.name);
             let environment = environment(&function, given);
             pools.push(Pool::new(function, arn, binary, environment, guard.group()));
         }
@@ -114,7 +116,7 @@ impl Lambda {
         Ok(Self(functions))
     }
 
-    /// Invokes a function by its logical id or its folder's name. The function finishes even when the caller does not
+    /// Invokes a function by its name, its logical id or its folder's name. The function finishes even when the caller does not
     /// wait for it, as on AWS.
     pub(crate) async fn invoke(&self, name: &str, payload: Bytes) -> Result<Invoked, InvokeError> {
         self.invoke_within(name, payload, Root::new()).await
@@ -122,7 +124,7 @@ impl Lambda {
 
     /// As [`invoke`](Self::invoke), as a part of a trace.
     pub(crate) async fn invoke_within(&self, name: &str, payload: Bytes, trace: Root) -> Result<Invoked, InvokeError> {
-        self.invoke_as(name, payload, random::request_id(), trace).await
+        self.invoke_as(name, payload, random::request_id(), trace, false).await
     }
 
     async fn invoke_as(
@@ -131,12 +133,13 @@ impl Lambda {
         payload: Bytes,
         request_id: String,
         trace: Root,
+        with_log: bool,
     ) -> Result<Invoked, InvokeError> {
         let pool = self.pool(name).ok_or_else(|| InvokeError::UnknownFunction(name.to_owned()))?;
         if payload.len() > PAYLOAD_LIMIT {
             return Err(InvokeError::PayloadTooLarge);
         }
-        tokio::spawn(async move { pool.invoke(payload, &request_id, &trace).await })
+        tokio::spawn(async move { pool.invoke(payload, &request_id, &trace, with_log).await })
             .await
             .unwrap_or(Err(InvokeError::Stopped))
     }
@@ -155,7 +158,10 @@ impl Lambda {
     }
 
     fn pool(&self, name: &str) -> Option<Arc<Pool>> {
-        self.0.pools.iter().find(|pool| pool.function.logical_id == name || pool.function.folder == name).cloned()
+        let is_named = |function: &plan::Function| {
+            [&function.name, &function.logical_id, &function.folder].iter().any(|own| *own == name)
+        };
+        self.0.pools.iter().find(|pool| is_named(&pool.function)).cloned()
     }
 
     fn arn(&self, name: &str) -> String {
@@ -170,12 +176,12 @@ fn arn(region: &str, name: &str) -> String {
 /// Exactly this and nothing of the environment that the stack was started in, with its AWS variables.
 fn environment(function: &plan::Function, given: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let lambda = [
-        ("AWS_LAMBDA_FUNCTION_NAME", function.logical_id.clone()),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
         ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
         ("AWS_LAMBDA_LOG_LEVEL", function.log_level.as_str().to_owned()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.logical_id)),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name)),
         ("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{}", random::hex::<16>())),
         ("_HANDLER", "bootstrap".to_owned()),
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),

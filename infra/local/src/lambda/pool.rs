@@ -60,6 +60,7 @@ impl Pool {
         mut payload: Bytes,
         request_id: &str,
         trace: &Root,
+        with_log: bool,
     ) -> Result<Invoked, InvokeError> {
         let Ok(_slot) = self.slots.acquire().await else { return Err(InvokeError::Stopped) };
         loop {
@@ -74,8 +75,9 @@ impl Pool {
             };
             match process.handle(self.work(payload, request_id, trace), self.function.timeout).await {
                 Outcome::Answered(answer) => {
+                    let log = if with_log { Some(process.log().await) } else { None };
                     self.idle().push(Idle { process, since: Instant::now() });
-                    return Ok(self.answered(answer, request_id));
+                    return Ok(Invoked { log, ..self.answered(answer, request_id) });
                 }
                 // It died of age, so to speak, and the request goes to the next one.
                 Outcome::NotTaken(_, unseen) if !is_new => payload = unseen,
@@ -154,7 +156,7 @@ impl Pool {
 
     fn answered(&self, answer: Answer, request_id: &str) -> Invoked {
         match answer {
-            Answer::Response(payload) => Invoked { payload, function_error: None },
+            Answer::Response(payload) => Invoked { payload, function_error: None, log: None },
             Answer::Error(report) => {
                 self.log(&format!("request {request_id} ended with an error of the function"));
                 reported(report)
@@ -166,6 +168,7 @@ impl Pool {
                 Invoked {
                     payload: json(&json!({ "errorType": "Function.ResponseSizeTooLarge", "errorMessage": message })),
                     function_error: Some(FunctionError::Unhandled),
+                    log: None,
                 }
             }
         }
@@ -186,11 +189,12 @@ fn failed(request_id: &str, error_type: &str, message: &str) -> Invoked {
     Invoked {
         payload: json(&json!({ "errorType": error_type, "errorMessage": message })),
         function_error: Some(FunctionError::Unhandled),
+        log: None,
     }
 }
 
 fn reported(report: Bytes) -> Invoked {
-    Invoked { payload: report, function_error: Some(FunctionError::Unhandled) }
+    Invoked { payload: report, function_error: Some(FunctionError::Unhandled), log: None }
 }
 
 fn json(value: &serde_json::Value) -> Bytes {

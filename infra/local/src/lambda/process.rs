@@ -12,14 +12,17 @@ use axum::body::Bytes;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::log;
+use super::log::{self, Tail};
 use super::runtime_api::{self, Answer, Desk, Work};
 use crate::plan::LogLevel;
 
 /// How long Lambda gives a process before it asks for its first request.
 const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long what a process wrote takes to get here.
+const TIME_TO_WRITE: Duration = Duration::from_millis(20);
 
 /// What a process is started from.
 pub(crate) struct Start<'a> {
@@ -36,6 +39,7 @@ pub(crate) struct Start<'a> {
 /// A running process. It is killed when this value goes.
 pub(crate) struct Process {
     desk: Arc<Desk>,
+    tail: Arc<Tail>,
     ended: watch::Receiver<Option<Ended>>,
     /// Dropped with the process, which tells its task to kill it.
     _alive: oneshot::Sender<()>,
@@ -77,11 +81,12 @@ impl Process {
             .process_group(start.process_group)
             .kill_on_drop(true)
             .spawn()?;
+        let tail = Arc::new(Tail::default());
         if let Some(output) = child.stdout.take() {
-            tokio::spawn(log::pass_on(start.name.to_owned(), start.log_level, output));
+            tokio::spawn(log::pass_on(start.name.to_owned(), start.log_level, output, Arc::clone(&tail)));
         }
         if let Some(output) = child.stderr.take() {
-            tokio::spawn(log::pass_on(start.name.to_owned(), start.log_level, output));
+            tokio::spawn(log::pass_on(start.name.to_owned(), start.log_level, output, Arc::clone(&tail)));
         }
 
         let desk = Arc::new(Desk::default());
@@ -96,7 +101,7 @@ impl Process {
             };
             end.send_replace(Some(Ended::from(status)));
         });
-        Ok(Self { desk, ended, _alive: alive })
+        Ok(Self { desk, tail, ended, _alive: alive })
     }
 
     /// Waits until a new process asks for its first request.
@@ -113,6 +118,7 @@ impl Process {
 
     /// Gives the process one request and waits for what comes of it. A process that did not answer is of no more use.
     pub(crate) async fn handle(&mut self, work: Work, limit: Duration) -> Outcome {
+        self.tail.clear();
         let answer = self.desk.offer(work);
         let outcome = async {
             tokio::select! {
@@ -126,6 +132,13 @@ impl Process {
             }
         };
         timeout(limit, outcome).await.unwrap_or(Outcome::TimedOut)
+    }
+
+    /// The end of what it wrote for the request that it has just answered.
+    pub(crate) async fn log(&self) -> Vec<u8> {
+        // Its last line may still be on its way here.
+        sleep(TIME_TO_WRITE).await;
+        self.tail.read()
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -68,6 +68,7 @@ impl Drop for Folder {
 async fn start(folder: &Path, timeout: Duration, given: &[(&str, &str)]) -> Result<Lambda, StartError> {
     let function = plan::Function {
         logical_id: "TesterFunction".to_owned(),
+        name: "portal-tester".to_owned(),
         folder: "tester".to_owned(),
         environment: BTreeMap::from([("USERS_TABLE".to_owned(), "users".to_owned())]),
         timeout,
@@ -184,7 +185,7 @@ async fn a_function_sees_its_own_environment_only() {
     let (answer, _) = invoke(&lambda, json!({})).await;
     let environment = answer["environment"].as_object().unwrap();
     for (name, expected) in
-        [("USERS_TABLE", "users"), ("AWS_REGION", "eu-west-1"), ("AWS_LAMBDA_FUNCTION_NAME", "TesterFunction")]
+        [("USERS_TABLE", "users"), ("AWS_REGION", "eu-west-1"), ("AWS_LAMBDA_FUNCTION_NAME", "portal-tester")]
     {
         assert_eq!(environment[name], expected);
     }

@@ -23,7 +23,6 @@ pub(super) fn read(
         "DeadLetterQueue",
         "DeploymentPreference",
         "Description",
-        "FunctionName",
         "Handler",
         "ReservedConcurrentExecutions",
         "Runtime",
@@ -37,6 +36,7 @@ pub(super) fn read(
     let mut environment = properties.section("Environment")?;
     let function = Function {
         logical_id: logical_id.to_owned(),
+        name: properties.take("FunctionName").map_or_else(|| Ok(logical_id.to_owned()), Entry::text)?,
         folder: folder(properties.require("CodeUri")?, binary)?,
         environment: environment
             .section("Variables")?

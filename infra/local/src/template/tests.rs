@@ -65,12 +65,12 @@ fn function(properties: &str) -> Result<Plan, String> {
 #[test]
 fn a_function_has_the_globals_unless_it_says_otherwise() {
     let plan = function("      MemorySize: 512\n      Environment: { Variables: { TABLE: !Ref Table } }\n").unwrap();
-    let [Function { logical_id, folder, environment, timeout, memory_mb, log_level, statements }] =
+    let [Function { logical_id, name, folder, environment, timeout, memory_mb, log_level, statements }] =
         plan.functions.as_slice()
     else {
         panic!("one function: {plan:?}");
     };
-    assert_eq!((logical_id.as_str(), folder.as_str()), ("DoFunction", "do-it"));
+    assert_eq!((logical_id.as_str(), name.as_str(), folder.as_str()), ("DoFunction", "DoFunction", "do-it"));
     assert_eq!((*timeout, *memory_mb), (Duration::from_secs(15), 512));
     assert_eq!(environment["LOG_LEVEL"], "INFO");
     assert_eq!(environment["TABLE"], "portal-local-Table");
@@ -368,6 +368,9 @@ fn the_template_that_deploys_is_understood_and_every_function_has_its_folder() {
     for function in &plan.functions {
         let needs_nothing = function.folder == "portal-page";
         assert_eq!(function.statements.is_empty(), needs_nothing, "{}", function.logical_id);
+    }
+    for function in &plan.functions {
+        assert_eq!(function.name, format!("{STACK}-{}", function.folder));
     }
     assert!(plan.routes.iter().any(|route| route.authorizer.is_none()));
     assert!(plan.routes.iter().any(|route| route.authorizer.is_some()));
