@@ -12,16 +12,15 @@ use axum::http::{HeaderMap, Method, Response, Uri, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::stack::{Login, Ready};
+use crate::stack::{Login, Ready, variable};
 use crate::{Invoked, secrets};
 
 /// What `lambda_url` begins with when functions are invoked through the CLI.
 const CLI: &str = "aws:";
 
 /// The deployed stack that the tests are to run against.
-#[allow(clippy::disallowed_methods, reason = "this says what to test; it is no part of the portal")]
 pub(crate) fn name() -> Option<String> {
-    std::env::var("PORTAL_STACK").ok().filter(|name| !name.is_empty())
+    variable("PORTAL_STACK")
 }
 
 /// Where it is, with a partner of its own for whoever needs one.

@@ -11,6 +11,7 @@ use aws_smithy_http_client::Builder;
 use serde_json::Value;
 
 use crate::faults::Seen;
+use crate::stack::variable;
 use crate::{Ready, User};
 
 /// A row.
@@ -27,17 +28,21 @@ pub struct Rows {
 impl Rows {
     /// Of this stack.
     pub fn of(ready: &Ready) -> Self {
-        let credentials = Credentials::new("tests", "tests", None, None, "tests");
+        // The embedded servers take any.
+        let key = |name: &str| variable(name).unwrap_or_else(|| "tests".to_owned());
+        let (id, secret) = (key("AWS_ACCESS_KEY_ID"), key("AWS_SECRET_ACCESS_KEY"));
+        let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "tests");
+        let region = Region::new(variable("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()));
         let dynamodb = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
+            .region(region.clone())
             .credentials_provider(credentials.clone())
             .endpoint_url(&ready.dynamodb_url)
             .http_client(Builder::new().build_http())
             .build();
         let cognito = aws_sdk_cognitoidentityprovider::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
+            .region(region)
             .credentials_provider(credentials)
             .endpoint_url(&ready.cognito_url)
             .http_client(Builder::new().build_http())

@@ -77,14 +77,25 @@ struct Running {
 }
 
 /// The stack that all tests of this binary share, started by the first that asks; or the one that is deployed as
-/// `PORTAL_STACK`.
+/// `PORTAL_STACK`. `PORTAL_DYNAMODB` and `PORTAL_COGNITO` name servers for it to use in place of the embedded ones.
 pub fn stack() -> &'static Stack {
     static STACK: OnceLock<Result<Stack, String>> = OnceLock::new();
     let started = STACK.get_or_init(|| match deployed::name() {
-        None => Stack::start("shared", &["--ephemeral"]),
+        None => {
+            let servers = [("--dynamodb-endpoint", "PORTAL_DYNAMODB"), ("--cognito-endpoint", "PORTAL_COGNITO")];
+            let servers = servers.map(|(option, name)| variable(name).map(|url| format!("{option}={url}")));
+            let options: Vec<&str> = servers.iter().flatten().map(String::as_str).chain(["--ephemeral"]).collect();
+            Stack::start("shared", &options)
+        }
         Some(name) => Ok(Stack { ready: deployed::ready(&name)?, log: PathBuf::from("/dev/null"), running: None }),
     });
     started.as_ref().unwrap_or_else(|error| panic!("the stack does not start: {error}"))
+}
+
+/// What the environment says of where and how to test.
+#[allow(clippy::disallowed_methods, reason = "this says what to test; it is no part of the portal")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The root of the repository.

@@ -50,11 +50,16 @@ pub(crate) fn password() -> String {
     secrets::random(40)
 }
 
+/// What calls are signed with; the embedded server takes any.
+fn key(name: &str) -> String {
+    variable(name).unwrap_or_else(|| "test".to_owned())
+}
+
 pub(crate) fn sdk() -> Client {
     let config = aws_sdk_cognitoidentityprovider::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
+        .region(Region::new(variable("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned())))
+        .credentials_provider(Credentials::new(key("AWS_ACCESS_KEY_ID"), key("AWS_SECRET_ACCESS_KEY"), None, None, "tests"))
         .endpoint_url(endpoint())
         .http_client(Builder::new().build_http())
         .build();
