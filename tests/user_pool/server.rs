@@ -59,7 +59,13 @@ pub(crate) fn sdk() -> Client {
     let config = aws_sdk_cognitoidentityprovider::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(variable("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned())))
-        .credentials_provider(Credentials::new(key("AWS_ACCESS_KEY_ID"), key("AWS_SECRET_ACCESS_KEY"), None, None, "tests"))
+        .credentials_provider(Credentials::new(
+            key("AWS_ACCESS_KEY_ID"),
+            key("AWS_SECRET_ACCESS_KEY"),
+            None,
+            None,
+            "tests",
+        ))
         .endpoint_url(endpoint())
         .http_client(Builder::new().build_http())
         .build();
