@@ -16,6 +16,8 @@ pub enum Failure {
     InvalidRequest(&'static str, Vec<FieldError>),
     /// The body is not of the type that the route takes.
     UnsupportedMediaType(&'static str),
+    /// The body is larger than this many bytes, the most that the route accepts.
+    BodyTooLarge(usize),
     /// Nobody is signed in, or what was shown to sign in is wrong.
     Unauthenticated(&'static str),
     /// Signed out, suspended or removed.
@@ -97,6 +99,7 @@ impl Failure {
             Self::Moved | Self::Conflict | Self::TooManyRequests(_) | Self::Unavailable(_) | Self::Internal(_) => false,
             Self::InvalidRequest(..)
             | Self::UnsupportedMediaType(_)
+            | Self::BodyTooLarge(_)
             | Self::Unauthenticated(_)
             | Self::SessionEnded
             | Self::Denied(_)
@@ -145,6 +148,9 @@ impl From<passwords::HashingFailed> for Failure {
     }
 }
 
+/// The most characters of a field's name in an error.
+const FIELD_NAME_MAX: usize = 100;
+
 /// What is wrong with one field.
 #[derive(Debug, Clone, Serialize)]
 pub struct FieldError {
@@ -161,16 +167,24 @@ pub struct FieldError {
 impl FieldError {
     /// A field whose value is not acceptable.
     pub fn new(field: &str, code: &'static str, message: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), code, message: message.into(), is_password: false }
+        Self { field: shortened(field), code, message: message.into(), is_password: false }
     }
 
     /// A password that is not acceptable.
     pub fn password(field: &str, rejection: passwords::Rejection) -> Self {
-        Self { field: field.to_owned(), code: rejection.code(), message: rejection.message(), is_password: true }
+        Self { field: shortened(field), code: rejection.code(), message: rejection.message(), is_password: true }
     }
 
     /// Whether the password rules refused it.
     pub(crate) fn is_password(&self) -> bool {
         self.is_password
+    }
+}
+
+/// A name that a client made up can be of any length.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(FIELD_NAME_MAX) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
     }
 }

@@ -21,7 +21,11 @@ pub fn start() {
 
 /// Never TRACE, at which the AWS SDK logs whole requests, with the secrets in them.
 fn level(asked: Option<&str>) -> LevelFilter {
-    asked.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG)
+    match asked {
+        // Lambda's least verbose level. No event has it.
+        Some("FATAL") => LevelFilter::OFF,
+        asked => asked.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG),
+    }
 }
 
 /// A metric's name, its unit as `CloudWatch` calls it, and its value.
@@ -88,7 +92,9 @@ mod tests {
     #[test]
     fn secrets_that_trace_would_show_are_never_logged() {
         assert_eq!(level(Some("TRACE")), LevelFilter::DEBUG);
+        assert_eq!(level(Some("5")), LevelFilter::DEBUG, "the number of TRACE");
         assert_eq!(level(Some("WARN")), LevelFilter::WARN);
+        assert_eq!(level(Some("FATAL")), LevelFilter::OFF);
         assert_eq!(level(None), LevelFilter::INFO);
         assert_eq!(level(Some("loud")), LevelFilter::INFO);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use portal_tests::rows::Rows;
 use portal_tests::template::{Route, functions};
-use portal_tests::{Actor, Answer, Client, Partner, User, secrets, stack};
+use portal_tests::{Actor, Answer, Call, Client, Partner, User, secrets, stack};
 use serde_json::{Value, json};
 
 /// A status and a problem's code; an empty code for success.
@@ -194,33 +194,63 @@ fn routes(public: bool) -> Vec<String> {
 }
 
 impl Row {
-    async fn send(&self, client: &Client, token: Option<&str>, target: &User) -> Answer {
+    /// A call with this query and no body.
+    fn call(&self, client: &Client, target: &User, query: &str) -> Call {
         let (method, path) = self.route.split_once(' ').unwrap();
         let path = path.replace("{user_id}", &target.id).replace("{session_id}", NO_SESSION);
-        let mut call = client.call(method, &path);
-        call = match (self.body)() {
+        client.call(method, &format!("{path}{query}"))
+    }
+
+    /// A call with the body that is in order.
+    fn in_order(&self, client: &Client, target: &User, query: &str) -> Call {
+        let call = self.call(client, target, query);
+        match (self.body)() {
             Value::Null => call,
             Value::String(table) => call.body("text/csv", table),
             body => call.body("application/json", body.to_string().replace("{user_id}", &target.id)),
-        };
-        if let Some(token) = token {
-            call = call.bearer(token);
         }
-        call.await
+    }
+
+    async fn send(&self, client: &Client, token: Option<&str>, target: &User) -> Answer {
+        let call = self.in_order(client, target, "");
+        match token {
+            Some(token) => call.bearer(token).await,
+            None => call.await,
+        }
     }
 
     async fn as_actor(&self, actor: &Actor, target: &User) -> Answer {
         self.send(&actor.client, Some(&actor.token), target).await
     }
+
+    fn is_change(&self) -> bool {
+        !self.route.starts_with("GET ")
+    }
 }
 
 #[track_caller]
 fn check(case: &str, answer: &Answer, (status, code): Says) {
+    is_guarded(case, answer);
     if code.is_empty() {
         assert!(answer.status == status, "{case}: expected {status}, got {answer}");
     } else {
         assert!(answer.json["code"] == code, "{case}: expected {status} {code}, got {answer}");
         answer.problem(status, code);
+    }
+}
+
+/// Every response of a function has the headers that protect browsers.
+#[track_caller]
+fn is_guarded(case: &str, answer: &Answer) {
+    let is_kept = case.starts_with("GET /") && !case.starts_with("GET /v1/") && answer.status == 200;
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", if is_kept { "no-cache" } else { "no-store" }),
+    ] {
+        let found: Vec<_> = answer.headers.get_all(name).iter().collect();
+        assert_eq!(found, [value], "{case}: {name} in {answer}");
     }
 }
 
@@ -339,4 +369,132 @@ async fn the_primary_admin_is_protected_from_every_other_admin() {
     }
     partner.owner().is_signed_in().await;
     assert_eq!(partner.owner().see(partner.owner()).await["version"], 1, "nothing changed");
+}
+
+/// A call of a route, what it answers, and the field that it names.
+type Case = (Call, Says, Option<&'static str>);
+
+const BAD: Says = (400, "invalid_request");
+
+/// Sends these calls of every route, with the owner's token where one is needed, and expects that nothing has changed.
+async fn every_route_rejects(of: impl Fn(&Client, &str, Option<(&Row, &User)>) -> Vec<Case>) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").signed_in().await;
+    let rows = PROTECTED_ROUTES.iter().map(|row| (row.route, Some((row, &*ann))));
+    for (route, protected) in rows.chain(PUBLIC_ROUTES.map(|(route, _)| (route, None))) {
+        for (call, says, field) in of(&owner.client, route, protected) {
+            let answer = if protected.is_some() { call.bearer(&owner.token).await } else { call.await };
+            check(route, &answer, says);
+            if let Some(field) = field {
+                answer.problem(says.0, says.1).names_field(field);
+            }
+        }
+    }
+    ann.is_signed_in().await;
+    owner.is_signed_in().await;
+    assert_eq!(owner.see(&ann).await["version"], 1);
+    assert_eq!(owner.get("/v1/users").await.expect(200).json["total"], 2);
+}
+
+fn public(client: &Client, route: &str, query: &str) -> Call {
+    let (method, path) = route.split_once(' ').unwrap();
+    client.call(method, &format!("{path}{query}"))
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_route_does_not_know_is_rejected_before_anything_changes() {
+    every_route_rejects(|client, route, protected| {
+        let query = "?unheard_of=1";
+        let call = match protected {
+            Some((row, ann)) => row.in_order(client, ann, query),
+            None if route.contains(" /v1/") => public(client, route, query).json(&json!({})),
+            None => return Vec::new(),
+        };
+        vec![(call, BAD, Some("unheard_of"))]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_above_the_limit_is_rejected_by_every_route() {
+    every_route_rejects(|client, route, protected| {
+        let most = if route == "POST /v1/users/import" { 1_048_576 } else { 65_536 };
+        let call = || match protected {
+            Some((row, ann)) => row.call(client, ann, ""),
+            None => public(client, route, ""),
+        };
+        // What is not text reaches a function in base64.
+        ["application/json", "application/octet-stream"]
+            .map(|kind| (call().body(kind, vec![b'['; most + 1]), (413, "body_too_large"), None))
+            .into()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_as_large_as_the_limit_is_read() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let body = json!({ "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann") }).to_string();
+    let padded = format!("{body}{}", " ".repeat(65_536 - body.len()));
+    owner.call("POST", "/v1/users").body("application/json", padded).await.expect(201);
+    let table = format!("first_name,last_name,email\nBob,Ray,{}\n", secrets::email("bob"));
+    let planned = owner.import(format!("{table}{}", "\n".repeat(1_048_576 - table.len())), true).await.expect(200);
+    assert_eq!(planned.json["rows"], 1, "{planned}");
+    let binary = owner.call("POST", "/v1/users").body("application/octet-stream", vec![0xff; 65_536]).await;
+    binary.problem(415, "unsupported_media_type");
+}
+
+#[tokio::test]
+async fn an_encoded_body_is_rejected_by_every_route() {
+    every_route_rejects(|client, route, protected| {
+        let call = || match protected {
+            Some((row, ann)) => row.in_order(client, ann, ""),
+            None => public(client, route, "").json(&json!({})),
+        };
+        ["gzip", "br, identity", "", "utf-8"]
+            .map(|coding| (call().header("content-encoding", coding), (415, "unsupported_media_type"), None))
+            .into()
+    })
+    .await;
+    let partner = Partner::new().await;
+    partner.owner().get("/v1/me").header("content-encoding", "Identity").await.expect(200);
+}
+
+/// The routes that depend on a version if they are asked to.
+const CONDITIONAL_ROUTES: [&str; 8] = [
+    "POST /v1/access-review/decisions",
+    "PATCH /v1/users/{user_id}",
+    "PUT /v1/users/{user_id}/password",
+    "PUT /v1/users/{user_id}/permissions",
+    "PUT /v1/users/{user_id}/status",
+    "POST /v1/primary-admin",
+    "POST /v1/users/{user_id}/force-logout",
+    "DELETE /v1/users/{user_id}",
+];
+
+#[tokio::test]
+async fn no_change_ignores_a_condition() {
+    every_route_rejects(|client, route, protected| {
+        let is_change = protected.map_or(route.starts_with("POST "), |(row, _)| row.is_change());
+        if !is_change {
+            return Vec::new();
+        }
+        let call = || match protected {
+            Some((row, ann)) => row.in_order(client, ann, ""),
+            None => public(client, route, "").json(&json!({})),
+        };
+        let stale = if CONDITIONAL_ROUTES.contains(&route) {
+            (call().if_match("\"999\""), (412, "version_mismatch"), None)
+        } else {
+            (call().if_match("\"1\""), BAD, Some("If-Match"))
+        };
+        let mut calls = vec![stale, (call().header("if-none-match", "*"), BAD, Some("If-None-Match"))];
+        for unreadable in [&b"\"1\xe9\""[..], b"1", b"", b"\"1\" \"1\"", b"\"9,*"] {
+            calls.push((call().header_bytes("if-match", unreadable), BAD, Some("If-Match")));
+        }
+        calls
+    })
+    .await;
 }

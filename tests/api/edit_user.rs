@@ -79,11 +79,16 @@ async fn an_if_match_is_read_as_http_has_it() {
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").created().await;
     let rename = |name: &str| owner.edit(&ann, &json!({ "first_name": name }));
-    for stale in ["1", "W/\"1\"", "\"2\"", "\"0\", \"2\"", ""] {
+    for stale in ["W/\"1\"", "\"2\"", "\"0\", \"2\"", "\"0,*,2\""] {
         rename("Anna").if_match(stale).await.problem(412, "version_mismatch");
+    }
+    rename("Anna").if_match("\"0\"").if_match("\"2\"").await.problem(412, "version_mismatch");
+    for unreadable in ["1", "", "\"1", "\"0\", *"] {
+        rename("Anna").if_match(unreadable).await.problem(400, "invalid_request").names_field("If-Match");
     }
     rename("Anna").if_match("*").await.expect(200);
     rename("Annie").if_match("\"7\", \"2\"").await.expect(200);
+    rename("Anne").if_match("\"7\"").if_match("\"3\"").await.expect(200);
 }
 
 #[tokio::test]

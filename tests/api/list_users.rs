@@ -193,6 +193,7 @@ async fn a_bad_query_names_the_parameter() {
         (long.as_str(), "search"),
         ("cursor=nonsense", "cursor"),
         ("cursor=", "cursor"),
+        ("limit=%2B5", "limit"),
         ("unheard_of=1", "unheard_of"),
         ("limit=5&limit=6", "limit"),
     ];

@@ -194,6 +194,7 @@ async fn a_query_that_is_not_acceptable_is_refused_and_named() {
         ("inactive_days=0", "inactive_days"),
         ("inactive_days=3651", "inactive_days"),
         ("inactive_days=ten", "inactive_days"),
+        ("inactive_days=%2B30", "inactive_days"),
         ("limit=0", "limit"),
         ("limit=101", "limit"),
         ("cursor=nonsense", "cursor"),

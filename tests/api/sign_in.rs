@@ -69,6 +69,9 @@ async fn a_page_of_another_origin_neither_signs_in_with_a_cookie_nor_reads_an_an
     for name in ["set-cookie", "access-control-allow-origin", "access-control-allow-credentials"] {
         assert_eq!(answer.header(name), "", "{name}: {answer}");
     }
+    // An origin that cannot be read is not one that is absent.
+    let unreadable = Client::new().post("/v1/sessions", &body).header_bytes("origin", b"https://evil.\xe9xample");
+    unreadable.await.problem(401, "unauthenticated");
 }
 
 #[tokio::test]

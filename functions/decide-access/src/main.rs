@@ -3,7 +3,7 @@
 use portal::Portal;
 use portal::actions::{self, Context, Ruling};
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{Decision, Note, PublicUser, Timestamp, User};
 use portal::policy::{Wish, authorize};
 use portal::review::{Access, reduced};
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(decide_access).await
+    serve_with(Accepts::new().if_match(), decide_access).await
 }
 
 #[derive(Serialize)]

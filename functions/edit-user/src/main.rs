@@ -3,14 +3,14 @@
 use portal::Portal;
 use portal::actions::Context;
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{Email, EventAction, PersonName, User};
 use portal::policy::Wish;
 use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(edit_user).await
+    serve_with(Accepts::new().if_match(), edit_user).await
 }
 
 struct Input {

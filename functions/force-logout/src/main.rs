@@ -3,7 +3,7 @@
 use portal::Portal;
 use portal::actions::{self, Context};
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::Timestamp;
 use portal::policy::Wish;
 use portal::session;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(force_logout).await
+    serve_with(Accepts::new().if_match(), force_logout).await
 }
 
 #[derive(Serialize)]

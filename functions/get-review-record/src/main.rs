@@ -4,7 +4,7 @@
 use futures_util::future::try_join;
 use portal::Portal;
 use portal::error::Failure;
-use portal::http::{Answer, Format, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timestamp, User, UserId};
 use portal::policy::{Wish, authorize};
 use portal::review;
@@ -13,9 +13,11 @@ use portal::store::{Actor, Counter, Event, Position, Store, Target, Wanted};
 use serde::Serialize;
 use serde_json::Value;
 
+const PARAMETERS: [&str; 4] = ["limit", "cursor", "from", "to"];
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(get_review_record).await
+    serve_with(Accepts::new().parameters(&PARAMETERS), get_review_record).await
 }
 
 /// Of a table.

@@ -5,7 +5,7 @@
 use portal::Portal;
 use portal::actions::Context;
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{EventAction, Role, Timestamp, User};
 use portal::passwords::Attempt;
 use portal::policy::Wish;
@@ -14,7 +14,7 @@ use portal::store::{Counter, CredentialItem, Key};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(hand_over).await
+    serve_with(Accepts::new().if_match(), hand_over).await
 }
 
 async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure> {

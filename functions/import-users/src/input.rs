@@ -24,7 +24,6 @@ const SHAPE: Shape = Shape {
         Column { name: "permissions", is_required: false, is_list: true },
     ],
     rows: 500,
-    bytes: 1_000_000,
 };
 
 /// A user who is to be added.

@@ -13,7 +13,7 @@ mod kept;
 use portal::Portal;
 use portal::actions::Context;
 use portal::error::Failure;
-use portal::http::{Answer, LineError, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, LineError, Request, Stopped, serve_with};
 use portal::models::{Email, Permissions, PersonName, Role};
 use portal::policy::authorize;
 use portal::session::Claims;
@@ -26,7 +26,7 @@ use crate::kept::Kept;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(import_users).await
+    serve_with(Accepts::new().parameters(&["dry_run"]).body_bytes(1_048_576), import_users).await
 }
 
 #[derive(Serialize)]

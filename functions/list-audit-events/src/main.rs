@@ -4,7 +4,7 @@ mod summary;
 
 use portal::Portal;
 use portal::error::Failure;
-use portal::http::{Answer, Format, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, EventId, Timestamp, UserId};
 use portal::policy::{Wish, authorize};
 use portal::session::{self, Claims};
@@ -13,9 +13,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use summary::summary;
 
+const PARAMETERS: [&str; 7] = ["limit", "cursor", "user_id", "actor_id", "action", "from", "to"];
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(list_audit_events).await
+    serve_with(Accepts::new().parameters(&PARAMETERS), list_audit_events).await
 }
 
 /// Of a table.

@@ -2,16 +2,18 @@
 
 use portal::Portal;
 use portal::error::Failure;
-use portal::http::{Answer, Format, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Role, Status, fold};
 use portal::policy::{Wish, authorize};
 use portal::session::{self, Claims};
 use portal::store::{Counter, Findable, Order, Position, Sort};
 use serde::Serialize;
 
+const PARAMETERS: [&str; 7] = ["limit", "cursor", "sort", "order", "search", "role", "status"];
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(list_users).await
+    serve_with(Accepts::new().parameters(&PARAMETERS), list_users).await
 }
 
 /// Of a table: every field of a user.

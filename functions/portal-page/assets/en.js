@@ -447,6 +447,7 @@ export default {
   "fault.self_change_forbidden": "Nobody may change their own permissions or status, or delete themselves.",
   "fault.exceeds_own_permissions": "This user holds, or would hold, a permission that you do not hold.",
   "fault.user_limit_reached": "This portal has as many users as it can have.",
+  "fault.body_too_large": "This is too large to be sent at once.",
   "fault.too_many_requests.one": "Too many attempts. Try again in {total} minute.",
   "fault.too_many_requests.other": "Too many attempts. Try again in {total} minutes."
 };

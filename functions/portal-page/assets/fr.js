@@ -447,6 +447,7 @@ export default {
   "fault.self_change_forbidden": "Personne ne peut modifier ses propres autorisations ou son statut, ni se supprimer.",
   "fault.exceeds_own_permissions": "Cet utilisateur a, ou aurait, une autorisation que vous n’avez pas.",
   "fault.user_limit_reached": "Ce portail a atteint son nombre maximal d’utilisateurs.",
+  "fault.body_too_large": "L’envoi est trop volumineux.",
   "fault.too_many_requests.one": "Trop de tentatives. Réessayez dans {total} minute.",
   "fault.too_many_requests.other": "Trop de tentatives. Réessayez dans {total} minutes."
 };

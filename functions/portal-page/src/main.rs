@@ -2,11 +2,11 @@
 
 use portal::Front;
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(portal_page).await
+    serve_with(Accepts::new().any_parameter(), portal_page).await
 }
 
 /// A file of the page, as it is and compressed.
@@ -31,15 +31,12 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 const PERMISSIONS_POLICY: &str =
     "camera=(), clipboard-write=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
 
-/// What every answer says to a browser.
-const SECURITY: [(&str, &str); 7] = [
+/// What every answer says to a browser, beside what every function says.
+const SECURITY: [(&str, &str); 4] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("permissions-policy", PERMISSIONS_POLICY),
-    ("referrer-policy", "no-referrer"),
-    ("strict-transport-security", "max-age=31536000; includeSubDomains"),
-    ("x-content-type-options", "nosniff"),
 ];
 
 async fn portal_page(_: &Front, request: Request) -> Result<Answer, Failure> {

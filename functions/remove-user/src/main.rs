@@ -3,13 +3,13 @@
 use portal::Portal;
 use portal::actions::{self, Context};
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::policy::Wish;
 use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(remove_user).await
+    serve_with(Accepts::new().if_match(), remove_user).await
 }
 
 async fn remove_user(portal: &Portal, request: Request) -> Result<Answer, Failure> {

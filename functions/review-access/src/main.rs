@@ -3,7 +3,7 @@
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use portal::Portal;
 use portal::error::Failure;
-use portal::http::{Answer, Format, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Reviewer, Status, Timestamp, User};
 use portal::policy::{Wish, authorize};
 use portal::review::{Access, Reason, Review, Summary, reduced};
@@ -11,9 +11,11 @@ use portal::session::{self, Claims};
 use portal::store::{Counter, Position, Store};
 use serde::Serialize;
 
+const PARAMETERS: [&str; 3] = ["limit", "cursor", "inactive_days"];
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(review_access).await
+    serve_with(Accepts::new().parameters(&PARAMETERS), review_access).await
 }
 
 /// Of a table.
@@ -193,8 +195,7 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     let mut query = request.query();
     let limit = query.limit(request.format());
     let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
-    let inactive_days =
-        query.take("inactive_days", DAYS, |text| text.parse().ok().filter(|days| (1..=3_650).contains(days)));
+    let inactive_days = query.number("inactive_days", DAYS, 1..=3_650);
     query.finish()?;
     Ok(Input { limit, cursor, inactive_days: inactive_days.unwrap_or(90) })
 }

@@ -6,7 +6,7 @@
 use portal::Portal;
 use portal::actions::Context;
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::identity::Generation;
 use portal::models::{EventAction, User};
 use portal::passwords::{About, Attempt, Digests, Password};
@@ -16,7 +16,7 @@ use portal::store::{Counter, CredentialItem, Event, Key, Rows, Source, SourcesIt
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(set_password).await
+    serve_with(Accepts::new().if_match(), set_password).await
 }
 
 async fn set_password(portal: &Portal, request: Request) -> Result<Answer, Failure> {

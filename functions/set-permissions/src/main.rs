@@ -3,14 +3,14 @@
 use portal::Portal;
 use portal::actions::{self, Context};
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::policy::Wish;
 use portal::review::Access;
 use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(set_permissions).await
+    serve_with(Accepts::new().if_match(), set_permissions).await
 }
 
 async fn set_permissions(portal: &Portal, request: Request) -> Result<Answer, Failure> {

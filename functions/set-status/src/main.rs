@@ -3,14 +3,14 @@
 use portal::Portal;
 use portal::actions::{self, Context};
 use portal::error::Failure;
-use portal::http::{Answer, Request, Stopped, serve};
+use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{Note, Status};
 use portal::policy::Wish;
 use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve(set_status).await
+    serve_with(Accepts::new().if_match(), set_status).await
 }
 
 async fn set_status(portal: &Portal, request: Request) -> Result<Answer, Failure> {

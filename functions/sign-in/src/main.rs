@@ -101,13 +101,9 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
 
     let counts = try_join_all(candidates.iter().map(|candidate| candidate.count(sign_in)));
     let verifications = async {
-        let mut are_right = Vec::with_capacity(candidates.len());
-        for candidate in &candidates {
-            // The counts are on their way while this computes, and the time that is left is looked at.
-            tokio::task::yield_now().await;
-            are_right.push(candidate.verify(&input.password)?);
-        }
-        Ok(are_right)
+        // The counts are on their way while this computes.
+        tokio::task::yield_now().await;
+        candidates.iter().map(|candidate| candidate.verify(&input.password)).collect::<Result<Vec<bool>, Failure>>()
     };
     let (standings, are_right) = tokio::try_join!(counts, verifications)?;
 

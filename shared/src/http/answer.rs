@@ -93,7 +93,8 @@ impl Answer {
         Ok(if in_body { answer } else { answer.with_refresh_cookie(refresh_token, lifetime) })
     }
 
-    /// A user, with the version for `If-Match`.
+    /// A user, with the version for `If-Match`. An equal version does not mean an equal body, because signing in changes
+    /// `last_sign_in_at` alone: a read with `If-None-Match` is answered in full.
     ///
     /// # Errors
     /// As [`json`](Self::json).
@@ -155,10 +156,6 @@ impl Answer {
 
     pub(super) fn into_response(self) -> Result<Response<Body>, http::Error> {
         let mut response = Response::builder().status(self.status);
-        if !self.headers.iter().any(|(name, _)| *name == "cache-control") {
-            // Unless something else is said, an answer is of this moment and for this caller.
-            response = response.header("cache-control", "no-store");
-        }
         for (name, value) in self.headers {
             response = response.header(name, value);
         }

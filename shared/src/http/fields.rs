@@ -1,5 +1,9 @@
 //! Reads a JSON object field by field, so that everything wrong with it is told at once.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::error::{Failure, FieldError};
@@ -11,6 +15,43 @@ pub trait FromField: Sized {
     /// # Errors
     /// What is wrong with the field called `name`.
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError>;
+}
+
+const NO_OBJECT: &str = "The body is not a JSON object.";
+
+/// The text of a JSON object.
+struct Object {
+    values: Map<String, Value>,
+    /// The names that are there more than once.
+    repeated: BTreeSet<String>,
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object, A::Error> {
+                let (mut values, mut repeated) = (Map::new(), BTreeSet::new());
+                while let Some((name, value)) = members.next_entry::<String, Value>()? {
+                    if values.contains_key(&name) {
+                        repeated.insert(name);
+                    } else {
+                        values.insert(name, value);
+                    }
+                }
+                Ok(Object { values, repeated })
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
 }
 
 /// The fields of a request's body. Take each once, then [`finish`](Self::finish).
@@ -28,9 +69,17 @@ impl Fields {
     /// # Errors
     /// [`Failure::InvalidRequest`].
     pub fn parse(text: &[u8]) -> Result<Self, Failure> {
-        let value = serde_json::from_slice(text)
-            .map_err(|_| Failure::InvalidRequest("The body is not valid JSON.", Vec::new()))?;
-        Self::from_value(value)
+        let Object { values, repeated } = serde_json::from_slice(text).map_err(|error| {
+            let detail = if error.is_data() { NO_OBJECT } else { "The body is not valid JSON." };
+            Failure::InvalidRequest(detail, Vec::new())
+        })?;
+        if repeated.is_empty() {
+            return Ok(Self::new(String::new(), values));
+        }
+        // The last one would count, though another reader of the same text may have taken the first.
+        let errors =
+            repeated.iter().map(|name| FieldError::new(name, "repeated", "This field is given more than once."));
+        Err(Failure::InvalidRequest("The body has a field more than once.", errors.collect()))
     }
 
     /// Reads a value, which must be a JSON object.
@@ -41,7 +90,7 @@ impl Fields {
         match value {
             Value::Object(values) => Ok(Self::new(String::new(), values)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Err(Failure::InvalidRequest("The body is not a JSON object.", Vec::new()))
+                Err(Failure::InvalidRequest(NO_OBJECT, Vec::new()))
             }
         }
     }

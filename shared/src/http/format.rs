@@ -1,4 +1,4 @@
-//! In which form a client takes a list.
+//! In which form a client takes a list, and other preferences of a client.
 
 /// The form of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,19 +10,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// CSV for whoever asks for it by name and likes nothing else better; JSON for all others (RFC 9110, 12.5.1).
+    /// What the header prefers (RFC 9110, 12.5.1). Where it prefers neither: CSV only if it is asked for by name.
     pub(super) fn accepted(header: &str) -> Self {
-        let quality = |wanted: &str| {
-            let ranges = header.split(',').map(|range| range.split(';').map(str::trim));
-            let qualities = ranges.filter_map(|mut parts| {
-                parts.next().filter(|name| name.eq_ignore_ascii_case(wanted))?;
-                let q = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-                Some(q.map_or(1.0, |q| q.parse().unwrap_or(0.0)))
-            });
-            qualities.fold(0.0_f32, f32::max)
-        };
-        let csv = quality("text/csv");
-        if csv > 0.0 && csv >= quality("application/json") { Self::Csv } else { Self::Json }
+        let (csv, csv_range) = quality_of(header, ["text/csv", "text/*", "*/*"]);
+        let (json, _) = quality_of(header, ["application/json", "application/*", "*/*"]);
+        if csv > json || (csv == json && csv > 0 && csv_range == Some("text/csv")) { Self::Csv } else { Self::Json }
     }
 
     /// How many items a page has by default, and at the most.
@@ -34,27 +26,96 @@ impl Format {
     }
 }
 
+/// Whether a client that sends this `Accept-Encoding` prefers gzip to no compression (RFC 9110, 12.5.3).
+pub(super) fn prefers_gzip(header: &str) -> bool {
+    let (gzip, _) = quality_of(header, ["gzip", "x-gzip", "*"]);
+    let (identity, _) = quality_of(header, ["identity"]);
+    gzip > 0 && gzip >= identity
+}
+
+/// The quality, in thousandths, that a header gives to the first of `ranges` that it names: the most specific comes first.
+fn quality_of<const N: usize>(header: &str, ranges: [&'static str; N]) -> (u16, Option<&'static str>) {
+    let named = |range: &str| {
+        let items = header.split(',').map(|item| item.split(';').map(str::trim));
+        let items = items.filter_map(|mut parts| {
+            parts.next().filter(|name| name.eq_ignore_ascii_case(range))?;
+            let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+            // What is not well formed is not acceptable.
+            Some(quality.map_or(1_000, |quality| thousandths(quality).unwrap_or(0)))
+        });
+        items.max()
+    };
+    let found = ranges.into_iter().find_map(|range| Some((named(range)?, Some(range))));
+    found.unwrap_or((0, None))
+}
+
+/// A quality value: 0 to 1, with up to three digits behind the point.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !matches!(whole, "0" | "1") || fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    format!("{whole}{fraction:0<3}").parse().ok().filter(|quality| *quality <= 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Format::{self, Csv, Json};
+    use super::{prefers_gzip, thousandths};
 
     #[test]
-    fn csv_is_for_those_who_ask_for_it() {
+    fn the_form_is_the_one_that_the_client_prefers() {
         for (header, format) in [
             ("", Json),
             ("*/*", Json),
-            ("text/*", Json),
+            ("text/*", Csv),
+            ("application/*", Json),
             ("application/json", Json),
             ("text/csv", Csv),
             ("Text/CSV; charset=utf-8", Csv),
+            ("text/csv, */*", Csv),
             ("text/csv, */*;q=0.1", Csv),
+            ("text/csv;q=0.1, */*", Json),
+            ("text/csv;q=0.1, application/*", Json),
+            ("text/csv;q=0.1, */*;q=0.05", Csv),
+            ("text/*;q=0.5, */*;q=0.1", Csv),
+            ("text/csv;q=0, */*", Json),
+            ("*/*, application/json;q=0.5", Csv),
+            ("application/json;q=0, */*;q=0.5", Csv),
             ("text/csv;q=0.5, application/json", Json),
+            ("application/json, text/csv", Csv),
             ("application/json;q=0.5, text/csv;header=present;q=0.9", Csv),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Json),
             ("text/csv;q=0", Json),
             ("text/csv;q=no", Json),
+            ("text/csv;q=inf", Json),
+            ("text/csv;q=nan, */*;q=0.1", Json),
+            ("text/csv;q=2, application/json;q=0.1", Json),
             ("text/csvx", Json),
         ] {
             assert_eq!(Format::accepted(header), format, "{header}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_for_clients_that_prefer_it() {
+        for header in ["gzip", "x-gzip", "*", "br;q=1, GZIP;q=0.8", "*;q=0.1", "gzip, identity", "gzip;q=0.001"] {
+            assert!(prefers_gzip(header), "{header}");
+        }
+        for header in
+            ["", "br", "gzip;q=0", "gzip;q=0.000, *", "*;q=0", "gzip;q=inf", "gzip; q=2", "gzip;q=0.5, identity;q=0.6"]
+        {
+            assert!(!prefers_gzip(header), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_quality_has_up_to_three_digits_behind_the_point() {
+        for (text, quality) in [("0", 0), ("0.", 0), ("0.5", 500), ("0.123", 123), ("1", 1_000), ("1.000", 1_000)] {
+            assert_eq!(thousandths(text), Some(quality), "{text}");
+        }
+        for text in ["", ".5", "2", "1.001", "0.1234", "-0", "+1", "00", "inf", "nan", "1e0", "0.5 ", "٠"] {
+            assert_eq!(thousandths(text), None, "{text}");
         }
     }
 }

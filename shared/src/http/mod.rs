@@ -1,7 +1,9 @@
 //! Where HTTP begins and ends: a request becomes typed input, a result becomes an answer, a failure becomes a problem.
 //! Knows models and failures; nothing of stores or policy.
 
+mod accepts;
 mod answer;
+mod condition;
 mod cookie;
 mod csv;
 mod edge;
@@ -14,6 +16,7 @@ mod request;
 mod serve;
 mod sheet;
 
+pub use accepts::Accepts;
 pub use answer::Answer;
 pub use cookie::DeviceCookie;
 pub(crate) use edge::Edge;
@@ -23,7 +26,7 @@ pub use invoke::serve as serve_invocations;
 pub use problem::PartProblem;
 pub use query::Query;
 pub use request::{IdempotencyKey, RefreshTokenIn, Request};
-pub use serve::{DECISIONS, serve};
+pub use serve::{DECISIONS, serve, serve_with};
 pub use sheet::{Column, LineError, Row, Shape, Sheet};
 
 /// Why a function stopped serving.

@@ -11,6 +11,9 @@ use crate::policy::Denied;
 /// Seconds after which a client may try again when AWS throttled us or was down.
 const TRY_AGAIN_AFTER: u64 = 2;
 
+/// The most errors that a problem lists.
+const ERRORS_MAX: usize = 20;
+
 /// A problem as a client sees it.
 #[derive(Debug, Serialize)]
 pub(super) struct Problem {
@@ -35,6 +38,12 @@ impl Problem {
             Failure::InvalidRequest(detail, errors) => (400, "invalid_request", "Invalid request", detail, errors),
             Failure::UnsupportedMediaType(detail) => {
                 (415, "unsupported_media_type", "Unsupported media type", detail, vec![])
+            }
+            Failure::BodyTooLarge(most) => {
+                return Self {
+                    detail: format!("The body is larger than {most} bytes."),
+                    ..Self::of(413, "body_too_large", "Body too large", "", vec![], request_id)
+                };
             }
             Failure::Unauthenticated(detail) => (401, "unauthenticated", "Not signed in", detail, vec![]),
             Failure::SessionEnded => {
@@ -148,14 +157,19 @@ impl Problem {
         code: &'static str,
         title: &'static str,
         detail: &str,
-        errors: Vec<FieldError>,
+        mut errors: Vec<FieldError>,
         request_id: &str,
     ) -> Self {
+        let mut detail = detail.to_owned();
+        if errors.len() > ERRORS_MAX {
+            errors.truncate(ERRORS_MAX);
+            detail.push_str(" Only the first of them are listed.");
+        }
         Self {
             kind: format!("urn:partner-portal:problem:{code}"),
             title,
             status,
-            detail: detail.to_owned(),
+            detail,
             code,
             request_id: request_id.to_owned(),
             errors,
@@ -164,10 +178,7 @@ impl Problem {
     }
 
     pub(super) fn into_response(self) -> Result<Response<Body>, http::Error> {
-        let mut response = Response::builder()
-            .status(self.status)
-            .header("content-type", "application/problem+json")
-            .header("cache-control", "no-store");
+        let mut response = Response::builder().status(self.status).header("content-type", "application/problem+json");
         if let Some(seconds) = self.retry_after {
             response = response.header("retry-after", seconds);
         }

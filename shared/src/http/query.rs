@@ -1,6 +1,8 @@
 //! Reads a query string parameter by parameter.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use super::Format;
 use crate::error::{Failure, FieldError};
@@ -37,8 +39,27 @@ impl Query {
     pub fn limit(&mut self, format: Format) -> usize {
         let (default, most) = format.limits();
         let message = format!("The limit is a whole number from 1 to {most}.");
-        let limit = self.take("limit", &message, |text| text.parse().ok().filter(|limit| (1..=most).contains(limit)));
-        limit.unwrap_or(default)
+        self.number("limit", &message, 1..=most).unwrap_or(default)
+    }
+
+    /// A whole number in digits, without a sign.
+    pub fn number<T: FromStr + PartialOrd>(
+        &mut self,
+        name: &str,
+        message: &str,
+        range: RangeInclusive<T>,
+    ) -> Option<T> {
+        self.take(name, message, |text| {
+            let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|text| text.parse().ok()).filter(|number| range.contains(number))
+        })
+    }
+
+    /// # Errors
+    /// [`Failure::InvalidRequest`] that names every parameter that is not one of `known`, or is repeated.
+    pub(super) fn only(mut self, known: &[&str]) -> Result<(), Failure> {
+        self.values.retain(|name, _| !known.contains(&name.as_str()));
+        self.finish()
     }
 
     /// # Errors

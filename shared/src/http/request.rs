@@ -1,5 +1,6 @@
 //! A request as an action reads it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt as _};
 
 use super::edge::{Edge, Sender};
+use super::format::prefers_gzip;
 use super::serve::time_left;
-use super::{DeviceCookie, Fields, Format, FromField, Query, Shape, Sheet, cookie};
+use super::{Accepts, DeviceCookie, Fields, Format, FromField, Query, Shape, Sheet, condition, cookie};
 use crate::Portal;
 use crate::error::{Failure, FieldError};
 use crate::models::UserId;
@@ -53,12 +55,21 @@ impl Request {
             Some(_) | None => <_>::default(),
         };
         let (address, host) = match edge.sender(request.headers()) {
-            Sender::Client => (address, header(&request, "host").map(str::to_owned)),
+            Sender::Client => {
+                let host = request.headers().get("host").and_then(|host| host.to_str().ok());
+                (address, host.map(str::to_owned))
+            }
             Sender::Edge(viewer) => (viewer.address, Some(viewer.host)),
             Sender::Stranger => return Err(PastTheEdge),
         };
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
         Ok(Self { decided_anew: false, inner: Arc::new(Inner { request, id, address, host, claims, deadline }) })
+    }
+
+    /// # Errors
+    /// When the request has something that the route does not accept.
+    pub(super) fn check(&self, accepts: &Accepts) -> Result<(), Failure> {
+        accepts.check(&self.inner.request)
     }
 
     /// Whether this request has been decided before, on something that moved: attempts count once.
@@ -119,17 +130,12 @@ impl Request {
 
     /// Whether the client takes a body compressed with gzip.
     pub fn accepts_gzip(&self) -> bool {
-        let Some(accepted) = self.header("accept-encoding") else { return false };
-        accepted.split(',').any(|coding| {
-            let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
-            let is_refused = quality.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32));
-            name.trim().eq_ignore_ascii_case("gzip") && !is_refused
-        })
+        prefers_gzip(&self.header("accept-encoding").unwrap_or_default())
     }
 
     /// In which form the client takes a list.
     pub fn format(&self) -> Format {
-        Format::accepted(self.header("accept").unwrap_or_default())
+        Format::accepted(&self.header("accept").unwrap_or_default())
     }
 
     /// Where the page of this list is that begins at `cursor`.
@@ -146,19 +152,13 @@ impl Request {
         Query::parse(self.inner.request.uri().query().unwrap_or_default())
     }
 
-    /// The body of a route that needs one, and knows no query: whoever sends one means something that would not be heeded.
+    /// The body of a route that needs one.
     ///
     /// # Errors
     /// [`Failure::UnsupportedMediaType`], [`Failure::InvalidRequest`].
     pub fn body(&self) -> Result<Fields, Failure> {
-        let fields = self.json()?;
-        self.query().finish()?;
-        Ok(fields)
-    }
-
-    fn json(&self) -> Result<Fields, Failure> {
         if !self.has("application/json") {
-            return Err(Failure::UnsupportedMediaType("The body must be application/json."));
+            return Err(Failure::UnsupportedMediaType("The body must be application/json in UTF-8."));
         }
         Fields::parse(self.inner.request.body())
     }
@@ -169,7 +169,7 @@ impl Request {
     /// [`Failure::UnsupportedMediaType`].
     pub fn sheet(&self, shape: &Shape) -> Result<Sheet, Failure> {
         if !self.has("text/csv") {
-            return Err(Failure::UnsupportedMediaType("The body must be text/csv."));
+            return Err(Failure::UnsupportedMediaType("The body must be text/csv in UTF-8."));
         }
         Ok(Sheet::parse(self.inner.request.body(), shape))
     }
@@ -182,7 +182,7 @@ impl Request {
         match self.inner.request.body() {
             Body::Empty => Fields::parse(b"{}"),
             body if body.iter().all(u8::is_ascii_whitespace) => Fields::parse(b"{}"),
-            _ => self.json(),
+            _ => self.body(),
         }
     }
 
@@ -194,19 +194,15 @@ impl Request {
         self.body_or_empty()?.finish(Some(()))
     }
 
-    /// `If-Match`, held against the version as it is.
+    /// `If-Match`, compared with the present version. The route must [accept](Accepts::if_match) it.
     ///
     /// # Errors
     /// [`Failure::VersionMismatch`].
     pub fn expects(&self, version: u64) -> Result<(), Failure> {
-        let Some(header) = self.header("if-match") else { return Ok(()) };
-        let present = format!("\"{version}\"");
-        // Weak tags never match (RFC 9110, 13.1.1).
-        if header.split(',').map(str::trim).any(|tag| tag == "*" || tag == present) {
-            Ok(())
-        } else {
-            Err(Failure::VersionMismatch)
-        }
+        let headers = self.inner.request.headers();
+        let is_met = !headers.contains_key("if-match")
+            || condition::tags(headers, "if-match").is_some_and(|tags| tags.hold_for(version));
+        if is_met { Ok(()) } else { Err(Failure::VersionMismatch) }
     }
 
     /// `Idempotency-Key`, if there is one.
@@ -227,12 +223,12 @@ impl Request {
         if self.origin() != Origin::Own {
             return None;
         }
-        self.header("cookie").and_then(cookie::refresh).map(str::to_owned)
+        self.header("cookie").as_deref().and_then(cookie::refresh).map(str::to_owned)
     }
 
     /// What the client calls its device.
     pub fn devices(&self) -> DeviceCookie {
-        self.header("cookie").map(DeviceCookie::read).unwrap_or_default()
+        self.header("cookie").as_deref().map(DeviceCookie::read).unwrap_or_default()
     }
 
     /// Whether a page of another origin sends this.
@@ -241,7 +237,7 @@ impl Request {
     }
 
     fn origin(&self) -> Origin {
-        match (self.header("origin"), self.inner.host.as_deref()) {
+        match (self.header("origin").as_deref(), self.inner.host.as_deref()) {
             (None, _) => Origin::Unknown,
             // One origin with the API: the page's host is the host that it calls.
             (Some(origin), Some(host)) if is_origin_of(origin, host) => Origin::Own,
@@ -250,17 +246,25 @@ impl Request {
     }
 
     fn has(&self, media_type: &str) -> bool {
-        let Some(kind) = self.header("content-type") else { return false };
-        kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
+        self.header("content-type").is_some_and(|header| is_in_utf_8(&header, media_type))
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
-        header(&self.inner.request, name)
+    /// A header's value. Bytes that are not UTF-8 become U+FFFD: a header that cannot be read is not one that is absent.
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.inner.request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
     }
 }
 
-fn header<'a>(request: &'a lambda_http::Request, name: &str) -> Option<&'a str> {
-    request.headers().get(name).and_then(|value| value.to_str().ok())
+/// Whether `header` is this media type, and names no other charset than UTF-8.
+fn is_in_utf_8(header: &str, media_type: &str) -> bool {
+    let mut parts = header.split(';').map(str::trim);
+    let is_of_type = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(media_type));
+    is_of_type
+        && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+            let charset = value.trim_matches('"');
+            !name.eq_ignore_ascii_case("charset")
+                || ["utf-8", "utf8"].iter().any(|utf_8| charset.eq_ignore_ascii_case(utf_8))
+        })
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -328,7 +332,7 @@ impl FromField for RefreshTokenIn {
 
 #[cfg(test)]
 mod tests {
-    use super::is_origin_of;
+    use super::{is_in_utf_8, is_origin_of};
 
     #[test]
     fn only_a_page_of_the_same_host_over_tls_or_on_this_machine_is_our_own() {
@@ -339,5 +343,30 @@ mod tests {
         assert!(!is_origin_of("https://evil.example", "portal.example"));
         assert!(!is_origin_of("http://localhost:3001", "localhost:3000"));
         assert!(!is_origin_of("null", "portal.example"));
+        assert!(!is_origin_of("https://portal.example\u{fffd}", "portal.example"));
+    }
+
+    #[test]
+    fn a_media_type_is_in_utf_8_unless_it_says_otherwise() {
+        for header in [
+            "application/json",
+            "Application/JSON ; Charset=\"UTF-8\"",
+            "application/json;charset=utf8;a=b",
+            "application/json;",
+        ] {
+            assert!(is_in_utf_8(header, "application/json"), "{header}");
+        }
+        for header in [
+            "",
+            "text/csv",
+            "application/jsonx",
+            "application/json, text/csv",
+            "application/json;charset=utf-16",
+            "application/json; charset=utf-8; charset=latin1",
+            "application/json;charset=",
+            "application/json\u{fffd}",
+        ] {
+            assert!(!is_in_utf_8(header, "application/json"), "{header}");
+        }
     }
 }

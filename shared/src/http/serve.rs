@@ -4,10 +4,11 @@ use std::future::ready;
 use std::pin::Pin;
 use std::time::Duration;
 
+use http::header::{self, HeaderName, HeaderValue};
 use lambda_http::{Body, IntoResponse, Response, service_fn};
 
 use super::problem::Problem;
-use super::{Answer, Request};
+use super::{Accepts, Answer, Request};
 use crate::error::{Cause, Failure};
 use crate::telemetry;
 use crate::{Front, Portal};
@@ -50,11 +51,24 @@ impl Held for Portal {
     }
 }
 
+/// Serves the requests of a route that accepts nothing in particular.
+///
+/// # Errors
+/// As [`serve_with`].
+pub async fn serve<H, F, A>(action: F) -> Result<(), lambda_http::Error>
+where
+    H: Held,
+    F: Fn(&'static H, Request) -> A + Send + Sync,
+    A: Future<Output = Result<Answer, Failure>> + Send,
+{
+    serve_with(Accepts::new(), action).await
+}
+
 /// Serves requests with `action`, one at a time, until Lambda ends the process.
 ///
 /// # Errors
 /// When the environment lacks something, or the Lambda runtime is out of reach.
-pub async fn serve<H, F, A>(action: F) -> Result<(), lambda_http::Error>
+pub async fn serve_with<H, F, A>(accepts: Accepts, action: F) -> Result<(), lambda_http::Error>
 where
     H: Held,
     F: Fn(&'static H, Request) -> A + Send + Sync,
@@ -63,11 +77,14 @@ where
     telemetry::start();
     // Lives as long as the process, so that actions can borrow it.
     let held: &'static H = Box::leak(Box::new(H::from_environment()?));
-    let action = &action;
+    let (accepts, action) = (&accepts, &action);
     lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
         let Ok(request) = Request::new(request, held.front().edge()) else { return past_the_edge() };
         let (id, deadline) = (request.id().to_owned(), request.deadline());
-        let result = within(held.front(), deadline, decide(|anew| action(held, request.decided(anew)))).await;
+        let result = match request.check(accepts) {
+            Ok(()) => within(held.front(), deadline, decide(|anew| action(held, request.decided(anew)))).await,
+            Err(failure) => Err(failure),
+        };
         respond(result, &id)
     }))
     .await
@@ -87,8 +104,8 @@ where
     Err(Failure::Conflict)
 }
 
-/// Gives `work` until shortly before `deadline` (milliseconds since 1970). What was not committed by then never is, and
-/// what was committed is whole.
+/// Gives `work` until shortly before `deadline` (milliseconds since 1970). A transaction that was sent by then may still
+/// commit after the answer: as a whole, or not at all.
 pub(super) async fn within<T>(
     front: &Front,
     deadline: u64,
@@ -111,12 +128,30 @@ fn past_the_edge() -> Result<Whole, lambda_http::Error> {
     tracing::info!(status = 403, "refused: it did not come through the edge");
     telemetry::count("PastTheEdge", 1);
     let answer = Response::builder().status(403).header("content-type", "application/json");
-    Ok(Whole(answer.body(Body::Text(r#"{"message":"Forbidden"}"#.to_owned()))?))
+    Ok(Whole::new(answer.body(Body::Text(r#"{"message":"Forbidden"}"#.to_owned()))?))
 }
 
 /// A response that is whole. `lambda_http`'s own conversion would bring every character encoding there ever was, to
 /// turn bodies into text that are text already.
 struct Whole(Response<Body>);
+
+/// What every response says to a browser, unless it says otherwise itself.
+static HEADERS: [(HeaderName, HeaderValue); 4] = [
+    // An answer is of this moment and for this caller.
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
+
+impl Whole {
+    fn new(mut response: Response<Body>) -> Self {
+        for (name, value) in &HEADERS {
+            response.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+        Self(response)
+    }
+}
 
 impl IntoResponse for Whole {
     fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
@@ -128,11 +163,11 @@ fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Whole, l
     match result {
         Ok(answer) => {
             tracing::info!(request_id, status = answer.status(), "answered");
-            Ok(Whole(answer.into_response()?))
+            Ok(Whole::new(answer.into_response()?))
         }
         Err(failure) => {
             let problem = log(failure, request_id);
-            Ok(Whole(problem.into_response()?))
+            Ok(Whole::new(problem.into_response()?))
         }
     }
 }
