@@ -32,7 +32,7 @@ impl Context<'_> {
             Denied::SelfChangeForbidden => "self_change_forbidden",
             Denied::ExceedsOwnPermissions => "exceeds_own_permissions",
             // To the caller there is no such user, or a field is at fault.
-            Denied::NoSuchUser | Denied::AboveCeiling | Denied::NotAnActiveAdmin => return,
+            Denied::NoSuchUser | Denied::AboveCeiling | Denied::NotAnActiveAdmin | Denied::NotSignedInYet => return,
         };
         self.tell_refused_for(wish, code).await;
     }

@@ -55,7 +55,7 @@ impl Problem {
                     403,
                     "primary_admin_protected",
                     "Primary admin protected",
-                    "Only the primary admin may change the primary admin.",
+                    "Only the primary admin may change the primary admin, or see where the primary admin is signed in.",
                     vec![],
                 ),
                 Denied::SelfChangeForbidden => (
@@ -75,7 +75,7 @@ impl Problem {
                     403,
                     "exceeds_own_permissions",
                     "Beyond your own permissions",
-                    "This user holds, or would hold, a permission that you do not.",
+                    "This user holds, or would hold, a role or a permission above your own.",
                     vec![],
                 ),
                 Denied::NotAnActiveAdmin => {
@@ -83,6 +83,14 @@ impl Problem {
                         "user_id",
                         "not_an_active_admin",
                         "Only another admin who is not suspended can be made the primary admin.",
+                    );
+                    (422, "validation_failed", "Validation failed", FIELDS, vec![error])
+                }
+                Denied::NotSignedInYet => {
+                    let error = FieldError::new(
+                        "user_id",
+                        "not_signed_in_yet",
+                        "This user has never signed in, or has not changed the initial password yet.",
                     );
                     (422, "validation_failed", "Validation failed", FIELDS, vec![error])
                 }

@@ -18,6 +18,20 @@ closed_set! {
 }
 
 impl Role {
+    /// Whether this role comes before `other` in the order primary admin, admin, manager, viewer.
+    pub fn is_above(self, other: Self) -> bool {
+        self.rank() < other.rank()
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::PrimaryAdmin => 0,
+            Self::Admin => 1,
+            Self::Manager => 2,
+            Self::Viewer => 3,
+        }
+    }
+
     /// What a user of this role holds unless something else was chosen.
     pub fn default_permissions(self) -> Permissions {
         match self {
@@ -69,6 +83,15 @@ mod tests {
         assert_eq!(words(Role::Manager.ceiling()), [&manager[..], &["audit.read"]].concat());
         assert_eq!(words(Role::Viewer.default_permissions()), ["users.read"]);
         assert_eq!(words(Role::Viewer.ceiling()), ["users.read", "audit.read"]);
+    }
+
+    #[test]
+    fn each_role_is_above_those_that_follow_it() {
+        for (number, role) in Role::ALL.iter().enumerate() {
+            for (other_number, other) in Role::ALL.iter().enumerate() {
+                assert_eq!(role.is_above(*other), number < other_number, "{role} {other}");
+            }
+        }
     }
 
     #[test]

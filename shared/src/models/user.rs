@@ -55,6 +55,9 @@ pub struct User {
     /// Who decided it.
     #[serde(default)]
     pub reviewed_by: Option<Reviewer>,
+    /// When the access was first raised after that decision: the decision does not cover what the user has since then.
+    #[serde(default)]
+    pub raised_at: Option<Timestamp>,
 }
 
 /// Who decided on a user's access.
@@ -108,6 +111,7 @@ impl User {
             password_changed_at: Some(at),
             reviewed_at: None,
             reviewed_by: None,
+            raised_at: None,
         }
     }
 
@@ -134,11 +138,41 @@ impl User {
         Self { must_change_password, password_changed_at: Some(at), ..self }
     }
 
-    /// The user after a decision on its access. Nothing of it shows in the user, so the version stays.
+    /// The user after a decision on its access.
     #[must_use]
     pub fn reviewed(self, at: Timestamp, by: &User) -> Self {
         let reviewer = Reviewer { id: by.id.clone(), name: by.full_name() };
-        Self { reviewed_at: Some(at), reviewed_by: Some(reviewer), ..self }
+        Self { reviewed_at: Some(at), reviewed_by: Some(reviewer), raised_at: None, ..self }
+    }
+
+    /// The user with another role and other permissions. More of either than before counts as raised access.
+    #[must_use]
+    pub fn with_access(&self, role: Role, permissions: Permissions, at: Timestamp) -> Self {
+        let is_raised = role.is_above(self.role) || !permissions.is_subset_of(&self.permissions);
+        let after = Self { role, permissions, access_version: self.access_version + 1, ..self.changed(at) };
+        if is_raised { after.raised(at) } else { after }
+    }
+
+    /// The user, let in again. That counts as raised access: a suspended user has none.
+    #[must_use]
+    pub fn reactivated(&self, at: Timestamp) -> Self {
+        Self { status: Status::Active, access_version: self.access_version + 1, ..self.changed(at) }.raised(at)
+    }
+
+    fn raised(self, at: Timestamp) -> Self {
+        let raised_at = self.raised_at.or(self.reviewed_at.map(|_| at));
+        Self { raised_at, ..self }
+    }
+
+    /// When and by whom the access that the user has now was reviewed.
+    pub fn review(&self) -> Option<(Timestamp, Option<&Reviewer>)> {
+        let at = self.reviewed_at.filter(|_| self.raised_at.is_none())?;
+        Some((at, self.reviewed_by.as_ref()))
+    }
+
+    /// Whether the user has signed in and has no initial password to change.
+    pub fn has_begun(&self) -> bool {
+        self.last_sign_in_at.is_some() && !self.must_change_password
     }
 
     /// The user after a change that ends every session.
@@ -215,6 +249,7 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             password_changed_at: _,
             reviewed_at: _,
             reviewed_by: _,
+            raised_at: _,
         } = user;
         Self {
             id,
@@ -264,6 +299,7 @@ mod tests {
             password_changed_at: Some(at),
             reviewed_at: Some(at),
             reviewed_by: Some(Reviewer { id: UserId::new(at, [3; 10]), name: "Bo Chen".to_owned() }),
+            raised_at: None,
         }
     }
 
@@ -320,7 +356,7 @@ mod tests {
     #[test]
     fn a_record_of_before_there_were_reviews_is_read() {
         let mut stored = serde_json::to_value(ada()).unwrap();
-        for field in ["password_changed_at", "reviewed_at", "reviewed_by"] {
+        for field in ["password_changed_at", "reviewed_at", "reviewed_by", "raised_at"] {
             stored.as_object_mut().unwrap().remove(field);
         }
         let read = serde_json::from_value::<User>(stored).unwrap();
@@ -338,6 +374,34 @@ mod tests {
         let item = Item { pk: "PARTNER#p".to_owned(), user: ada() };
         let stored: serde_dynamo::Item = serde_dynamo::to_item(&item).unwrap();
         assert_eq!(serde_dynamo::from_item::<_, Item>(stored).unwrap(), item);
+    }
+
+    #[test]
+    fn more_access_than_was_reviewed_is_not_reviewed_and_less_is() {
+        let later = Timestamp::from_unix_millis(1_795_350_600_000);
+        let latest = Timestamp::from_unix_millis(1_795_350_700_000);
+        let reviewed = User { role: Role::Manager, permissions: Role::Manager.default_permissions(), ..ada() };
+        let few = Role::Viewer.default_permissions();
+        for (role, permissions, is_covered) in [
+            (Role::Manager, reviewed.permissions, true),
+            (Role::Viewer, few, true),
+            (Role::Manager, few, true),
+            (Role::Manager, Role::Manager.ceiling(), false),
+            (Role::Viewer, Role::Viewer.ceiling(), false),
+            (Role::Admin, few, false),
+            (Role::PrimaryAdmin, Role::PrimaryAdmin.default_permissions(), false),
+        ] {
+            let after = reviewed.with_access(role, permissions, later);
+            assert_eq!(after.review().is_some(), is_covered, "{role} {permissions:?}");
+            assert_eq!((after.version, after.access_version), (reviewed.version + 1, reviewed.access_version + 1));
+            // Another change does not move the time, and a decision covers all that the user has then.
+            let again = after.with_access(Role::Admin, Permissions::all(), latest);
+            assert_eq!(again.raised_at, Some(if is_covered { latest } else { later }));
+            assert_eq!(again.reviewed(latest, &ada()).review().map(|(at, _)| at), Some(latest));
+        }
+        assert_eq!(reviewed.reactivated(later).raised_at, Some(later));
+        let never = User { reviewed_at: None, ..reviewed };
+        assert_eq!(never.with_access(Role::Admin, Permissions::all(), later).raised_at, None);
     }
 
     #[test]

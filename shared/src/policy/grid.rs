@@ -19,8 +19,9 @@ const HEADING: &str = "\
 #   holds_same     somebody else who holds exactly what the actor holds
 #   holds_more     somebody who holds one permission more than the actor (where there is one more)
 #   foreign_…      a user of another partner
-# A target of whom WHAT says suspended is suspended.
-# Grants are a role with its default permissions; viewer+remove is a viewer who may remove users, above the ceiling.
+# WHAT says of a target that it is suspended, never signed in, or has an initial password (otherwise none of it).
+# Grants are a role with its default permissions; viewer+remove is a viewer who may remove users, above the ceiling;
+# lesser_admin is an admin with the permissions of a viewer.
 ";
 
 const PARTNER: u8 = 1;
@@ -70,6 +71,7 @@ fn grants() -> Vec<(&'static str, Role, Permissions)> {
         default(Role::Admin),
         default(Role::PrimaryAdmin),
         ("viewer+remove", Role::Viewer, above),
+        ("lesser_admin", Role::Admin, Role::Viewer.default_permissions()),
     ]
 }
 
@@ -106,6 +108,7 @@ fn line(actor: (&str, &User), wish: Wish<'_>, detail: &str, target: &str) -> Lin
         Err(Denied::MissingPermission(permission)) => format!("missing_permission {permission}"),
         Err(Denied::ExceedsOwnPermissions) => "exceeds_own_permissions".to_owned(),
         Err(Denied::NotAnActiveAdmin) => "not_an_active_admin".to_owned(),
+        Err(Denied::NotSignedInYet) => "not_signed_in_yet".to_owned(),
         Err(Denied::AboveCeiling) => "above_ceiling".to_owned(),
     };
     Line { kind, text: columns([actor.0, wished, detail, target, &answer]) }
@@ -153,15 +156,15 @@ fn lines_of(kind: Kind, name: &str, actor: &User) -> Vec<Line> {
         Kind::ReviewAccess => vec![line(who, Wish::ReviewAccess, "-", "-")],
         Kind::KeepAccess => on_each_target(|target| Wish::KeepAccess { target }, "-"),
         Kind::HandOver => {
-            let suspended = |(relation, target)| (relation, User { status: Status::Suspended, ..target });
-            let suspended = targets(actor).into_iter().filter(|(relation, _)| *relation == "admin").map(suspended);
-            on_each_target(|target| Wish::HandOver { target }, "-")
-                .into_iter()
-                .chain(
-                    suspended
-                        .map(|(relation, target)| line(who, Wish::HandOver { target: &target }, "suspended", relation)),
-                )
-                .collect()
+            let admin = user(PARTNER, OTHER, Role::Admin, Role::Admin.default_permissions());
+            let unfit = [
+                ("suspended", User { status: Status::Suspended, ..admin.clone() }),
+                ("never_in", User { last_sign_in_at: None, ..admin.clone() }),
+                ("initial", User { must_change_password: true, ..admin }),
+            ];
+            let unfit =
+                unfit.iter().map(|(what, target)| line(who, Wish::HandOver { target }, what, "admin"));
+            on_each_target(|target| Wish::HandOver { target }, "-").into_iter().chain(unfit).collect()
         }
     }
 }
@@ -224,6 +227,7 @@ fn every_reason_and_every_permission_is_in_the_grid() {
         "exceeds_own_permissions",
         "above_ceiling",
         "not_an_active_admin",
+        "not_signed_in_yet",
     ] {
         assert!(REVIEWED.lines().any(|line| line.ends_with(word)), "{word}");
     }

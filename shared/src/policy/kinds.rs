@@ -55,7 +55,7 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         permissions,
         status: Status::Active,
         must_change_password: false,
-        last_sign_in_at: None,
+        last_sign_in_at: Some(at),
         signed_out_at: None,
         created_at: at,
         created_by: None,
@@ -67,5 +67,6 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         password_changed_at: None,
         reviewed_at: None,
         reviewed_by: None,
+        raised_at: None,
     }
 }

@@ -97,7 +97,7 @@ pub enum Denied {
     /// The target is another partner's; to the actor it must look as if it did not exist.
     #[error("there is no such user")]
     NoSuchUser,
-    /// Only the primary admin changes the primary admin.
+    /// Only the primary admin changes the primary admin, or sees where the primary admin is signed in.
     #[error("the primary admin can only be changed by the primary admin")]
     PrimaryAdminProtected,
     /// Nobody changes their own role, permissions or status, or removes themselves.
@@ -106,12 +106,16 @@ pub enum Denied {
     /// The actor lacks the permission that this takes.
     #[error("this needs the permission `{0}`")]
     MissingPermission(Permission),
-    /// The target holds, or is to hold, something that the actor does not.
-    #[error("this user holds, or would hold, permissions that you do not hold yourself")]
+    /// The target holds, or is to hold, a permission that the actor does not, or is to have a role above the actor's.
+    #[error("this user holds, or would hold, a role or permissions above your own")]
     ExceedsOwnPermissions,
     /// The portal can be handed over to somebody else who is an admin, and not suspended.
     #[error("only another active admin can be made the primary admin")]
     NotAnActiveAdmin,
+    /// The portal can be handed over to a user who has signed in and has chosen a password: nobody in the partner could
+    /// help a primary admin who cannot sign in.
+    #[error("this user has never signed in, or has not changed the initial password")]
+    NotSignedInYet,
     /// The permissions are more than the role can hold, or the role is one that is never granted.
     #[error("the role cannot hold these permissions, or cannot be granted at all")]
     AboveCeiling,
@@ -121,12 +125,12 @@ pub enum Denied {
 pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
     let target = wish.target();
     let own = target.is_some_and(|target| target.id == actor.id);
-    let changed_other = target.filter(|_| wish.is_change() && !own);
+    let guarded = target.filter(|_| wish.is_guarded() && !own);
 
     if target.is_some_and(|target| target.partner_id != actor.partner_id) {
         return Err(Denied::NoSuchUser);
     }
-    if (changed_other.is_some_and(User::is_primary_admin) && !wish.leaves_the_record_as_it_is())
+    if (guarded.is_some_and(User::is_primary_admin) && !wish.leaves_the_record_as_it_is())
         || (wish.is_for_the_primary_admin() && !actor.is_primary_admin())
     {
         return Err(Denied::PrimaryAdminProtected);
@@ -137,12 +141,15 @@ pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
     if let Some(missing) = wish.needed_permissions(own).iter().find(|needed| !actor.permissions.contains(**needed)) {
         return Err(Denied::MissingPermission(*missing));
     }
-    // No acting upward: who may set the password of somebody can become that somebody.
-    if changed_other.is_some_and(|target| !target.permissions.is_subset_of(&actor.permissions)) {
+    // No acting upward: an actor who may set the password of a user can become that user.
+    if guarded.is_some_and(|target| !target.permissions.is_subset_of(&actor.permissions)) {
         return Err(Denied::ExceedsOwnPermissions);
     }
     if wish.is_for_the_primary_admin() && (own || !target.is_some_and(is_active_admin)) {
         return Err(Denied::NotAnActiveAdmin);
+    }
+    if wish.is_for_the_primary_admin() && !target.is_some_and(User::has_begun) {
+        return Err(Denied::NotSignedInYet);
     }
     if let Some((role, permissions)) = wish.grant() {
         if !permissions.is_subset_of(&actor.permissions) {
@@ -150,6 +157,10 @@ pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
         }
         if role == Role::PrimaryAdmin || !permissions.is_subset_of(&role.ceiling()) {
             return Err(Denied::AboveCeiling);
+        }
+        // The role matters beside the permissions: the portal can be handed over to an admin.
+        if role.is_above(actor.role) {
+            return Err(Denied::ExceedsOwnPermissions);
         }
     }
     Ok(())
@@ -182,8 +193,25 @@ impl<'a> Wish<'a> {
         }
     }
 
-    fn is_change(&self) -> bool {
-        self.change().is_some()
+    /// It takes every permission that another target holds.
+    fn is_guarded(&self) -> bool {
+        match self {
+            Self::EditUser { .. }
+            | Self::SetPassword { .. }
+            | Self::SetPermissions { .. }
+            | Self::ForceLogout { .. }
+            | Self::RemoveUser { .. }
+            | Self::SetStatus { .. }
+            | Self::ListSessions { .. }
+            | Self::EndSession { .. }
+            | Self::HandOver { .. }
+            | Self::KeepAccess { .. } => true,
+            Self::ListUsers
+            | Self::ListAuditEvents
+            | Self::GetUser { .. }
+            | Self::AddUser { .. }
+            | Self::ReviewAccess => false,
+        }
     }
 
     /// The word for what it changes; none for what only reads.

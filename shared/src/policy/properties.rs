@@ -57,13 +57,18 @@ fn changes_a_user(kind: Kind) -> bool {
     }
 }
 
-/// As [`changes_a_user`], and it is the user who changes, not only what others know of them.
-fn changes_a_record(kind: Kind) -> bool {
-    changes_a_user(kind) && kind != Kind::KeepAccess
+/// The primary admin alone may do it to the primary admin.
+fn is_protected(kind: Kind) -> bool {
+    guards(kind) && kind != Kind::KeepAccess
+}
+
+/// It takes every permission of the target.
+fn guards(kind: Kind) -> bool {
+    changes_a_user(kind) || kind == Kind::ListSessions
 }
 
 fn has_target(kind: Kind) -> bool {
-    changes_a_user(kind) || matches!(kind, Kind::GetUser | Kind::ListSessions)
+    guards(kind) || kind == Kind::GetUser
 }
 
 fn any_permissions() -> impl Strategy<Value = Permissions> {
@@ -211,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_but_the_primary_admin_changes_the_primary_admin((actor, target) in any_pair(), plan in plan_where(changes_a_record)) {
+    fn only_the_primary_admin_changes_the_primary_admin_or_sees_their_sessions((actor, target) in any_pair(), plan in plan_where(is_protected)) {
         let primary = User { role: Role::PrimaryAdmin, ..target };
         let decision = authorize(&actor, &plan.as_wish(&primary));
         if primary.partner_id == actor.partner_id && primary.id != actor.id {
@@ -239,7 +244,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_makes_a_user_who_holds_more_than_themselves_or_than_the_role_can(
+    fn nobody_makes_a_user_who_holds_more_or_is_more_than_themselves_or_holds_more_than_the_role_can(
         (actor, target) in any_pair(),
         plan in plan_where(|kind| matches!(kind, Kind::AddUser | Kind::SetPermissions)),
     ) {
@@ -247,11 +252,12 @@ proptest! {
             prop_assert!(plan.permissions.is_subset_of(&actor.permissions));
             prop_assert!(plan.permissions.is_subset_of(&plan.role.ceiling()));
             prop_assert_ne!(plan.role, Role::PrimaryAdmin);
+            prop_assert!(!plan.role.is_above(actor.role));
         }
     }
 
     #[test]
-    fn only_who_holds_all_that_a_user_holds_changes_that_user((actor, target) in any_pair(), plan in plan_where(changes_a_user)) {
+    fn only_who_holds_all_that_a_user_holds_changes_that_user_or_sees_their_sessions((actor, target) in any_pair(), plan in plan_where(guards)) {
         if actor.id != target.id && authorize(&actor, &plan.as_wish(&target)).is_ok() {
             prop_assert!(target.permissions.is_subset_of(&actor.permissions));
         }
