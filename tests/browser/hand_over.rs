@@ -7,12 +7,16 @@ in_both_languages![the_primary_admin_hands_the_portal_over];
 
 async fn the_primary_admin_hands_the_portal_over(language: Language) {
     let partner = Partner::new().await;
-    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let ann = partner.owner().add("Ann", "Lee").signed_in().await;
+    partner.owner().add("New", "Comer").created().await;
     partner.owner().add("Bob", "Baker").role("manager").created().await;
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.more("Bob Baker").await;
     assert!(!browser.offers(&browser.text("users.hand_over")).await, "he is no admin");
+    browser.keys(keys::ESCAPE).await;
+    browser.more("New Comer").await;
+    assert!(!browser.offers(&browser.text("users.hand_over")).await, "this admin has never signed in");
     browser.keys(keys::ESCAPE).await;
     browser.more("Ann Lee").await;
     browser.press("users.hand_over").await;
@@ -45,7 +49,7 @@ async fn the_primary_admin_hands_the_portal_over(language: Language) {
 #[ignore = "needs Chromium"]
 async fn an_admin_who_was_suspended_meanwhile_is_not_made_the_primary_one() {
     let partner = Partner::new().await;
-    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let ann = partner.owner().add("Ann", "Lee").signed_in().await;
     let browser = Browser::new(Language::English).await;
     browser.signed_in(partner.owner()).await;
     browser.more("Ann Lee").await;

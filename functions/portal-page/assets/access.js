@@ -19,6 +19,9 @@ export const ROLES = {
 /** Every role that somebody can have, whether or not it can be given. */
 export const EVERY_ROLE = ["primary_admin", ...Object.keys(ROLES)];
 
+/** The roles that `me` can give: none above one's own. */
+export const rolesBelow = (me) => Object.keys(ROLES).slice(Math.max(0, EVERY_ROLE.indexOf(me.role) - 1));
+
 /** Every permission, in the order in which they are shown. */
 export const PERMISSIONS = ROLES.admin.ceiling;
 
@@ -34,6 +37,9 @@ export const isOneself = (me, user) => me.id === user.id;
 const isWithinReach = (me, user) =>
   user.role !== "primary_admin" && holdsAll(me, user.permissions);
 
+/** Nobody could help a primary admin who cannot sign in. */
+const hasBegun = (user) => user.last_sign_in_at !== null && !user.must_change_password;
+
 /** What `me` may do to `user`. */
 export function mayDo(me, user) {
   const isOwn = isOneself(me, user);
@@ -44,12 +50,12 @@ export function mayDo(me, user) {
     password: isOwn || reach("users.edit"),
     access: reach("users.set_permissions"),
     forceLogout: isOwn || reach("users.force_logout"),
-    sessions: isOwn || holds(me, "users.force_logout"),
+    sessions: isOwn || reach("users.force_logout"),
     history: holds(me, "audit.read"),
     remove: reach("users.remove"),
     suspend: reach("users.remove") && user.status === "active",
     reactivate: reach("users.remove") && user.status === "suspended",
-    handOver: me.role === "primary_admin" && user.role === "admin" && user.status === "active",
+    handOver: me.role === "primary_admin" && user.role === "admin" && user.status === "active" && hasBegun(user),
   };
   return { ...may, edit: may.name || may.access };
 }

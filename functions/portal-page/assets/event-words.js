@@ -23,10 +23,10 @@ const word = (group, name) => (has(`${group}.${name}`) ? text(`${group}.${name}`
 export const whatOf = ({ action, before }) =>
   action === "session.ended" && Object.keys(before).length === 0 ? text("event.signed_out") : word("event", action);
 
-/** An operator is named as one: the name is what they gave, and could be any user's. */
+/** An operator is named as one: the name is what they gave, and could be any user's. A later version may know other kinds. */
 export function actorOf({ actor: { kind, name } }) {
-  if (kind === "operator" && name) return text("event.named_operator", { name });
-  return name ?? text("event.operator");
+  if (kind === "operator") return name ? text("event.named_operator", { name }) : text("event.operator");
+  return name ?? kind;
 }
 
 export const permissionList = (permissions) =>

@@ -25,7 +25,7 @@ export function accountHistory(frame) {
   const people = new Map();
   const events = eventList(find("[data-events]", view), (items) => {
     for (const { actor, target } of items) {
-      for (const person of [actor, target]) if (person?.id && !people.has(person.id)) people.set(person.id, person.name);
+      for (const person of [actor.kind === "user" ? actor : null, target]) if (person?.id && !people.has(person.id)) people.set(person.id, person.name);
     }
     for (const field of fields) field.refresh();
   });

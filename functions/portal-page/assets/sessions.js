@@ -1,6 +1,6 @@
 // Where a user is signed in, and an end to any of it.
 import { call, Over, Problem, signOut } from "./api.js";
-import { isOneself, mayDo } from "./access.js";
+import { isOneself } from "./access.js";
 import { find, make, nameOf, notify, on, open } from "./dom.js";
 import { aboutLoading, fault, tell } from "./forms.js";
 import { moment, say, text } from "./language.js";
@@ -9,7 +9,6 @@ export function sessions(me, user) {
   const dialog = make("sessions-dialog");
   const list = find("ul", dialog);
   const isOwn = isOneself(me, user);
-  const may = mayDo(me, user);
   const path = `/v1/users/${encodeURIComponent(user.id)}/sessions`;
   say(find("h2", dialog), isOwn ? "sessions.own_title" : "sessions.title", { name: nameOf(user) });
   on(dialog, "close", () => dialog.close());
@@ -43,7 +42,6 @@ export function sessions(me, user) {
     const button = find("button", entry);
     say(button, session.is_current ? "account.sign_out" : "sessions.end");
     if (!session.is_current) button.setAttribute("aria-label", text("sessions.end_of", { browser, when }));
-    button.hidden = !may.forceLogout;
     button.addEventListener("click", async () => {
       if (button.getAttribute("aria-disabled") === "true") return;
       button.setAttribute("aria-disabled", "true");

@@ -1,6 +1,6 @@
 // Adds and edits a user.
 import { call, Problem } from "./api.js";
-import { holds, isOneself, mayDo, PERMISSIONS, ROLES } from "./access.js";
+import { holds, isOneself, mayDo, PERMISSIONS, ROLES, rolesBelow } from "./access.js";
 import { find, make, nameOf, open } from "./dom.js";
 import { clear, closed, fault, mark, onSubmit, tell } from "./forms.js";
 import { has, say, text } from "./language.js";
@@ -27,7 +27,7 @@ function dialogFor({ title, values }) {
 function access(me, form, role, permissions) {
   const select = form.elements.role;
   const list = find("[data-permissions]", form);
-  for (const name of Object.keys(ROLES)) select.add(new Option(text(`role.${name}`), name));
+  for (const name of rolesBelow(me)) select.add(new Option(text(`role.${name}`), name));
   for (const permission of PERMISSIONS) {
     const label = make("permission");
     const [words, help] = [find("span > span", label), find("small", label)];
@@ -63,7 +63,8 @@ function access(me, form, role, permissions) {
 /** Resolves to `{user, password}` once somebody was added, else to nothing. */
 export function addUser(me) {
   const { dialog, form, person, password, section } = dialogFor({ title: "add.title" });
-  const chosen = access(me, form, "admin", ROLES.admin.preset);
+  const role = rolesBelow(me)[0];
+  const chosen = access(me, form, role, ROLES[role].preset);
   find("[data-wants-password]", section("password")).hidden = true;
   let added;
   let sent = {};
