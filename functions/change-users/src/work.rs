@@ -113,6 +113,9 @@ impl<'a> Work<'a> {
                 (Some(user), Some(ended))
             }
             Task::Suspend => {
+                if target.status == Status::Suspended {
+                    context.authorize_unchanged(target)?;
+                }
                 let (user, ended) = actions::set_status(&context, target, Status::Suspended, None).await?;
                 (Some(user), ended)
             }

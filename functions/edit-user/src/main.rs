@@ -6,7 +6,8 @@ use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{Email, EventAction, PersonName, User};
 use portal::policy::Wish;
-use portal::session;
+use portal::session::Claims;
+use portal::store::{Counter, Key};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -21,25 +22,39 @@ struct Input {
 
 async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure> {
     let now = portal.now();
+    let claims = Claims::read(request.claims())?;
     let id = request.user_id();
-    let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
+    let key = id.as_ref().map(|id| claims.colleague_key(id));
+    let own = id.filter(|id| id == claims.user()).map(|id| Counter::own_changes("EDIT", &id));
+    let mut places = claims.places().to_vec();
+    places.extend(key.iter().map(Key::place));
+    places.extend(own.iter().map(|counter| counter.place().clone()));
+    let rows = portal.store().read(&places).await?;
+    let caller = claims.caller(&rows, now)?;
     let input = parse(&request)?;
-    let target = target.ok_or(Failure::NotFound)?;
-    let changes_email = input.email.as_ref().is_some_and(|email| *email != target.email);
-    let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::EditUser { target: &target, email: changes_email }).await?;
-    request.expects(target.version)?;
-    if input.first_name.is_none() && input.last_name.is_none() && input.email.is_none() {
-        return Answer::user(&target);
-    }
-
-    let after = User {
+    let target = key.map(|key| rows.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
+    let edited = User {
         first_name: input.first_name.unwrap_or_else(|| target.first_name.clone()),
         last_name: input.last_name.unwrap_or_else(|| target.last_name.clone()),
         email: input.email.unwrap_or_else(|| target.email.clone()),
-        ..target.changed(now)
+        ..target.clone()
     };
+    let context = Context { portal, request: &request, caller: &caller, now };
+    context.authorize(&Wish::EditUser { target: &target, email: edited.email != target.email }).await?;
+    let is_unchanged = edited == target;
+    if is_unchanged {
+        context.authorize_unchanged(&target)?;
+    }
+    request.expects(target.version)?;
+    if is_unchanged {
+        return Answer::user(&target);
+    }
+
+    let after = edited.changed(now);
     let mut change = portal.store().change();
+    if let Some(counter) = &own {
+        context.count_own_change(&mut change, counter, &rows)?;
+    }
     caller.vouch(&mut change, Some(&target));
     change.change_user(&target, &after);
     let event = context.event(EventAction::UserEdited, &target)?.changing(Some(&target), Some(&after));

@@ -7,7 +7,7 @@ use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::EventAction;
 use portal::policy::Wish;
 use portal::session::Claims;
-use portal::store::Key;
+use portal::store::{Counter, Key};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -22,6 +22,8 @@ async fn end_session(portal: &Portal, request: Request) -> Result<Answer, Failur
     let mut places = claims.places().to_vec();
     places.extend(target.iter().map(|(key, _)| key.place()));
     places.extend(session.iter().map(|(key, _)| key.place()));
+    let own = Counter::own_changes("SESSION", claims.user());
+    places.push(own.place().clone());
     let rows = portal.store().read(&places).await?;
     let caller = claims.caller(&rows, now)?;
     request.no_body()?;
@@ -37,7 +39,9 @@ async fn end_session(portal: &Portal, request: Request) -> Result<Answer, Failur
         caller.sign_out(&mut change);
     } else {
         caller.vouch(&mut change, None);
-        if target.id != caller.user.id {
+        if target.id == caller.user.id {
+            context.count_own_change(&mut change, &own, &rows)?;
+        } else {
             change.check_target(&target);
         }
         change.end_standing_session(&target.id, &session_id);

@@ -178,8 +178,11 @@ impl Period {
     /// Of the users there are now and were there then: those on whose access nobody decided, and how many they all are.
     async fn outstanding(self, store: &Store, partner: &PartnerId) -> Result<(Vec<User>, usize), Failure> {
         let (mut users, mut all) = (Vec::new(), 0);
-        // The last decision says it of most; only of who was decided on again since then does the trail.
-        let last = |user: &User| user.reviewed_at.is_some_and(|at| self.contains(at));
+        // For most users the last decision says it, while it covers the access that they had at the end. For a user whose
+        // last decision is of a later time, the trail says it.
+        let last = |user: &User| {
+            user.reviewed_at.is_some_and(|at| self.contains(at)) && user.raised_at.is_none_or(|at| at >= self.to)
+        };
         let visit = |_, user: User| {
             if user.created_at < self.to {
                 all += 1;
@@ -189,9 +192,10 @@ impl Period {
             }
         };
         store.visit_users(partner, visit).await?;
-        if users.iter().any(|user| user.reviewed_at >= Some(self.to)) {
+        let is_later = |user: &User| user.reviewed_at >= Some(self.to);
+        if users.iter().any(is_later) {
             let reviewed = store.reviewed(partner, self.from, self.to).await?;
-            users.retain(|user| !reviewed.contains(&user.id));
+            users.retain(|user| !is_later(user) || !reviewed.contains(&user.id));
         }
         Ok((users, all))
     }
@@ -237,7 +241,7 @@ impl<'a> From<&'a Event> for Item<'a> {
             note: after("reason"),
             reviewed_by: match &event.actor {
                 Actor::User { id, name } => Some(Who { id, name }),
-                Actor::Operator { .. } | Actor::Anonymous => None,
+                Actor::Operator { .. } | Actor::Anonymous | Actor::Other { .. } => None,
             },
             role_before: before("role"),
             role_after: after("role"),

@@ -6,7 +6,7 @@ use portal::Portal;
 use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
-use portal::models::{EventAction, Role, Timestamp, User};
+use portal::models::{EventAction, Role, User};
 use portal::passwords::Attempt;
 use portal::policy::Wish;
 use portal::session::Claims;
@@ -63,8 +63,8 @@ async fn commit(
     counter: &Counter,
 ) -> Result<User, Failure> {
     let caller = context.caller;
-    let (old, new) =
-        (with_role(&caller.user, Role::Admin, context.now), with_role(target, Role::PrimaryAdmin, context.now));
+    let with = |user: &User, role: Role| user.with_access(role, role.default_permissions(), context.now);
+    let (old, new) = (with(&caller.user, Role::Admin), with(target, Role::PrimaryAdmin));
     let mut change = context.portal.store().change();
     caller.vouch(&mut change, Some(&caller.user));
     change.hand_over(&caller.user, target);
@@ -79,10 +79,4 @@ async fn commit(
     change.record(&target.partner_id, &event.told_last()?);
     change.commit().await?;
     Ok(new)
-}
-
-/// The user with this role and what it gives.
-fn with_role(user: &User, role: Role, now: Timestamp) -> User {
-    let (permissions, access_version) = (role.default_permissions(), user.access_version + 1);
-    User { role, permissions, access_version, ..user.changed(now) }
 }

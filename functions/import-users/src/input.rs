@@ -124,8 +124,10 @@ impl Input {
                 continue;
             }
             if let Err(denied) = authorize(&caller.user, &person.wish()) {
-                let message = "This user would hold a permission that you do not.";
-                self.faults.push(LineError::new(line, "permissions", "exceeds_own_permissions", message));
+                let is_held = person.profile.permissions.is_subset_of(&caller.user.permissions);
+                let field = if is_held { "role" } else { "permissions" };
+                let message = "This user would hold a role or a permission above your own.";
+                self.faults.push(LineError::new(line, field, "exceeds_own_permissions", message));
                 checked.denied.get_or_insert_with(|| (person.clone(), denied));
             }
             if is_added {

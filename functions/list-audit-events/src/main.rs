@@ -57,8 +57,8 @@ struct Item<'a> {
 
 #[derive(Serialize)]
 struct Who<'a> {
-    kind: &'static str,
-    id: Option<&'a UserId>,
+    kind: &'a str,
+    id: Option<&'a str>,
     name: Option<&'a str>,
 }
 
@@ -119,9 +119,10 @@ impl<'a> From<&'a Event> for Item<'a> {
             at: event.at,
             action: &event.action,
             actor: match &event.actor {
-                Actor::User { id, name } => Who { kind: "user", id: Some(id), name: Some(name) },
+                Actor::User { id, name } => Who { kind: "user", id: Some(id.as_str()), name: Some(name) },
                 Actor::Operator { name } => Who { kind: "operator", id: None, name: name.as_deref() },
                 Actor::Anonymous => Who { kind: "anonymous", id: None, name: None },
+                Actor::Other { kind, id, name } => Who { kind, id: id.as_deref(), name: name.as_deref() },
             },
             target: event.target.as_ref(),
             address: event.address.as_deref(),

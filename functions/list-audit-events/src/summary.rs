@@ -15,6 +15,7 @@ pub(crate) fn summary(event: &Event) -> String {
         Actor::Operator { name: Some(name) } => (format!("The operator {name}"), None),
         Actor::Operator { name: None } => ("An operator".to_owned(), None),
         Actor::Anonymous => ("An unknown client".to_owned(), None),
+        Actor::Other { kind, name, .. } => (name.as_ref().unwrap_or(kind).clone(), None),
     };
     let target = event.target.as_ref().map_or("nobody", |target| &target.name);
     let is_own = event.target.as_ref().is_some_and(|target| Some(&target.id) == actor_id);
@@ -25,7 +26,10 @@ pub(crate) fn summary(event: &Event) -> String {
         Ok(EventAction::PrimaryAdminHandedOver) => format!("handed the portal over to {target}"),
         Ok(EventAction::UserAdded) => format!("added {target} as {}", text(event.after.get("role"))),
         Ok(EventAction::UserEdited) => changes(event, &NAME_AND_EMAIL, of),
+        // Of a user who is so already, only the reason is new.
+        Ok(EventAction::UserSuspended) if event.before.is_empty() => format!("noted why {target} is suspended"),
         Ok(EventAction::UserSuspended) => format!("suspended {target}"),
+        Ok(EventAction::UserReactivated) if event.before.is_empty() => format!("noted why {target} is active"),
         Ok(EventAction::UserReactivated) => format!("reactivated {target}"),
         Ok(EventAction::UserRemoved) => format!("removed {target}"),
         Ok(EventAction::PermissionsSet) => changes(event, &ACCESS, of),

@@ -154,12 +154,13 @@ async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Fail
 
 fn item(entry: &Entry, open_sessions: usize) -> Item<'_> {
     let Entry { user, reasons, .. } = entry;
+    let review = user.review();
     Item {
         user: user.into(),
         password_changed_at: user.password_changed_at,
         open_sessions,
-        reviewed_at: user.reviewed_at,
-        reviewed_by: user.reviewed_by.as_ref(),
+        reviewed_at: review.map(|(at, _)| at),
+        reviewed_by: review.and_then(|(_, by)| by),
         reasons,
         reduced: reduced(user),
     }

@@ -30,7 +30,7 @@ async fn set_password(portal: &Portal, request: Request) -> Result<Answer, Failu
         places.extend([user.place(), credential.place(), counter.place().clone()]);
     }
     if let Some(id) = request.user_id().filter(|id| id == claims.user()) {
-        places.push(Key::sources(&id).place());
+        places.extend([Key::sources(&id).place(), Counter::own_changes("PASSWORD", &id).place().clone()]);
     }
     let rows = portal.store().read(&places).await?;
     let caller = claims.caller(&rows, now)?;
@@ -99,6 +99,8 @@ impl Setting<'_> {
         let Context { portal, request, caller, now } = self.context;
         let (store, user) = (portal.store(), self.target);
         let wish = Wish::SetPassword { target: user };
+        let mut change = store.change();
+        self.context.count_own_change(&mut change, &Counter::own_changes("PASSWORD", &user.id), rows)?;
         self.context.check_current_password(&wish, current, self.credential, counter, rows).await?;
         let digests = match self.digests(password) {
             Ok(digests) => digests,
@@ -115,7 +117,6 @@ impl Setting<'_> {
         let others = session::that_fit(store, &user.id, others, count).await?;
 
         let after = user.changed(now).with_new_password(false, now);
-        let mut change = store.change();
         caller.vouch(&mut change, Some(user));
         change.change_user_unless_signed_in(user, &after);
         change.change_credential(&user.id, self.credential, &self.credential.changed(digests, false, now));

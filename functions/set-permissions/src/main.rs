@@ -23,8 +23,12 @@ async fn set_permissions(portal: &Portal, request: Request) -> Result<Answer, Fa
     let target = target.ok_or(Failure::NotFound)?;
     let context = Context { portal, request: &request, caller: &caller, now };
     context.authorize(&Wish::SetPermissions { target: &target, role, permissions: &permissions }).await?;
+    let access = Access { role, permissions };
+    if access == Access::of(&target) {
+        context.authorize_unchanged(&target)?;
+    }
     request.expects(target.version)?;
 
-    let after = actions::set_permissions(&context, &target, Access { role, permissions }).await?;
+    let after = actions::set_permissions(&context, &target, access).await?;
     Answer::user(&after)
 }

@@ -24,6 +24,9 @@ async fn set_status(portal: &Portal, request: Request) -> Result<Answer, Failure
     let target = target.ok_or(Failure::NotFound)?;
     let context = Context { portal, request: &request, caller: &caller, now };
     context.authorize(&Wish::SetStatus { target: &target }).await?;
+    if status == target.status && reason.is_none() {
+        context.authorize_unchanged(&target)?;
+    }
     request.expects(target.version)?;
 
     let (after, ended) = actions::set_status(&context, &target, status, reason.as_ref()).await?;

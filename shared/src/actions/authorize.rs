@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::error::Failure;
-use crate::models::EventAction;
+use crate::models::{EventAction, User};
 use crate::policy::{Denied, Wish, authorize};
 use crate::store::CommitError;
 use crate::telemetry;
@@ -21,6 +21,14 @@ impl Context<'_> {
         let Err(denied) = authorize(&self.caller.user, wish) else { return Ok(()) };
         self.tell_refused(wish, denied).await;
         Err(denied.into())
+    }
+
+    /// Lets the caller see `target` in the response to a request that changes nothing: that is a read.
+    ///
+    /// # Errors
+    /// [`Failure::Denied`], and no other.
+    pub fn authorize_unchanged(&self, target: &User) -> Result<(), Failure> {
+        Ok(authorize(&self.caller.user, &Wish::GetUser { target })?)
     }
 
     /// Tells that the caller was refused a change: once a minute for each caller and kind of wish, so that nobody can flood

@@ -6,6 +6,7 @@ mod add_users;
 mod authorize;
 mod current_password;
 mod force_logout;
+mod own_changes;
 mod remove_user;
 mod review;
 mod set_permissions;

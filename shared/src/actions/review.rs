@@ -42,8 +42,9 @@ impl Ruling {
     }
 }
 
-/// Carries `ruling` out on `target`. Answers the user as it is then, if it still is. Somebody who is suspended already only
-/// has it told that this was decided.
+/// Carries `ruling` out on `target`, and returns the user as it is then, unless removed. Where nothing else changes, the
+/// decision is recorded alone: for `keep`, and for `suspend` when the user is suspended. Every decision moves the version, so
+/// that with `If-Match` one that is sent twice is recorded once.
 ///
 /// # Errors
 /// [`Failure::Moved`], or what kept us from it.
@@ -54,12 +55,12 @@ pub async fn review(
     note: Option<&Note>,
 ) -> Result<(Option<User>, Option<Ended>), Failure> {
     let (after, event) = match ruling {
-        Ruling::Keep => (Some(target.clone()), None),
+        Ruling::Keep => (Some(target.changed(context.now)), None),
         Ruling::Reduce(access) => {
             let (after, event) = set_permissions::decided(context, target, *access)?;
             (Some(after), Some(event))
         }
-        Ruling::Suspend if target.status == Status::Suspended => (Some(target.clone()), None),
+        Ruling::Suspend if target.status == Status::Suspended => (Some(target.changed(context.now)), None),
         Ruling::Suspend => {
             let (after, event) = set_status::decided(context, target, Status::Suspended, note)?;
             (Some(after), Some(event))

@@ -6,11 +6,14 @@ use crate::models::{EventAction, User};
 use crate::review::Access;
 use crate::store::Event;
 
-/// Gives `target` this access. Answers the user as it is then.
+/// Gives `target` this access; nothing changes when the user has exactly that. Returns the user as it is then.
 ///
 /// # Errors
 /// [`Failure::Moved`], or what kept us from it.
 pub async fn set_permissions(context: &Context<'_>, target: &User, access: Access) -> Result<User, Failure> {
+    if access == Access::of(target) {
+        return Ok(target.clone());
+    }
     let (after, event) = decided(context, target, access)?;
     context.commit(target, Some(&after), &[event]).await?;
     Ok(after)
@@ -18,8 +21,7 @@ pub async fn set_permissions(context: &Context<'_>, target: &User, access: Acces
 
 /// The user as it is then, and the event that tells of it.
 pub(super) fn decided(context: &Context<'_>, target: &User, access: Access) -> Result<(User, Event), Failure> {
-    let Access { role, permissions } = access;
-    let after = User { role, permissions, access_version: target.access_version + 1, ..target.changed(context.now) };
+    let after = target.with_access(access.role, access.permissions, context.now);
     let event = context.event(EventAction::PermissionsSet, target)?.changing(Some(target), Some(&after));
     Ok((after, event))
 }

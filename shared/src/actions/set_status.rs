@@ -5,8 +5,9 @@ use crate::error::Failure;
 use crate::models::{EventAction, Note, Status, User};
 use crate::store::Event;
 
-/// Gives `target` this status, which ends every session of somebody who is suspended; nothing changes where it is what it
-/// was. The reason is kept in the audit trail only. Answers the user as it is then.
+/// Gives `target` this status, and ends every session of a user who is suspended. When the user has this status already, only
+/// a reason is recorded, and without one nothing changes. The reason is kept in the audit trail only. Returns the user as it
+/// is then.
 ///
 /// # Errors
 /// [`Failure::Moved`], or what kept us from it.
@@ -16,7 +17,7 @@ pub async fn set_status(
     status: Status,
     reason: Option<&Note>,
 ) -> Result<(User, Option<Ended>), Failure> {
-    if target.status == status {
+    if target.status == status && reason.is_none() {
         return Ok((target.clone(), None));
     }
     let (after, event) = decided(context, target, status, reason)?;
@@ -32,15 +33,16 @@ pub(super) fn decided(
     status: Status,
     reason: Option<&Note>,
 ) -> Result<(User, Event), Failure> {
-    let (action, after) = match status {
-        Status::Suspended => (EventAction::UserSuspended, target.signed_out(context.now)),
-        // Another generation than before: no session comes back.
-        Status::Active => {
-            let access_version = target.access_version + 1;
-            (EventAction::UserReactivated, User { access_version, ..target.changed(context.now) })
-        }
+    let action = match status {
+        Status::Suspended => EventAction::UserSuspended,
+        Status::Active => EventAction::UserReactivated,
     };
-    let after = User { status, ..after };
+    let after = match status {
+        same if same == target.status => target.changed(context.now),
+        Status::Suspended => User { status, ..target.signed_out(context.now) },
+        // Another generation than before: no session comes back.
+        Status::Active => target.reactivated(context.now),
+    };
     let event = context.event(action, target)?.changing(Some(target), Some(&after)).because(reason);
     Ok((after, event))
 }

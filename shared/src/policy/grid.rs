@@ -162,8 +162,7 @@ fn lines_of(kind: Kind, name: &str, actor: &User) -> Vec<Line> {
                 ("never_in", User { last_sign_in_at: None, ..admin.clone() }),
                 ("initial", User { must_change_password: true, ..admin }),
             ];
-            let unfit =
-                unfit.iter().map(|(what, target)| line(who, Wish::HandOver { target }, what, "admin"));
+            let unfit = unfit.iter().map(|(what, target)| line(who, Wish::HandOver { target }, what, "admin"));
             on_each_target(|target| Wish::HandOver { target }, "-").into_iter().chain(unfit).collect()
         }
     }

@@ -35,7 +35,7 @@ pub enum Reason {
     InitialPasswordUnused,
     /// Holds a permission that the role does not give by itself.
     ExceedsRoleDefault,
-    /// Nobody decided on the access for 90 days.
+    /// There was no decision on the access for 90 days, or none since the access was raised.
     NotReviewed,
 }
 
@@ -111,7 +111,10 @@ impl Review {
             }
             Reason::InitialPasswordUnused => can_sign_in && user.must_change_password,
             Reason::ExceedsRoleDefault => !user.permissions.is_subset_of(&user.role.default_permissions()),
-            Reason::NotReviewed => self.is_ago(EVERY, user.reviewed_at.unwrap_or(user.created_at)),
+            Reason::NotReviewed => match user.review() {
+                Some((at, _)) => self.is_ago(EVERY, at),
+                None => user.raised_at.is_some() || self.is_ago(EVERY, user.created_at),
+            },
         }
     }
 
@@ -139,7 +142,7 @@ impl Review {
 
     /// Whether the access was decided on in this round.
     fn is_reviewed(&self, user: &User) -> bool {
-        user.reviewed_at.is_some_and(|at| !self.is_ago(EVERY, at))
+        user.review().is_some_and(|(at, _)| !self.is_ago(EVERY, at))
     }
 
     /// Whether it was this long ago, or longer.
@@ -229,6 +232,13 @@ mod tests {
         assert_eq!(reasons(&holding(Role::Viewer.ceiling())), [ExceedsRoleDefault]);
         assert_eq!(reasons(&holding([Permission::AuditRead].into_iter().collect())), [ExceedsRoleDefault]);
         assert_eq!(reasons(&holding(Permissions::none())), []);
+    }
+
+    #[test]
+    fn raised_access_is_reviewed_again_at_once() {
+        let raised = User { raised_at: Some(now()), ..ann() };
+        assert_eq!((&*reasons(&raised), rank(&raised)), (&[NotReviewed][..], Rank::Due));
+        assert!(!review().is_reviewed(&raised));
     }
 
     #[test]

@@ -64,6 +64,11 @@ impl Counter {
         Self::new("READS_OF_EVERYBODY", user.as_str(), 150)
     }
 
+    /// Changes of one kind that a user makes to themselves.
+    pub fn own_changes(kind: &str, user: &UserId) -> Self {
+        Self::new("OWN_CHANGES", &format!("{kind} {user}"), 20)
+    }
+
     fn new(kind: &str, of: &str, limit: u32) -> Self {
         Self { place: keys::counter(kind, of), limit }
     }
@@ -79,6 +84,41 @@ impl Counter {
     /// [`StoreError::Shape`].
     pub fn blocked(&self, rows: &Rows, now: Timestamp) -> Result<Option<u64>, StoreError> {
         Ok(self.item(rows)?.and_then(|item| item.blocked(self.limit, now)))
+    }
+
+    /// The seconds until the next attempt counts again, when there have been too many, whatever their outcome.
+    ///
+    /// # Errors
+    /// [`StoreError::Shape`].
+    pub fn full(&self, rows: &Rows, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        Ok(self.item(rows)?.filter(|item| item.is_full(self.limit, now)).map(|item| item.seconds_left(now)))
+    }
+
+    /// The update that counts one more, if `rows` is still right about the window and there is room in it.
+    pub(super) fn one_more(&self, rows: &Rows, now: Timestamp) -> Result<Expression, StoreError> {
+        Ok(self.counting(self.item(rows)?.as_ref(), now).0)
+    }
+
+    /// The same, and when the window ends.
+    fn counting(&self, item: Option<&CounterItem>, now: Timestamp) -> (Expression, i64) {
+        let mut expression = Expression::default();
+        let expires_at = match item {
+            Some(item) if item.is_live(now) => {
+                expression.when("expires_at", "=", number(item.expires_at));
+                expression.when("attempts", "<", number(self.limit));
+                expression.add("attempts", 1);
+                item.expires_at
+            }
+            Some(_) | None => {
+                let expires_at = now.plus(WINDOW).unix_seconds();
+                expression.when_absent_or_expired(now);
+                expression.set("attempts", number(1));
+                expression.set("failed", number(0));
+                expression.set("expires_at", number(expires_at));
+                expires_at
+            }
+        };
+        (expression, expires_at)
     }
 
     fn item(&self, rows: &Rows) -> Result<Option<CounterItem>, StoreError> {
@@ -228,23 +268,7 @@ impl Store {
         item: Option<&CounterItem>,
         now: Timestamp,
     ) -> Result<Option<Counted>, StoreError> {
-        let mut expression = Expression::default();
-        let expires_at = match item {
-            Some(item) if item.is_live(now) => {
-                expression.when("expires_at", "=", number(item.expires_at));
-                expression.when("attempts", "<", number(counter.limit));
-                expression.add("attempts", 1);
-                item.expires_at
-            }
-            Some(_) | None => {
-                let expires_at = now.plus(WINDOW).unix_seconds();
-                expression.when_absent_or_expired(now);
-                expression.set("attempts", number(1));
-                expression.set("failed", number(0));
-                expression.set("expires_at", number(expires_at));
-                expires_at
-            }
-        };
+        let (expression, expires_at) = counter.counting(item, now);
         let is_counted = self.update_if(&counter.place, expression).await?;
         Ok(is_counted.then(|| Counted { place: counter.place.clone(), expires_at }))
     }

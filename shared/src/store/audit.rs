@@ -1,5 +1,7 @@
 //! Audit events: who did what to whom, when, from where, before → after. Never a secret.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -28,6 +30,18 @@ pub enum Actor {
     },
     /// A client that did not prove who it is.
     Anonymous,
+    /// Of a kind that a later version writes.
+    #[serde(untagged)]
+    Other {
+        /// The kind.
+        kind: String,
+        /// Which one, where the kind has ids.
+        #[serde(default)]
+        id: Option<String>,
+        /// The name at that time, where the kind has names.
+        #[serde(default)]
+        name: Option<String>,
+    },
 }
 
 /// Whom it was done to.
@@ -160,11 +174,22 @@ impl Event {
     }
 }
 
-/// That a refusal has been told.
+/// How long the item stays that keeps a refusal from being recorded again: longer than the time that its key names.
+const REFUSAL_KEPT_FOR: Duration = Duration::from_hours(24);
+
+/// That a refusal is recorded. It expires; events never do.
 #[derive(Debug, Serialize)]
 pub(super) struct RefusalItem<'a> {
-    /// The event that tells it.
-    pub(super) event_id: &'a EventId,
+    /// The event that records it.
+    event_id: &'a EventId,
+    /// Read by DynamoDB alone: the key names the time.
+    expires_at: i64,
+}
+
+impl<'a> RefusalItem<'a> {
+    pub(super) fn new(event: &'a Event) -> Self {
+        Self { event_id: &event.id, expires_at: event.at.plus(REFUSAL_KEPT_FOR).unix_seconds() }
+    }
 }
 
 /// An event as it is stored: with the keys of the indexes, where it has them.
@@ -184,7 +209,7 @@ impl<'a> EventItem<'a> {
     pub(super) fn new(partner: &PartnerId, event: &'a Event) -> Self {
         let actor = match &event.actor {
             Actor::User { id, .. } => Some(id),
-            Actor::Operator { .. } | Actor::Anonymous => None,
+            Actor::Operator { .. } | Actor::Anonymous | Actor::Other { .. } => None,
         };
         Self {
             target_key: event.target.as_ref().map(|target| keys::person(partner, &target.id)),
@@ -226,11 +251,24 @@ fn access(user: &User) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn an_event_of_before_operators_had_names_is_read() {
-        let actor: Actor = serde_json::from_str(r#"{"kind":"operator"}"#).unwrap();
-        assert!(matches!(actor, Actor::Operator { name: None }));
+    fn an_actor_is_read_whatever_its_kind() {
+        let kind = |stored: Value| serde_json::from_value::<Actor>(stored).unwrap();
+        assert!(matches!(kind(json!({ "kind": "operator" })), Actor::Operator { name: None }));
+        assert!(matches!(kind(json!({ "kind": "operator", "since": "later" })), Actor::Operator { name: None }));
+        let ann = json!({ "kind": "user", "id": "usr_01a2033bf69371018101010101010101", "name": "Ann Lee" });
+        assert!(matches!(kind(ann.clone()), Actor::User { .. }));
+        assert_eq!(serde_json::to_value(kind(ann.clone())).unwrap(), ann);
+        for later in [
+            json!({ "kind": "scim", "id": "scim_1", "name": "Directory", "scope": ["users"] }),
+            json!({ "kind": "system" }),
+        ] {
+            let Actor::Other { kind, id, name } = kind(later.clone()) else { panic!("{later}") };
+            assert_eq!(json!([kind, id, name]), json!([later["kind"], later["id"], later["name"]]));
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::items::{
 };
 use super::keys::{self, Key, Place};
 use super::marks::Mark;
-use super::read::Item;
+use super::read::{Item, Rows};
 use super::{Store, StoreError, USER_LIMIT};
 use crate::error::{Cause, Failure};
 use crate::models::{PartnerId, Timestamp, User, UserId};
@@ -40,6 +40,8 @@ pub enum Part {
     Challenge,
     /// That nothing is kept under an idempotency key.
     Idempotency,
+    /// That a counter has room for one more.
+    Counter,
     /// That a refusal has not been told.
     Refusal,
     /// What is written whatever stands there.
@@ -66,7 +68,13 @@ impl From<CommitError> for Failure {
             CommitError::Refused(parts) => parts,
         };
         let moved = |part: &Part| match part {
-            Part::Actor | Part::Session | Part::Target | Part::Credential | Part::Challenge | Part::Idempotency => true,
+            Part::Actor
+            | Part::Session
+            | Part::Target
+            | Part::Credential
+            | Part::Challenge
+            | Part::Idempotency
+            | Part::Counter => true,
             Part::Email | Part::Partner | Part::Refusal | Part::Unconditional | Part::New => false,
         };
         if parts.iter().any(moved) {
@@ -316,6 +324,15 @@ impl Change<'_> {
         self.delete(Part::Challenge, &Key::choice(secret).place, expression);
     }
 
+    /// Counts one more, if there is room. `rows` is a read of the counter, a moment ago.
+    ///
+    /// # Errors
+    /// [`StoreError::Shape`].
+    pub fn count(&mut self, counter: &Counter, rows: &Rows, now: Timestamp) -> Result<(), StoreError> {
+        self.update(Part::Counter, counter.place(), counter.one_more(rows, now)?);
+        Ok(())
+    }
+
     /// Forgets the attempts that a counter has counted.
     pub fn clear_counter(&mut self, counter: &Counter) {
         self.delete(Part::Unconditional, counter.place(), Expression::default());
@@ -330,7 +347,7 @@ impl Change<'_> {
     /// As [`record`](Self::record), of what `actor` was refused; only if nothing tells of the like in this minute.
     pub fn record_refused(&mut self, actor: &User, attempted: &str, event: &Event) {
         let place = keys::refusal(&actor.partner_id, &actor.id, attempted, event.at);
-        self.put_new(Part::Refusal, &place, &RefusalItem { event_id: &event.id });
+        self.put_new(Part::Refusal, &place, &RefusalItem::new(event));
         self.record(&actor.partner_id, event);
     }
 
@@ -344,7 +361,7 @@ impl Change<'_> {
         } else {
             expression.when_present();
         }
-        self.put(Part::Refusal, &place, &RefusalItem { event_id: &event.id }, expression);
+        self.put(Part::Refusal, &place, &RefusalItem::new(event), expression);
         self.record(partner, event);
     }
 

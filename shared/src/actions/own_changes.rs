@@ -1,0 +1,19 @@
+//! Limits what users change of themselves: each change is an event of the trail, which is kept for good.
+
+use super::Context;
+use crate::error::Failure;
+use crate::store::{Change, Counter, Rows};
+
+impl Context<'_> {
+    /// Counts in `change` that the caller changes themselves. Only what is committed counts, and changes by other users never
+    /// do. `rows` is a read of the counter, a moment ago.
+    ///
+    /// # Errors
+    /// [`Failure::TooManyRequests`], or what kept us from reading the counter.
+    pub fn count_own_change(&self, change: &mut Change<'_>, counter: &Counter, rows: &Rows) -> Result<(), Failure> {
+        if let Some(seconds) = counter.full(rows, self.now)? {
+            return Err(Failure::TooManyRequests(seconds));
+        }
+        Ok(change.count(counter, rows, self.now)?)
+    }
+}
