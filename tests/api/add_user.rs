@@ -1,5 +1,6 @@
 //! `POST /v1/users`.
 
+use portal_tests::rows::Rows;
 use portal_tests::{Client, Partner, new_partner, secrets, stack};
 use serde_json::json;
 
@@ -104,6 +105,31 @@ async fn a_manager_cannot_add_somebody_with_more_power() {
     more.problem(403, "exceeds_own_permissions");
     manager.add("Ann", "Lee").role("manager").created().await;
     manager.add("Ann", "Lee").role("viewer").created().await;
+}
+
+#[tokio::test]
+async fn nobody_adds_a_user_of_a_role_above_their_own() {
+    let partner = Partner::new().await;
+    let manager = partner.new_user("manager").await;
+    for permissions in [&["users.read"][..], &[]] {
+        let answer = manager.add("Ann", "Lee").role("admin").permissions(permissions).send().await;
+        answer.problem(403, "exceeds_own_permissions");
+    }
+    manager.add("Ann", "Lee").role("manager").created().await;
+    let admin = partner.owner().add("Bo", "Day").permissions(&["users.read", "users.add"]).signed_in().await;
+    admin.add("Cy", "Fox").role("admin").permissions(&["users.read"]).created().await;
+}
+
+#[tokio::test]
+async fn the_ten_thousandth_user_is_the_last() {
+    let partner = Partner::new().await;
+    let (owner, counts) = (partner.owner(), Rows::of(&stack().ready));
+    counts.set_user_count(&partner.id, 9_999).await;
+    let last = owner.add("Ann", "Lee").created().await;
+    owner.add("Bob", "Ray").send().await.problem(422, "user_limit_reached");
+    assert_eq!(counts.user_count(&partner.id).await, 10_000);
+    owner.remove(&last).await.expect(204);
+    owner.add("Bob", "Ray").created().await;
 }
 
 #[tokio::test]

@@ -28,10 +28,13 @@ async fn what_is_kept_stays_as_it_is_and_is_known_to_be_reviewed() {
     let answer = owner.post("/v1/access-review/decisions", &body).await.expect(200);
 
     let at = answer.json["reviewed_at"].clone();
-    assert_eq!(answer.json, json!({ "decision": "keep", "user": before, "reviewed_at": at }));
-    assert_eq!(answer.header("etag"), "\"1\"");
+    let mut now = before.clone();
+    now["version"] = json!(2);
+    now["updated_at"] = at.clone();
+    assert_eq!(answer.json, json!({ "decision": "keep", "user": now, "reviewed_at": at }));
+    assert_eq!(answer.header("etag"), "\"2\"");
     ann.is_signed_in().await;
-    assert_eq!(owner.see(&ann).await, before, "a review does not show in the user");
+    assert_eq!(owner.see(&ann).await, now, "a decision shows in the version alone");
     assert_eq!(reviewed(owner, &ann).await, (at.clone(), json!({ "id": owner.id, "name": "Olive Owner" })));
     let event = &newest(owner, 1).await[0];
     let access = json!({
@@ -102,9 +105,13 @@ async fn who_is_suspended_is_shut_out_at_once_with_the_note_as_the_reason() {
     assert_eq!(events[1]["summary"], "Olive Owner suspended Nora Newcomer: On leave");
 
     // Once more: nothing of the user changes, but that it was decided again.
+    owner.decide(&ann, "suspend").if_match("\"1\"").await.problem(412, "version_mismatch");
     let before = rows.audit(&partner.id).await.len();
     let again = owner.decide(&ann, "suspend").await.expect(200);
-    assert_eq!(again.json["user"], answer.json["user"]);
+    let mut now = answer.json["user"].clone();
+    now["version"] = json!(3);
+    now["updated_at"] = again.json["reviewed_at"].clone();
+    assert_eq!(again.json["user"], now);
     assert_eq!(rows.audit(&partner.id).await.len(), before + 1);
     assert_eq!(newest(owner, 1).await[0]["action"], "access.reviewed");
     assert_eq!(reviewed(owner, &ann).await.0, again.json["reviewed_at"]);
@@ -202,6 +209,89 @@ async fn a_decision_on_what_has_changed_meanwhile_is_refused() {
         owner.decide(&ann, decision).if_match("\"1\"").await.problem(412, "version_mismatch");
     }
     owner.decide(&ann, "keep").if_match("\"2\"").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_decision_that_is_sent_twice_with_if_match_is_recorded_once() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let (ann, bo) = (owner.add("Ann", "Lee").created().await, owner.add("Bo", "Day").created().await);
+    owner.suspend(&bo).await.expect(200);
+    for (user, decision, version) in [(&ann, "keep", 1), (&ann, "reduce", 2), (&ann, "suspend", 3), (&bo, "suspend", 2)]
+    {
+        let send = || owner.decide(user, decision).if_match(&format!("\"{version}\""));
+        send().await.expect(200);
+        send().await.problem(412, "version_mismatch");
+    }
+    // Sent at once, too.
+    let send = || owner.decide(&bo, "keep").if_match("\"3\"").into_future();
+    let (one, two) = join(send(), send()).await;
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412], "{one}\n{two}");
+    let record = owner.get("/v1/access-review/record").await.expect(200);
+    assert_eq!(record.json["items"].as_array().map(Vec::len), Some(5), "{record}");
+}
+
+/// How the user shows in the review: the reasons, when reviewed, how many are reviewed; and whether the record has the user
+/// among the outstanding.
+async fn shown(reviewer: &Actor, user: &User) -> (Value, Value, Value, bool) {
+    let list = reviewer.get("/v1/access-review").await.expect(200);
+    let item = list.json["items"].as_array().unwrap().iter().find(|item| item["user"]["id"] == user.id).unwrap();
+    let record = reviewer.get("/v1/access-review/record").await.expect(200);
+    let is_outstanding = record.json["outstanding"].as_array().unwrap().iter().any(|other| other["id"] == user.id);
+    (item["reasons"].clone(), item["reviewed_at"].clone(), list.json["summary"]["reviewed"].clone(), is_outstanding)
+}
+
+#[tokio::test]
+async fn access_that_is_raised_after_a_review_counts_as_not_reviewed() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = partner.new_user("manager").await;
+    let raise: [&[Value]; 5] = [
+        &[json!({ "role": "admin", "permissions": ["users.read"] })],
+        &[json!({ "role": "manager", "permissions": ["users.read", "users.edit", "audit.read"] })],
+        &[json!({ "role": "viewer", "permissions": ["audit.read"] })],
+        // To less and back is more than the last that was kept.
+        &[json!({ "role": "viewer" }), json!({ "role": "manager" })],
+        &[json!({ "status": "suspended" }), json!({ "status": "active" })],
+    ];
+    for steps in raise {
+        owner.set_permissions(&ann, &json!({ "role": "manager" })).await.expect(200);
+        let kept = owner.decide(&ann, "keep").await.expect(200);
+        assert_eq!(shown(owner, &ann).await, (json!([]), kept.json["reviewed_at"].clone(), json!(1), false));
+        for body in steps {
+            let is_status = body.get("status").is_some();
+            let call = if is_status { owner.set_status(&ann, body) } else { owner.set_permissions(&ann, body) };
+            call.await.expect(200);
+        }
+        let (reasons, reviewed_at, reviewed, is_outstanding) = shown(owner, &ann).await;
+        assert!(reasons.as_array().unwrap().contains(&json!("not_reviewed")), "{reasons} after {steps:?}");
+        assert_eq!((reviewed_at, reviewed, is_outstanding), (Value::Null, json!(0), true), "after {steps:?}");
+    }
+    // The record says what was decided, and that it does not cover what the user has now.
+    let record = owner.get("/v1/access-review/record").await.expect(200);
+    assert_eq!((record.text_at("/items/0/decision"), record.text_at("/items/0/role_after")), ("keep", "manager"));
+
+    let kept = owner.decide(&ann, "keep").await.expect(200);
+    let (_, reviewed_at, reviewed, is_outstanding) = shown(owner, &ann).await;
+    assert_eq!((reviewed_at, reviewed, is_outstanding), (kept.json["reviewed_at"].clone(), json!(1), false));
+}
+
+#[tokio::test]
+async fn a_new_primary_admin_is_reviewed_again_and_the_former_one_is_not() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    let of_ann = owner.decide(&ann, "keep").await.expect(200);
+    let of_owner = ann.decide(owner, "keep").await.expect(200);
+    owner.hand_over(&ann).await.expect(200);
+    assert_eq!(shown(owner, &ann).await, (json!(["not_reviewed"]), Value::Null, json!(1), true));
+    assert_eq!(shown(owner, owner).await, (json!([]), of_owner.json["reviewed_at"].clone(), json!(1), false));
+
+    // Of the time before, the record says that it was decided on.
+    let to = owner.see(&ann).await["updated_at"].as_str().unwrap().to_owned();
+    let path = format!("/v1/access-review/record?from={}&to={to}", of_ann.text_at("/reviewed_at"));
+    assert_eq!(owner.get(&path).await.expect(200).json["outstanding"], json!([]));
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! `PATCH /v1/users/{user_id}`.
 
-use portal_tests::{Client, Partner, secrets};
-use serde_json::json;
+use portal_tests::rows::Rows;
+use portal_tests::{Client, Partner, secrets, stack};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn an_edit_changes_what_it_names_and_nothing_else() {
@@ -98,6 +99,64 @@ async fn an_edit_of_nothing_is_no_change() {
     let before = partner.owner().see(&ann).await;
     let answer = partner.owner().edit(&ann, &json!({})).await.expect(200);
     assert_eq!(*answer.user(), before);
+}
+
+#[tokio::test]
+async fn the_values_that_a_user_has_already_change_nothing() {
+    let partner = Partner::new().await;
+    let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
+    let ann = owner.add("Zoé", "Lee").created().await;
+    let before = owner.see(&ann).await;
+    let events = rows.audit(&partner.id).await.len();
+    for same in [
+        json!({}),
+        json!({ "first_name": "Zoé", "last_name": "Lee", "email": ann.email }),
+        // The same name, spelled with a combining accent and spaces around it.
+        json!({ "first_name": " Zoe\u{301} " }),
+    ] {
+        let answer = owner.edit(&ann, &same).if_match("\"1\"").await.expect(200);
+        assert_eq!((answer.user(), answer.header("etag")), (&before, "\"1\""), "{same}");
+        owner.edit(&ann, &same).if_match("\"2\"").await.problem(412, "version_mismatch");
+    }
+    let access = json!({ "role": before["role"], "permissions": before["permissions"] });
+    let answer = owner.set_permissions(&ann, &access).if_match("\"1\"").await.expect(200);
+    assert_eq!((answer.user(), answer.header("etag")), (&before, "\"1\""));
+    owner.set_permissions(&ann, &access).if_match("\"2\"").await.problem(412, "version_mismatch");
+    assert_eq!(rows.audit(&partner.id).await.len(), events);
+    // Capitals are a change.
+    owner.edit(&ann, &json!({ "email": ann.email.to_uppercase() })).if_match("\"1\"").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_request_that_changes_nothing_is_a_read() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let (ann, bo) =
+        (owner.add("Ann", "Lee").role("viewer").permissions(&[]).created().await, partner.new_user("viewer").await);
+    owner.suspend(&bo).await.expect(200);
+    owner.set_permissions(&bo, &json!({ "role": "viewer", "permissions": [] })).await.expect(200);
+    let held = ["users.edit", "users.remove", "users.set_permissions"];
+    let blind = owner.add("Bli", "Nd").permissions(&held).signed_in().await;
+    blind.get(&ann.path()).await.problem(403, "missing_permission");
+    let unchanged = [
+        blind.edit(&ann, &json!({})),
+        blind.edit(&ann, &json!({ "first_name": "Ann" })),
+        blind.edit(&ann, &json!({})).if_match("\"7\""),
+        blind.set_permissions(&ann, &json!({ "role": "viewer", "permissions": [] })),
+        blind.reactivate(&ann),
+        blind.suspend(&bo),
+    ];
+    for call in unchanged {
+        let answer = call.await;
+        answer.problem(403, "missing_permission");
+        assert!(answer.text_at("/detail").contains("users.read"), "{answer}");
+    }
+    let many = blind.change_users("suspend", [&*bo]).await.expect(200);
+    assert_eq!((many.text_at("/results/0/outcome"), &many.json["results"][0]["user"]), ("refused", &Value::Null));
+    // A change is what the permission is for, and one's own record is one's own.
+    blind.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+    blind.suspend(&ann).await.expect(200);
+    blind.edit(&blind, &json!({})).await.expect(200);
 }
 
 #[tokio::test]

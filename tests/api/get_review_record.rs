@@ -89,7 +89,7 @@ async fn a_record_of_a_time_that_is_over_tells_of_that_time_alone() {
     let record = owner.get(&format!("{RECORD}?from={}&to={}", at[0], at[1])).await.expect(200);
     assert_eq!((record.text_at("/from"), record.text_at("/to")), (at[0].as_str(), at[1].as_str()));
     assert_eq!(texts(&record, "items", "/user/id"), [&ann.id]);
-    // Who came later could not be reviewed then.
+    // A user who came later could not be reviewed then.
     assert_eq!(texts(&record, "outstanding", "/id"), [&bo.id, &owner.id]);
     assert_eq!(record.json["users"], 3);
 
@@ -100,6 +100,12 @@ async fn a_record_of_a_time_that_is_over_tells_of_that_time_alone() {
     let record = owner.get(&format!("{RECORD}?from={}", at[0])).await.expect(200);
     assert_eq!(texts(&record, "items", "/user/id"), [&ann.id, &bo.id, &ann.id]);
     assert_eq!(texts(&record, "outstanding", "/id"), [&late.id, &owner.id]);
+
+    // Nor could a user who came at the very end of that time.
+    Rows::of(&stack().ready).set_time(&late, "created_at", &at[1]).await;
+    let record = owner.get(&format!("{RECORD}?from={}&to={}", at[0], at[1])).await.expect(200);
+    assert_eq!(texts(&record, "outstanding", "/id"), [&bo.id, &owner.id]);
+    assert_eq!(record.json["users"], 3);
 }
 
 #[tokio::test]

@@ -106,6 +106,33 @@ async fn only_an_active_admin_can_be_the_next() {
 }
 
 #[tokio::test]
+async fn an_admin_who_cannot_be_sure_to_sign_in_is_not_the_next() {
+    let partner = Partner::new().await;
+    let (owner, other) = (partner.owner(), partner.new_user("admin").await);
+    let never = owner.add("Ann", "Lee").created().await;
+    let pending = owner.add("Bo", "Day").without("must_change").without("password").created().await;
+    let reset = partner.new_user("admin").await;
+    let first = secrets::password();
+    other.set_password(&reset, &first, &json!({})).await.expect(204);
+    for wrong in [&never, &pending, &*reset] {
+        let answer = owner.hand_over(wrong).await;
+        answer.problem(422, "validation_failed").names_field("user_id");
+        assert_eq!(answer.text_at("/errors/0/code"), "not_signed_in_yet", "{answer}");
+    }
+    assert_eq!(owner.see(&never).await["role"], "admin");
+
+    // Each becomes eligible by signing in with a password of their own.
+    for user in [pending, reset.with_password(&first)] {
+        let session = Client::new().challenged(&user).await;
+        let own = user.with_password(&secrets::password());
+        Client::new().answer_challenge(&session, &own.password).await.expect(200);
+        let user = Client::new().signed_in(&own).await;
+        owner.hand_over(&user).await.expect(200);
+        user.hand_over(owner).await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn who_is_not_there_is_not_found() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     let owner = partner.owner();
@@ -286,13 +313,14 @@ async fn a_hand_over_and_a_recovery_at_once_are_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn who_is_being_removed_suspended_or_demoted_becomes_it_or_goes() {
-    for round in 0..3 * ROUNDS {
+async fn who_is_being_removed_suspended_demoted_or_given_a_password_becomes_it_or_does_not() {
+    for round in 0..4 * ROUNDS {
         let partner = Partner::new().await;
         let (owner, admin, ann) = (partner.owner(), partner.new_user("admin").await, partner.new_user("admin").await);
-        let (against, expected) = match round % 3 {
+        let (against, expected) = match round % 4 {
             0 => (admin.remove(&ann), (404, "not_found")),
             1 => (admin.suspend(&ann), (422, "validation_failed")),
+            2 => (admin.set_password(&ann, &secrets::password(), &json!({})), (422, "validation_failed")),
             _ => (admin.set_permissions(&ann, &json!({ "role": "viewer" })), (422, "validation_failed")),
         };
         let (handed, done) = join(owner.hand_over(&ann).into_future(), against.into_future()).await;

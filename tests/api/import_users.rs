@@ -105,6 +105,30 @@ async fn those_who_are_added_have_first_passwords_that_must_be_changed() {
 }
 
 #[tokio::test]
+async fn a_file_goes_up_to_the_limit_of_users_and_not_past_it() {
+    let partner = Partner::new().await;
+    let (owner, counts) = (partner.owner(), Rows::of(&stack().ready));
+    let rows: Vec<String> = ["ann", "bob", "cy"].map(|name| format!("Ann,Lee,{},viewer,", secrets::email(name))).into();
+    counts.set_user_count(&partner.id, 9_998).await;
+    for dry_run in [true, false] {
+        let answer = owner.import(table(&rows), dry_run).await;
+        if dry_run {
+            assert_eq!(problems(&answer), [(4, "row", "user_limit_reached")]);
+        } else {
+            answer.problem(422, "validation_failed").names_field("line 4: row");
+        }
+    }
+    assert_eq!(total(owner).await, 1);
+    // A user of the partner takes no room.
+    let own = format!("Olive,Owner,{},viewer,", owner.email);
+    let fits = owner.import(table(&[own, rows[0].clone(), rows[1].clone()]), false).await;
+    let outcomes: Vec<_> = results(&fits).into_iter().map(|(_, outcome, _)| outcome).collect();
+    assert_eq!(outcomes, ["exists", "added", "added"]);
+    assert_eq!(counts.user_count(&partner.id).await, 10_000);
+    owner.import(table(&rows), true).await.expect(200);
+}
+
+#[tokio::test]
 async fn sent_again_it_adds_who_is_missing() {
     let partner = Partner::new().await;
     let owner = partner.owner();
@@ -198,15 +222,21 @@ async fn nobody_gives_by_a_table_what_they_do_not_hold() {
         format!("Ann,Lee,{},viewer,", secrets::email("ann")),
         format!("Bob,Ray,{},admin,", secrets::email("bob")),
         format!("Cy,Ray,{},viewer,users.read audit.read", secrets::email("cy")),
+        format!("Dee,Ray,{},admin,users.read", secrets::email("dee")),
     ];
     let before = total(partner.owner()).await;
     for dry_run in [true, false] {
         viewer.import(table(&rows), dry_run).await.problem(403, "missing_permission");
     }
-    let expected = [(3, "permissions", "exceeds_own_permissions"), (4, "permissions", "exceeds_own_permissions")];
+    let expected = [(3, "permissions"), (4, "permissions"), (5, "role")];
+    let expected = expected.map(|(line, field)| (line, field, "exceeds_own_permissions"));
     assert_eq!(problems(&manager.import(table(&rows), true).await), expected);
     let refused = manager.import(table(&rows), false).await;
-    refused.problem(422, "validation_failed").names_fields(&["line 3: permissions", "line 4: permissions"]);
+    refused.problem(422, "validation_failed").names_fields(&[
+        "line 3: permissions",
+        "line 4: permissions",
+        "line 5: role",
+    ]);
     assert_eq!(total(partner.owner()).await, before);
     let told = partner.owner().get("/v1/audit-events?action=change.refused").await.expect(200);
     let told: BTreeSet<_> =

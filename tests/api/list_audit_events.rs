@@ -7,6 +7,8 @@ use portal_tests::rows::Rows;
 use portal_tests::{Actor, Client, Partner, User, invoke, secrets, stack};
 use serde_json::{Value, json};
 
+use crate::csv_export;
+
 /// Whether an event is one that a filter asks for.
 type Accepts<'a> = &'a dyn Fn(&Value) -> bool;
 
@@ -144,7 +146,7 @@ async fn every_action_is_told_in_a_sentence_newest_first() {
     let next = secrets::password();
     Client::new().answer_challenge(&session, &next).await.expect(200);
     let owner = Client::new().signed_in(&recovered.with_password(&next)).await;
-    let ada = owner.add("Ada", "Min").role("admin").created().await;
+    let ada = owner.add("Ada", "Min").role("admin").signed_in().await;
     owner.hand_over(&ada).await.expect(200);
 
     let events = all(&owner, "limit=100").await;
@@ -378,4 +380,38 @@ async fn a_page_of_a_long_history_costs_what_one_of_a_short_history_costs() {
     let query = ("Query Audit".to_owned(), 26);
     assert!(costs[0].iter().all(|page| page.contains(&query)), "{costs:?}");
     assert!(costs[0].iter().all(|page| page.len() <= 4), "{costs:?}");
+}
+
+#[tokio::test]
+async fn an_actor_of_a_kind_that_a_later_version_knows_is_shown() {
+    let partner = Partner::new().await;
+    let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
+    for (actor, shown, name) in [
+        (
+            &[("kind", "scim"), ("id", "scim_7"), ("name", "Directory"), ("scope", "users")][..],
+            json!({ "kind": "scim", "id": "scim_7", "name": "Directory" }),
+            "Directory",
+        ),
+        (&[("kind", "system")], json!({ "kind": "system", "id": null, "name": null }), "system"),
+    ] {
+        let ann = owner.add("Ann", "Lee").role("viewer").created().await;
+        rows.set_actor(&partner.id, actor).await;
+        let page = owner.get("/v1/audit-events?limit=1").await.expect(200);
+        assert_eq!(page.json["items"][0]["actor"], shown);
+        assert_eq!(page.text_at("/items/0/summary"), format!("{name} added Ann Lee as viewer"));
+        // Wherever events are read.
+        let about = owner.get(&format!("/v1/audit-events?user_id={}", ann.id)).await.expect(200);
+        assert_eq!(about.json["items"][0]["actor"], shown);
+        let mine = owner.get(&format!("/v1/audit-events?actor_id={}&action=user.added", owner.id)).await.expect(200);
+        assert_eq!(mine.json["items"].as_array().map(Vec::len), Some(0), "{mine}");
+        let table = csv_export::all(owner, "/v1/audit-events?limit=1", "history.csv").await;
+        assert_eq!(table[0]["actor_kind"], shown["kind"].as_str().unwrap());
+        owner.decide(&ann, "keep").await.expect(200);
+        rows.set_actor(&partner.id, actor).await;
+        let record = owner.get("/v1/access-review/record").await.expect(200);
+        assert_eq!(
+            (record.text_at("/items/0/decision"), &record.json["items"][0]["reviewed_by"]),
+            ("keep", &Value::Null)
+        );
+    }
 }

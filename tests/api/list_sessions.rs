@@ -99,8 +99,24 @@ async fn others_are_for_who_may_force_a_logout_and_looking_changes_nothing() {
     let (manager, viewer) = (partner.new_user("manager").await, partner.new_user("viewer").await);
     viewer.sessions(&manager).await.problem(403, "missing_permission");
     assert_eq!(items(&viewer, &viewer).await.len(), 1);
-    // To see is not to end: also of somebody above.
-    assert_eq!(items(&manager, partner.owner()).await.len(), 1);
-    assert_eq!(items(&manager, partner.owner()).await[0]["is_current"], false);
-    assert_eq!(partner.owner().see(partner.owner()).await["version"], 1);
+    assert_eq!(items(&manager, &viewer).await.len(), 1);
+    assert_eq!(items(&manager, &viewer).await[0]["is_current"], false);
+    assert_eq!(partner.owner().see(&viewer).await["version"], 1);
+}
+
+#[tokio::test]
+async fn nobody_sees_the_sessions_of_a_user_above() {
+    let partner = Partner::new().await;
+    let (owner, admin, manager) = (partner.owner(), partner.new_user("admin").await, partner.new_user("manager").await);
+    for actor in [&admin, &manager] {
+        actor.sessions(owner).await.problem(403, "primary_admin_protected");
+    }
+    manager.sessions(&admin).await.problem(403, "exceeds_own_permissions");
+    let equal = partner.new_user("manager").await;
+    assert_eq!(items(&manager, &equal).await.len(), 1);
+    // The primary admin sees all, and all see their own.
+    for user in [owner, &admin, &manager] {
+        assert_eq!(items(owner, user).await.len(), 1);
+        assert_eq!(items(user, user).await.len(), 1);
+    }
 }

@@ -38,6 +38,7 @@ mod list_users;
 mod log_level;
 mod logs;
 mod lost_user_pool;
+mod own_changes;
 mod portal_page;
 mod races;
 mod recover_primary_admin;

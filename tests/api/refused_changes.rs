@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use portal_tests::{Actor, Partner, secrets};
+use portal_tests::rows::Rows;
+use portal_tests::{Actor, Partner, secrets, stack};
 use serde_json::{Value, json};
 
 /// What the history tells of refusals, newest first.
@@ -83,6 +84,24 @@ async fn the_same_refusal_is_told_once_a_minute_however_often_and_on_whomever() 
     let kinds: BTreeSet<_> =
         told.iter().map(|event| format!("{} {}", event["actor"]["id"], event["after"]["attempted"])).collect();
     assert_eq!(kinds.len(), 3, "another caller, and another wish, is another refusal: {told:?}");
+}
+
+#[tokio::test]
+async fn what_keeps_a_refusal_from_being_recorded_twice_expires_and_events_do_not() {
+    let partner = Partner::new().await;
+    let viewer = partner.new_user("viewer").await;
+    viewer.remove(partner.owner()).await.problem(403, "primary_admin_protected");
+    let rows = Rows::of(&stack().ready);
+    let kept = rows.refusals(&viewer).await;
+    assert_eq!(kept.len(), 1);
+    let expires_at: u64 = kept[0]["expires_at"].as_n().unwrap().parse().unwrap();
+    // A session of this moment lives for 30 days.
+    let session: u64 = rows.sessions(&viewer).await[0]["expires_at"].as_n().unwrap().parse().unwrap();
+    let signed_in = session - 30 * 24 * 60 * 60;
+    assert!(expires_at >= signed_in + 60, "not before the minute that it is for is over");
+    for event in rows.audit(&partner.id).await {
+        assert!(!event.contains_key("expires_at"), "{event:?}");
+    }
 }
 
 #[tokio::test]

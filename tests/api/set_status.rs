@@ -67,6 +67,30 @@ async fn the_status_that_a_user_has_already_changes_nothing() {
 }
 
 #[tokio::test]
+async fn another_reason_for_the_same_status_is_recorded_and_nothing_else_changes() {
+    let partner = Partner::new().await;
+    let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
+    let ann = partner.new_user("viewer").await;
+    let first = owner.suspend(&ann).await.expect(200);
+    let events = rows.audit(&partner.id).await.len();
+    let body = json!({ "status": "suspended", "reason": "On leave" });
+    let second = owner.set_status(&ann, &body).if_match("\"2\"").await.expect(200);
+
+    let mut expected = first.json.clone();
+    expected["version"] = json!(3);
+    expected["updated_at"] = second.json["updated_at"].clone();
+    assert_eq!(second.json, expected, "no session is left to end");
+    owner.set_status(&ann, &body).if_match("\"2\"").await.problem(412, "version_mismatch");
+    assert_eq!(rows.audit(&partner.id).await.len(), events + 1);
+    let page = owner.get("/v1/audit-events?limit=1").await.expect(200);
+    assert_eq!(page.text_at("/items/0/summary"), "Olive Owner noted why Nora Newcomer is suspended: On leave");
+    assert_eq!(page.json["items"][0]["after"], json!({ "reason": "On leave" }));
+    assert!(rows.marks(&ann).await.len() <= 1);
+    owner.reactivate(&ann).await.expect(200);
+    ann.elsewhere().await.is_signed_in().await;
+}
+
+#[tokio::test]
 async fn the_reason_is_kept_in_the_audit_trail_alone() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));

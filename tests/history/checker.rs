@@ -160,10 +160,13 @@ impl History<'_> {
             _ if operation.is_unknown() => return,
             Some(_) if !operation.is_granted() => Some("it was committed, and refused"),
             Some(point) => self.shown(operation, point),
-            // The status that a user has already is granted without a change.
+            // What a user has already is granted without a change.
             None if operation.is_granted()
                 && operation.wish.event().is_some()
-                && !matches!(operation.wish, Wish::SetStatus { .. }) =>
+                && !matches!(
+                    operation.wish,
+                    Wish::Edit { .. } | Wish::SetPermissions { .. } | Wish::SetStatus { .. }
+                ) =>
             {
                 Some("granted, but never committed")
             }
@@ -262,6 +265,10 @@ impl History<'_> {
     fn is_refused_rightly(&self, operation: &Operation) -> bool {
         let answered = (operation.answer.status, operation.code());
         match (answered, &operation.wish) {
+            // A user's changes of themselves are limited.
+            ((429, _), Wish::Edit { target, .. } | Wish::EndSession { target, .. }) => {
+                operation.actor() == Some(target.as_str())
+            }
             // Attempts are counted whatever they find.
             ((429, _), Wish::SignIn { .. } | Wish::OwnPassword { .. } | Wish::HandOver { .. } | Wish::Refresh) => true,
             ((409, "conflict"), _) => {
@@ -307,19 +314,19 @@ fn reads(state: &State, operation: &Operation) -> bool {
     let user = &operation.answer.json;
     let id = match &operation.wish {
         Wish::Me => &session.user,
-        Wish::Get { target } | Wish::SetStatus { target, .. } => target,
+        Wish::Get { target }
+        | Wish::Edit { target, .. }
+        | Wish::SetPermissions { target, .. }
+        | Wish::SetStatus { target, .. } => target,
         Wish::Refresh => {
             let named = user["access_token"].as_str().map(named_by);
             return named == Some((session.user.clone(), session.id.clone(), session.generation));
         }
         _ => return false,
     };
-    let has_status = |person: &Person| match &operation.wish {
-        Wish::SetStatus { is_active, .. } => person.is_active == *is_active,
-        _ => true,
-    };
+    let is_unchanged = |person: &Person| operation.wish.event().is_none() || person.is_as_wished(&operation.wish);
     state.users.get(id).is_some_and(|person| {
-        has_status(person)
+        is_unchanged(person)
             && user["id"] == id.as_str()
             && person.is_shown_by(user)
             && person.signed_in_as_shown_by(user)

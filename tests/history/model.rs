@@ -62,6 +62,19 @@ impl Person {
         }
     }
 
+    /// Whether the wish asks for what the user has already.
+    pub(crate) fn is_as_wished(&self, wish: &Wish) -> bool {
+        match wish {
+            Wish::Edit { first_name, email, .. } => {
+                first_name.as_ref().is_none_or(|name| *name == self.first_name)
+                    && email.as_ref().is_none_or(|email| *email == self.email)
+            }
+            Wish::SetPermissions { access, .. } => *access == self.access,
+            Wish::SetStatus { is_active, .. } => *is_active == self.is_active,
+            _ => false,
+        }
+    }
+
     fn may(&self, permission: &str) -> bool {
         self.access.permissions.contains(permission)
     }
@@ -209,8 +222,9 @@ impl State {
             Wish::SetStatus { is_active: false, .. } => person.suspend(&commit.at),
             Wish::HandOver { .. } => person.become_one_with_all("primary_admin"),
             Wish::Decide { decision, .. } => {
-                if *decision == "suspend" && person.is_active {
-                    person.suspend(&commit.at);
+                match *decision {
+                    "suspend" if person.is_active => person.suspend(&commit.at),
+                    _ => person.version += 1,
                 }
                 person.reviewed_at = Some(commit.at.clone());
             }
@@ -240,6 +254,9 @@ impl State {
         Ok(())
     }
 }
+
+/// Each above those that follow.
+const ROLES: [&str; 4] = ["primary_admin", "admin", "manager", "viewer"];
 
 /// The permission that a wish takes; none where it is everybody's right over their own record.
 pub(crate) fn needed(wish: &Wish, own: bool, changes_email: bool) -> Option<&'static str> {
@@ -281,16 +298,24 @@ fn denial(actor: &Person, wish: &Wish, target: Option<&Person>, own: bool) -> Op
         return Some((403, "missing_permission"));
     }
     let exceeds = |access: &Access| !access.permissions.is_subset(&actor.access.permissions);
+    let rank = |access: &Access| ROLES.iter().position(|role| *role == access.role);
+    let is_above_own = |access: &Access| exceeds(access) || rank(access) < rank(&actor.access);
     let given = match wish {
         Wish::SetPermissions { access, .. } | Wish::Add { access, .. } => Some(access),
         _ => None,
     };
-    let is_above = changed.is_some_and(|target| exceeds(&target.access)) || given.is_some_and(exceeds);
+    let is_above = changed.is_some_and(|target| exceeds(&target.access)) || given.is_some_and(is_above_own);
     if is_above {
         return Some((403, "exceeds_own_permissions"));
     }
-    if hands_over && (own || !target.is_some_and(|target| target.is_active && target.access.role == "admin")) {
+    let is_fit =
+        |target: &Person| target.is_active && target.access.role == "admin" && target.last_sign_in_at.is_some();
+    if hands_over && (own || !target.is_some_and(is_fit)) {
         return Some((422, "validation_failed"));
+    }
+    // A request that changes nothing is a read.
+    if !own && !actor.may("users.read") && target.is_some_and(|target| target.is_as_wished(wish)) {
+        return Some((403, "missing_permission"));
     }
     // What there is to decide on has to be seen, too.
     let may_see = actor.may("users.read") && actor.may("audit.read");

@@ -101,6 +101,36 @@ impl Rows {
         self.put_many("AuditTable", (0..count).map(event)).await;
     }
 
+    /// Makes the partner's latest event one of this actor, whatever kind that is.
+    pub async fn set_actor(&self, partner_id: &str, actor: &[(&str, &str)]) {
+        let mut row = self.audit(partner_id).await.pop().unwrap();
+        let text = |(name, value): &(&str, &str)| ((*name).to_owned(), AttributeValue::S((*value).to_owned()));
+        row.insert("actor".to_owned(), AttributeValue::M(actor.iter().map(text).collect()));
+        self.dynamodb.put_item().table_name(self.table("AuditTable")).set_item(Some(row)).send().await.unwrap();
+    }
+
+    async fn partner(&self, partner_id: &str) -> Row {
+        let mut rows = self.all("UsersTable", &format!("PARTNER#{partner_id}")).await;
+        rows.retain(|row| row["sk"] == AttributeValue::S("PARTNER".to_owned()));
+        rows.remove(0)
+    }
+
+    /// How many users the partner's own row counts.
+    pub async fn user_count(&self, partner_id: &str) -> u64 {
+        self.partner(partner_id).await["user_count"].as_n().unwrap().parse().unwrap()
+    }
+
+    /// Lets the partner's own row count so many users.
+    pub async fn set_user_count(&self, partner_id: &str, count: u64) {
+        let row = self.partner(partner_id).await;
+        self.set("UsersTable", row, "user_count", AttributeValue::N(count.to_string())).await;
+    }
+
+    /// The items beside the trail that keep a refusal of this user from being recorded twice.
+    pub async fn refusals(&self, user: &User) -> Vec<Row> {
+        self.all("AuditTable", &format!("REFUSED#{}#{}", user.partner_id, user.id)).await
+    }
+
     /// How many items DynamoDB goes over for a query, or how many keys a batch asks for.
     /// An update is one item.
     pub async fn examined(&self, call: &Seen) -> u64 {

@@ -26,7 +26,7 @@ struct Request {
 async fn requests(owner: &Actor) -> Vec<Request> {
     let target = owner.add("Tara", "Target").signed_in().await;
     let session_id = target.session_id().await;
-    let next = owner.add("Nora", "Next").created().await;
+    let next = owner.add("Nora", "Next").signed_in().await;
     let new = json!({
         "first_name": "Nina",
         "last_name": "New",

@@ -87,6 +87,9 @@ impl Scene {
         if let (Action::Reactivate, Some(target)) = (action, &target) {
             sessions[0].suspend(target).await.expect(200);
         }
+        if let (Action::HandOver, Some(target)) = (action, &target) {
+            Client::of(ready).signed_in(target).await;
+        }
         let before_target = match action.to_many() {
             Some(_) => Some(sessions[0].add("Bea", "Before").created().await),
             None => None,

@@ -1,6 +1,7 @@
 //! Whoever stalls between two calls, and wakes after others have acted, leaves nothing behind that repair does not find.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portal_tests::faults::{Moment, Trace, Verdict};
 use portal_tests::rows::Rows;
@@ -107,6 +108,63 @@ async fn a_sign_in_that_makes_its_cognito_user_after_a_force_logout_leaves_nothi
     assert!(rows.marks(&ann).await.is_empty());
     assert_eq!(session_rows(&rows, &ann).await, 1);
     ann.is_signed_in().await;
+}
+
+#[tokio::test]
+async fn a_session_is_not_ended_by_a_manager_whose_target_became_an_admin_meanwhile() {
+    let partner = Partner::of(&faulty().ready).await;
+    let owner = partner.owner();
+    let (manager, ann) = (partner.new_user("manager").await, partner.new_user("viewer").await);
+    let (hold, id) = (Hold::of("TransactWriteItems"), ann.session_id().await);
+    let end = tokio::spawn(manager.end_session(&ann, &id).within(&hold.trace).into_future());
+    hold.is_held().await;
+    owner.set_permissions(&ann, &json!({ "role": "admin" })).await.expect(200);
+    hold.release();
+    end.await.unwrap().problem(403, "exceeds_own_permissions");
+    ann.is_signed_in().await;
+}
+
+/// Takes the time that a function has to change users, about 8 s.
+#[tokio::test]
+async fn what_there_is_no_time_for_is_told_and_what_is_done_is_ended() {
+    let _alone = marks_alone().await;
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    let mut users = Vec::new();
+    for _ in 0..4 {
+        users.push(partner.new_user("viewer").await);
+    }
+    let (trace, begun) = (Trace::new(), Arc::new(AtomicUsize::new(0)));
+    let release = watch::Sender::new(false);
+    let released = release.subscribe();
+    faulty().faults.watch(&trace, move |seen, moment| {
+        let is_third = seen.operation == "TransactWriteItems"
+            && moment == Moment::Before
+            && begun.fetch_add(1, Ordering::SeqCst) >= 2;
+        let mut released = released.clone();
+        async move {
+            if is_third {
+                let _ = released.wait_for(|is| *is).await;
+            }
+            Verdict::GoOn
+        }
+    });
+    let call = partner.owner().change_users("suspend", users.iter().map(|user| &**user)).within(&trace);
+    let answer = call.await.expect(200);
+    release.send_replace(true);
+
+    let outcomes: Vec<_> = (0..4).map(|number| answer.text_at(&format!("/results/{number}/outcome"))).collect();
+    assert_eq!(outcomes, ["done", "done", "unavailable", "unavailable"]);
+    for user in &users[..2] {
+        assert!(rows.cognito_users(user).await.is_empty(), "there was time to end the sessions in Cognito too");
+    }
+    users[3].is_signed_in().await;
+    faulty().faults.quiet().await;
+    // It is safe to ask for again.
+    partner.owner().change_users("suspend", users.iter().map(|user| &**user)).await.expect(200);
+    for user in &users {
+        user.is_signed_out().await;
+    }
 }
 
 /// Takes the 8 s after which a function gives up on a call.

@@ -6,7 +6,7 @@ use portal_tests::Ready;
 use portal_tests::rows::{Row, Rows};
 
 /// Events that are a new version of the user they are about.
-const MOVE_VERSION: [&str; 9] = [
+const MOVE_VERSION: [&str; 10] = [
     "user.edited",
     "password.changed",
     "password.set",
@@ -16,7 +16,10 @@ const MOVE_VERSION: [&str; 9] = [
     "logout.forced",
     "primary_admin.recovered",
     "primary_admin.handed_over",
+    KEPT,
 ];
+/// A decision that changes nothing else of the user.
+const KEPT: &str = "access.reviewed keep";
 /// Events that end all sessions of the user they are about.
 const MOVE_GENERATION: [&str; 4] = ["password.set", "user.suspended", "logout.forced", "primary_admin.recovered"];
 
@@ -66,7 +69,10 @@ impl Whole {
             let Some(partner) = after(&row, "pk", "PARTNER#") else { continue };
             // Who was refused to add a user did it to nobody.
             let target = row["target"].as_m().map(|target| text(target, "id")).unwrap_or_default();
-            whole.events.entry(partner).or_default().push((text(&row, "action"), target));
+            let is_kept = row["after"].as_m().is_ok_and(|after| text(after, "decision") == "keep");
+            let events = whole.events.entry(partner).or_default();
+            events.extend(is_kept.then(|| (KEPT.to_owned(), target.clone())));
+            events.push((text(&row, "action"), target));
         }
         whole
     }
