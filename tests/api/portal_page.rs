@@ -184,6 +184,23 @@ fn a_text_that_a_script_or_the_page_names_is_there() {
     }
 }
 
+#[test]
+fn every_action_of_the_history_has_a_text_and_is_a_filter() {
+    let actions = fs::read_to_string(workspace().join("shared/src/models/event_action.rs")).unwrap();
+    let actions: Vec<_> = actions.split('"').filter(|word| word.contains('.') && !word.contains(' ')).collect();
+    assert!(actions.len() > 10, "{actions:?}");
+    let script = source("event-words.js");
+    let (_, filters) = script.split_once("ACTIONS = {").unwrap();
+    let (filters, _) = filters.split_once('}').unwrap();
+    let texts = Language::English.texts();
+    for action in actions {
+        assert!(texts.contains_key(&format!("event.{action}")), "{action} has a text");
+        let (group, name) = action.split_once('.').unwrap();
+        let line = filters.lines().find_map(|line| line.trim().strip_prefix(&format!("{group}: ")));
+        assert!(line.is_some_and(|names| names.contains(&format!("\"{name}\""))), "{action} is offered as a filter");
+    }
+}
+
 #[tokio::test]
 async fn what_the_page_knows_of_roles_is_what_the_server_decides() {
     let script = source("access.js");

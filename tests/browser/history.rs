@@ -9,6 +9,7 @@ in_both_languages![
     the_history_says_who_did_what_to_whom,
     the_history_is_filtered_and_kept_in_the_address,
     a_users_menu_leads_to_their_history,
+    a_refused_sign_in_is_in_the_history,
 ];
 
 /// What the list says, a line for each event: everything but when, and from where.
@@ -172,6 +173,25 @@ async fn a_users_menu_leads_to_their_history(language: Language) {
     browser.keys(keys::ESCAPE).await;
     browser.is_back_on_the_page().await;
     browser.has_focus_on(&language.text_with("users.more_of", &[("name", "Bo Baker")])).await;
+    browser.is_sound().await;
+}
+
+async fn a_refused_sign_in_is_in_the_history(language: Language) {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").role("viewer").created().await;
+    let browser = Browser::new(language).await;
+    browser.goto("/").await;
+    browser.sign_in(&ann.email, "not the password").await;
+    browser.is_told(&language.text("sign_in.wrong")).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("nav.history").await;
+    browser.select("history.what", "event.sign_in.refused").await;
+    until_told(&browser, 1).await;
+    let [who, what] = ["event.anonymous", "event.sign_in.refused"].map(|key| language.text(key));
+    assert_eq!(told(&browser).await, [format!("{who} | {what} | Ann Lee")]);
+    browser.sees("127.").await;
+    browser.select("history.what", "event.sign_in.blocked").await;
+    browser.reads("history.none.title").await;
     browser.is_sound().await;
 }
 

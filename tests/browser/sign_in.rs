@@ -1,13 +1,16 @@
-//! Signing in, choosing a password, staying signed in, signing out.
+//! Signing in, choosing a partner or a password, staying signed in, signing out.
 
-use portal_tests::browser::{Browser, Language};
-use portal_tests::{Client, Partner, secrets};
+use portal_tests::browser::{Browser, Language, keys};
+use portal_tests::{Actor, Client, Partner, User, invoke, secrets, stack};
 use serde_json::json;
 
 in_both_languages![
     somebody_signs_in_and_out,
     a_wrong_password_is_told_and_the_email_stays,
     somebody_new_has_to_choose_a_password,
+    a_password_of_two_partners_signs_in_at_the_chosen_one,
+    the_chosen_partner_asks_for_a_new_password,
+    a_link_of_a_partner_that_does_not_exist_keeps_nobody_out,
     a_network_fault_keeps_what_was_typed,
 ];
 
@@ -16,12 +19,16 @@ async fn somebody_signs_in_and_out(language: Language) {
     let browser = Browser::new(language).await;
     browser.goto(&format!("/?partner={}", partner.id)).await;
     browser.reads("sign_in.title").await;
-    browser.reads("sign_in.remembered").await;
-    assert_eq!(browser.path().await, "/", "the partner is remembered, not shown");
+    browser.reads("sign_in.linked").await;
     browser.is_accessible("sign-in").await;
+    browser.reload().await;
+    browser.reads("sign_in.linked").await;
+    assert_eq!(remembered(&browser).await, None, "a link alone is not remembered");
 
     browser.sign_in(&partner.owner().email, &partner.owner().password).await;
     browser.lists(&["Olive Owner"]).await;
+    assert_eq!(remembered(&browser).await.as_ref(), Some(&partner.id));
+    assert_eq!(browser.path().await, "/", "the partner is remembered, not shown");
     let kept = "return JSON.stringify([localStorage, sessionStorage, document.cookie])";
     let kept = browser.script(kept, json!([])).await.as_str().unwrap().to_owned();
     assert!(!kept.contains("eyJ") && !kept.contains("refresh"), "no token is where a script can find it: {kept}");
@@ -99,29 +106,247 @@ async fn a_network_fault_keeps_what_was_typed(language: Language) {
     browser.is_sound().await;
 }
 
+/// The partner that the browser remembers.
+async fn remembered(browser: &Browser) -> Option<String> {
+    browser.script("return localStorage.getItem('partner')", json!([])).await.as_str().map(str::to_owned)
+}
+
+const NAMES: [&str; 2] = ["Agence Lumière", "Northwind Traders"];
+
+/// One email and password at two partners with these names; their primary admins, and the users there.
+async fn at_two_partners(names: [&str; 2], last_names: [&str; 2], must_change: bool) -> [(Actor, User); 2] {
+    let (email, password) = (secrets::email("both"), secrets::password());
+    let at = async |name: &str, last_name: &str| {
+        let ready = &stack().ready;
+        let owner = secrets::password();
+        let admin =
+            json!({ "first_name": "Olive", "last_name": "Owner", "email": secrets::email("owner"), "password": owner });
+        let answer =
+            invoke(ready, "create-partner", &json!({ "partner_name": name, "primary_admin": admin })).await.worked();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let owner = User {
+            id: text(&answer["primary_admin"]["id"]),
+            partner_id: text(&answer["partner_id"]),
+            email: text(&admin["email"]),
+            password: owner,
+        };
+        let owner = Client::of(ready).signed_in(&owner).await;
+        let add = owner.add("Bo", last_name).email(&email).with("password", password.clone());
+        let user = add.with("must_change", must_change).created().await;
+        (owner, user)
+    };
+    [at(names[0], last_names[0]).await, at(names[1], last_names[1]).await]
+}
+
+async fn sign_out(browser: &Browser, name: &str) {
+    browser.click(&browser.language.text_with("account.menu", &[("name", name)])).await;
+    browser.press("account.sign_out").await;
+    browser.reads("sign_in.signed_out").await;
+}
+
+async fn a_password_of_two_partners_signs_in_at_the_chosen_one(language: Language) {
+    let [_, (_, user)] = at_two_partners(NAMES, ["Ofone", "Ofother"], false).await;
+    let browser = Browser::new(language).await;
+    browser.goto("/").await;
+    browser.sign_in(&user.email, &user.password).await;
+    browser.reads("choose_partner.title").await;
+    browser.reads("choose_partner.lead").await;
+    browser.has_focus_on(&language.text("choose_partner.title")).await;
+    browser.is_accessible("choose-partner").await;
+
+    // There are two ways back to where the email still is.
+    browser.keys(keys::ESCAPE).await;
+    browser.reads("sign_in.title").await;
+    assert_eq!(browser.value("user.email").await, user.email);
+    browser.has_focus_on(&language.text("user.password")).await;
+    browser.sign_in(&user.email, &user.password).await;
+    browser.press("choose.back").await;
+    browser.reads("sign_in.title").await;
+    assert_eq!(remembered(&browser).await, None, "nothing was chosen");
+
+    // With the keyboard.
+    browser.sign_in(&user.email, &user.password).await;
+    browser.reads("choose_partner.title").await;
+    browser.tab_to(NAMES[1]).await;
+    browser.keys(keys::ENTER).await;
+    browser.sees("Bo Ofother").await;
+    assert_eq!(remembered(&browser).await.as_ref(), Some(&user.partner_id));
+
+    // The next sign-in goes there at once; another partner stays possible.
+    sign_out(&browser, "Bo Ofother").await;
+    browser.reads("sign_in.remembered").await;
+    browser.is_accessible("sign-in-remembered").await;
+    browser.sign_in(&user.email, &user.password).await;
+    browser.sees("Bo Ofother").await;
+    sign_out(&browser, "Bo Ofother").await;
+    browser.press("sign_in.forget").await;
+    browser.does_not_see(&language.text("sign_in.remembered")).await;
+    browser.sign_in(&user.email, &user.password).await;
+    browser.click(NAMES[0]).await;
+    browser.sees("Bo Ofone").await;
+    browser.reload().await;
+    browser.sees("Bo Ofone").await;
+    browser.is_sound().await;
+}
+
+async fn the_chosen_partner_asks_for_a_new_password(language: Language) {
+    let [(_, user), _] = at_two_partners(NAMES, ["Ofone", "Ofother"], true).await;
+    let browser = Browser::new(language).await;
+    browser.goto("/").await;
+    browser.sign_in(&user.email, &user.password).await;
+    browser.click(NAMES[0]).await;
+    browser.reads("choose.title").await;
+    assert_eq!(remembered(&browser).await, None, "the sign-in is not finished");
+    // The other partner's challenge is another.
+    browser.press("choose.back").await;
+    browser.sign_in(&user.email, &user.password).await;
+    browser.click(NAMES[0]).await;
+    browser.reads("choose.title").await;
+    let password = secrets::remembered(format!("{}-{}", secrets::password(), secrets::password()));
+    browser.type_in("password.new", &password).await;
+    browser.press("choose.do").await;
+    browser.sees("Bo Ofone").await;
+    assert_eq!(remembered(&browser).await.as_ref(), Some(&user.partner_id));
+    Client::new().signed_in(&user.with_password(&password)).await;
+    browser.is_sound().await;
+}
+
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn an_email_of_several_partners_signs_in_where_the_link_says() {
-    let (one, other) = (Partner::new().await, Partner::new().await);
-    let email = secrets::email("both");
-    let password = secrets::password();
-    for (partner, last_name) in [(&one, "Ofone"), (&other, "Ofother")] {
-        partner.owner().add("Bo", last_name).email(&email).with("password", password.clone()).created().await;
-    }
+async fn a_choice_that_is_not_open_any_more_leads_back_to_the_sign_in() {
+    let [(one, at_one), (other, at_other)] = at_two_partners(NAMES, ["Ofone", "Ofother"], false).await;
     let browser = Browser::new(Language::English).await;
     browser.goto("/").await;
-    browser.sign_in(&email, &password).await;
-    browser.reads("sign_in.wrong").await;
-    browser.goto(&format!("/?partner={}", other.id)).await;
-    browser.sign_in(&email, &password).await;
+    browser.sign_in(&at_one.email, &at_one.password).await;
+    browser.reads("choose_partner.title").await;
+    one.force_logout(&at_one).await.expect(200);
+    browser.click(NAMES[0]).await;
+    browser.is_told(&browser.text("field.not_offered")).await;
+    browser.is_accessible("choose-partner-not-offered").await;
+    other.force_logout(&at_other).await.expect(200);
+    browser.click(NAMES[1]).await;
+    browser.is_told(&browser.text("choose.over")).await;
+    browser.reads("sign_in.title").await;
+    assert_eq!(browser.value("user.email").await, at_one.email);
+    browser.type_in("user.password", &at_one.password).await;
+    browser.press("sign_in.do").await;
+    browser.click(NAMES[1]).await;
     browser.sees("Bo Ofother").await;
-    browser.click("Your account: Bo Ofother").await;
-    browser.press("account.sign_out").await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn partners_of_one_name_show_their_ids() {
+    let [_, (_, user)] = at_two_partners(["Acme Agency"; 2], ["Ofone", "Ofother"], false).await;
+    let browser = Browser::new(Language::English).await;
     browser.goto("/").await;
+    browser.sign_in(&user.email, &user.password).await;
+    browser.reads("choose_partner.title").await;
+    browser.is_accessible("choose-partner-same-name").await;
+    browser.click(&format!("Acme Agency {}", user.partner_id)).await;
+    browser.sees("Bo Ofother").await;
+    browser.is_sound().await;
+}
+
+/// A partner's id as one is written, of no partner.
+const UNKNOWN: &str = "prt_0123456789ab7cdef0123456789abcde";
+
+async fn a_link_of_a_partner_that_does_not_exist_keeps_nobody_out(language: Language) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let browser = Browser::new(language).await;
+    browser.goto(&format!("/?partner={UNKNOWN}")).await;
+    browser.reads("sign_in.linked").await;
+    browser.sign_in(&owner.email, &owner.password).await;
+    browser.is_told(&language.text("sign_in.wrong_here")).await;
+    browser.has_focus_on(&language.text("user.password")).await;
+    browser.is_accessible("sign-in-wrong-here").await;
+    assert_eq!(remembered(&browser).await, None);
+    browser.press("sign_in.retry").await;
+    browser.lists(&["Olive Owner"]).await;
+    assert_eq!(remembered(&browser).await, None);
+    sign_out(&browser, "Olive Owner").await;
+    browser.does_not_see(&language.text("sign_in.linked")).await;
+
+    // One that an earlier version of the page remembered unseen.
+    browser.script("localStorage.setItem('partner', arguments[0])", json!([UNKNOWN])).await;
+    browser.reload().await;
     browser.reads("sign_in.remembered").await;
+    browser.sign_in(&owner.email, "not the password").await;
+    browser.is_told(&language.text("sign_in.wrong_here")).await;
+    browser.press("sign_in.retry").await;
+    browser.is_told(&language.text("sign_in.wrong")).await;
+    browser.does_not_see(&language.text("sign_in.remembered")).await;
+    browser.type_in("user.password", &owner.password).await;
+    browser.press("sign_in.do").await;
+    browser.lists(&["Olive Owner"]).await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn a_malformed_link_is_not_used_or_remembered() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let browser = Browser::new(Language::English).await;
+    let too_long = format!("{}0", partner.id);
+    let (cut, capitals) = (&partner.id[..20], partner.id.to_uppercase());
+    for link in [cut, &too_long, &capitals, "%3Cb%3E", "null", &format!("{}%0A", partner.id)] {
+        browser.goto(&format!("/?partner={link}")).await;
+        browser.is_told(&browser.text("sign_in.bad_link")).await;
+        assert_eq!(remembered(&browser).await, None, "{link}");
+    }
+    browser.is_accessible("sign-in-bad-link").await;
+    browser.sign_in(&owner.email, &owner.password).await;
+    browser.lists(&["Olive Owner"]).await;
+    assert_eq!(browser.path().await, "/");
+    assert_eq!(remembered(&browser).await, None);
+
+    // What is remembered stays so, and one that is malformed is not used.
+    sign_out(&browser, "Olive Owner").await;
+    browser.script("localStorage.setItem('partner', arguments[0])", json!([cut])).await;
+    browser.reload().await;
+    browser.sign_in(&owner.email, &owner.password).await;
+    browser.lists(&["Olive Owner"]).await;
+    browser.goto(&format!("/?partner={}", partner.id)).await;
+    browser.lists(&["Olive Owner"]).await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn a_link_is_used_before_what_is_remembered_and_replaces_it_once_it_worked() {
+    let [_, (_, at_other)] = at_two_partners(NAMES, ["Ofone", "Ofother"], false).await;
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(owner).await;
+    assert_eq!(remembered(&browser).await.as_ref(), Some(&partner.id));
+    sign_out(&browser, "Olive Owner").await;
+
+    // The wrong link, and then where they signed in before.
+    browser.goto(&format!("/?partner={}", at_other.partner_id)).await;
+    browser.sign_in(&owner.email, &owner.password).await;
+    browser.is_told(&browser.text("sign_in.wrong_here")).await;
+    assert_eq!(remembered(&browser).await.as_ref(), Some(&partner.id));
+    browser.press("sign_in.retry").await;
+    browser.lists(&["Olive Owner"]).await;
+    assert_eq!(remembered(&browser).await.as_ref(), Some(&partner.id));
+    sign_out(&browser, "Olive Owner").await;
+
+    // Dropped before it is used.
+    browser.goto(&format!("/?partner={UNKNOWN}")).await;
+    browser.reads("sign_in.linked").await;
     browser.press("sign_in.forget").await;
-    browser.sign_in(&email, &password).await;
-    browser.reads("sign_in.wrong").await;
+    browser.reads("sign_in.remembered").await;
+    assert_eq!(browser.path().await, "/");
+
+    // The right one, without a choice.
+    browser.goto(&format!("/?partner={}", at_other.partner_id)).await;
+    browser.sign_in(&at_other.email, &at_other.password).await;
+    browser.sees("Bo Ofother").await;
+    assert_eq!(remembered(&browser).await.as_ref(), Some(&at_other.partner_id));
     browser.is_sound().await;
 }
 

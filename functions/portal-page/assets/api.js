@@ -117,16 +117,15 @@ export function renew() {
   return renewal;
 }
 
-/** The user, or `{challenge, session}` when more is needed. */
+/** The user, or a challenge (`{challenge, session, …}`) when more is needed. */
 export async function signIn(email, password, partner) {
   const body = { email, password, refresh_token_in: "cookie" };
   return begun(await send("POST", "/v1/sessions", { body: partner ? { ...body, partner_id: partner } : body }));
 }
 
-/** Finishes a sign-in that asked for a new password. */
-export async function answerChallenge(session, newPassword) {
-  const body = { challenge: "new_password_required", session, new_password: newPassword, refresh_token_in: "cookie" };
-  return begun(await send("POST", "/v1/sessions/challenge", { body }));
+/** Answers a challenge of a sign-in. The user, or the next challenge. */
+export async function answerChallenge(answer) {
+  return begun(await send("POST", "/v1/sessions/challenge", { body: { ...answer, refresh_token_in: "cookie" } }));
 }
 
 function begun(answer) {

@@ -9,6 +9,7 @@ const ACTIONS = {
   password: ["set", "changed"],
   logout: ["forced"],
   session: ["started", "ended"],
+  sign_in: ["refused", "blocked"],
   access: ["reviewed"],
   change: ["refused"],
   primary_admin: ["handed_over", "recovered"],
@@ -23,10 +24,13 @@ const word = (group, name) => (has(`${group}.${name}`) ? text(`${group}.${name}`
 export const whatOf = ({ action, before }) =>
   action === "session.ended" && Object.keys(before).length === 0 ? text("event.signed_out") : word("event", action);
 
-/** An operator is named as one: the name is what they gave, and could be any user's. A later version may know other kinds. */
+/**
+ * An operator is named as one: the name is what they gave, and could be any user's. Who has no name is named by the kind,
+ * also by one that only a later version knows.
+ */
 export function actorOf({ actor: { kind, name } }) {
-  if (kind === "operator") return name ? text("event.named_operator", { name }) : text("event.operator");
-  return name ?? kind;
+  if (kind === "operator" && name) return text("event.named_operator", { name });
+  return name ?? word("event", kind);
 }
 
 export const permissionList = (permissions) =>

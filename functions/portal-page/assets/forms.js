@@ -126,14 +126,13 @@ export function aboutLoading(error) {
 /** What each form is doing. */
 const running = new WeakMap();
 
-/** Runs `action` when the form is submitted, one at a time, and tells what goes wrong. */
+/** Runs `action` with the button that submits the form, one at a time, and shows what goes wrong. */
 export function onSubmit(form, action, options = {}) {
-  const run = async () => {
-    const button = find("button:not([type])", form);
+  const run = async (button) => {
     form.setAttribute("aria-busy", "true");
     button.setAttribute("aria-disabled", "true");
     try {
-      await action();
+      await action(button);
     } catch (error) {
       if (!options.onFault?.(error)) fault(form, error);
     } finally {
@@ -143,7 +142,8 @@ export function onSubmit(form, action, options = {}) {
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (form.getAttribute("aria-busy") !== "true" && check(form)) running.set(form, run());
+    const button = event.submitter ?? find("button:not([type])", form);
+    if (form.getAttribute("aria-busy") !== "true" && check(form)) running.set(form, run(button));
   });
 }
 
