@@ -24,6 +24,7 @@ fn table(emails: &[String]) -> String {
 
 /// Hashes some 120 passwords.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the stack's own clock has to agree with the user pool's")]
 async fn an_import_that_runs_out_of_time_or_dies_is_finished_under_its_key() {
     // The user pool has the real time, and no token may be of the future.
     let now = (SystemTime::now() + Duration::from_mins(5)).duration_since(UNIX_EPOCH).unwrap().as_millis();
