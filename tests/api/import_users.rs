@@ -308,7 +308,7 @@ async fn sent_again_under_its_key_it_gives_passwords_that_work() {
     let (owner, key) = (partner.owner(), secrets::random(20));
     let there = owner.add("Ann", "There").created().await;
     let emails: Vec<String> = (0..27).map(|_| secrets::email("ann")).collect();
-    let file = table(&viewers(&[&emails[..], &[there.email.clone()]].concat()));
+    let file = table(&viewers(&[&emails[..], std::slice::from_ref(&there.email)].concat()));
     let import = || owner.import(file.clone(), false).idempotency_key(&key);
     let first = import().await;
     assert_eq!(first.header("idempotent-replayed"), "");
