@@ -135,5 +135,6 @@ async fn the_limit_is_over_after_its_window() {
     answer.problem(429, "too_many_requests");
     assert_eq!(answer.retry_after(), 1);
     clock.advance(Duration::from_secs(1));
-    rename(owner, MOST).await.expect(200);
+    // The access token has expired too.
+    rename(&owner.refreshed().await, MOST).await.expect(200);
 }
