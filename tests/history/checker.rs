@@ -8,15 +8,16 @@
 //! A sign-in's point may lie before its commit, within the request's own window, where that makes no difference to anybody:
 //! it looks up the email before it commits.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 
 use crate::model::{OVER, Person, State};
-use crate::operation::{Operation, Wish, named_by};
+use crate::operation::{Challenge, Operation, Wish, named_by};
 use crate::recorder::Commit;
+use crate::sign_ins::{Open, SignIn};
 
 /// How many commits a change must have met before it may give up: one for each time it was decided.
 const DECISIONS: usize = 3;
@@ -28,6 +29,7 @@ const MOST_SESSIONS: usize = 20;
 pub(crate) struct History<'a> {
     operations: &'a [Operation],
     commits: &'a [Commit],
+    partners: BTreeSet<String>,
     /// Before the first commit, and after each.
     states: Vec<State>,
     /// Which operation made which commit.
@@ -45,8 +47,14 @@ pub(crate) struct Verdict {
 
 /// Checks a history.
 pub(crate) fn check(first: State, operations: &[Operation], commits: &[Commit]) -> Verdict {
-    let mut history =
-        History { operations, commits, states: vec![first], made: HashMap::new(), violations: Vec::new() };
+    let mut history = History {
+        operations,
+        commits,
+        partners: first.users.values().map(|person| person.partner.clone()).collect(),
+        states: vec![first],
+        made: HashMap::new(),
+        violations: Vec::new(),
+    };
     history.replay();
     for index in 0..operations.len() {
         history.answer(index);
@@ -62,17 +70,25 @@ impl History<'_> {
 
     /// The points at which an operation can have taken effect: after so many commits.
     fn window(&self, operation: &Operation) -> RangeInclusive<usize> {
-        let first = self.commits.partition_point(|commit| commit.before < operation.invoked);
-        let last = self.commits.partition_point(|commit| commit.after < operation.responded);
+        self.between(operation.invoked, operation.responded)
+    }
+
+    fn between(&self, invoked: Instant, responded: Instant) -> RangeInclusive<usize> {
+        let first = self.commits.partition_point(|commit| commit.before < invoked);
+        let last = self.commits.partition_point(|commit| commit.after < responded);
         first..=last
     }
 
     fn replay(&mut self) {
-        let by_request: HashMap<&str, usize> =
-            self.operations.iter().enumerate().map(|(index, operation)| (operation.request_id(), index)).collect();
+        let mut by_request: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, operation) in self.operations.iter().enumerate() {
+            by_request.entry(operation.request_id()).or_default().push(index);
+        }
         for (point, commit) in self.commits.iter().enumerate() {
             let mut state = self.states[point].clone();
-            if let Some(index) = by_request.get(commit.request_id.as_str()).copied() {
+            let asked = by_request.get(commit.request_id.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let is_it = |index: &&usize| self.operations[**index].is_about(commit);
+            if let Some(index) = asked.iter().find(is_it).copied() {
                 if self.made.insert(index, point).is_some() {
                     self.violation(index, "it was committed twice");
                 }
@@ -80,12 +96,15 @@ impl History<'_> {
                 if let Err(what) = state.apply(&self.operations[index], commit) {
                     self.violation(index, &what);
                 }
-                let emails: HashSet<&str> = state.users.values().map(|person| person.email.as_str()).collect();
+                let emails: HashSet<(&str, &str)> =
+                    state.users.values().map(|person| (person.partner.as_str(), person.email.as_str())).collect();
                 if emails.len() < state.users.len() {
-                    self.violation(index, "two users have one email");
+                    self.violation(index, "two users of a partner have one email");
                 }
-                let is_primary_admin = |person: &&Arc<Person>| person.access.role == "primary_admin";
-                if state.users.values().filter(is_primary_admin).count() != 1 {
+                let primary_admins = state.users.values().filter(|person| person.access.role == "primary_admin");
+                let mut partners: Vec<&String> = primary_admins.map(|person| &person.partner).collect();
+                partners.sort_unstable();
+                if !partners.into_iter().eq(&self.partners) {
                     self.violation(index, "there is not exactly one primary admin");
                 }
             } else {
@@ -107,15 +126,17 @@ impl History<'_> {
         if commit.after > operation.responded && !operation.is_unknown() {
             return self.violation(index, "it was committed after it was answered");
         }
-        let earlier = *self.window(operation).start()..=point;
+        let earlier = &self.states[*self.window(operation).start()..=point];
         let refusal = match &operation.wish {
-            Wish::SignIn { email, password } => {
-                let had_email = self.states[earlier].iter().any(|state| state.holder(email) == Some(&commit.target));
-                let person = state.users.get(&commit.target);
-                let is_right = person.is_some_and(|person| {
-                    person.is_let_in_by(password) && commit.begun.iter().all(|begun| begun.1 == person.generation)
-                });
-                (!had_email || !is_right).then_some((401, "unauthenticated"))
+            Wish::SignIn { partner, email, password } => {
+                let sign_in = SignIn::new(partner.as_deref(), email, password, &self.partners);
+                (!sign_in.is_committed(earlier, commit)).then_some((401, "unauthenticated"))
+            }
+            Wish::Answer { challenge, reply } => {
+                let is_same = |other: &usize| matches!(&self.operations[*other].wish, Wish::Answer { challenge: used, .. } if used.token == challenge.token);
+                let is_used = self.made.iter().any(|(other, at)| *at < point && is_same(other));
+                let is_right = self.open(challenge).is_committed(state, reply, commit);
+                (is_used || !is_right).then_some((401, "unauthenticated"))
             }
             _ => state.refusal(operation),
         };
@@ -125,13 +146,23 @@ impl History<'_> {
         self.sessions(index, point, state);
     }
 
+    fn open<'b>(&'b self, challenge: &'b Challenge) -> Open<'b> {
+        Open::new(challenge, &self.states[self.known(self.between(challenge.invoked, challenge.responded))])
+    }
+
+    /// As much of a window as is replayed.
+    fn known(&self, window: RangeInclusive<usize>) -> RangeInclusive<usize> {
+        let last = self.states.len().saturating_sub(1);
+        *window.start().min(&last)..=*window.end().min(&last)
+    }
+
     /// A sign-in begins one session and ends others only to make room; one's own new password ends all others.
     fn sessions(&mut self, index: usize, point: usize, state: &State) {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
         let Some(person) = state.users.get(&commit.target) else { return };
         let own = operation.session.as_ref().map(|session| session.id.as_str()).unwrap_or_default();
         let is_right = match &operation.wish {
-            Wish::SignIn { .. } => {
+            Wish::SignIn { .. } | Wish::Answer { .. } => {
                 let window = *self.window(operation).start()..=point;
                 let count = |state: &State| state.users.get(&commit.target).map_or(0, |person| person.sessions.len());
                 let was_full = self.states[window].iter().any(|state| count(state) >= MOST_SESSIONS);
@@ -159,19 +190,15 @@ impl History<'_> {
         let what = match point {
             _ if operation.is_unknown() => return,
             Some(_) if !operation.is_granted() => Some("it was committed, and refused"),
+            Some(_) if operation.is_unchanged() => Some("it was committed, and answered as if it were not"),
             Some(point) => self.shown(operation, point),
             // What a user has already is granted without a change.
-            None if operation.is_granted()
-                && operation.wish.event().is_some()
-                && !matches!(
-                    operation.wish,
-                    Wish::Edit { .. } | Wish::SetPermissions { .. } | Wish::SetStatus { .. }
-                ) =>
-            {
+            None if operation.is_granted() && operation.wish.event().is_some() && !operation.may_be_unchanged() => {
                 Some("granted, but never committed")
             }
             None if operation.is_granted() => {
-                let is_so = self.states_of(operation).any(|state| reads(state, operation));
+                let is_so = self.is_challenged_rightly(operation);
+                let is_so = is_so || self.states_of(operation).any(|state| reads(state, operation));
                 let is_so = is_so || (matches!(operation.wish, Wish::List) && self.lists(operation));
                 (!is_so).then_some("at no point was this to be read")
             }
@@ -191,7 +218,7 @@ impl History<'_> {
         let commit = &self.commits[point];
         let after = self.states[point + 1].users.get(&commit.target);
         let user = match operation.wish {
-            Wish::SignIn { .. } | Wish::Decide { .. } => &operation.answer.json["user"],
+            Wish::SignIn { .. } | Wish::Answer { .. } | Wish::Decide { .. } => &operation.answer.json["user"],
             _ => &operation.answer.json,
         };
         let was = |shown: fn(&Person, &Value) -> bool| {
@@ -200,7 +227,7 @@ impl History<'_> {
         };
         match &operation.wish {
             // A change of the name between its read and its commit makes no difference to a sign-in.
-            Wish::SignIn { .. } => {
+            Wish::SignIn { .. } | Wish::Answer { .. } => {
                 let session = operation.answer.json["access_token"].as_str().map(named_by);
                 let is_session = session.is_some_and(|(user, session, generation)| {
                     user == commit.target && commit.begun == [(session, generation)]
@@ -212,7 +239,7 @@ impl History<'_> {
             Wish::Edit { .. } | Wish::SetPermissions { .. } | Wish::SetStatus { .. } | Wish::HandOver { .. } => {
                 let is_shown = after.is_some_and(|person| person.is_shown_by(user))
                     && was(Person::signed_in_as_shown_by)
-                    && after.is_some_and(|person| operation.answer.header("etag") == format!("\"{}\"", person.version));
+                    && (operation.is_part || after.is_some_and(|person| operation.has_version(person.version)));
                 (!is_shown).then_some("another user is shown than was committed")
             }
             Wish::Add { .. } => {
@@ -227,6 +254,9 @@ impl History<'_> {
                 };
                 let is_shown = is_shown && operation.answer.json["reviewed_at"] == commit.at.as_str();
                 (!is_shown).then_some("another decision is shown than was committed")
+            }
+            Wish::ForceLogout { .. } if operation.is_part && !after.is_some_and(|person| person.is_shown_by(user)) => {
+                Some("another user is shown than was committed")
             }
             Wish::ForceLogout { .. } => {
                 (user["signed_out_at"] != commit.at.as_str()).then_some("another time is shown than was committed")
@@ -253,11 +283,16 @@ impl History<'_> {
                 person.is_some_and(|person| person.is_shown_by(user) && person.signed_in_as_shown_by(user))
             })
         };
+        let partner = |id: &str| self.states[0..].iter().find_map(|state| Some(&state.users.get(id)?.partner));
+        let own = operation.actor().and_then(partner);
+        let is_own = listed.keys().all(|id| partner(id) == own);
         let is_complete = |state: &State| {
             let stayed = |id: &&String| self.states_of(operation).all(|state| state.users.contains_key(*id));
-            state.users.keys().filter(stayed).all(|id| listed.contains_key(id.as_str()))
+            let users = state.users.iter().filter(|(_, person)| Some(&person.partner) == own).map(|(id, _)| id);
+            users.filter(stayed).all(|id| listed.contains_key(id.as_str()))
         };
-        self.states_of(operation).any(|state| state.refusal(operation).is_none())
+        is_own
+            && self.states_of(operation).any(|state| state.refusal(operation).is_none())
             && listed.iter().all(|(id, user)| was_so(id, user))
             && self.states_of(operation).next().is_some_and(is_complete)
     }
@@ -271,23 +306,42 @@ impl History<'_> {
             }
             // Attempts are counted whatever they find.
             ((429, _), Wish::SignIn { .. } | Wish::OwnPassword { .. } | Wish::HandOver { .. } | Wish::Refresh) => true,
-            ((409, "conflict"), _) => {
+            // More of them than the user and the actor: whoever had an email.
+            ((409, "conflict"), Wish::Add { .. }) => self.met(operation).len() >= DECISIONS,
+            ((409, "conflict"), wish) => {
+                // Less than is left then is less than was decided.
+                let decisions = if matches!(wish, Wish::Decide { decision: "reduce", .. }) { 1 } else { DECISIONS };
                 let concerned: Vec<&str> = operation.wish.target().into_iter().chain(operation.actor()).collect();
                 let met = self.commits[self.met(operation)]
                     .iter()
                     .filter(|commit| concerned.is_empty() || concerned.contains(&commit.target.as_str()));
-                met.count() >= DECISIONS
+                met.count() >= decisions
             }
-            // The email first, then the user and the password: not at one moment.
-            ((401, "unauthenticated"), Wish::SignIn { email, password }) => {
-                let states = &self.states[self.window(operation)];
-                states.iter().enumerate().any(|(index, state)| match state.holder(email) {
-                    None => true,
-                    Some(id) => states[index..]
-                        .iter()
-                        .any(|state| state.users.get(id).is_none_or(|person| !person.is_let_in_by(password))),
+            ((401, "unauthenticated"), Wish::SignIn { partner, email, password }) => {
+                let sign_in = SignIn::new(partner.as_deref(), email, password, &self.partners);
+                sign_in.is_refused(&self.states[self.window(operation)])
+            }
+            ((401, "unauthenticated"), Wish::Answer { challenge, .. }) => {
+                let open = self.open(challenge);
+                open.is_used(operation, self.operations) || open.is_void(&self.states[self.window(operation)], None)
+            }
+            // The partner is not offered any more.
+            ((422, "validation_failed"), Wish::Answer { challenge, reply }) => {
+                self.open(challenge).is_void(&self.states[self.window(operation)], Some(reply))
+            }
+            // Emails are looked up first, or again when others had them.
+            ((409, "email_taken"), Wish::Add { email, .. }) if operation.is_part => {
+                let partner = operation.actor().and_then(|actor| {
+                    self.states_of(operation).find_map(|state| Some(state.users.get(actor)?.partner.clone()))
+                });
+                partner.is_some_and(|partner| {
+                    self.states_of(operation).any(|state| state.holder(&partner, email).is_some())
                 })
             }
+            // A table with such a row is at fault as a whole.
+            ((422, "validation_failed"), Wish::Add { .. }) if operation.is_part => self
+                .states_of(operation)
+                .any(|state| state.refusal(operation) == Some((403, "exceeds_own_permissions"))),
             // Cognito may say it before our rows do, once the session is over.
             ((401, "unauthenticated" | "session_ended"), Wish::Refresh) => {
                 self.states_of(operation).any(|state| state.refusal(operation) == Some(OVER))
@@ -295,6 +349,18 @@ impl History<'_> {
             ((status, code), _) => {
                 self.states_of(operation).any(|state| state.refusal(operation) == Some((status, code)))
             }
+        }
+    }
+
+    /// Whether a sign-in that asks for more may do so.
+    fn is_challenged_rightly(&self, operation: &Operation) -> bool {
+        let (states, answer) = (&self.states[self.window(operation)], &operation.answer.json);
+        match &operation.wish {
+            Wish::SignIn { partner, email, password } => {
+                SignIn::new(partner.as_deref(), email, password, &self.partners).is_challenged(states, answer)
+            }
+            Wish::Answer { challenge, reply } => self.open(challenge).is_challenged(states, reply, answer),
+            _ => false,
         }
     }
 

@@ -9,30 +9,37 @@ use portal_tests::faults::{FaultyStack, Trace};
 use portal_tests::{Client, Ready, User, secrets};
 use serde_json::Value;
 
-use crate::model::ALL;
-use crate::operation::{Access, Operation, Session, Wish};
+use crate::model::{ALL, default_permissions};
+use crate::operation::{Access, Challenge, Operation, Reply, Request, Session, Wish};
 use crate::random::Random;
 use crate::recorder::Recorder;
 
-/// Fewer users than that, and somebody is added.
-const FEWEST: usize = 8;
-/// Sign-ins from one address before a person takes another: they are counted.
-const SIGN_INS: u32 = 30;
+/// Fewer users of a partner than that, and somebody is added.
+const FEWEST: usize = 7;
+/// From so many on, many are removed at once, and nobody imports many.
+const MANY: usize = 25;
+/// More than one transaction adds.
+const IMPORTED_AT_MOST: u64 = 27;
+/// Failed sign-ins from one address before a person takes another: they are counted.
+const FAILURES: u32 = 4;
 
 /// What the clients have heard.
 pub(crate) struct World<'a> {
     stack: &'a FaultyStack,
     recorder: Arc<Recorder>,
-    partner: String,
-    /// Emails that many want.
-    wanted: Vec<String>,
+    /// The primary admins as they are at first.
+    owners: &'a [User],
+    /// Emails that many want, at each partner, with a password that those who get them often have.
+    wanted: Vec<(String, String)>,
     heard: Mutex<Heard>,
 }
 
 #[derive(Debug, Default)]
 struct Heard {
     people: BTreeMap<String, Known>,
-    primary_admin: String,
+    /// By partner.
+    primary_admins: BTreeMap<String, String>,
+    challenges: Vec<Arc<Challenge>>,
     sessions: Vec<Arc<Session>>,
     over: Vec<Arc<Session>>,
     operations: Vec<Operation>,
@@ -41,28 +48,33 @@ struct Heard {
 
 #[derive(Debug)]
 struct Known {
+    partner: String,
     email: String,
     version: u64,
     /// The latest last; which of them is right is for the portal to say.
     passwords: Vec<String>,
     client: Client,
-    sign_ins: u32,
+    failures: u32,
     is_removed: bool,
     is_suspended: bool,
 }
 
 impl<'a> World<'a> {
-    /// A partner of whom only the primary admin is known.
-    pub(crate) fn new(stack: &'a FaultyStack, recorder: &Arc<Recorder>, owner: &User) -> Self {
-        let world = Self {
+    /// Partners of whom only the primary admins are known.
+    pub(crate) fn new(stack: &'a FaultyStack, recorder: &Arc<Recorder>, owners: &'a [User]) -> Self {
+        let mut heard = Heard::default();
+        for owner in owners {
+            heard.primary_admins.insert(owner.partner_id.clone(), owner.id.clone());
+            heard.meet(&stack.ready, &owner.partner_id, &owner.id, &owner.email);
+            heard.knows(&owner.id, &owner.password);
+        }
+        Self {
             stack,
             recorder: Arc::clone(recorder),
-            partner: owner.partner_id.clone(),
-            wanted: (0..6).map(|_| secrets::email("wanted")).collect(),
-            heard: Mutex::new(Heard { primary_admin: owner.id.clone(), ..<_>::default() }),
-        };
-        world.heard.lock().unwrap().meet(&stack.ready, &owner.id, &owner.email, Some(&owner.password));
-        world
+            owners,
+            wanted: (0..6).map(|_| (secrets::email("wanted"), secrets::password())).collect(),
+            heard: Mutex::new(heard),
+        }
     }
 
     /// The operations so far.
@@ -70,17 +82,16 @@ impl<'a> World<'a> {
         self.heard.into_inner().unwrap().operations
     }
 
-    /// The primary admin signs in and adds the others.
+    /// The primary admins sign in and add the others.
     pub(crate) async fn begin(&self, random: &mut Random) {
-        let wish = {
-            let heard = self.heard.lock().unwrap();
-            heard.sign_in(&heard.primary_admin, random).unwrap()
-        };
-        self.ask(None, wish).await;
-        for _ in 0..FEWEST {
-            let session = self.heard.lock().unwrap().sessions.first().cloned();
-            let wish = self.add(random);
-            self.ask(session, wish).await;
+        for User { partner_id, email, password, .. } in self.owners {
+            let (partner, email, password) = (Some(partner_id.clone()), email.clone(), password.clone());
+            self.ask(None, Request::One(Wish::SignIn { partner, email, password })).await;
+            let session = self.heard.lock().unwrap().sessions.last().cloned();
+            for _ in 0..FEWEST {
+                let wish = self.add(random);
+                self.ask(session.clone(), Request::One(wish)).await;
+            }
         }
     }
 
@@ -94,78 +105,134 @@ impl<'a> World<'a> {
                 }
                 heard.asked += 1;
             }
-            let (session, wish) = self.choose(&mut random);
-            self.ask(session, wish).await;
+            let (session, request) = self.choose(&mut random);
+            self.ask(session, request).await;
         }
     }
 
-    async fn ask(&self, session: Option<Arc<Session>>, wish: Wish) {
-        let client = match (&session, &wish) {
+    async fn ask(&self, session: Option<Arc<Session>>, request: Request) {
+        let client = match (&session, &request) {
             (Some(session), _) => session.client.clone(),
-            (None, Wish::SignIn { email, .. }) => self.heard.lock().unwrap().client_for(&self.stack.ready, email),
+            (None, Request::One(Wish::SignIn { partner, email, .. })) => {
+                self.heard.lock().unwrap().client_for(&self.stack.ready, partner.as_deref(), email)
+            }
+            (None, Request::One(Wish::Answer { challenge, .. })) => challenge.client.clone(),
             (None, _) => Client::of(&self.stack.ready),
         };
         let trace = Trace::new();
         let recorder = Arc::clone(&self.recorder);
         self.stack.faults.watch(&trace, move |seen, moment| Arc::clone(&recorder).pass(seen, moment));
         let invoked = Instant::now();
-        let answer = wish.send(&self.partner, &client, session.as_deref(), &trace).await;
+        let answer = request.send(&client, session.as_deref(), &trace).await;
         let responded = Instant::now();
-        let operation = Operation { session, wish, invoked, responded, answer };
+        let is_part = !matches!(request, Request::One(_));
         let mut heard = self.heard.lock().unwrap();
-        heard.learn(&self.stack.ready, &client, &operation);
-        heard.operations.push(operation);
+        for (wish, answer) in request.wishes(&answer) {
+            let operation = Operation { session: session.clone(), wish, invoked, responded, answer, is_part };
+            heard.learn(&self.stack.ready, &client, &operation);
+            heard.operations.push(operation);
+        }
     }
 
     fn add(&self, random: &mut Random) -> Wish {
-        let email = if random.chance(20) { self.wanted_email(random) } else { secrets::email("someone") };
-        Wish::Add { email, first_name: secrets::random(8), password: secrets::password(), access: access(random) }
+        let (email, shared) = self.new_email(random);
+        let password = shared.filter(|_| random.chance(70)).unwrap_or_else(secrets::password);
+        let password = random.chance(85).then_some(password);
+        Wish::Add { email, first_name: secrets::random(8), password, access: access(random) }
+    }
+
+    /// An email for a new user, and the password that others with it have.
+    fn new_email(&self, random: &mut Random) -> (String, Option<String>) {
+        if random.chance(35) {
+            let (email, password) = random.pick(&self.wanted).unwrap().clone();
+            (email, Some(password))
+        } else {
+            (secrets::email("someone"), None)
+        }
+    }
+
+    fn import(&self, random: &mut Random, most: u64) -> Request {
+        let mut rows = BTreeMap::new();
+        for _ in 0..=random.below(most) {
+            rows.insert(self.new_email(random).0, secrets::random(8));
+        }
+        let mut access = access(random);
+        // A cell without permissions stands for the role's own.
+        if access.permissions.is_empty() {
+            access.permissions = default_permissions(access.role).iter().copied().collect();
+        }
+        Request::Import { rows: rows.into_iter().collect(), access }
     }
 
     fn wanted_email(&self, random: &mut Random) -> String {
-        random.pick(&self.wanted).unwrap().clone()
+        random.pick(&self.wanted).unwrap().0.clone()
     }
 
-    fn choose(&self, random: &mut Random) -> (Option<Arc<Session>>, Wish) {
-        let heard = self.heard.lock().unwrap();
+    fn choose(&self, random: &mut Random) -> (Option<Arc<Session>>, Request) {
+        let mut heard = self.heard.lock().unwrap();
+        if random.chance(50)
+            && let Some(wish) = heard.answer(random)
+        {
+            return (None, Request::One(wish));
+        }
+        let heard = &*heard;
         let people: Vec<&String> =
             heard.people.iter().filter(|(_, known)| !known.is_removed).map(|(id, _)| id).collect();
-        let missing = FEWEST.saturating_sub(people.len());
         // More sign-ins the fewer are signed in.
         let signed_in: BTreeSet<&str> = heard.sessions.iter().map(|session| session.user.as_str()).collect();
         if (signed_in.len() < people.len() / 2 && random.chance(40)) || random.chance(8) || heard.sessions.is_empty() {
             let is_out = |id: &&&String| !signed_in.contains(id.as_str()) && !heard.people[**id].is_suspended;
             let out: Vec<&&String> = people.iter().filter(is_out).collect();
             let id = if random.chance(80) { random.pick(&out).copied() } else { random.pick(&people) };
-            let id = id.map_or(heard.primary_admin.as_str(), |id| id.as_str());
-            if let Some(wish) = heard.sign_in(id, random) {
-                return (None, wish);
+            if let Some(wish) = id.and_then(|id| heard.sign_in(id, random)) {
+                return (None, Request::One(wish));
             }
         }
         let sessions = if random.chance(8) && !heard.over.is_empty() { &heard.over } else { &heard.sessions };
         let Some(session) = random.pick(sessions).cloned() else {
-            return (None, Wish::SignIn { email: self.wanted_email(random), password: secrets::password() });
+            let (email, password) = random.pick(&self.wanted).unwrap().clone();
+            return (None, Request::One(Wish::SignIn { partner: None, email, password }));
         };
-        if missing > 0 && random.chance(30) {
-            return (Some(session), self.add(random));
+        let partner = heard.people.get(&session.user).map(|known| known.partner.clone()).unwrap_or_default();
+        let people: Vec<&String> = people.into_iter().filter(|id| heard.people[*id].partner == partner).collect();
+        let primary_admin = &heard.primary_admins[&partner];
+        if people.len() < FEWEST && random.chance(30) {
+            return (Some(session), Request::One(self.add(random)));
         }
-        let target = match random.below(20) {
+        let pick_target = |random: &mut Random| match random.below(20) {
             0 => session.user.clone(),
-            1 => heard.primary_admin.clone(),
+            1 => primary_admin.clone(),
+            // Whoever was removed, or is another partner's, too.
             2 => random.pick(&heard.people.keys().collect::<Vec<_>>()).map(|id| (*id).clone()).unwrap_or_default(),
             _ => {
-                let is_other = |id: &&&String| ***id != heard.primary_admin && ***id != session.user;
+                let is_other = |id: &&&String| *id != &primary_admin && ***id != session.user;
                 let others: Vec<&&String> = people.iter().filter(is_other).collect();
                 random.pick(&others).map_or_else(|| session.user.clone(), |id| (**id).clone())
             }
         };
+        if random.chance(if people.len() > MANY { 15 } else { 4 }) {
+            let action = match random.below(10) {
+                _ if people.len() > MANY => "remove",
+                0..2 => "remove",
+                2..6 => "suspend",
+                _ => "force_logout",
+            };
+            let most = if people.len() > MANY { 20 } else { 5 };
+            let targets: BTreeSet<String> = (0..=random.below(most)).map(|_| pick_target(random)).collect();
+            return (Some(session), Request::Bulk { action, targets: targets.into_iter().collect() });
+        }
+        if random.chance(2) {
+            let most = if people.len() < MANY && random.chance(25) { IMPORTED_AT_MOST } else { 4 };
+            return (Some(session), self.import(random, most));
+        }
+        let target = pick_target(random);
         let version = heard.people.get(&target).map(|known| known.version);
         let if_match = if random.chance(50) { version } else { None };
         let own_password = || {
             let known = heard.people.get(&session.user).and_then(|known| known.passwords.last().cloned());
             known.unwrap_or_default()
         };
-        let hands_over = session.user == heard.primary_admin && random.chance(10);
+        let hands_over = session.user == *primary_admin && random.chance(10);
         let wish = match random.below(100) {
             _ if hands_over => Wish::HandOver { target, current: own_password() },
             0..10 => Wish::Get { target },
@@ -189,36 +256,51 @@ impl<'a> World<'a> {
             90..91 => Wish::HandOver { target, current: own_password() },
             _ => Wish::Refresh,
         };
-        (Some(session), wish)
+        (Some(session), Request::One(wish))
     }
 }
 
 impl Heard {
-    fn meet(&mut self, ready: &Ready, id: &str, email: &str, password: Option<&str>) {
-        let known = self.people.entry(id.to_owned()).or_insert_with(|| Known {
+    fn meet(&mut self, ready: &Ready, partner: &str, id: &str, email: &str) {
+        self.people.entry(id.to_owned()).or_insert_with(|| Known {
+            partner: partner.to_owned(),
             email: email.to_owned(),
             version: 0,
             passwords: Vec::new(),
             client: Client::of(ready),
-            sign_ins: 0,
+            failures: 0,
             is_removed: false,
             is_suspended: false,
         });
-        known.passwords.extend(password.map(str::to_owned));
     }
 
     fn sign_in(&self, id: &str, random: &mut Random) -> Option<Wish> {
         let known = self.people.get(id)?;
         let password = if random.chance(80) { known.passwords.last() } else { random.pick(&known.passwords) }?.clone();
-        Some(Wish::SignIn { email: known.email.clone(), password })
+        let partner = random.chance(60).then(|| known.partner.clone());
+        Some(Wish::SignIn { partner, email: known.email.clone(), password })
     }
 
-    fn client_for(&mut self, ready: &Ready, email: &str) -> Client {
-        let Some(known) = self.people.values_mut().find(|known| known.email == email && !known.is_removed) else {
-            return Client::of(ready);
+    /// An answer to a challenge; some are answered more than once.
+    fn answer(&mut self, random: &mut Random) -> Option<Wish> {
+        let challenge = random.pick(&self.challenges).cloned()?;
+        if random.chance(80) {
+            self.challenges.retain(|other| other.token != challenge.token);
+        }
+        let reply = match random.pick(&challenge.offered) {
+            Some(partner) => Reply::Partner(partner.clone()),
+            None => Reply::Password(secrets::password()),
         };
-        known.sign_ins += 1;
-        if known.sign_ins.is_multiple_of(SIGN_INS) {
+        Some(Wish::Answer { challenge, reply })
+    }
+
+    fn client_for(&mut self, ready: &Ready, partner: Option<&str>, email: &str) -> Client {
+        let is_it = |known: &&mut Known| {
+            known.email == email && !known.is_removed && partner.is_none_or(|partner| known.partner == partner)
+        };
+        let Some(known) = self.people.values_mut().find(is_it) else { return Client::of(ready) };
+        if known.failures >= FAILURES {
+            known.failures = 0;
             known.client = Client::of(ready);
         }
         known.client.clone()
@@ -230,6 +312,11 @@ impl Heard {
         if let (Some(session), (401, "session_ended")) = (&operation.session, (answer.status, operation.code())) {
             self.forget(|live| live.id == session.id);
         }
+        if let (Wish::SignIn { .. }, 401) = (&operation.wish, answer.status) {
+            for known in self.people.values_mut().filter(|known| known.client.address == client.address) {
+                known.failures += 1;
+            }
+        }
         // A password whose setting was not answered may have been set.
         let may_be = operation.is_granted() || operation.is_unknown();
         match &operation.wish {
@@ -237,21 +324,36 @@ impl Heard {
             Wish::OwnPassword { new, .. } if may_be => {
                 self.knows(operation.actor().unwrap_or_default(), new);
             }
+            Wish::Answer { challenge, reply: Reply::Password(new) } if may_be => {
+                self.knows(challenge.user.as_deref().unwrap_or_default(), new);
+            }
             _ => {}
         }
         if !operation.is_granted() {
             return;
         }
+        if let Some(challenge) = Challenge::read(client, operation) {
+            self.challenges.push(Arc::new(challenge));
+            return;
+        }
         match &operation.wish {
-            Wish::SignIn { password, .. } => {
+            Wish::SignIn { password, .. } | Wish::Answer { reply: Reply::Password(password), .. } => {
                 let session = Session::read(client, answer);
                 self.see(ready, &answer.json["user"]);
                 self.knows(&session.user, password);
                 self.sessions.push(Arc::new(session));
             }
+            Wish::Answer { challenge, reply: Reply::Partner(_) } => {
+                let session = Session::read(client, answer);
+                self.see(ready, &answer.json["user"]);
+                self.knows(&session.user, &challenge.password);
+                self.sessions.push(Arc::new(session));
+            }
             Wish::Add { password, .. } => {
                 self.see(ready, &answer.json);
-                self.knows(answer.text_at("/id"), password);
+                let generated = answer.json["generated_password"].as_str().map(secrets::remembered);
+                let password = password.clone().or(generated);
+                self.knows(answer.json["id"].as_str().unwrap_or_default(), &password.unwrap_or_default());
             }
             Wish::Remove { target } | Wish::Decide { target, decision: "remove", .. } => {
                 if let Some(known) = self.people.get_mut(target) {
@@ -317,8 +419,9 @@ impl Heard {
     }
 
     fn see(&mut self, ready: &Ready, user: &Value) {
-        let (id, email) = (user["id"].as_str().unwrap_or_default(), user["email"].as_str().unwrap_or_default());
-        self.meet(ready, id, email, None);
+        let text = |field: &str| user[field].as_str().unwrap_or_default();
+        let (partner, id, email) = (text("partner_id"), text("id"), text("email"));
+        self.meet(ready, partner, id, email);
         let Some(known) = self.people.get_mut(id) else { return };
         let version = user["version"].as_u64().unwrap_or_default();
         if version >= known.version {
@@ -326,7 +429,7 @@ impl Heard {
             email.clone_into(&mut known.email);
             known.is_suspended = user["status"] == "suspended";
             if user["role"] == "primary_admin" {
-                id.clone_into(&mut self.primary_admin);
+                self.primary_admins.insert(partner.to_owned(), id.to_owned());
             }
         }
     }
@@ -335,8 +438,9 @@ impl Heard {
 /// What may become of somebody's access; removals come often enough without.
 fn decision(random: &mut Random) -> &'static str {
     match random.below(10) {
-        0..6 => "keep",
-        6..9 => "suspend",
+        0..4 => "keep",
+        4..7 => "reduce",
+        7..9 => "suspend",
         _ => "remove",
     }
 }
@@ -345,7 +449,7 @@ fn decision(random: &mut Random) -> &'static str {
 fn access(random: &mut Random) -> Access {
     let (role, ceiling): (_, &[&str]) = match random.below(10) {
         0..6 => ("admin", &ALL),
-        6..9 => ("manager", &["users.read", "users.add", "users.edit", "users.force_logout"]),
+        6..9 => ("manager", &["users.read", "users.add", "users.edit", "users.force_logout", "audit.read"]),
         _ => ("viewer", &["users.read", "audit.read"]),
     };
     let is_whole = random.chance(70);

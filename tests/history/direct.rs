@@ -24,6 +24,13 @@ pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
             }
         }
     }
+    let mut answered: BTreeMap<&str, &Operation> = BTreeMap::new();
+    for operation in &granted {
+        let Wish::Answer { challenge, .. } = &operation.wish else { continue };
+        if let Some(other) = answered.insert(&challenge.token, operation) {
+            found("one challenge was answered twice", other, operation);
+        }
+    }
     let mut versions: BTreeMap<(&str, u64), &Operation> = BTreeMap::new();
     for operation in &granted {
         let Some((target, version)) = version_made(operation) else { continue };
@@ -62,9 +69,14 @@ fn ends_session_of(first: &Operation, then: &Operation) -> bool {
 
 /// `then` took a permission that `first` had taken from its actor.
 fn demotes(first: &Operation, then: &Operation) -> bool {
-    let Wish::SetPermissions { target, access, .. } = &first.wish else { return false };
+    let (target, held) = match &first.wish {
+        Wish::SetPermissions { target, .. } => (target, &first.answer.json["permissions"]),
+        Wish::Decide { target, decision: "reduce", .. } => (target, &first.answer.json["user"]["permissions"]),
+        _ => return false,
+    };
+    let holds = |permission: &str| held.as_array().is_some_and(|held| held.iter().any(|held| held == permission));
     let own = then.wish.target() == then.actor();
-    let lost = needed(&then.wish, own, false).is_some_and(|permission| !access.permissions.contains(permission));
+    let lost = needed(&then.wish, own, false).is_some_and(|permission| !holds(permission));
     lost && then.actor() == Some(target) && first.responded < then.invoked
 }
 

@@ -1,5 +1,5 @@
-//! Many clients at random against one partner, and then the question whether all that they were answered could have
-//! happened one at a time.
+//! Many clients at random against two partners whose users have the same emails, and then the question whether all that
+//! they were answered could have happened one at a time.
 //!
 //! Each run prints its seed. `PORTAL_HISTORY_SEED=<number>` lets the clients make the same choices again (which requests
 //! meet is up to the machine), `PORTAL_HISTORY_OPERATIONS=<number>` lets them make more of them.
@@ -7,7 +7,8 @@
 //! - `clients` do it, and write each [`operation`] down with the times of its request and its answer;
 //! - `recorder` is on the way to the tables and the user pool: it takes the commits down in their order, and lets calls
 //!   fail at random;
-//! - `checker` replays the commits against `model`, the portal as it would be with one request at a time;
+//! - `checker` replays the commits against `model`, the portal as it would be with one request at a time, and `sign_ins`
+//!   says what a sign-in can have come to;
 //! - `direct` looks for broken promises in the answers alone;
 //! - `tables` compares what the replay leaves with what is stored.
 //!
@@ -28,6 +29,7 @@ mod operation;
 mod random;
 mod recorder;
 mod same_moment;
+mod sign_ins;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -37,7 +39,7 @@ use std::time::Instant;
 
 use futures::future::join_all;
 use portal_tests::faults::FaultyStack;
-use portal_tests::{new_partner, secrets};
+use portal_tests::{User, new_partner, secrets};
 
 use clients::World;
 use model::{ALL, Person, State};
@@ -46,6 +48,7 @@ use random::Random;
 use recorder::{Recorder, Shares};
 use tables::Tables;
 
+const PARTNERS: usize = 2;
 const CLIENTS: u64 = 10;
 const OPERATIONS: usize = 2_400;
 const FAULTS: Shares = Shares { conflicts: 40, throttled: 8, failed: 4, lost: 8, late: 1 };
@@ -69,14 +72,22 @@ async fn what_many_clients_are_answered_could_have_happened_one_at_a_time() {
     tell(&format!("PORTAL_HISTORY_SEED={seed}"));
 
     let stack = stack();
-    let owner = new_partner(&stack.ready, &secrets::email("owner"), Some(&secrets::password())).await;
-    let access = Access { role: "primary_admin", permissions: ALL.into() };
-    let primary_admin = Person::new(&owner.email, "Olive", access, &owner.password);
-    let first = State { users: BTreeMap::from([(owner.id.clone(), Arc::new(primary_admin))]) };
+    // Both have the same email and the same password, too.
+    let (email, password) = (secrets::email("owner"), secrets::password());
+    let mut owners = Vec::new();
+    for _ in 0..PARTNERS {
+        owners.push(new_partner(&stack.ready, &email, Some(&password)).await);
+    }
+    let primary_admin = |owner: &User| {
+        let access = Access { role: "primary_admin", permissions: ALL.into() };
+        let person = Person::new(&owner.partner_id, &owner.email, "Olive", access, &owner.password);
+        (owner.id.clone(), Arc::new(person))
+    };
+    let first = State { users: owners.iter().map(primary_admin).collect() };
 
     let started = Instant::now();
     let recorder = Recorder::new(Random::new(seed, u64::MAX), FAULTS);
-    let world = World::new(stack, &recorder, &owner);
+    let world = World::new(stack, &recorder, &owners);
     world.begin(&mut Random::new(seed, 0)).await;
     recorder.fail(true);
     join_all((1..=CLIENTS).map(|client| world.run(Random::new(seed, client), most))).await;
@@ -84,7 +95,7 @@ async fn what_many_clients_are_answered_could_have_happened_one_at_a_time() {
     let asked_for = started.elapsed();
 
     let operations = world.operations();
-    let tables = Tables::read(&stack.ready, &owner.partner_id).await;
+    let tables = Tables::read(&stack.ready, &owners).await;
     let commits = recorder.commits(&tables.events);
     let verdict = checker::check(first, &operations, &commits);
     let mut violations = verdict.violations;
@@ -117,13 +128,15 @@ fn summary(operations: &[Operation]) -> String {
     let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for operation in operations {
         let wish = format!("{:?}", operation.wish);
-        let wish = wish.split([' ', '{']).next().unwrap_or_default().to_owned();
-        let answer = format!("{} {}", operation.answer.status, operation.code()).trim().to_owned();
+        let many = if operation.is_part { "… of many" } else { "" };
+        let wish = format!("{}{many}", wish.split([' ', '{']).next().unwrap_or_default());
+        let asks = operation.answer.json["challenge"].as_str().unwrap_or_default();
+        let answer = format!("{} {}{asks}", operation.answer.status, operation.code()).trim().to_owned();
         *counts.entry(wish).or_default().entry(answer).or_default() += 1;
     }
     let lines = counts.iter().map(|(wish, answers)| {
         let answers: Vec<String> = answers.iter().map(|(answer, count)| format!("{count} × {answer}")).collect();
-        format!("{wish:<15} {}", answers.join(", "))
+        format!("{wish:<20} {}", answers.join(", "))
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::operation::{Access, Operation, Session, Wish};
+use crate::operation::{Access, Operation, Reply, Session, Wish};
 use crate::recorder::Commit;
 
 /// Everything that there is to permit.
@@ -29,10 +29,12 @@ pub(crate) const OVER: Refusal = (401, "session_ended");
 /// A user.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
+    pub(crate) partner: String,
     pub(crate) email: String,
     pub(crate) first_name: String,
     pub(crate) access: Access,
     pub(crate) password: String,
+    pub(crate) must_change: bool,
     pub(crate) is_active: bool,
     pub(crate) version: u64,
     pub(crate) access_version: u64,
@@ -45,12 +47,14 @@ pub(crate) struct Person {
 
 impl Person {
     /// Somebody new.
-    pub(crate) fn new(email: &str, first_name: &str, access: Access, password: &str) -> Self {
+    pub(crate) fn new(partner: &str, email: &str, first_name: &str, access: Access, password: &str) -> Self {
         Self {
+            partner: partner.to_owned(),
             email: email.to_owned(),
             first_name: first_name.to_owned(),
             access,
             password: password.to_owned(),
+            must_change: false,
             is_active: true,
             version: 1,
             access_version: 1,
@@ -82,12 +86,13 @@ impl Person {
     /// Whether an answer shows this user, but perhaps for the time of the last sign-in, which no version counts.
     pub(crate) fn is_shown_by(&self, user: &Value) -> bool {
         let held: BTreeSet<&str> = user["permissions"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-        user["email"] == self.email.as_str()
+        user["partner_id"] == self.partner.as_str()
+            && user["email"] == self.email.as_str()
             && user["first_name"] == self.first_name.as_str()
             && user["role"] == self.access.role
             && held == self.access.permissions
             && user["status"] == if self.is_active { "active" } else { "suspended" }
-            && user["must_change_password"] == false
+            && user["must_change_password"] == self.must_change
             && user["version"] == self.version
             && user["signed_out_at"].as_str() == self.signed_out_at.as_deref()
     }
@@ -121,16 +126,17 @@ impl Person {
     }
 }
 
-/// The partner at one moment. Cheap to clone.
+/// The partners at one moment. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) users: BTreeMap<String, Arc<Person>>,
 }
 
 impl State {
-    /// Who has an email.
-    pub(crate) fn holder(&self, email: &str) -> Option<&str> {
-        self.users.iter().find(|(_, person)| person.email == email).map(|(id, _)| id.as_str())
+    /// The user of a partner with an email.
+    pub(crate) fn holder(&self, partner: &str, email: &str) -> Option<&str> {
+        let is_it = |person: &Person| person.email == email && person.partner == partner;
+        self.users.iter().find(|(_, person)| is_it(person)).map(|(id, _)| id.as_str())
     }
 
     /// Whose session this is, while it lives.
@@ -143,17 +149,14 @@ impl State {
     /// Why the wish is not granted now; `None`: it is.
     pub(crate) fn refusal(&self, operation: &Operation) -> Option<Refusal> {
         let wish = &operation.wish;
-        if let Wish::SignIn { email, password } = wish {
-            let person = self.holder(email).and_then(|id| self.users.get(id));
-            return person.is_none_or(|person| !person.is_let_in_by(password)).then_some((401, "unauthenticated"));
-        }
         let session = operation.session.as_ref()?;
         let Some(actor) = self.holder_of(session) else { return Some(OVER) };
         if let Wish::OwnPassword { current, .. } = wish {
             return (*current != actor.password).then_some((422, "validation_failed"));
         }
         let own = wish.target() == Some(&session.user);
-        let target = match wish.target().map(|id| self.users.get(id)) {
+        let of_partner = |id| self.users.get(id).filter(|person| person.partner == actor.partner);
+        let target = match wish.target().map(of_partner) {
             Some(None) => return Some((404, "not_found")),
             Some(Some(target)) => Some(target.as_ref()),
             None => None,
@@ -165,7 +168,7 @@ impl State {
             })
             .or_else(|| {
                 let (Wish::Edit { email: Some(email), .. } | Wish::Add { email, .. }) = wish else { return None };
-                let holder = self.holder(email);
+                let holder = self.holder(&actor.partner, email);
                 (holder.is_some() && holder != wish.target()).then_some((409, "email_taken"))
             })
             .or_else(|| {
@@ -181,7 +184,12 @@ impl State {
     /// What becomes of a wish that is granted.
     pub(crate) fn apply(&mut self, operation: &Operation, commit: &Commit) -> Result<(), String> {
         if let Wish::Add { email, first_name, password, access } = &operation.wish {
-            let person = Person::new(email, first_name, access.clone(), password);
+            let actor = operation.actor().and_then(|actor| self.users.get(actor)).ok_or("nobody added a user")?;
+            // An answer that was lost leaves a user whose password is unknown.
+            let generated = || operation.answer.json["generated_password"].as_str().map(str::to_owned);
+            let known = password.clone().or_else(generated).unwrap_or_default();
+            let mut person = Person::new(&actor.partner, email, first_name, access.clone(), &known);
+            person.must_change = password.is_none();
             let before = self.users.insert(commit.target.clone(), Arc::new(person));
             return before.map_or(Ok(()), |_| Err("a user was added twice".to_owned()));
         }
@@ -211,6 +219,7 @@ impl State {
             }
             Wish::SetPassword { password, .. } => {
                 person.password.clone_from(password);
+                person.must_change = false;
                 person.sign_out(&commit.at);
             }
             Wish::ForceLogout { .. } => person.sign_out(&commit.at),
@@ -226,6 +235,11 @@ impl State {
                     "suspend" if person.is_active => person.suspend(&commit.at),
                     _ => person.version += 1,
                 }
+                if *decision == "reduce" {
+                    person.version += 1;
+                    person.access_version += 1;
+                    person.access = reduced(&person.access).ok_or("there was nothing less")?;
+                }
                 person.reviewed_at = Some(commit.at.clone());
             }
             Wish::EndSession { session, .. } => {
@@ -237,7 +251,12 @@ impl State {
                 let own = operation.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
                 person.sessions.retain(|session, _| *session == own);
             }
-            Wish::SignIn { .. } => {
+            Wish::SignIn { .. } | Wish::Answer { .. } => {
+                if let Wish::Answer { reply: Reply::Password(password), .. } = &operation.wish {
+                    person.version += 1;
+                    person.password.clone_from(password);
+                    person.must_change = false;
+                }
                 for session in &commit.ended {
                     person.sessions.remove(session);
                 }
@@ -265,13 +284,18 @@ pub(crate) fn needed(wish: &Wish, own: bool, changes_email: bool) -> Option<&'st
         Wish::Edit { .. } if own && !changes_email => None,
         Wish::Get { .. } | Wish::List => Some("users.read"),
         Wish::Edit { .. } | Wish::SetPassword { .. } => Some("users.edit"),
-        Wish::SetPermissions { .. } | Wish::HandOver { .. } | Wish::Decide { decision: "keep", .. } => {
+        Wish::SetPermissions { .. } | Wish::HandOver { .. } | Wish::Decide { decision: "keep" | "reduce", .. } => {
             Some("users.set_permissions")
         }
         Wish::ForceLogout { .. } | Wish::EndSession { .. } => Some("users.force_logout"),
         Wish::Remove { .. } | Wish::SetStatus { .. } | Wish::Decide { .. } => Some("users.remove"),
         Wish::Add { .. } => Some("users.add"),
-        Wish::Me | Wish::OwnPassword { .. } | Wish::SignIn { .. } | Wish::SignOut | Wish::Refresh => None,
+        Wish::Me
+        | Wish::OwnPassword { .. }
+        | Wish::SignIn { .. }
+        | Wish::Answer { .. }
+        | Wish::SignOut
+        | Wish::Refresh => None,
     }
 }
 
@@ -308,8 +332,9 @@ fn denial(actor: &Person, wish: &Wish, target: Option<&Person>, own: bool) -> Op
     if is_above {
         return Some((403, "exceeds_own_permissions"));
     }
-    let is_fit =
-        |target: &Person| target.is_active && target.access.role == "admin" && target.last_sign_in_at.is_some();
+    let is_fit = |target: &Person| {
+        target.is_active && target.access.role == "admin" && target.last_sign_in_at.is_some() && !target.must_change
+    };
     if hands_over && (own || !target.is_some_and(is_fit)) {
         return Some((422, "validation_failed"));
     }
@@ -319,5 +344,36 @@ fn denial(actor: &Person, wish: &Wish, target: Option<&Person>, own: bool) -> Op
     }
     // What there is to decide on has to be seen, too.
     let may_see = actor.may("users.read") && actor.may("audit.read");
-    (matches!(wish, Wish::Decide { .. }) && !may_see).then_some((403, "missing_permission"))
+    if matches!(wish, Wish::Decide { .. }) && !may_see {
+        return Some((403, "missing_permission"));
+    }
+    let is_least = matches!(wish, Wish::Decide { decision: "reduce", .. })
+        && target.is_some_and(|target| reduced(&target.access).is_none());
+    is_least.then_some((422, "validation_failed"))
+}
+
+/// The permissions that a role gives by default.
+pub(crate) fn default_permissions(role: &str) -> &'static [&'static str] {
+    match role {
+        "manager" => &["users.read", "users.add", "users.edit", "users.force_logout"],
+        "viewer" => &["users.read"],
+        _ => &ALL,
+    }
+}
+
+/// One step less: what is beyond the role's default goes, or else the role is the next one down.
+fn reduced(access: &Access) -> Option<Access> {
+    let within = |role: &'static str| {
+        let default = default_permissions(role);
+        let held = access.permissions.iter().copied().filter(|held| default.contains(held));
+        Access { role, permissions: held.collect() }
+    };
+    let own = within(access.role);
+    match access.role {
+        "primary_admin" => None,
+        _ if own != *access => Some(own),
+        "admin" => Some(within("manager")),
+        "manager" => Some(within("viewer")),
+        _ => None,
+    }
 }

@@ -8,6 +8,8 @@ use portal_tests::faults::Trace;
 use portal_tests::{Answer, Client, secrets};
 use serde_json::{Value, json};
 
+use crate::recorder::Commit;
+
 /// A session that a sign-in began.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -52,24 +54,136 @@ pub(crate) struct Access {
     pub(crate) permissions: BTreeSet<&'static str>,
 }
 
+/// A challenge that a request was answered with.
+#[derive(Debug)]
+pub(crate) struct Challenge {
+    /// What names it.
+    pub(crate) token: String,
+    /// The sign-in's email.
+    pub(crate) email: String,
+    /// The sign-in's password.
+    pub(crate) password: String,
+    /// The user who has to choose a new password; none where a partner has to be chosen.
+    pub(crate) user: Option<String>,
+    /// The partners that are offered.
+    pub(crate) offered: Vec<String>,
+    /// Before the request was sent.
+    pub(crate) invoked: Instant,
+    /// After it was answered.
+    pub(crate) responded: Instant,
+    /// From where.
+    pub(crate) client: Client,
+}
+
+impl Challenge {
+    /// The challenge in an answer to a request that signs in, if there is one.
+    pub(crate) fn read(client: &Client, operation: &Operation) -> Option<Self> {
+        let (email, password) = match &operation.wish {
+            Wish::SignIn { email, password, .. } => (email, password),
+            Wish::Answer { challenge, reply: Reply::Partner(_) } => (&challenge.email, &challenge.password),
+            _ => return None,
+        };
+        let json = &operation.answer.json;
+        let user = user_to_choose_a_password(json);
+        if user.is_none() && json["challenge"] != "choose_partner" {
+            return None;
+        }
+        let ids = json["partners"].as_array().into_iter().flatten().filter_map(|partner| partner["id"].as_str());
+        Some(Self {
+            token: secrets::remembered(operation.answer.text_at("/session")),
+            email: email.clone(),
+            password: password.clone(),
+            user,
+            offered: ids.map(str::to_owned).collect(),
+            invoked: operation.invoked,
+            responded: operation.responded,
+            client: client.clone(),
+        })
+    }
+}
+
+/// The user whom an answer asks for a new password: the challenge's token names the user.
+pub(crate) fn user_to_choose_a_password(json: &Value) -> Option<String> {
+    let token = json["session"].as_str().filter(|_| json["challenge"] == "new_password_required")?;
+    token.split('.').nth(1).map(str::to_owned)
+}
+
+/// An answer to a challenge.
+#[derive(Debug, Clone)]
+pub(crate) enum Reply {
+    Partner(String),
+    Password(String),
+}
+
 /// What a client asks for.
 #[derive(Debug, Clone)]
 pub(crate) enum Wish {
     Me,
-    Get { target: String },
+    Get {
+        target: String,
+    },
     List,
-    Edit { target: String, first_name: Option<String>, email: Option<String>, if_match: Option<u64> },
-    SetPermissions { target: String, access: Access, if_match: Option<u64> },
-    SetPassword { target: String, password: String },
-    OwnPassword { current: String, new: String },
-    ForceLogout { target: String, if_match: Option<u64> },
-    Remove { target: String },
-    SetStatus { target: String, is_active: bool, if_match: Option<u64> },
-    EndSession { target: String, session: String },
-    HandOver { target: String, current: String },
-    Decide { target: String, decision: &'static str, if_match: Option<u64> },
-    Add { email: String, first_name: String, password: String, access: Access },
-    SignIn { email: String, password: String },
+    Edit {
+        target: String,
+        first_name: Option<String>,
+        email: Option<String>,
+        if_match: Option<u64>,
+    },
+    SetPermissions {
+        target: String,
+        access: Access,
+        if_match: Option<u64>,
+    },
+    SetPassword {
+        target: String,
+        password: String,
+    },
+    OwnPassword {
+        current: String,
+        new: String,
+    },
+    ForceLogout {
+        target: String,
+        if_match: Option<u64>,
+    },
+    Remove {
+        target: String,
+    },
+    SetStatus {
+        target: String,
+        is_active: bool,
+        if_match: Option<u64>,
+    },
+    EndSession {
+        target: String,
+        session: String,
+    },
+    HandOver {
+        target: String,
+        current: String,
+    },
+    Decide {
+        target: String,
+        decision: &'static str,
+        if_match: Option<u64>,
+    },
+    /// Without a password the portal generates one, which has to be changed.
+    Add {
+        email: String,
+        first_name: String,
+        password: Option<String>,
+        access: Access,
+    },
+    /// Without a partner, wherever the password is right.
+    SignIn {
+        partner: Option<String>,
+        email: String,
+        password: String,
+    },
+    Answer {
+        challenge: Arc<Challenge>,
+        reply: Reply,
+    },
     SignOut,
     Refresh,
 }
@@ -93,8 +207,17 @@ impl Wish {
             | Self::OwnPassword { .. }
             | Self::Add { .. }
             | Self::SignIn { .. }
+            | Self::Answer { .. }
             | Self::SignOut
             | Self::Refresh => None,
+        }
+    }
+
+    /// Whether a result among many is this wish's.
+    fn is_named_by(&self, result: &Value) -> bool {
+        match self {
+            Self::Add { email, .. } => result["email"] == email.as_str(),
+            _ => result["user_id"].as_str() == self.target(),
         }
     }
 
@@ -116,6 +239,7 @@ impl Wish {
             | Self::HandOver { .. }
             | Self::Add { .. }
             | Self::SignIn { .. }
+            | Self::Answer { .. }
             | Self::SignOut
             | Self::Refresh => None,
         }
@@ -132,7 +256,7 @@ impl Wish {
             Self::ForceLogout { .. } => Some("logout.forced"),
             Self::Remove { .. } => Some("user.removed"),
             Self::Add { .. } => Some("user.added"),
-            Self::SignIn { .. } => Some("session.started"),
+            Self::SignIn { .. } | Self::Answer { .. } => Some("session.started"),
             Self::SignOut | Self::EndSession { .. } => Some("session.ended"),
             Self::SetStatus { is_active: true, .. } => Some("user.reactivated"),
             Self::SetStatus { is_active: false, .. } => Some("user.suspended"),
@@ -142,13 +266,7 @@ impl Wish {
     }
 
     /// Asks for it.
-    pub(crate) async fn send(
-        &self,
-        partner: &str,
-        client: &Client,
-        session: Option<&Session>,
-        trace: &Trace,
-    ) -> Answer {
+    pub(crate) async fn send(&self, client: &Client, session: Option<&Session>, trace: &Trace) -> Answer {
         let token = session.map(|session| session.token.as_str()).unwrap_or_default();
         let path = |target: &str| format!("/v1/users/{target}");
         let call = |method: &str, path: &str| client.call(method, path).bearer(token);
@@ -188,16 +306,29 @@ impl Wish {
             Self::Decide { target, decision, .. } => {
                 call("POST", "/v1/access-review/decisions").json(&json!({ "user_id": target, "decision": decision }))
             }
-            Self::Add { email, first_name, password, access } => call("POST", "/v1/users").json(&json!({
-                "first_name": first_name,
-                "last_name": "Somebody",
-                "email": email,
-                "password": password,
-                "must_change": false,
-                "role": access.role,
-                "permissions": access.permissions,
-            })),
-            Self::SignIn { email, password } => client.sign_in_at(partner, email, password),
+            Self::Add { email, first_name, password, access } => {
+                let mut user = json!({
+                    "first_name": first_name,
+                    "last_name": "Somebody",
+                    "email": email,
+                    "role": access.role,
+                    "permissions": access.permissions,
+                });
+                if let Some(password) = password {
+                    user["password"] = password.as_str().into();
+                    user["must_change"] = false.into();
+                }
+                call("POST", "/v1/users").json(&user)
+            }
+            Self::SignIn { partner: Some(partner), email, password } => client.sign_in_at(partner, email, password),
+            Self::SignIn { partner: None, email, password } => client.sign_in(email, password),
+            Self::Answer { challenge, reply: Reply::Partner(partner) } => {
+                let body = json!({ "challenge": "choose_partner", "session": challenge.token, "partner_id": partner });
+                client.post("/v1/sessions/challenge", &body)
+            }
+            Self::Answer { challenge, reply: Reply::Password(password) } => {
+                client.answer_challenge(&challenge.token, password)
+            }
             Self::SignOut => call("DELETE", "/v1/sessions/current"),
             Self::Refresh => client.refresh(session.map(|session| session.refresh_token.as_str()).unwrap_or_default()),
         };
@@ -207,6 +338,102 @@ impl Wish {
             None => call.await,
         }
     }
+}
+
+/// What a client sends: one wish, or many with one answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    One(Wish),
+    Bulk {
+        action: &'static str,
+        targets: Vec<String>,
+    },
+    /// A table of emails and first names, who all are to have this access.
+    Import {
+        rows: Vec<(String, String)>,
+        access: Access,
+    },
+}
+
+impl Request {
+    /// Asks for it.
+    pub(crate) async fn send(&self, client: &Client, session: Option<&Session>, trace: &Trace) -> Answer {
+        let token = session.map(|session| session.token.as_str()).unwrap_or_default();
+        let call = |path: &str| client.call("POST", path).bearer(token).within(trace);
+        match self {
+            Self::One(wish) => wish.send(client, session, trace).await,
+            Self::Bulk { action, targets } => {
+                call("/v1/users/bulk").json(&json!({ "action": action, "user_ids": targets })).await
+            }
+            Self::Import { rows, access } => {
+                let permissions: Vec<&str> = access.permissions.iter().copied().collect();
+                let (role, permissions) = (access.role, permissions.join(" "));
+                let mut table = "first_name,last_name,email,role,permissions".to_owned();
+                for (email, first_name) in rows {
+                    table += &format!("\r\n{first_name},Somebody,{email},{role},{permissions}");
+                }
+                call("/v1/users/import?dry_run=false").body("text/csv", table).await
+            }
+        }
+    }
+
+    /// The wishes in it, each with its own answer.
+    pub(crate) fn wishes(self, answer: &Answer) -> Vec<(Wish, Answer)> {
+        let wishes: Vec<Wish> = match self {
+            Self::One(wish) => return vec![(wish, answer.clone())],
+            Self::Bulk { action, targets } => targets
+                .into_iter()
+                .map(|target| match action {
+                    "remove" => Wish::Remove { target },
+                    "force_logout" => Wish::ForceLogout { target, if_match: None },
+                    _ => Wish::SetStatus { target, is_active: false, if_match: None },
+                })
+                .collect(),
+            Self::Import { rows, access } => rows
+                .into_iter()
+                .map(|(email, first_name)| Wish::Add { email, first_name, password: None, access: access.clone() })
+                .collect(),
+        };
+        let results = answer.json["results"].as_array().cloned().unwrap_or_default();
+        let is_whole = results.len() == wishes.len();
+        let part = |(number, wish): (usize, Wish)| {
+            let part = match results.get(number) {
+                _ if answer.status != 200 => answer.clone(),
+                Some(result) if is_whole && wish.is_named_by(result) => answer_of(result, answer),
+                // A result is missing: no answer at all.
+                _ => Answer { status: 500, json: Value::Null, ..answer.clone() },
+            };
+            (wish, part)
+        };
+        wishes.into_iter().enumerate().map(part).collect()
+    }
+}
+
+/// The answer that a request for this part alone would have had.
+fn answer_of(result: &Value, answer: &Answer) -> Answer {
+    let outcome = result["outcome"].as_str().unwrap_or_default();
+    let (status, mut json) = match outcome {
+        "done" | "unchanged" | "added" => (200, result["user"].clone()),
+        "exists" => (409, json!({ "code": "email_taken" })),
+        "unavailable" => (503, result["problem"].clone()),
+        _ => {
+            let status = match result["problem"]["code"].as_str().unwrap_or_default() {
+                "session_ended" => 401,
+                "not_found" => 404,
+                "conflict" => 409,
+                _ => 403,
+            };
+            (status, result["problem"].clone())
+        }
+    };
+    if json.is_null() {
+        json = json!({});
+    }
+    json["outcome"] = outcome.into();
+    if let Some(password) = result.get("generated_password") {
+        json["generated_password"] = password.clone();
+    }
+    Answer { status, json, ..answer.clone() }
 }
 
 /// One wish and its answer.
@@ -222,6 +449,8 @@ pub(crate) struct Operation {
     pub(crate) responded: Instant,
     /// The answer.
     pub(crate) answer: Answer,
+    /// It was one of many in a request.
+    pub(crate) is_part: bool,
 }
 
 impl Operation {
@@ -233,6 +462,36 @@ impl Operation {
     /// The client cannot know whether it happened.
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(self.answer.status, 502..=504)
+    }
+
+    /// The answer says that nothing changed: the user has that status already, or the sign-in asks for more.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        match self.wish {
+            Wish::SetStatus { .. } => self.answer.json["outcome"] == "unchanged",
+            Wish::SignIn { .. } | Wish::Answer { .. } => self.answer.json["challenge"].is_string(),
+            _ => false,
+        }
+    }
+
+    /// It may be granted without a change: the response to a change to what a user has already looks the same.
+    pub(crate) fn may_be_unchanged(&self) -> bool {
+        self.is_unchanged()
+            || (!self.is_part
+                && matches!(self.wish, Wish::Edit { .. } | Wish::SetPermissions { .. } | Wish::SetStatus { .. }))
+    }
+
+    /// Whether a commit of this request can be this operation's.
+    pub(crate) fn is_about(&self, commit: &Commit) -> bool {
+        let is_it = match &self.wish {
+            Wish::Add { email, .. } => commit.email.as_ref() == Some(email),
+            wish => wish.target() == Some(&commit.target),
+        };
+        is_it || !self.is_part
+    }
+
+    /// Whether the answer names this version in its header.
+    pub(crate) fn has_version(&self, version: u64) -> bool {
+        self.answer.header("etag") == format!("\"{version}\"")
     }
 
     /// The problem's code.

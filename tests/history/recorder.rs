@@ -33,6 +33,8 @@ pub(crate) struct Commit {
     pub(crate) at: String,
     /// Whom it changed.
     pub(crate) target: String,
+    /// The email of a user whom it added.
+    pub(crate) email: Option<String>,
     /// The ids of its audit events.
     pub(crate) events: Vec<String>,
     /// The sessions that it began, with their generation.
@@ -179,43 +181,59 @@ impl Taken {
     /// The call is carried out. Says what goes wrong with its answer.
     fn end(&mut self, seen: &Seen, is_transaction: bool) -> Option<Fault> {
         if is_transaction && let Some((turn, after)) = self.now.take() {
-            self.commits.extend(commit(&seen.body, after, Instant::now()));
+            self.commits.extend(commits(&seen.body, after, Instant::now()));
             drop(turn);
         }
         self.planned.remove(&seen.call)
     }
 }
 
-/// `None`: it has no audit event, or one that tells of a refusal, and so changes nothing that counts here.
-fn commit(request: &Value, after: Instant, before: Instant) -> Option<Commit> {
+/// Nothing, where it has no audit event, or only one that records a refusal, and so changes nothing that counts here. Each
+/// user that one transaction adds is a commit.
+fn commits(request: &Value, after: Instant, before: Instant) -> Vec<Commit> {
     let items = request["TransactItems"].as_array().unwrap();
     let in_table = |operation: &Value, table: &str| operation["TableName"].as_str().unwrap().contains(table);
     let puts = |table: &'static str| {
-        items.iter().map(|item| &item["Put"]).filter(move |put| put.is_object() && in_table(put, table))
+        let puts = items.iter().map(|item| &item["Put"]).filter(move |put| put.is_object() && in_table(put, table));
+        puts.map(|put| &put["Item"])
     };
     let session = |key: &Value| key["sk"]["S"].as_str().and_then(|key| key.strip_prefix("SESSION#")).map(str::to_owned);
     let text = |value: &Value| value["S"].as_str().unwrap().to_owned();
+    let action = |event: &Value| event["action"]["S"].as_str().unwrap_or_default().to_owned();
 
-    let is_change = |event: &&Value| event["action"].is_object() && event["action"]["S"] != REFUSED;
-    let events: Vec<&Value> = puts("AuditTable").map(|put| &put["Item"]).filter(is_change).collect();
-    let event = events.last()?;
-    let has_another = event["action"]["S"] == "access.reviewed" || event["action"]["S"] == "primary_admin.handed_over";
-    assert!(events.len() == 1 || (has_another && events.len() == 2), "a change has one event: {request}");
-    let begun = puts("SessionsTable").filter_map(|put| {
-        let item = &put["Item"];
-        Some((session(item)?, item["generation"]["N"].as_str()?.parse().ok()?))
+    let is_change = |event: &&Value| event["action"].is_object() && !REFUSED.contains(&action(event).as_str());
+    let events: Vec<&Value> = puts("AuditTable").filter(is_change).collect();
+    let is_addition = events.iter().all(|event| action(event) == "user.added");
+    let has_two = ["access.reviewed", "primary_admin.handed_over", "session.started"];
+    assert!(
+        events.len() <= 1 || is_addition || (events.len() == 2 && has_two.contains(&action(events[1]).as_str())),
+        "a change has one event: {request}"
+    );
+    let begun = puts("SessionsTable").filter_map(|item| {
+        let generation = item["generation"]["N"].as_str()?.parse().ok()?;
+        Some((session(item)?, generation))
     });
+    let begun: Vec<_> = begun.collect();
     let ended = items.iter().map(|item| &item["Delete"]).filter(|delete| delete.is_object());
     let ended = ended.filter(|delete| in_table(delete, "SessionsTable")).filter_map(|delete| session(&delete["Key"]));
-    Some(Commit {
-        after,
-        before,
-        request_id: text(&event["request_id"]),
-        action: text(&event["action"]),
-        at: text(&event["at"]),
-        target: text(&event["target"]["M"]["id"]),
-        events: events.iter().map(|event| text(&event["id"])).collect(),
-        begun: begun.collect(),
-        ended: ended.collect(),
-    })
+    let ended: Vec<_> = ended.collect();
+    let commit = |events: &[&Value]| {
+        let event = events.last()?;
+        let target = text(&event["target"]["M"]["id"]);
+        let key = format!("USER#{target}");
+        Some(Commit {
+            after,
+            before,
+            request_id: text(&event["request_id"]),
+            action: action(event),
+            at: text(&event["at"]),
+            email: puts("UsersTable").find(|item| item["sk"]["S"] == key.as_str()).map(|item| text(&item["email"])),
+            target,
+            events: events.iter().map(|event| text(&event["id"])).collect(),
+            begun: begun.clone(),
+            ended: ended.clone(),
+        })
+    };
+    let changes = events.chunks(if is_addition { 1 } else { events.len().max(1) });
+    changes.filter_map(commit).collect()
 }

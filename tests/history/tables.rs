@@ -8,21 +8,22 @@ use portal_tests::{Ready, User};
 use crate::model::{Person, State};
 use crate::recorder::Commit;
 
-/// The event of the partner's creation.
+/// The event of each partner's creation.
 const CREATIONS: usize = 1;
 
-/// An event that tells of no change.
-pub(crate) const REFUSED: &str = "change.refused";
+/// Events that record no change.
+pub(crate) const REFUSED: [&str; 3] = ["change.refused", "sign_in.refused", "sign_in.blocked"];
 
-/// A partner's rows.
+/// The partners' rows.
 pub(crate) struct Tables {
     /// The ids in the audit trail.
     pub(crate) events: HashSet<String>,
-    count: u64,
+    counts: BTreeMap<String, u64>,
     users: BTreeMap<String, Stored>,
 }
 
 struct Stored {
+    partner: String,
     row: Row,
     /// Whom the entries of this user's email name.
     email_names: Vec<String>,
@@ -30,29 +31,38 @@ struct Stored {
 }
 
 impl Tables {
-    /// Reads them.
-    pub(crate) async fn read(ready: &Ready, partner: &str) -> Self {
+    /// Reads those of the partners of these primary admins.
+    pub(crate) async fn read(ready: &Ready, owners: &[User]) -> Self {
         let rows = Rows::of(ready);
-        let mut tables = Self { events: HashSet::new(), count: 0, users: BTreeMap::new() };
-        for row in rows.all("UsersTable", &format!("PARTNER#{partner}")).await {
+        let mut tables = Self { events: HashSet::new(), counts: BTreeMap::new(), users: BTreeMap::new() };
+        for owner in owners {
+            tables.add(&rows, &owner.partner_id).await;
+        }
+        tables
+    }
+
+    async fn add(&mut self, rows: &Rows, partner: &str) {
+        let place = format!("PARTNER#{partner}");
+        for row in rows.all("UsersTable", &place).await {
             let key = text(&row, "sk");
             if key == "PARTNER" {
-                tables.count = number(&row, "user_count");
+                self.counts.insert(partner.to_owned(), number(&row, "user_count"));
             }
             let Some(id) = key.strip_prefix("USER#") else { continue };
             let (id, email) = (id.to_owned(), text(&row, "email").to_owned());
             let entries = rows.all("UsersTable", &format!("EMAIL#{email}")).await;
-            let email_names = entries.iter().map(|entry| text(entry, "user_id").to_owned()).collect();
+            let own = entries.iter().filter(|entry| text(entry, "sk") == place);
+            let email_names = own.map(|entry| text(entry, "user_id").to_owned()).collect();
             let user = User { id: id.clone(), partner_id: partner.to_owned(), email, password: String::new() };
             let sessions = rows.sessions(&user).await;
             let sessions = sessions.iter().filter_map(|row| {
                 Some((text(row, "sk").strip_prefix("SESSION#")?.to_owned(), number(row, "generation")))
             });
-            tables.users.insert(id, Stored { email_names, sessions: sessions.collect(), row });
+            let partner = partner.to_owned();
+            self.users.insert(id, Stored { partner, email_names, sessions: sessions.collect(), row });
         }
-        let changes = rows.audit(partner).await.into_iter().filter(|row| text(row, "action") != REFUSED);
-        tables.events = changes.map(|row| text(&row, "id").to_owned()).collect();
-        tables
+        let changes = rows.audit(partner).await.into_iter().filter(|row| !REFUSED.contains(&text(row, "action")));
+        self.events.extend(changes.map(|row| text(&row, "id").to_owned()));
     }
 
     /// What differs, in words.
@@ -61,11 +71,14 @@ impl Tables {
         if !self.users.keys().eq(last.users.keys()) {
             found.push(format!("{} users are stored, and {} expected", self.users.len(), last.users.len()));
         }
-        if self.count != last.users.len() as u64 {
-            found.push(format!("the count is {}, not {}", self.count, last.users.len()));
+        for (partner, count) in &self.counts {
+            let users = last.users.values().filter(|person| person.partner == *partner).count();
+            if *count != users as u64 {
+                found.push(format!("the count is {count}, not {users}"));
+            }
         }
         let events: usize = commits.iter().map(|commit| commit.events.len()).sum();
-        if self.events.len() != events + CREATIONS {
+        if self.events.len() != events + CREATIONS * self.counts.len() {
             found.push(format!("the commits have {events} events, and {} are stored", self.events.len()));
         }
         for (id, stored) in &self.users {
@@ -87,10 +100,12 @@ impl Stored {
         let row = &self.row;
         let permissions: BTreeSet<&str> =
             row["permissions"].as_l().unwrap().iter().map(|permission| permission.as_s().unwrap().as_str()).collect();
-        text(row, "email") == person.email
+        self.partner == person.partner
+            && text(row, "email") == person.email
             && text(row, "first_name") == person.first_name
             && text(row, "role") == person.access.role
             && permissions == person.access.permissions
+            && row["must_change_password"].as_bool().ok() == Some(&person.must_change)
             && text(row, "status") == if person.is_active { "active" } else { "suspended" }
             && row["reviewed_at"].as_s().ok() == person.reviewed_at.as_ref()
             && number(row, "version") == person.version

@@ -1,0 +1,184 @@
+//! What a sign-in and the answer to a challenge can have come to.
+//!
+//! A sign-in looks the email up first, then reads the users, and then commits: not at one moment. Each partner's user counts
+//! for itself. What one partner's user is or does changes nothing for another's, but that a password that is right at
+//! several partners signs nobody in before a partner is chosen.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::model::{Person, State};
+use crate::operation::{Challenge, Operation, Reply, Wish, user_to_choose_a_password};
+use crate::recorder::Commit;
+
+/// An email and a password, and the partners where they are tried.
+pub(crate) struct SignIn<'a> {
+    email: &'a str,
+    password: &'a str,
+    partners: Vec<&'a str>,
+    names_partner: bool,
+}
+
+impl<'a> SignIn<'a> {
+    /// At this partner, or else at all of them.
+    pub(crate) fn new(partner: Option<&'a str>, email: &'a str, password: &'a str, all: &'a BTreeSet<String>) -> Self {
+        let partners = partner.map_or_else(|| all.iter().map(String::as_str).collect(), |partner| vec![partner]);
+        Self { email, password, partners, names_partner: partner.is_some() }
+    }
+
+    /// The users of a partner whom the password can have been right for.
+    fn matches<'s>(&self, states: &'s [State], partner: &str) -> Vec<(&'s str, &'s Person)> {
+        let mut matches = Vec::new();
+        for (index, state) in states.iter().enumerate() {
+            let Some(id) = state.holder(partner, self.email) else { continue };
+            let persons = states[index..].iter().filter_map(|state| state.users.get(id));
+            matches.extend(
+                persons.filter(|person| person.is_let_in_by(self.password)).map(|person| (id, person.as_ref())),
+            );
+        }
+        matches
+    }
+
+    /// Whether the password can have been wrong at a partner.
+    fn may_fail(&self, states: &[State], partner: &str) -> bool {
+        states.iter().enumerate().any(|(index, state)| match state.holder(partner, self.email) {
+            None => true,
+            Some(id) => states[index..]
+                .iter()
+                .any(|state| state.users.get(id).is_none_or(|person| !person.is_let_in_by(self.password))),
+        })
+    }
+
+    /// Whether the sign-in can have been refused.
+    pub(crate) fn is_refused(&self, states: &[State]) -> bool {
+        self.partners.iter().all(|partner| self.may_fail(states, partner))
+    }
+
+    /// Whether this user can have been the only one whose password it was. `states` end with the commit's.
+    pub(crate) fn is_committed(&self, states: &[State], commit: &Commit) -> bool {
+        self.is_only_match(states, |id, person| id == commit.target && !person.must_change)
+            && states.last().is_some_and(|state| stands(state, &commit.target, self.password, generation(commit)))
+    }
+
+    /// Whether the answer asks for more, as it can have been.
+    pub(crate) fn is_challenged(&self, states: &[State], answer: &Value) -> bool {
+        if let Some(user) = user_to_choose_a_password(answer) {
+            return self.is_only_match(states, |id, person| id == user && person.must_change);
+        }
+        let offered: BTreeSet<&str> = answer["partners"]
+            .as_array()
+            .map(|partners| partners.iter().filter_map(|partner| partner["id"].as_str()).collect())
+            .unwrap_or_default();
+        let is_right = |partner: &&str| {
+            if offered.contains(partner) {
+                !self.matches(states, partner).is_empty()
+            } else {
+                self.may_fail(states, partner)
+            }
+        };
+        answer["challenge"] == "choose_partner"
+            && !self.names_partner
+            && offered.len() > 1
+            && offered.iter().all(|partner| self.partners.contains(partner))
+            && self.partners.iter().all(|partner| is_right(partner))
+    }
+
+    fn is_only_match(&self, states: &[State], is_it: impl Fn(&str, &Person) -> bool) -> bool {
+        self.partners.iter().any(|partner| {
+            let others = self.partners.iter().filter(|other| *other != partner);
+            self.matches(states, partner).iter().any(|(id, person)| is_it(id, person))
+                && others.into_iter().all(|other| self.may_fail(states, other))
+        })
+    }
+}
+
+/// A challenge, and the users whom it can have been made for: each with the generation then.
+pub(crate) struct Open<'a> {
+    challenge: &'a Challenge,
+    users: BTreeSet<(&'a str, &'a str, u64)>,
+}
+
+impl<'a> Open<'a> {
+    /// `states` are those of the request that the challenge was the answer to.
+    pub(crate) fn new(challenge: &'a Challenge, states: &'a [State]) -> Self {
+        let Challenge { email, password, user, offered, .. } = challenge;
+        let entry = |(id, person): (&'a str, &'a Person)| (person.partner.as_str(), id, person.generation);
+        let users = if let Some(user) = user {
+            let persons = states.iter().filter_map(|state| state.users.get_key_value(user));
+            let asked = persons.filter(|(_, person)| person.is_let_in_by(password) && person.must_change);
+            asked.map(|(id, person)| entry((id.as_str(), person.as_ref()))).collect()
+        } else {
+            let sign_in = SignIn { email, password, partners: Vec::new(), names_partner: false };
+            offered.iter().flat_map(|partner| sign_in.matches(states, partner)).map(entry).collect()
+        };
+        Self { challenge, users }
+    }
+
+    fn chosen(&self, reply: &Reply) -> impl Iterator<Item = &(&'a str, &'a str, u64)> {
+        self.users.iter().filter(move |(partner, ..)| match reply {
+            Reply::Partner(chosen) => chosen == partner,
+            Reply::Password(_) => true,
+        })
+    }
+
+    /// Whether the answer can have signed this user in at that point.
+    pub(crate) fn is_committed(&self, state: &State, reply: &Reply, commit: &Commit) -> bool {
+        let must_change = matches!(reply, Reply::Password(_));
+        let begun = generation(commit);
+        let is_it = |(_, id, generation): &&(&str, &str, u64)| *id == commit.target && begun == Some(*generation);
+        self.chosen(reply).any(|user| is_it(&user))
+            && stands(state, &commit.target, &self.challenge.password, begun)
+            && state.users.get(&commit.target).is_some_and(|person| person.must_change == must_change)
+    }
+
+    /// Whether the choice of a partner can have led to the challenge to choose a password.
+    pub(crate) fn is_challenged(&self, states: &[State], reply: &Reply, answer: &Value) -> bool {
+        let Some(user) = user_to_choose_a_password(answer) else { return false };
+        matches!(reply, Reply::Partner(_))
+            && self.chosen(reply).filter(|(_, id, _)| *id == user).any(|(_, id, generation)| {
+                states.iter().any(|state| {
+                    stands(state, id, &self.challenge.password, Some(*generation))
+                        && state.users.get(*id).is_some_and(|person| person.must_change)
+                })
+            })
+    }
+
+    /// Whether nobody whom the reply concerns can have been as the challenge requires: all that are offered, or the one
+    /// who is chosen.
+    pub(crate) fn is_void(&self, states: &[State], reply: Option<&Reply>) -> bool {
+        let concerned: BTreeSet<&str> = match reply {
+            Some(reply) => self.chosen(reply).map(|(partner, ..)| *partner).collect(),
+            None => self.users.iter().map(|(partner, ..)| *partner).collect(),
+        };
+        concerned.iter().all(|concerned| {
+            let users = self.users.iter().filter(|(partner, ..)| partner == concerned);
+            users.into_iter().any(|(_, id, generation)| {
+                states.iter().any(|state| !stands(state, id, &self.challenge.password, Some(*generation)))
+            })
+        })
+    }
+
+    /// Whether another answer can have used the challenge up.
+    pub(crate) fn is_used(&self, operation: &Operation, operations: &[Operation]) -> bool {
+        operations.iter().any(|other| {
+            let is_same =
+                matches!(&other.wish, Wish::Answer { challenge, .. } if challenge.token == self.challenge.token);
+            is_same
+                && !std::ptr::eq(other, operation)
+                && other.invoked < operation.responded
+                && (other.is_granted() || other.is_unknown())
+        })
+    }
+}
+
+/// The generation that a sign-in's session is of.
+fn generation(commit: &Commit) -> Option<u64> {
+    commit.begun.first().map(|(_, generation)| *generation)
+}
+
+/// Whether the password lets the user in, in this generation.
+fn stands(state: &State, id: &str, password: &str, generation: Option<u64>) -> bool {
+    let person = state.users.get(id);
+    person.is_some_and(|person| person.is_let_in_by(password) && Some(person.generation) == generation)
+}
