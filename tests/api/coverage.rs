@@ -136,7 +136,7 @@ const PROTECTED_ROUTES: [Row; 20] = [
         route: "GET /v1/users/{user_id}/sessions",
         body: || Value::Null,
         too_little_permission: MISSING,
-        primary_admin_as_target: OK,
+        primary_admin_as_target: PROTECTED,
         foreign_user: NOT_FOUND,
     },
     Row {

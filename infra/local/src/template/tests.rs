@@ -266,6 +266,7 @@ fn another_value(name: &str, parameter: &serde_yaml_ng::Value) -> String {
         "AllowedOrigins" => "https://one.example,https://two.example".into(),
         "CertificateArn" => "arn:aws:acm:us-east-1:000000000000:certificate/1".into(),
         "DomainName" => "portal.example.com".into(),
+        "EdgeTruststore" => "s3://a-bucket/edge.pem".into(),
         "OriginSecretDigests" => format!("{0},{0}", "0a".repeat(32)),
         _ => panic!("give {name} a value here"),
     }
