@@ -236,7 +236,6 @@ impl State {
                     _ => person.version += 1,
                 }
                 if *decision == "reduce" {
-                    person.version += 1;
                     person.access_version += 1;
                     person.access = reduced(&person.access).ok_or("there was nothing less")?;
                 }
