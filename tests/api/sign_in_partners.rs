@@ -106,9 +106,8 @@ async fn a_choice_that_does_not_stand_is_refused() {
     let answer = client.sign_in(&email, &ann.password).await.expect(200);
     let session = secrets::remembered(answer.text_at("/session"));
 
-    // What ends the sessions of one leaves the other.
     partner.owner().force_logout(&ann).await.expect(200);
-    client.choose_partner(&session, &partner.id).await.problem(422, "validation_failed").names_field("partner_id");
+    client.choose_partner(&session, &partner.id).await.problem(401, "unauthenticated");
     User::recovered(&stack().ready, &two.partner_id, None).await;
     client.choose_partner(&session, &two.partner_id).await.problem(401, "unauthenticated");
 

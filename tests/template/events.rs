@@ -44,6 +44,7 @@ async fn filled(action: &str, stack: &Stack, partner: &Partner) -> Value {
     let session = partner.owner().elsewhere().await;
     let claims: Value = jsonwebtoken::dangerous::insecure_decode(&session.token).unwrap().claims;
     let ann = partner.owner().add("Ann", "Lee").without("must_change").created().await;
+    let next_admin = partner.owner().add("Bea", "Next").signed_in().await;
     let challenge = Client::of(&stack.ready).challenged(&ann).await;
     let email = secrets::email("new");
     let mut filled = text;
@@ -59,6 +60,7 @@ async fn filled(action: &str, stack: &Stack, partner: &Partner) -> Value {
         ("origin_jti", claims["origin_jti"].as_str().unwrap()),
         ("caller_id", &session.id),
         ("user_id", &ann.id),
+        ("next_admin_id", &next_admin.id),
         ("challenge", &challenge),
     ] {
         filled = filled.replace(&format!("{{{{{name}}}}}"), value);

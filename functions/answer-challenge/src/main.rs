@@ -8,7 +8,7 @@ use portal::error::{Failure, FieldError};
 use portal::http::{Answer, Fields, FromField, RefreshTokenIn, Request, Stopped, serve};
 use portal::models::{EventAction, PartnerId, Status, Timestamp, UserId};
 use portal::passwords::{About, Password};
-use portal::store::{Key, Rows, Store};
+use portal::store::{Chosen, Key, Rows, Store};
 use portal::telemetry;
 
 const WRONG: Failure = Failure::Unauthenticated("This challenge is not open, or no longer.");
@@ -98,15 +98,15 @@ impl FromField for Kind {
 
 /// A challenge that was found open.
 enum Open {
-    /// Between the users that still are as they were.
-    Choice {
-        secret: String,
-        offered: Vec<SigningIn>,
-    },
-    NewPassword {
-        secret: String,
-        signing_in: Box<SigningIn>,
-    },
+    Choice { secret: String, offered: Vec<Offered> },
+    NewPassword { secret: String, signing_in: Box<SigningIn> },
+}
+
+/// A partner that can be chosen.
+struct Offered {
+    partner_id: PartnerId,
+    /// The partner's user, if still as when the choice was offered.
+    standing: Option<SigningIn>,
 }
 
 /// Finds the challenge that the token names. A token has 256 random bits, so guesses are not counted.
@@ -131,10 +131,11 @@ async fn open_choice(store: &Store, token: &str, now: Timestamp) -> Result<Open,
     let places: Vec<_> = choice.users.iter().flat_map(|user| places(&user.partner_id, &user.user_id)).collect();
     let rows = store.read(&places).await?;
     let mut offered = Vec::new();
-    for user in &choice.users {
-        offered.extend(stands(&rows, &user.partner_id, &user.user_id, user.generation, user.credential_version)?);
+    for Chosen { partner_id, user_id, generation, credential_version } in choice.users {
+        let standing = stands(&rows, &partner_id, &user_id, generation, credential_version)?;
+        offered.push(Offered { partner_id, standing });
     }
-    if offered.is_empty() { Err(WRONG) } else { Ok(Open::Choice { secret: token.to_owned(), offered }) }
+    Ok(Open::Choice { secret: token.to_owned(), offered })
 }
 
 fn places(partner: &PartnerId, id: &UserId) -> Vec<portal::store::Place> {
@@ -169,12 +170,13 @@ fn split(token: &str) -> Option<(PartnerId, UserId, &str)> {
 async fn choose_partner(
     sign_in: &SignIn<'_>,
     secret: &str,
-    offered: Vec<SigningIn>,
+    offered: Vec<Offered>,
     partner: &PartnerId,
 ) -> Result<Answer, Failure> {
-    let chosen = offered.into_iter().find(|one| one.user.partner_id == *partner);
-    let signing_in = chosen
+    let chosen = offered.into_iter().find(|one| one.partner_id == *partner);
+    let chosen = chosen
         .ok_or_else(|| Failure::field("partner_id", "not_offered", "The challenge does not offer this partner."))?;
+    let signing_in = chosen.standing.ok_or(WRONG)?;
     let SigningIn { user, credential, .. } = &signing_in;
     if credential.is_expired(sign_in.now) {
         return Err(Failure::InitialPasswordExpired);
