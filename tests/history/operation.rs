@@ -368,11 +368,10 @@ impl Request {
             Self::Import { rows, access } => {
                 let permissions: Vec<&str> = access.permissions.iter().copied().collect();
                 let (role, permissions) = (access.role, permissions.join(" "));
-                let mut table = "first_name,last_name,email,role,permissions".to_owned();
-                for (email, first_name) in rows {
-                    table += &format!("\r\n{first_name},Somebody,{email},{role},{permissions}");
-                }
-                call("/v1/users/import?dry_run=false").body("text/csv", table).await
+                let mut lines = vec!["first_name,last_name,email,role,permissions".to_owned()];
+                let line = |(email, first_name): &(_, _)| format!("{first_name},Somebody,{email},{role},{permissions}");
+                lines.extend(rows.iter().map(line));
+                call("/v1/users/import?dry_run=false").body("text/csv", lines.join("\r\n")).await
             }
         }
     }

@@ -81,7 +81,7 @@ impl<'a> SignIn<'a> {
             && !self.names_partner
             && offered.len() > 1
             && offered.iter().all(|partner| self.partners.contains(partner))
-            && self.partners.iter().all(|partner| is_right(partner))
+            && self.partners.iter().all(is_right)
     }
 
     fn is_only_match(&self, states: &[State], is_it: impl Fn(&str, &Person) -> bool) -> bool {

@@ -44,7 +44,7 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
     let sign_in = SignIn { portal, request: &request, now, refresh_token_in };
     match (open, answer) {
         (Open::Choice { secret, offered }, Given::Partner(partner)) => {
-            choose_partner(&sign_in, &secret, offered, &partner).await
+            Box::pin(choose_partner(&sign_in, &secret, offered, &partner)).await
         }
         (Open::NewPassword { secret, signing_in }, Given::Password(password)) => {
             set_password(&sign_in, &secret, &signing_in, &password).await
