@@ -130,7 +130,17 @@ async fn a_known_device_signs_in_though_others_in_its_network_guess() {
     with_device(&ann.password).await.problem(429, "too_many_requests");
 }
 
-/// Hashes about 50 passwords twice.
+/// Hashes about 60 passwords.
+#[tokio::test]
+async fn right_passwords_that_lead_to_a_challenge_do_not_count() {
+    let partner = Partner::new().await;
+    let ann = partner.owner().add("Ann", "Lee").without("must_change").created().await;
+    for _ in 0..52 {
+        Client::new().challenged(&ann).await;
+    }
+}
+
+/// Hashes about 110 passwords.
 #[tokio::test]
 async fn colleagues_behind_one_address_sign_in_at_once() {
     let partner = Partner::new().await;

@@ -124,8 +124,9 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
         return Err(if refused.iter().any(|one| one.is_expired) { Failure::InitialPasswordExpired } else { WRONG });
     }
     open.take_back(store).await?;
-    if matching.len() > 1 && !request.is_decided_anew() {
-        // Only the one who signs in is cleared of earlier failures.
+    // Tokens clear all counts of the user who gets them. A challenge may never be answered.
+    let is_challenged = matching.len() > 1 || matching.iter().any(|(one, _)| one.credential.must_change);
+    if is_challenged && !request.is_decided_anew() {
         for (SigningIn { user, credential, .. }, standing) in &matching {
             if let Some(standing) = standing {
                 store.take_guess_back(&user.id, credential.changed_at, standing).await?;
