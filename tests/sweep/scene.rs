@@ -280,12 +280,14 @@ impl Scene {
         of_invocation(invoke_within(trace, &self.ready, self.action.function(), &input).await)
     }
 
-    /// An operator recovers the primary admin. Says whether the action had been committed before.
+    /// An operator recovers the primary admin. Returns whether the action had been committed before.
+    ///
+    /// It looks after the recovery: a sign-in commits beside other calls, so its commit may come while the recovery is under
+    /// way, and is then one of before it. What is not committed by then must not be committed at all.
     pub(crate) async fn recover_owner(&self) -> bool {
-        let was_committed = self.is_committed().await;
         let input = json!({ "partner_id": self.owner.partner_id, "password": self.recovered_password });
         invoke(&self.ready, "recover-primary-admin", &input).await.worked();
-        was_committed
+        self.is_committed().await
     }
 
     /// The primary admin removes the user whom the action is about. Says whether the action had been committed before.
