@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use portal_tests::browser::Language;
 use portal_tests::{Answer, Client, Partner, workspace};
@@ -21,6 +22,24 @@ async fn assets() -> Vec<String> {
 
 fn source(name: &str) -> String {
     fs::read_to_string(workspace().join("functions/portal-page/assets").join(name)).unwrap()
+}
+
+/// Every file in `assets/` and the folders in it: its path there, and its text.
+fn sources() -> Vec<(String, String)> {
+    fn read(folder: &Path, prefix: &str, sources: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
+            if entry.path().is_dir() {
+                read(&entry.path(), &format!("{name}/"), sources);
+            } else {
+                sources.push((name, fs::read_to_string(entry.path()).unwrap()));
+            }
+        }
+    }
+    let mut sources = Vec::new();
+    read(&workspace().join("functions/portal-page/assets"), "", &mut sources);
+    sources
 }
 
 #[track_caller]
@@ -123,15 +142,29 @@ async fn nothing_in_the_page_is_inline_or_from_elsewhere() {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
     assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=\"/assets/").count());
-    for entry in fs::read_dir(workspace().join("functions/portal-page/assets")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let text = source(&name);
+    for (name, text) in sources() {
         for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
             assert!(!text.contains(forbidden), "{forbidden} in {name}");
         }
-        let is_loaded = page.contains(&format!("/{name}\""));
-        assert!(is_loaded || name == "index.html", "{name} is loaded with the page, not after it");
+        // Templates are part of the page.
+        let is_loaded = page.contains(&format!("/{name}\"")) || name.ends_with(".html");
+        assert!(is_loaded, "{name} is loaded with the page, not after it");
     }
+}
+
+#[tokio::test]
+async fn the_page_has_every_template_that_a_script_makes() {
+    let page = Client::new().get("/").await.expect(200).text;
+    assert!(!page.contains(['{', '}']), "every placeholder is replaced");
+    let templates: Vec<_> = page.split("<template id=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    let scripts: String =
+        sources().into_iter().filter(|(name, _)| name.ends_with(".js")).map(|(_, text)| text).collect();
+    let made: BTreeSet<_> = scripts.split("make(\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert_eq!(templates.iter().copied().collect::<BTreeSet<_>>().len(), templates.len(), "each once: {templates:?}");
+    for name in &made {
+        assert!(templates.contains(name), "{name}");
+    }
+    assert!(made.len() > 20, "{made:?}");
 }
 
 #[test]
@@ -166,14 +199,13 @@ fn french_is_set_as_french_is() {
 #[test]
 fn a_text_that_a_script_or_the_page_names_is_there() {
     let texts = Language::English.texts();
-    for entry in fs::read_dir(workspace().join("functions/portal-page/assets")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+    for (name, text) in sources() {
         if name == "en.js" || name == "fr.js" {
             continue;
         }
         let groups: BTreeSet<&str> =
             texts.keys().filter_map(|key| key.split_once('.').map(|(group, _)| group)).collect();
-        for quoted in source(&name).split('"') {
+        for quoted in text.split('"') {
             let is_key = quoted.split_once('.').is_some_and(|(group, rest)| groups.contains(group) && !rest.is_empty())
                 && quoted.chars().all(|sign| sign.is_ascii_lowercase() || matches!(sign, '.' | '_'));
             // Permissions look like keys.
@@ -189,7 +221,7 @@ fn every_action_of_the_history_has_a_text_and_is_a_filter() {
     let actions = fs::read_to_string(workspace().join("shared/src/models/event_action.rs")).unwrap();
     let actions: Vec<_> = actions.split('"').filter(|word| word.contains('.') && !word.contains(' ')).collect();
     assert!(actions.len() > 10, "{actions:?}");
-    let script = source("event-words.js");
+    let script = source("history/event-words.js");
     let (_, filters) = script.split_once("ACTIONS = {").unwrap();
     let (filters, _) = filters.split_once('}').unwrap();
     let texts = Language::English.texts();

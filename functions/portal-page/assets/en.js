@@ -44,7 +44,6 @@ export default {
   "role.admin.help": "Manages all users and their permissions.",
   "role.manager.help": "Adds and edits users, but gives no permissions and deletes nobody.",
   "role.viewer.help": "Sees the users and changes nothing.",
-  "role.primary_admin.help": "Owns the portal. There is exactly one.",
   "status.active": "Active",
   "status.suspended": "Suspended",
 
@@ -140,8 +139,6 @@ export default {
   "users.none.title": "No users found",
   "users.none.text": "Nobody matches this search.",
   "users.none.do": "Clear search and filters",
-  "users.alone.title": "No users yet",
-  "users.alone.text": "Whoever you add appears here.",
   "users.fault.title": "The users could not be loaded",
   "users.forbidden.title": "You cannot see the users",
   "users.forbidden.text": "Ask an administrator for the permission “See users”.",

@@ -44,7 +44,6 @@ export default {
   "role.admin.help": "Gère tous les utilisateurs et leurs autorisations.",
   "role.manager.help": "Ajoute et modifie des utilisateurs, sans donner d’autorisations ni supprimer personne.",
   "role.viewer.help": "Voit les utilisateurs sans rien modifier.",
-  "role.primary_admin.help": "Possède le portail. Il n’y en a qu’un.",
   "status.active": "Actif",
   "status.suspended": "Suspendu",
 
@@ -140,8 +139,6 @@ export default {
   "users.none.title": "Aucun utilisateur trouvé",
   "users.none.text": "Personne ne correspond à cette recherche.",
   "users.none.do": "Effacer la recherche et les filtres",
-  "users.alone.title": "Pas encore d’utilisateurs",
-  "users.alone.text": "Les personnes que vous ajoutez apparaissent ici.",
   "users.fault.title": "Les utilisateurs n’ont pas pu être chargés",
   "users.forbidden.title": "Vous ne pouvez pas voir les utilisateurs",
   "users.forbidden.text": "Demandez à un administrateur l’autorisation « Voir les utilisateurs ».",

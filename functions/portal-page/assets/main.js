@@ -3,8 +3,8 @@ import { call, isExpected, Over, onOver, renew } from "./api.js";
 import { find, languageChoice, make, show } from "./dom.js";
 import { aboutLoading, tell } from "./forms.js";
 import { preferred, speak, translate } from "./language.js";
-import { portal } from "./portal.js";
-import { signIn } from "./sign-in.js";
+import { portal } from "./portal/portal.js";
+import { signIn } from "./sign-in/sign-in.js";
 
 async function start() {
   show(make("starting"));

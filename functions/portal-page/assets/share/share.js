@@ -1,6 +1,6 @@
 // Sign-in details to hand over, shown once.
-import { find, make, on, open } from "./dom.js";
-import { say, text } from "./language.js";
+import { find, make, on, open } from "../dom.js";
+import { say, text } from "../language.js";
 
 /** Opens the step; resolves when it is done. `password` is absent where it did not change. */
 export function share({ user, name, password }) {

@@ -1,11 +1,11 @@
 // Accounts › History: who did what to whom, of the whole account or about one user.
-import { call, Over } from "./api.js";
-import { beginOf } from "./days.js";
-import { find, make, nameOf, notify, on, open } from "./dom.js";
-import { exportList } from "./download.js";
+import { call, Over } from "../api.js";
+import { beginOf } from "../days.js";
+import { find, make, nameOf, notify, on, open } from "../dom.js";
+import { exportList } from "../download.js";
 import { actions, actorOf, detailsOf, whatOf } from "./event-words.js";
-import { aboutLoading, clear, mark, told } from "./forms.js";
-import { moment, say, text } from "./language.js";
+import { aboutLoading, clear, mark, told } from "../forms.js";
+import { moment, say, text } from "../language.js";
 import { personField } from "./person-field.js";
 
 const LIMIT = 25;

@@ -1,10 +1,10 @@
 // Adds and edits a user.
-import { call, Problem } from "./api.js";
-import { holds, isOneself, mayDo, PERMISSIONS, ROLES, rolesBelow } from "./access.js";
-import { find, make, nameOf, open } from "./dom.js";
-import { clear, closed, fault, mark, onSubmit, tell } from "./forms.js";
-import { has, say, text } from "./language.js";
-import { newPassword } from "./new-password.js";
+import { call, Problem } from "../api.js";
+import { holds, isOneself, mayDo, PERMISSIONS, ROLES, rolesBelow } from "../access.js";
+import { find, make, nameOf, open } from "../dom.js";
+import { clear, closed, fault, mark, onSubmit, tell } from "../forms.js";
+import { has, say, text } from "../language.js";
+import { newPassword } from "../new-password/new-password.js";
 
 const PERSON = ["first_name", "last_name", "email"];
 

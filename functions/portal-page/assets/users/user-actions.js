@@ -1,8 +1,8 @@
 // What is done to one user after a question. Each resolves to whether it was done.
-import { call, Problem } from "./api.js";
-import { isOneself } from "./access.js";
-import { confirm } from "./confirm.js";
-import { nameOf } from "./dom.js";
+import { call, Problem } from "../api.js";
+import { isOneself } from "../access.js";
+import { confirm } from "../confirm/confirm.js";
+import { nameOf } from "../dom.js";
 
 const path = (user, part = "") => `/v1/users/${encodeURIComponent(user.id)}${part}`;
 

@@ -1,9 +1,9 @@
 // Adds the users of a file: checked at once, added at a word, their passwords given once.
-import { call, Offline, Problem } from "./api.js";
-import { entry, find, make, nameOf, on, open } from "./dom.js";
-import { save, toTable } from "./download.js";
-import { aboutPart, clear, closed, fault, onSubmit, tell } from "./forms.js";
-import { has, say, text } from "./language.js";
+import { call, Offline, Problem } from "../api.js";
+import { entry, find, make, nameOf, on, open } from "../dom.js";
+import { save, toTable } from "../download.js";
+import { aboutPart, clear, closed, fault, onSubmit, tell } from "../forms.js";
+import { has, say, text } from "../language.js";
 
 /** As the API takes it. */
 const MOST_BYTES = 1_000_000;

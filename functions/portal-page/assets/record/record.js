@@ -1,10 +1,10 @@
 // Accounts › Access review › Record: who was reviewed by whom, when and with what outcome; for auditors, also on paper.
-import { call, Over } from "./api.js";
-import { beginOf, dayOf } from "./days.js";
-import { find, make, on } from "./dom.js";
-import { exportList } from "./download.js";
-import { aboutLoading, clear, mark, told } from "./forms.js";
-import { day, moment, say, text } from "./language.js";
+import { call, Over } from "../api.js";
+import { beginOf, dayOf } from "../days.js";
+import { find, make, on } from "../dom.js";
+import { exportList } from "../download.js";
+import { aboutLoading, clear, mark, told } from "../forms.js";
+import { day, moment, say, text } from "../language.js";
 
 const LIMIT = 100;
 const USUAL_DAYS = 90;

@@ -1,10 +1,10 @@
 // Users chosen in the list, and one thing done to all of them.
-import { call } from "./api.js";
-import { isOneself, mayDo } from "./access.js";
-import { confirm } from "./confirm.js";
-import { entry, find, make, nameOf, notify, on, open } from "./dom.js";
-import { aboutPart } from "./forms.js";
-import { say, text } from "./language.js";
+import { call } from "../api.js";
+import { isOneself, mayDo } from "../access.js";
+import { confirm } from "../confirm/confirm.js";
+import { entry, find, make, nameOf, notify, on, open } from "../dom.js";
+import { aboutPart } from "../forms.js";
+import { say, text } from "../language.js";
 
 /** What can be done to many: the right that it takes, and what its button says. */
 const ACTIONS = {

@@ -1,14 +1,14 @@
 // Accounts › Access review: who to look at first, and what becomes of each person's access, by button or by key.
-import { call, Over, Problem } from "./api.js";
-import { EVERY_ROLE, isOneself, mayDecide } from "./access.js";
+import { call, Over, Problem } from "../api.js";
+import { EVERY_ROLE, isOneself, mayDecide } from "../access.js";
 import { chart } from "./chart.js";
-import { confirm } from "./confirm.js";
-import { daysSince } from "./days.js";
-import { find, initials, make, nameOf, notify, on } from "./dom.js";
-import { exportList } from "./download.js";
-import { permissionList } from "./event-words.js";
-import { about, aboutLoading, told } from "./forms.js";
-import { ago, say, text } from "./language.js";
+import { confirm } from "../confirm/confirm.js";
+import { daysSince } from "../days.js";
+import { find, initials, make, nameOf, notify, on } from "../dom.js";
+import { exportList } from "../download.js";
+import { permissionList } from "../history/event-words.js";
+import { about, aboutLoading, told } from "../forms.js";
+import { ago, say, text } from "../language.js";
 
 const LIMIT = 25;
 const INACTIVE_DAYS = [30, 60, 90, 180, 365];

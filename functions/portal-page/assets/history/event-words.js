@@ -1,6 +1,6 @@
 // What an event of the history says, in words.
-import { has, list, moment, text } from "./language.js";
-import { PERMISSIONS, ROLES } from "./access.js";
+import { has, list, moment, text } from "../language.js";
+import { PERMISSIONS, ROLES } from "../access.js";
 
 /** Everything that is told, in the order in which it is offered as a filter. */
 const ACTIONS = {

@@ -1,5 +1,5 @@
 // A menu that opens below a button and is used with the arrow keys.
-import { find, make } from "./dom.js";
+import { find, make } from "../dom.js";
 
 /** Opens at `button` with the items that `items()` gives at that moment: `{label, do, isDanger}`. */
 export function menu(button, items) {

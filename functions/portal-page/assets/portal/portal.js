@@ -1,16 +1,16 @@
 // The frame around every view: the menus, who is signed in, and which view the address asks for.
-import { call, Over, signOut } from "./api.js";
-import { holds } from "./access.js";
-import { find, initials, languageChoice, make, nameOf, notify, setTitle, show, unnotify } from "./dom.js";
-import { about } from "./forms.js";
-import { accountHistory } from "./history.js";
-import { text } from "./language.js";
-import { menu } from "./menu.js";
-import { record } from "./record.js";
-import { review } from "./review.js";
-import { sessions } from "./sessions.js";
-import { editUser } from "./user-dialog.js";
-import { users } from "./users.js";
+import { call, Over, signOut } from "../api.js";
+import { holds } from "../access.js";
+import { find, initials, languageChoice, make, nameOf, notify, setTitle, show, unnotify } from "../dom.js";
+import { about } from "../forms.js";
+import { accountHistory } from "../history/history.js";
+import { text } from "../language.js";
+import { menu } from "../menu/menu.js";
+import { record } from "../record/record.js";
+import { review } from "../review/review.js";
+import { sessions } from "../sessions/sessions.js";
+import { editUser } from "../user-dialog/user-dialog.js";
+import { users } from "../users/users.js";
 
 /** By its name in the address: what shows it, the permissions that it needs, and its entry in the menu. */
 const VIEWS = {

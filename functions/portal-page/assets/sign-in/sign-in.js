@@ -1,9 +1,9 @@
 // Signing in, with the further steps that a sign-in may ask for.
-import * as api from "./api.js";
-import { find, languageChoice, make, on, setTitle, show } from "./dom.js";
-import { onSubmit, showable, tell } from "./forms.js";
-import { say } from "./language.js";
-import { newPassword } from "./new-password.js";
+import * as api from "../api.js";
+import { find, languageChoice, make, on, setTitle, show } from "../dom.js";
+import { onSubmit, showable, tell } from "../forms.js";
+import { say } from "../language.js";
+import { newPassword } from "../new-password/new-password.js";
 
 /** The partner's name in a link's query, and in what this browser remembers. */
 const PARTNER = "partner";

@@ -1,8 +1,8 @@
 // A field in which somebody is found by typing a part of the name, and chosen from what the browser lists below it.
-import { call } from "./api.js";
-import { holds } from "./access.js";
-import { nameOf } from "./dom.js";
-import { say } from "./language.js";
+import { call } from "../api.js";
+import { holds } from "../access.js";
+import { nameOf } from "../dom.js";
+import { say } from "../language.js";
 
 const SEARCH_FROM = 2;
 const LIMIT = 10;

@@ -1,9 +1,9 @@
 // Where a user is signed in, and an end to any of it.
-import { call, Over, Problem, signOut } from "./api.js";
-import { isOneself } from "./access.js";
-import { find, make, nameOf, notify, on, open } from "./dom.js";
-import { aboutLoading, fault, tell } from "./forms.js";
-import { moment, say, text } from "./language.js";
+import { call, Over, Problem, signOut } from "../api.js";
+import { isOneself } from "../access.js";
+import { find, make, nameOf, notify, on, open } from "../dom.js";
+import { aboutLoading, fault, tell } from "../forms.js";
+import { moment, say, text } from "../language.js";
 
 export function sessions(me, user) {
   const dialog = make("sessions-dialog");

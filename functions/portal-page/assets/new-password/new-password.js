@@ -1,7 +1,7 @@
 // The field for a new password: makes one, and says while one is typed how strong it is. The server's own estimate decides.
-import { find, make, on } from "./dom.js";
-import { showable } from "./forms.js";
-import { say } from "./language.js";
+import { find, make, on } from "../dom.js";
+import { showable } from "../forms.js";
+import { say } from "../language.js";
 
 const LENGTH = 15;
 

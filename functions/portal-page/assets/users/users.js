@@ -1,18 +1,18 @@
 // Accounts › Users: the table, its search, filters, sorting and pages, and what can be done with a user.
-import { call, Over, over } from "./api.js";
-import { EVERY_ROLE, holds, isOneself, mayDo, STATUSES } from "./access.js";
-import { find, initials, make, nameOf, notify, on, unnotify } from "./dom.js";
-import { exportList } from "./download.js";
-import { aboutLoading } from "./forms.js";
-import { userHistory } from "./history.js";
-import { importUsers } from "./import.js";
-import { moment, say, text } from "./language.js";
-import { menu } from "./menu.js";
+import { call, Over, over } from "../api.js";
+import { EVERY_ROLE, holds, isOneself, mayDo, STATUSES } from "../access.js";
+import { find, initials, make, nameOf, notify, on, unnotify } from "../dom.js";
+import { exportList } from "../download.js";
+import { aboutLoading } from "../forms.js";
+import { userHistory } from "../history/history.js";
+import { importUsers } from "../import/import.js";
+import { moment, say, text } from "../language.js";
+import { menu } from "../menu/menu.js";
 import { selection } from "./selection.js";
-import { sessions } from "./sessions.js";
-import { share } from "./share.js";
+import { sessions } from "../sessions/sessions.js";
+import { share } from "../share/share.js";
 import { forceLogout, handOver, reactivate, remove, suspend } from "./user-actions.js";
-import { addUser, editUser } from "./user-dialog.js";
+import { addUser, editUser } from "../user-dialog/user-dialog.js";
 
 const LIMIT = 25;
 const SEARCH_FROM = 2;

@@ -1,7 +1,7 @@
 // Asks before what ends sessions or cannot be undone.
-import { entry, find, make, nameOf, on, open } from "./dom.js";
-import { closed, mark, onSubmit } from "./forms.js";
-import { say } from "./language.js";
+import { entry, find, make, nameOf, on, open } from "../dom.js";
+import { closed, mark, onSubmit } from "../forms.js";
+import { say } from "../language.js";
 
 /**
  * Asks; does `action` with the form's fields at yes and closes when it worked. Resolves to whether it was done.

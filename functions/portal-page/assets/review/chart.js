@@ -1,5 +1,5 @@
 // Small bar charts. Whoever cannot see one hears all of it as its name.
-import { number, text } from "./language.js";
+import { number, text } from "../language.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
