@@ -17,7 +17,7 @@ async fn an_admin_adds_somebody_who_then_signs_in(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.press("nav.history").await;
-    browser.reads("history.title").await;
+    browser.reads("nav.history").await;
     browser.press("nav.users").await;
     browser.press("users.add").await;
     browser.reads("section.person").await;
@@ -166,8 +166,8 @@ async fn markup_in_a_name_stays_text(language: Language) {
     browser.press("cancel").await;
     browser.is_back_on_the_page().await;
     browser.more(&name).await;
-    browser.press("users.delete").await;
-    browser.sees(&language.text_with("delete.title", &[("name", &name)])).await;
+    browser.press("users.remove").await;
+    browser.sees(&language.text_with("remove.title", &[("name", &name)])).await;
     browser.is_accessible("delete-markup").await;
     browser.press("cancel").await;
     assert_eq!(

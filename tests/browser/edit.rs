@@ -105,7 +105,7 @@ async fn everybody_edits_their_own_name_and_password(language: Language) {
     browser.signed_in(&vic).await;
     browser.click(&language.text_with("account.menu", &[("name", "Vic Viewer")])).await;
     browser.press("account.profile").await;
-    browser.reads("edit.own_title").await;
+    browser.reads("account.profile").await;
     browser.does_not_see(&browser.text("section.access")).await;
     browser.type_in("user.first_name", "Vicky").await;
     browser.tick("password.set").await;

@@ -39,7 +39,7 @@ async fn the_primary_admin_hands_the_portal_over(language: Language) {
         !browser.offers(&language.text_with("users.edit_of", &[("name", "Ann Lee")])).await,
         "an admin does not edit the primary admin"
     );
-    browser.has_focus_on(&browser.text("users.title")).await;
+    browser.has_focus_on(&browser.text("nav.users")).await;
     browser.is_accessible("handed-over").await;
     assert_eq!(partner.owner().see(&ann).await["role"], "primary_admin");
     browser.is_sound().await;

@@ -165,7 +165,7 @@ async fn a_users_menu_leads_to_their_history(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(&ann).await;
     browser.more("Bo Baker").await;
-    browser.press("users.history").await;
+    browser.press("nav.history").await;
     browser.sees(&language.text_with("history.of", &[("name", "Bo Baker")])).await;
     browser.reads("event.user.edited").await;
     assert_eq!(told(&browser).await.len(), 3, "added, signed in, edited");

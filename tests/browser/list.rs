@@ -31,7 +31,7 @@ async fn the_table_shows_who_is_who(language: Language) {
         "nobody else edits the primary admin: {primary_admin}"
     );
     browser.more("Olive Owner").await;
-    for key in ["users.force_logout", "users.suspend", "users.delete"] {
+    for key in ["users.force_logout", "users.suspend", "users.remove"] {
         assert!(!browser.offers(&browser.text(key)).await, "nobody else does that to the primary admin: {key}");
     }
     browser.keys(keys::ESCAPE).await;

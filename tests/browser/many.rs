@@ -46,7 +46,7 @@ async fn an_admin_chooses_some_and_signs_them_out(language: Language) {
     browser.is_told(&browser.text("fault.offline")).await;
     browser.press("users.force_logout").await;
     browser.is_told(&language.text_with("bulk.force_logout.done.other", &[("total", "2")])).await;
-    browser.has_focus_on(&browser.text("users.title")).await;
+    browser.has_focus_on(&browser.text("nav.users")).await;
     assert!(!browser.offers(&browser.text("users.suspend")).await, "nobody is chosen any more");
     ann.is_signed_out().await;
     bob.is_signed_out().await;
@@ -114,20 +114,20 @@ async fn many_are_deleted_once_their_number_is_typed(language: Language) {
         browser.tab_to(&language.text_with("bulk.choose", &[("name", name)])).await;
         browser.keys(keys::SPACE).await;
     }
-    browser.press("users.delete").await;
-    let typed = language.text_with("delete.typed", &[("name", "2")]);
+    browser.press("users.remove").await;
+    let typed = language.text_with("remove.typed", &[("name", "2")]);
     browser.has_focus_on(&typed).await;
     browser.is_accessible("many-delete").await;
     browser.keys("3").await;
     browser.keys(keys::ENTER).await;
-    browser.reads("delete.mismatch").await;
+    browser.reads("remove.mismatch").await;
     // Somebody else is quicker with one of them: it is as was wished.
     owner.remove(&bob).await.expect(204);
     browser.fill(&typed, "2").await;
-    browser.press("users.delete").await;
+    browser.press("users.remove").await;
     browser.is_told(&language.text_with("bulk.remove.done.other", &[("total", "2")])).await;
     browser.lists(&["Ann Lee", "Olive Owner"]).await;
-    browser.has_focus_on(&browser.text("users.title")).await;
+    browser.has_focus_on(&browser.text("nav.users")).await;
     browser.is_sound().await;
 }
 

@@ -67,7 +67,7 @@ async fn the_review_begins_with_those_to_look_at(language: Language) {
         "review.reduced",
         &[("role", &browser.text("role.viewer")), ("permissions", &browser.text("permission.users.read"))],
     );
-    for text in [&browser.text("reason.not_reviewed"), &browser.text("review.never"), &reduced] {
+    for text in [&browser.text("reason.not_reviewed"), &browser.text("users.never"), &reduced] {
         assert!(row.contains(text.as_str()), "{text}: {row}");
     }
     let row = browser.row("Zoé Ångström").await;
@@ -128,7 +128,7 @@ async fn one_key_decides(language: Language) {
     browser.signed_in(owner).await;
     browser.goto("/?view=review").await;
     browser.lists(&["Ann Able", "Bob Baker", "Cleo Cook", "Olive Owner"]).await;
-    browser.has_focus_on(&browser.text("review.title")).await;
+    browser.has_focus_on(&browser.text("nav.review")).await;
     // No key decides anything from there.
     browser.keys("krx").await;
     browser.tab_to(&of(language, "keep", "Ann Able")).await;
@@ -199,15 +199,15 @@ async fn what_is_grave_is_asked_once(language: Language) {
     browser.is_told(&language.text_with("suspend.done", &[("name", "Ann Able")])).await;
     browser.has_focus_on(&of(language, "keep", "Bob Baker")).await;
     browser.keys("x").await;
-    browser.sees(&language.text_with("delete.title", &[("name", "Bob Baker")])).await;
+    browser.sees(&language.text_with("remove.title", &[("name", "Bob Baker")])).await;
     browser.is_accessible("review-delete").await;
     browser.press("review.remove").await;
-    browser.is_told(&language.text_with("delete.done", &[("name", "Bob Baker")])).await;
+    browser.is_told(&language.text_with("remove.done", &[("name", "Bob Baker")])).await;
     browser.has_focus_on(&of(language, "keep", "Cleo Cook")).await;
     let row = browser.row("Bob Baker").await;
     assert!(row.contains(&browser.text("decision.remove")), "{row}");
     browser.keys(keys::DELETE).await;
-    browser.sees(&language.text_with("delete.title", &[("name", "Cleo Cook")])).await;
+    browser.sees(&language.text_with("remove.title", &[("name", "Cleo Cook")])).await;
     browser.press("cancel").await;
     browser.press("nav.users").await;
     browser.lists(&["Ann Able", "Cleo Cook", "Olive Owner"]).await;

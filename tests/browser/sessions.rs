@@ -64,7 +64,7 @@ async fn everybody_ends_their_own_sessions(language: Language) {
     browser.signed_in(&vic).await;
     browser.click(&language.text_with("account.menu", &[("name", "Vic Viewer")])).await;
     browser.press("account.sessions").await;
-    browser.reads("sessions.own_title").await;
+    browser.reads("account.sessions").await;
     browser.reads("sessions.current").await;
     browser.is_accessible("sessions-own").await;
     browser.press("sessions.end").await;

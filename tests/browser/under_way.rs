@@ -39,12 +39,12 @@ async fn a_deletion_is_told() {
     let browser = Browser::new(Language::English).await;
     browser.signed_in(partner.owner()).await;
     browser.more("Ann Lee").await;
-    browser.press("users.delete").await;
-    browser.fill(&Language::English.text_with("delete.typed", &[("name", "Ann Lee")]), "Ann Lee").await;
+    browser.press("users.remove").await;
+    browser.fill(&Language::English.text_with("remove.typed", &[("name", "Ann Lee")]), "Ann Lee").await;
     browser.delays_an_answer("/v1/users/").await;
-    browser.press("users.delete").await;
+    browser.press("users.remove").await;
     close_meanwhile(&browser).await;
-    browser.is_told(&Language::English.text_with("delete.done", &[("name", "Ann Lee")])).await;
+    browser.is_told(&Language::English.text_with("remove.done", &[("name", "Ann Lee")])).await;
     browser.lists(&["Olive Owner"]).await;
     browser.is_sound().await;
 }

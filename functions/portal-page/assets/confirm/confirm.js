@@ -1,32 +1,48 @@
-// Asks before what ends sessions or cannot be undone.
+// Asks for confirmation before an action that ends sessions or cannot be undone.
 import { entry, find, make, nameOf, on, open } from "../dom.js";
-import { closed, mark, onSubmit } from "../forms.js";
-import { say } from "../language.js";
+import { closed, markField, onSubmit } from "../forms.js";
+import { setText } from "../language.js";
+
+/** @import { User } from "../../types/api.js" */
 
 /**
- * Asks; does `action` with the form's fields at yes and closes when it worked. Resolves to whether it was done.
- * `typed` has to be typed first; `asks` is one more field, `reason` or `current_password`; `people` are shown by name.
+ * @typedef {object} Question
+ * @property {string} title The key of a text, as are `message` and `yes`.
+ * @property {string} message
+ * @property {string} yes
+ * @property {import("../language.js").Values} [values]
+ * @property {string} [typed] What the user has to type first.
+ * @property {"reason" | "current_password"} [field] A further field.
+ * @property {User[]} [users] Users to list.
+ * @property {boolean} [isMild]
+ * @property {(fields: any) => Promise<void>} action Gets the form's fields.
  */
-export function confirm({ title, message, yes, values, typed, asks, people = [], isMild = false, action }) {
+
+/**
+ * Asks; on confirmation runs `action`, and closes when it has succeeded. Resolves to whether it has.
+ * @param {Question} question
+ * @returns {Promise<boolean>}
+ */
+export function confirm({ title, message, yes, values, typed, field, users = [], isMild = false, action }) {
   const dialog = make("confirm-dialog");
   const form = find("form", dialog);
   const button = find("button:not([type])", form);
-  say(find("h2", dialog), title, values);
-  say(find("#confirm-text", dialog), message, values);
-  say(button, yes);
+  setText(find("h2", dialog), title, values);
+  setText(find("#confirm-text", dialog), message, values);
+  setText(button, yes);
   button.className = isMild ? "primary" : "danger";
-  find(".people", dialog).hidden = people.length === 0;
-  find(".people", dialog).append(...people.map((user) => entry(nameOf(user), user.email)));
+  find(".people", dialog).hidden = users.length === 0;
+  find(".people", dialog).append(...users.map((user) => entry(nameOf(user), user.email)));
   if (typed) {
     find("[data-typed]", dialog).hidden = false;
-    say(find("[data-typed] label", dialog), "delete.typed", { name: typed });
+    setText(find("[data-typed] label", dialog), "remove.typed", { name: typed });
   }
-  if (asks) form.elements[asks].closest(".field").hidden = false;
+  if (field) form.elements[field].closest(".field").hidden = false;
   let isDone = false;
   on(dialog, "close", () => dialog.close());
   onSubmit(form, async () => {
-    if (typed && plain(form.elements.name.value) !== plain(typed)) {
-      mark(form, "name", "delete.mismatch");
+    if (typed && normalized(form.elements.name.value) !== normalized(typed)) {
+      markField(form, "name", "remove.mismatch");
       form.elements.name.focus();
       return;
     }
@@ -35,10 +51,13 @@ export function confirm({ title, message, yes, values, typed, asks, people = [],
     dialog.close();
   });
   open(dialog);
-  const first = typed ? form.elements.name : asks === "current_password" ? form.elements[asks] : null;
+  const first = typed ? form.elements.name : field === "current_password" ? form.elements[field] : null;
   (first ?? find('[data-do="close"]', dialog)).focus();
   return closed(form).then(() => isDone);
 }
 
-/** Without what nobody sees: letters typed in other ways, capitals, spaces. */
-const plain = (name) => name.normalize("NFKC").trim().replace(/\s+/g, " ").toLowerCase();
+/**
+ * Without differences that users do not see: ways to type a letter, case, spaces.
+ * @param {string} name
+ */
+const normalized = (name) => name.normalize("NFKC").trim().replace(/\s+/g, " ").toLowerCase();

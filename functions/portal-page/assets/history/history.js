@@ -1,68 +1,80 @@
-// Accounts › History: who did what to whom, of the whole account or about one user.
-import { call, Over } from "../api.js";
-import { beginOf } from "../days.js";
-import { find, make, nameOf, notify, on, open } from "../dom.js";
+// Accounts › History: who did what to whom, in the whole account or for one user.
+import { call, SessionEnded } from "../api.js";
+import { find, listen, make, nameOf, notify, on, open } from "../dom.js";
 import { exportList } from "../download.js";
-import { actions, actorOf, detailsOf, whatOf } from "./event-words.js";
-import { aboutLoading, clear, mark, told } from "../forms.js";
-import { moment, say, text } from "../language.js";
+import { actionText, actions, actorText, detailLines } from "./event-words.js";
+import { clearMessages, loadErrorMessage, markField, showEmpty } from "../forms.js";
+import { moment, setText, startOfDay, text } from "../language.js";
 import { personField } from "./person-field.js";
+
+/** @import { AuditEvent, AuditEvents, User } from "../../types/api.js" */
 
 const LIMIT = 25;
 
-/** A page may be empty though older ones are not; so many are asked for before somebody has to say "go on". */
-const MOST_CALLS = 10;
+/** A page may be empty although older pages are not. This many requests are sent before the user has to ask for more. */
+const MAX_REQUESTS = 10;
 
-/** Names in the address, and of the filters' fields. */
+/** The names of the filters in the address and in the form. */
 const FILTERS = ["actor", "user", "action", "from", "to"];
 
-/** Shows the account's history. */
+/**
+ * Shows the history of the account.
+ * @param {import("../portal/portal.js").Frame} frame
+ */
 export function accountHistory(frame) {
   const view = frame.show(make("history"), "title.history");
   const filters = find(".filters", view);
   const query = new URLSearchParams(location.search);
-  const wish = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
+  /** @type {Record<string, string>} */
+  const criteria = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
+  /** @type {Map<string, string>} */
   const people = new Map();
   const events = eventList(find("[data-events]", view), (items) => {
     for (const { actor, target } of items) {
-      for (const person of [actor.kind === "user" ? actor : null, target]) if (person?.id && !people.has(person.id)) people.set(person.id, person.name);
+      for (const person of [actor.kind === "user" ? actor : null, target]) {
+        if (person?.id && !people.has(person.id)) people.set(person.id, person.name ?? "");
+      }
     }
     for (const field of fields) field.refresh();
   });
 
   const fields = ["actor", "user"].map((name) =>
-    personField(filters.elements[name], { me: frame.me(), people, id: wish[name], onChange: (id) => change(name, id) }));
+    personField(filters.elements[name], { me: frame.me(), people, id: criteria[name], onChange: (id) => change(name, id) }));
   for (const name of ["from", "to"]) {
-    filters.elements[name].value = wish[name];
-    filters.elements[name].addEventListener("change", ({ target }) => change(name, target.value));
+    filters.elements[name].value = criteria[name];
+    listen(filters.elements[name], "change", ({ target }) => change(name, target.value));
   }
-  filters.elements.action.addEventListener("change", ({ target }) => change("action", target.value));
-  filters.addEventListener("submit", (event) => event.preventDefault());
+  listen(filters.elements.action, "change", ({ target }) => change("action", target.value));
+  listen(filters, "submit", (event) => event.preventDefault());
   on(filters, "clear", () => frame.go("/?view=history"));
 
   function fillActions() {
     const options = actions.map((action) => new Option(text(`event.${action}`), action));
     filters.elements.action.replaceChildren(new Option(text("history.any_action"), ""), ...options);
-    filters.elements.action.value = wish.action;
+    filters.elements.action.value = criteria.action;
   }
 
+  /**
+   * @param {string} name
+   * @param {string} value
+   */
   function change(name, value) {
-    if (wish[name] === value) return;
-    wish[name] = value;
-    const kept = new URLSearchParams(Object.entries({ view: "history", ...wish }).filter(([, value]) => value));
+    if (criteria[name] === value) return;
+    criteria[name] = value;
+    const kept = new URLSearchParams(Object.entries({ view: "history", ...criteria }).filter(([, value]) => value));
     history.replaceState(null, "", `/?${kept}`);
     load();
   }
 
   function load() {
-    find('[data-do="clear"]', filters).hidden = FILTERS.every((name) => !wish[name]);
-    clear(filters);
-    if (wish.from && wish.to && wish.from > wish.to) mark(filters, "to", "period.backwards");
-    else events.load(asked(wish));
+    find('[data-do="clear"]', filters).hidden = FILTERS.every((name) => !criteria[name]);
+    clearMessages(filters);
+    if (criteria.from && criteria.to && criteria.from > criteria.to) markField(filters, "to", "period.backwards");
+    else events.load(toQuery(criteria));
   }
 
-  on(view, "export", ({ currentTarget: button }) => exportList(button, "history", `/v1/audit-events?${asked(wish)}`));
-  view.addEventListener("language", () => {
+  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "history", `/v1/audit-events?${toQuery(criteria)}`));
+  listen(view, "language", () => {
     fillActions();
     events.render();
   });
@@ -70,43 +82,61 @@ export function accountHistory(frame) {
   load();
 }
 
-/** Opens a dialog with the history of what was done to `user`. */
+/**
+ * Opens a dialog with the history of a user.
+ * @param {User} user
+ */
 export function userHistory(user) {
   const dialog = make("history-dialog");
-  say(find("h2", dialog), "history.of", { name: nameOf(user) });
+  setText(find("h2", dialog), "history.of", { name: nameOf(user) });
   on(dialog, "close", () => dialog.close());
   open(dialog);
   find("h2", dialog).focus();
   eventList(find("[data-events]", dialog)).load(new URLSearchParams({ user_id: user.id }));
 }
 
-/** What the API is asked for. Days are those of the reader's clock; the last one counts. */
-function asked({ actor, user, action, from, to }) {
+/**
+ * The API's query. Days are in the reader's time zone and include the last one.
+ * @param {Record<string, string>} criteria
+ */
+function toQuery({ actor, user, action, from, to }) {
   const query = new URLSearchParams();
   if (actor) query.set("actor_id", actor);
   if (user) query.set("user_id", user);
   if (action) query.set("action", action);
-  const [first, end] = [beginOf(from), beginOf(to, 1)];
+  const [first, end] = [startOfDay(from), startOfDay(to, 1)];
   if (first) query.set("from", first);
   if (end) query.set("to", end);
   return query;
 }
 
-/** The events in place of `place`, with a way to older ones. `seen` hears of every page. */
-function eventList(place, seen = () => {}) {
+/**
+ * Replaces `place` with a list of events, which has a button for older ones.
+ * @param {HTMLElement} place
+ * @param {(items: AuditEvent[]) => void} [onPage] Called with the events of each page.
+ */
+function eventList(place, onPage = () => {}) {
   const sheet = make("events");
   place.replaceWith(sheet);
   const [table, body, nothing] = [find("table", sheet), find("tbody", sheet), find(".nothing", sheet)];
   const [count, older] = [find("[data-count]", sheet), find('[data-do="older"]', sheet)];
-  let [query, items, cursor, loading] = [null, [], null, null];
+  let query = new URLSearchParams();
+  /** @type {AuditEvent[]} */
+  let items = [];
+  /** @type {string | null} */
+  let cursor = null;
+  /** @type {AbortController | null} */
+  let loading = null;
 
-  /** Asks anew, or for the events before those that are shown. */
-  async function load(wanted) {
+  /**
+   * Loads the first page for a query, or the page of older events.
+   * @param {URLSearchParams} [first]
+   */
+  async function load(first) {
     loading?.abort();
-    const mine = (loading = new AbortController());
-    const isFirst = wanted !== undefined;
-    if (isFirst) {
-      [query, items, cursor] = [wanted, [], null];
+    const current = (loading = new AbortController());
+    if (first) {
+      [query, items, cursor] = [first, [], null];
       body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
       table.hidden = false;
       nothing.hidden = true;
@@ -115,71 +145,66 @@ function eventList(place, seen = () => {}) {
     table.setAttribute("aria-busy", "true");
     const page = [];
     try {
-      let calls = 0;
+      let requests = 0;
       do {
-        const asked = new URLSearchParams([...query, ["limit", LIMIT], ...(cursor ? [["cursor", cursor]] : [])]);
-        const answer = await call("GET", `/v1/audit-events?${asked}`, { signal: mine.signal });
+        const wanted = new URLSearchParams([...query, ["limit", String(LIMIT)], ...(cursor ? [["cursor", cursor]] : [])]);
+        /** @type {AuditEvents} */
+        const answer = await call("GET", `/v1/audit-events?${wanted}`, { signal: current.signal });
         page.push(...answer.items);
         cursor = answer.next_cursor;
-        calls += 1;
-      } while (cursor && page.length === 0 && calls < MOST_CALLS);
+        requests += 1;
+      } while (cursor && page.length === 0 && requests < MAX_REQUESTS);
     } catch (error) {
-      if (mine.signal.aborted || error instanceof Over) return;
-      if (items.length === 0) fault(error);
-      else notify(...told(aboutLoading(error)));
+      if (current.signal.aborted || error instanceof SessionEnded) return;
+      if (items.length === 0) renderError(error);
+      else notify(...loadErrorMessage(error));
       return;
     } finally {
-      if (loading === mine) table.removeAttribute("aria-busy");
+      if (loading === current) table.removeAttribute("aria-busy");
     }
     items = [...items, ...page];
     render();
-    seen(page);
-    // Whoever asked for more reads on where it begins.
-    if (!isFirst && page.length > 0) body.children[items.length - page.length].focus();
-    else if (!isFirst && older.hidden) count.focus();
+    onPage(page);
+    // The reader continues where the older events begin.
+    if (!first && page.length > 0) body.children[items.length - page.length].focus();
+    else if (!first && older.hidden) count.focus();
   }
 
   function render() {
     body.replaceChildren(...items.map(row));
     table.hidden = items.length === 0;
     older.hidden = !cursor;
-    say(count, "history.count", { total: items.length });
+    setText(count, "history.count", { total: items.length });
     nothing.hidden = items.length > 0;
-    if (items.length === 0) {
-      say(find(".nothing-title", nothing), cursor ? "history.not_yet.title" : "history.none.title");
-      say(find(".nothing-text", nothing), cursor ? "history.not_yet.text" : "history.none.text");
-      find("button", nothing).hidden = true;
-    }
+    if (items.length > 0) return;
+    if (cursor) showEmpty(nothing, "history.not_yet.title", ["history.not_yet.text"]);
+    else showEmpty(nothing, "history.none.title", ["history.none.text"]);
   }
 
-  function fault(error) {
+  /** @param {Error} error */
+  function renderError(error) {
     table.hidden = true;
     count.textContent = "";
     delete count.dataset.t;
-    say(find(".nothing-title", nothing), "history.fault");
-    say(find(".nothing-text", nothing), ...told(aboutLoading(error)));
-    const button = find("button", nothing);
-    say(button, "try_again");
-    button.hidden = false;
-    button.onclick = () => load(query);
-    nothing.hidden = false;
+    showEmpty(nothing, "history.fault", loadErrorMessage(error), { key: "try_again", do: () => load(query) });
   }
 
   on(sheet, "older", () => load());
   return { load, render };
 }
 
+/** @param {AuditEvent} event */
 function row(event) {
   const row = make("event-row");
   const when = find("time", row);
   when.dateTime = event.at;
   when.textContent = moment(event.at);
-  find("[data-who]", row).textContent = actorOf(event);
-  find("[data-what]", row).textContent = whatOf(event);
-  // What people do to themselves has nobody else in it.
+  find("[data-who]", row).textContent = actorText(event);
+  find("[data-what]", row).textContent = actionText(event);
+  // An action on oneself has no other user.
   find("[data-whom]", row).textContent = event.target?.id === event.actor.id ? "" : (event.target?.name ?? "");
   find("[data-address]", row).textContent = event.address ?? "";
-  find(".details", row).replaceChildren(...detailsOf(event).map((line) => {
+  find(".details", row).replaceChildren(...detailLines(event).map((line) => {
     const item = document.createElement("li");
     item.textContent = line;
     return item;

@@ -1,12 +1,14 @@
-// Adds the users of a file: checked at once, added at a word, their passwords given once.
+// Imports users from a CSV file: checks the file at once, adds the users on request, and shows their passwords once.
 import { call, Offline, Problem } from "../api.js";
-import { entry, find, make, nameOf, on, open } from "../dom.js";
+import { entry, find, listen, make, nameOf, on, open } from "../dom.js";
 import { save, toTable } from "../download.js";
-import { aboutPart, clear, closed, fault, onSubmit, tell } from "../forms.js";
-import { has, say, text } from "../language.js";
+import { clearMessages, closed, onSubmit, partErrorKey, showError, showMessage } from "../forms.js";
+import { hasText, setText, text } from "../language.js";
 
-/** As the API takes it. */
-const MOST_BYTES = 1_000_000;
+/** @import { FieldError, ImportPreview, ImportProblem, ImportResult } from "../../types/api.js" */
+
+/** The API's limit. */
+const MAX_BYTES = 1_000_000;
 
 const EXAMPLE = [
   ["first_name", "last_name", "email", "role", "permissions"],
@@ -14,81 +16,99 @@ const EXAMPLE = [
   ["Zoé", "Dubois", "zoe.dubois@example.com", "viewer", "users.read audit.read"],
 ];
 
-/** A user who is there already is left as is, and stops nobody else. */
+/**
+ * An existing user stays unchanged and does not prevent the import of the others.
+ * @param {ImportProblem} problem
+ */
 const isWarning = (problem) => problem.code === "email_taken";
 
-/** Resolves to whether anybody may have been added. */
+/** Resolves to whether users may have been added. */
 export function importUsers() {
   const dialog = make("import-dialog");
   const form = find("form", dialog);
   const button = find("button:not([type])", form);
   const input = form.elements.file;
-  let checked = null;
+  let table = "";
   let key = "";
-  let choice = 0;
+  let selections = 0;
   let isSent = false;
-  /** While passwords are made, and until they are told to be done with, nothing but the button that says so closes. */
-  let isHeld = false;
+  // While users are added, and until the passwords are saved or given up, only the dialog's own button closes it.
+  let isLocked = false;
 
+  /**
+   * @param {boolean} isDryRun
+   * @param {string} body
+   * @param {Record<string, string>} [headers]
+   */
   const send = (isDryRun, body, headers) =>
     call("POST", `/v1/users/import?dry_run=${isDryRun}`, { body, headers: { "content-type": "text/csv", ...headers } });
 
-  /** Sent again under its key, a file gives new passwords to those whom it added before: a lost answer loses none. */
-  const add = () => send(false, checked, { "idempotency-key": key });
-  const addAgain = (error) => {
+  // A repeated request with the same key returns new passwords for the users that the first one added, so a lost response
+  // loses no password.
+  const add = () => send(false, table, { "idempotency-key": key });
+  /** @param {Error} error */
+  const retry = (error) => {
     if (error instanceof Offline) return add();
     throw error;
   };
 
+  /** @param {number} total */
   const setReady = (total) => {
     button.hidden = button.disabled = total === 0;
-    say(button, "import.do", { total });
+    setText(button, "import.do", { total });
   };
 
-  input.addEventListener("change", async () => {
-    const mine = ++choice;
+  listen(input, "change", async () => {
+    const selection = ++selections;
     const file = input.files[0];
-    clear(form);
+    clearMessages(form);
     setReady(0);
     find("[data-checked]", dialog).hidden = true;
     find("[data-file]", dialog).textContent = find("[data-summary]", dialog).textContent = "";
     if (!file) return;
-    if (file.size > MOST_BYTES) {
-      tell(form, "import.too_large");
+    if (file.size > MAX_BYTES) {
+      showMessage(form, "import.too_large");
       return;
     }
     try {
-      const table = decoded(await file.arrayBuffer());
-      const answer = await send(true, table);
-      if (mine !== choice) return;
-      checked = table;
+      const content = decode(await file.arrayBuffer());
+      const preview = await send(true, content);
+      if (selection !== selections) return;
+      table = content;
       key = crypto.randomUUID();
-      say(find("[data-file]", dialog), "import.of", { file: file.name });
-      showCheck(answer);
-      // So that the same file can be chosen again once it was mended.
-      input.value = "";
+      setText(find("[data-file]", dialog), "import.of", { file: file.name });
+      showPreview(preview);
     } catch (error) {
-      if (mine !== choice || !dialog.isConnected) return;
-      refused(error);
-      input.value = "";
+      if (selection !== selections || !dialog.isConnected) return;
+      showRejection(error);
     }
+    // So that the user can select the same file again after correcting it.
+    input.value = "";
   });
 
-  function refused(error) {
-    const problems = error instanceof Problem ? error.errors.map(atLine).filter(Boolean) : [];
-    if (problems.length > 0) showCheck({ users: [], problems });
-    else fault(form, error);
+  /** @param {Error} error */
+  function showRejection(error) {
+    const problems = error instanceof Problem ? error.errors.map(atLine).filter((problem) => problem !== null) : [];
+    if (problems.length > 0) showPreview({ users: [], problems });
+    else showError(form, error);
   }
 
-  function showCheck({ users, problems }) {
+  /** @param {ImportPreview} preview */
+  function showPreview({ users, problems }) {
     const isGood = problems.every(isWarning);
     fill("problems", problems, ({ line, field, code }) => [line, columnName(field), problemText(field, code)]);
     fill("users", users, (user) => [user.line, find("div", entry(nameOf(user), user.email)), text(`role.${user.role}`)]);
-    say(find("[data-summary]", dialog), isGood ? "import.good" : "import.bad", { total: (isGood ? users : problems).length });
+    setText(find("[data-summary]", dialog), isGood ? "import.good" : "import.bad", { total: (isGood ? users : problems).length });
     find("[data-checked]", dialog).hidden = false;
     setReady(users.length);
   }
 
+  /**
+   * @template T
+   * @param {string} name
+   * @param {T[]} items
+   * @param {(item: T) => any[]} cells
+   */
   function fill(name, items, cells) {
     const part = find(`[data-${name}]`, dialog);
     part.hidden = items.length === 0;
@@ -99,42 +119,43 @@ export function importUsers() {
     }));
   }
 
+  /** @param {{ results: ImportResult[] }} answer */
   function showResults({ results }) {
-    // A user whom an earlier request added may be removed since.
+    // A user that an earlier request added may have been removed since.
     const added = results.filter(({ outcome, user }) => outcome === "added" && user);
     const others = results.filter(({ outcome }) => outcome !== "added");
-    const end = make("imported");
-    say(find("h2", end), "import.done", { total: added.length });
-    find("[data-once]", end).hidden = find('[data-do="download"]', end).hidden = added.length === 0;
-    find("[data-others]", end).hidden = others.length === 0;
-    find("ul", end).append(...others.map((other) => entry(other.email, text(whyNot(other)))));
+    const page = make("imported");
+    setText(find("h2", page), "import.done", { total: added.length });
+    find("[data-once]", page).hidden = find('[data-do="download"]', page).hidden = added.length === 0;
+    find("[data-others]", page).hidden = others.length === 0;
+    find("ul", page).append(...others.map((other) => entry(other.email, text(reasonKey(other)))));
     let isSaved = added.length === 0;
-    on(end, "download", () => {
-      save("sign-in-details", details(added));
+    on(page, "download", () => {
+      save("sign-in-details", signInDetails(added));
       isSaved = true;
-      clear(dialog);
+      clearMessages(dialog);
     });
-    on(end, "done", () => {
+    on(page, "done", () => {
       if (isSaved) dialog.close();
-      else tell(dialog, "import.not_saved", { action: { key: "import.leave", do: () => dialog.close() } });
+      else showMessage(dialog, "import.not_saved", { action: { key: "import.leave", do: () => dialog.close() } });
     });
-    dialog.replaceChildren(...end.children);
+    dialog.replaceChildren(...page.children);
     find("h2", dialog).focus();
   }
 
-  dialog.addEventListener("cancel", (event) => { if (isHeld) event.preventDefault(); });
-  dialog.addEventListener("keydown", (event) => { if (isHeld && event.key === "Escape") event.preventDefault(); });
+  listen(dialog, "cancel", (event) => { if (isLocked) event.preventDefault(); });
+  listen(dialog, "keydown", (event) => { if (isLocked && event.key === "Escape") event.preventDefault(); });
   for (const close of dialog.querySelectorAll('[data-do="close"]')) {
-    close.addEventListener("click", () => { if (!isHeld) dialog.close(); });
+    listen(close, "click", () => { if (!isLocked) dialog.close(); });
   }
   on(dialog, "example", () => save("users", toTable(EXAMPLE)));
   onSubmit(form, async () => {
-    isSent = isHeld = input.disabled = true;
-    showResults(await add().catch(addAgain));
+    isSent = isLocked = input.disabled = true;
+    showResults(await add().catch(retry));
   }, {
-    onFault: (error) => {
-      isHeld = input.disabled = false;
-      refused(error);
+    onError: (error) => {
+      isLocked = input.disabled = false;
+      showRejection(error);
       return true;
     },
   });
@@ -144,8 +165,11 @@ export function importUsers() {
   return closed(form).then(() => isSent);
 }
 
-/** Most spreadsheets write UTF-8; some still write what Windows took for Western European. */
-function decoded(bytes) {
+/**
+ * Most spreadsheets write UTF-8; some still write Windows-1252.
+ * @param {ArrayBuffer} bytes
+ */
+function decode(bytes) {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
@@ -153,28 +177,43 @@ function decoded(bytes) {
   }
 }
 
-/** An error of the API at "line 3: email". */
+/**
+ * Splits the field of an API error: "line 3: email".
+ * @param {FieldError} error
+ */
 function atLine({ field, code }) {
   const found = /^line (\d+): (\w+)$/.exec(field);
   return found && { line: Number(found[1]), field: found[2], code };
 }
 
+/** @param {string} field */
 const columnName = (field) => {
-  const key = [`user.${field}`, `import.column.${field}`].find(has);
+  const key = [`user.${field}`, `import.column.${field}`].find(hasText);
   return key ? text(key) : field;
 };
 
+/**
+ * @param {string} field
+ * @param {string} code
+ */
 const problemText = (field, code) =>
-  text([`import.${field}.${code}`, `import.${code}`, `field.${code}`, `fault.${code}`].find(has) ?? "field.invalid");
+  text([`import.${field}.${code}`, `import.${code}`, `field.${code}`, `fault.${code}`].find(hasText) ?? "field.invalid");
 
-function whyNot({ outcome, problem }) {
+/**
+ * The key of the text that says why a user was not added.
+ * @param {ImportResult} result
+ */
+function reasonKey({ outcome, problem }) {
   if (outcome === "exists") return "import.email_taken";
   if (outcome === "unavailable") return "import.unavailable";
-  return aboutPart(problem);
+  return partErrorKey(problem);
 }
 
-/** What each needs to sign in, as a table. */
-function details(added) {
+/**
+ * The sign-in details of each user, as a table.
+ * @param {any[]} added
+ */
+function signInDetails(added) {
   const headings = ["user.first_name", "user.last_name", "user.email", "user.role", "user.password", "share.address"];
   return toTable([
     headings.map((key) => text(key)),

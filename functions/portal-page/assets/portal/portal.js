@@ -1,8 +1,8 @@
-// The frame around every view: the menus, who is signed in, and which view the address asks for.
-import { call, Over, signOut } from "../api.js";
+// The frame around every view: the menus, the signed-in user, and the view that the address selects.
+import { call, SessionEnded, signOut } from "../api.js";
 import { holds } from "../access.js";
-import { find, initials, languageChoice, make, nameOf, notify, setTitle, show, unnotify } from "../dom.js";
-import { about } from "../forms.js";
+import { clearNotice, find, initials, languageSelect, listen, make, nameOf, notify, setTitle, show } from "../dom.js";
+import { errorMessage } from "../forms.js";
 import { accountHistory } from "../history/history.js";
 import { text } from "../language.js";
 import { menu } from "../menu/menu.js";
@@ -12,7 +12,23 @@ import { sessions } from "../sessions/sessions.js";
 import { editUser } from "../user-dialog/user-dialog.js";
 import { users } from "../users/users.js";
 
-/** By its name in the address: what shows it, the permissions that it needs, and its entry in the menu. */
+/** @import { User } from "../../types/api.js" */
+
+/**
+ * What a view can use of the frame.
+ * @typedef {object} Frame
+ * @property {() => User} me The signed-in user.
+ * @property {(user?: User) => Promise<void>} editOwn Edits the signed-in user; `user` is their latest copy.
+ * @property {(view: HTMLElement, title: string) => any} show Shows a view, and returns it. It receives the events "language" and
+ * "me" when the language or the signed-in user changes.
+ * @property {() => Promise<void>} restart Reloads the signed-in user and rebuilds the page.
+ * @property {(address: string) => void} go Opens another view, with an entry in the browser's history.
+ */
+
+/**
+ * By the view's name in the address: its function, the permissions it needs, and its menu entry.
+ * @type {Record<string, { open: (frame: Frame) => void, needs: string[], entry: string }>}
+ */
 const VIEWS = {
   users: { open: users, needs: ["users.read"], entry: "users" },
   review: { open: review, needs: ["users.read", "audit.read"], entry: "review" },
@@ -20,43 +36,49 @@ const VIEWS = {
   history: { open: accountHistory, needs: ["audit.read"], entry: "history" },
 };
 
-/** Shows what the address asks for, in the frame that is on the page. */
+/** Shows the view that the address selects, in the current frame. */
 let follow = () => {};
 
 addEventListener("popstate", () => {
-  for (const dialog of document.querySelectorAll("dialog[open]")) {
-    // One that shows what is told only now stays.
+  /** @type {NodeListOf<HTMLDialogElement>} */
+  const dialogs = document.querySelectorAll("dialog[open]");
+  for (const dialog of dialogs) {
+    // Dialogs that show one-time data (passwords) stay open.
     if (dialog.dispatchEvent(new Event("cancel", { cancelable: true }))) dialog.close();
   }
   follow();
 });
 
-/** Shows the portal to `me`, who is signed in. */
-export function portal(me) {
-  const frame = make("portal");
-  find("[data-brand]", frame).replaceWith(make("brand"));
-  find("[data-language]", frame).replaceWith(languageChoice());
-  show(frame);
+/**
+ * Shows the portal.
+ * @param {User} user The signed-in user.
+ */
+export function portal(user) {
+  let me = user;
+  const root = make("portal");
+  find("[data-brand]", root).replaceWith(make("brand"));
+  find("[data-language]", root).replaceWith(languageSelect());
+  show(root);
 
+  /** @param {string} name */
   const may = (name) => VIEWS[name].needs.every((permission) => holds(me, permission));
-  const of = {
+  /** @type {Frame} */
+  const frame = {
     me: () => me,
     editOwn,
     show(view, title) {
-      find("main", frame).replaceWith(view);
+      find("main", root).replaceWith(view);
       setTitle(title);
       find("h1", view).focus({ preventScroll: true });
       return view;
     },
-    /** Begins anew, for whoever one is now. */
     async restart() {
       try {
         portal(await call("GET", "/v1/me"));
       } catch (error) {
-        if (!(error instanceof Over)) location.reload();
+        if (!(error instanceof SessionEnded)) location.reload();
       }
     },
-    /** Goes to another view, where the browser's "back" comes back from. */
     go(address) {
       history.pushState(null, "", address);
       follow();
@@ -64,34 +86,34 @@ export function portal(me) {
   };
 
   follow = () => {
-    if (!frame.isConnected) return;
-    unnotify();
+    if (!root.isConnected) return;
+    clearNotice();
     const wanted = new URLSearchParams(location.search).get("view") ?? "users";
-    // Whoever may see nothing is told so where the users would be.
+    // A user who may see no view gets the list of users, which explains the missing permission.
     const name = [wanted, ...Object.keys(VIEWS)].find((name) => Object.hasOwn(VIEWS, name) && may(name)) ?? "users";
-    for (const entry of frame.querySelectorAll(".side a")) {
+    for (const entry of root.querySelectorAll(".side a")) {
       entry.closest("li").hidden = !may(entry.dataset.view);
       if (entry.dataset.view === VIEWS[name].entry) entry.setAttribute("aria-current", "page");
       else entry.removeAttribute("aria-current");
     }
     scrollTo(0, 0);
-    VIEWS[name].open(of);
+    VIEWS[name].open(frame);
   };
 
-  find(".skip", frame).addEventListener("click", (event) => {
-    // Going to a place on the page would be a step for the browser's "back".
+  listen(find(".skip", root), "click", (event) => {
+    // Following the link would add an entry to the browser's history.
     event.preventDefault();
-    find("main", frame).focus();
+    find("main", root).focus();
   });
-  frame.addEventListener("click", (event) => {
+  listen(root, "click", (event) => {
     const link = event.target.closest("a[data-view]");
-    // In a new tab or window it opens as any link.
+    // The browser opens links in a new tab or window as usual.
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    of.go(link.getAttribute("href"));
+    frame.go(link.getAttribute("href"));
   });
 
-  const button = find("[data-account]", frame);
+  const button = find("[data-account]", root);
   menu(button, () => [
     { label: text("account.profile"), do: () => editOwn() },
     { label: text("account.sessions"), do: () => sessions(me, me) },
@@ -104,14 +126,14 @@ export function portal(me) {
     button.setAttribute("aria-label", text("account.menu", { name: nameOf(me) }));
   }
 
-  /** `now`: how oneself was read last. */
-  async function editOwn(now = me) {
-    unnotify();
-    const saved = await editUser(me, now);
+  /** @param {User} [latest] */
+  async function editOwn(latest = me) {
+    clearNotice();
+    const saved = await editUser(me, latest);
     if (!saved) return;
     me = saved.user;
     showAccount();
-    find("main", frame).dispatchEvent(new Event("me"));
+    find("main", root).dispatchEvent(new Event("me"));
     notify("edit.own_done");
   }
 
@@ -119,15 +141,13 @@ export function portal(me) {
     try {
       await signOut();
     } catch (error) {
-      if (error instanceof Over) return;
-      const [key, options] = about(error);
-      notify(key, options?.values);
+      if (!(error instanceof SessionEnded)) notify(...errorMessage(error));
     }
   }
 
-  frame.addEventListener("language", () => {
+  listen(root, "language", () => {
     showAccount();
-    find("main", frame).dispatchEvent(new Event("language"));
+    find("main", root).dispatchEvent(new Event("language"));
   });
   showAccount();
   follow();

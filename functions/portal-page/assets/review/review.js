@@ -1,129 +1,156 @@
-// Accounts › Access review: who to look at first, and what becomes of each person's access, by button or by key.
-import { call, Over, Problem } from "../api.js";
-import { EVERY_ROLE, isOneself, mayDecide } from "../access.js";
+// Accounts › Access review: the users to review, most urgent first, and a decision on each, by button or by key.
+import { call, Problem, SessionEnded } from "../api.js";
+import { ALL_ROLES, isSelf, mayDecide } from "../access.js";
 import { chart } from "./chart.js";
 import { confirm } from "../confirm/confirm.js";
-import { daysSince } from "../days.js";
-import { find, initials, make, nameOf, notify, on } from "../dom.js";
+import { find, initials, listen, make, nameOf, notify, on } from "../dom.js";
 import { exportList } from "../download.js";
 import { permissionList } from "../history/event-words.js";
-import { about, aboutLoading, told } from "../forms.js";
-import { ago, say, text } from "../language.js";
+import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
+import { ago, daysSince, setText, text } from "../language.js";
+
+/** @import { Decided, Decision, Review, ReviewItem, ReviewSummary } from "../../types/api.js" */
+
+/** @typedef {ReviewItem & { decided?: Decision, note?: string, isBusy?: boolean }} Entry A user, and what happened on this page. */
 
 const LIMIT = 25;
 const INACTIVE_DAYS = [30, 60, 90, 180, 365];
-const USUAL_DAYS = 90;
+const DEFAULT_DAYS = 90;
 
-/** Milliseconds without a decision before everybody is counted anew. */
-const PAUSE = 400;
+/** Milliseconds after the last decision before the summary is reloaded. */
+const RECOUNT_DELAY = 400;
 
-/** What a key does while the focus is within somebody's row. */
+/**
+ * What a key does while the focus is in a row.
+ * @type {Record<string, Decision | "note">}
+ */
 const KEYS = { k: "keep", r: "reduce", s: "suspend", x: "remove", Delete: "remove", n: "note" };
 
-/** What is asked once more before it is done. */
-const ASKED = {
+/**
+ * The decisions that need confirmation.
+ * @type {Partial<Record<Decision, { title: string, message: string, yes: string }>>}
+ */
+const CONFIRMED = {
   suspend: { title: "suspend.title", message: "suspend.text", yes: "review.suspend" },
-  remove: { title: "delete.title", message: "delete.text", yes: "review.remove" },
+  remove: { title: "remove.title", message: "remove.text", yes: "review.remove" },
 };
 
-const DONE = { keep: "review.done.keep", reduce: "review.done.reduce", suspend: "suspend.done", remove: "delete.done" };
+const DONE = { keep: "review.done.keep", reduce: "review.done.reduce", suspend: "suspend.done", remove: "remove.done" };
 
-/** Shows the review. */
+/**
+ * Shows the review.
+ * @param {import("../portal/portal.js").Frame} frame
+ */
 export function review(frame) {
   const view = frame.show(make("review"), "title.review");
   const [table, body, nothing] = [find("table", view), find("tbody", view), find(".nothing", view)];
   const more = find('[data-do="more"]', view);
   const days = find("select", view);
   const wanted = Number(new URLSearchParams(location.search).get("inactive_days"));
-  let inactiveDays = INACTIVE_DAYS.includes(wanted) ? wanted : USUAL_DAYS;
-  /** Those shown: as the API tells them, and with `decided` once they are. */
+  let inactiveDays = INACTIVE_DAYS.includes(wanted) ? wanted : DEFAULT_DAYS;
+  /** @type {Entry[]} */
   let people = [];
-  let [summary, total, cursor, loading, counting] = [null, 0, null, null, null];
+  /** @type {ReviewSummary | null} */
+  let summary = null;
+  let total = 0;
+  /** @type {string | null} */
+  let cursor = null;
+  /** @type {AbortController | null} */
+  let loading = null;
+  /** @type {number} */
+  let recountTimer;
 
+  /**
+   * @param {number} [limit]
+   * @param {string | null} [after] A cursor.
+   */
   const path = (limit, after) => {
-    const query = new URLSearchParams({ inactive_days: inactiveDays, ...(limit && { limit }), ...(after && { cursor: after }) });
+    const query = new URLSearchParams({ inactive_days: String(inactiveDays), ...(limit && { limit: String(limit) }), ...(after && { cursor: after }) });
     return `/v1/access-review?${query}`;
   };
 
   async function load({ isMore = false } = {}) {
     loading?.abort();
-    const mine = (loading = new AbortController());
+    const current = (loading = new AbortController());
     if (people.length === 0) body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
     table.setAttribute("aria-busy", "true");
     try {
-      const answer = await call("GET", path(LIMIT, isMore && cursor), { signal: mine.signal });
+      /** @type {Review} */
+      const answer = await call("GET", path(LIMIT, isMore ? cursor : null), { signal: current.signal });
       const known = new Set(isMore ? people.map(({ user }) => user.id) : []);
+      /** @type {Entry[]} */
       const added = answer.items.filter(({ user }) => !known.has(user.id));
-      // What was typed stays.
+      // A typed note is kept.
       for (const entry of added) entry.note = people.find(({ user }) => user.id === entry.user.id)?.note;
       people = isMore ? [...people, ...added] : added;
-      ({ summary, total, next_cursor: cursor } = answer);
-      render();
+      ({ total, next_cursor: cursor } = answer);
+      render(answer.summary);
       if (isMore) focusOn(added.find(isOpen));
     } catch (error) {
-      if (mine.signal.aborted || error instanceof Over) return;
-      if (people.length > 0) notify(...told(aboutLoading(error)));
-      else fault(error);
+      if (current.signal.aborted || error instanceof SessionEnded) return;
+      if (people.length > 0) notify(...loadErrorMessage(error));
+      else renderError(error);
     } finally {
-      if (loading === mine) table.removeAttribute("aria-busy");
+      if (loading === current) table.removeAttribute("aria-busy");
     }
   }
 
-  /** The numbers after a decision, or several in quick succession. */
+  /** Reloads the summary after a decision, or after several in quick succession. */
   function recount() {
-    clearTimeout(counting);
-    counting = setTimeout(async () => {
+    clearTimeout(recountTimer);
+    recountTimer = setTimeout(async () => {
       try {
-        ({ summary } = await call("GET", path(1)));
-        renderSummary();
+        renderSummary((await call("GET", path(1))).summary);
       } catch {
-        // Those of before stay; what was decided was told.
+        // The old numbers stay. The decision itself was already confirmed.
       }
-    }, PAUSE);
+    }, RECOUNT_DELAY);
   }
 
-  function render() {
-    const focused = document.activeElement?.closest("tbody tr")?.dataset.id;
+  /** @param {ReviewSummary} latest */
+  function render(latest) {
+    /** @type {any} */
+    const active = document.activeElement;
+    const focused = active?.closest("tbody tr")?.dataset.id;
     body.replaceChildren(...people.map(rowOf));
     if (focused) focusOn(people.find((entry) => entry.user.id === focused && isOpen(entry)) ?? people.find(isOpen));
     table.hidden = false;
     nothing.hidden = true;
     more.hidden = !cursor;
     find(".legend", view).hidden = !people.some(isOpen);
-    say(find("[data-count]", view), "review.count", { shown: people.length, total });
-    renderSummary();
+    setText(find("[data-count]", view), "review.count", { shown: people.length, total });
+    renderSummary(latest);
   }
 
-  function renderSummary() {
+  /** @param {ReviewSummary} latest */
+  function renderSummary(latest) {
+    summary = latest;
     find(".overview", view).hidden = false;
-    const { users, reviewed, to_look_at: first, by_role: roles, by_last_sign_in: times, never_signed_in: never } = summary;
+    const { users, reviewed, to_look_at: first, by_role: roles, by_last_sign_in: times, never_signed_in: never } = latest;
     const bar = find("progress", view);
     bar.max = Math.max(1, users);
     bar.value = reviewed;
-    say(find("[data-progress]", view), "review.progress", { done: reviewed, total: users });
-    say(find("[data-first]", view), "review.look_at", { total: first });
+    setText(find("[data-progress]", view), "review.progress", { done: reviewed, total: users });
+    setText(find("[data-first]", view), "review.look_at", { total: first });
     const ages = times.map(({ within_days: to, users }, index) => {
       const before = times[index - 1]?.within_days;
-      const label = to === null ? text("chart.earlier", { days: before })
-        : before === undefined ? text("chart.up_to", { days: to }) : text("chart.between", { from: before + 1, to });
+      if (to === null) return { label: text("chart.earlier", { days: before }), value: users };
+      const label = before ? text("chart.between", { from: before + 1, to }) : text("chart.up_to", { days: to });
       return { label, value: users };
     });
-    chart(find('[data-chart="last_sign_in"]', view), text("chart.last_sign_in"), [...ages, { label: text("chart.never"), value: never }]);
-    chart(find('[data-chart="role"]', view), text("chart.role"), EVERY_ROLE.map((role) => ({ label: text(`role.${role}`), value: roles[role] ?? 0 })));
+    chart(find('[data-chart="last_sign_in"]', view), text("chart.last_sign_in"), [...ages, { label: text("users.never"), value: never }]);
+    chart(find('[data-chart="role"]', view), text("chart.role"), ALL_ROLES.map((role) => ({ label: text(`role.${role}`), value: roles[role] ?? 0 })));
   }
 
-  function fault(error) {
+  /** @param {Error} error */
+  function renderError(error) {
     table.hidden = true;
     body.replaceChildren();
     find(".overview", view).hidden = find(".legend", view).hidden = true;
-    say(find(".nothing-title", nothing), "review.fault");
-    say(find(".nothing-text", nothing), ...told(aboutLoading(error)));
-    const button = find("button", nothing);
-    say(button, "try_again");
-    button.onclick = () => load();
-    nothing.hidden = false;
+    showEmpty(nothing, "review.fault", loadErrorMessage(error), { key: "try_again", do: load });
   }
 
+  /** @param {Entry} entry */
   function rowOf(entry) {
     const { user, reduced, reasons } = entry;
     const name = nameOf(user);
@@ -131,41 +158,46 @@ export function review(frame) {
     row.dataset.id = user.id;
     find(".initials", row).dataset.initials = initials(user);
     find(".name", row).textContent = name;
-    find("[data-you]", row).hidden = !isOneself(frame.me(), user);
+    find("[data-you]", row).hidden = !isSelf(frame.me(), user);
     find("[data-role]", row).textContent = text(`role.${user.role}`);
     find("[data-email]", row).textContent = user.email;
     const tags = reasons.map((reason) => item(text(`reason.${reason}`, { total: user.last_sign_in_at && daysSince(user.last_sign_in_at) }), "tag"));
     if (tags.length === 0 && !entry.decided) tags.push(item(text("review.nothing"), "help"));
     find(".tags", row).replaceChildren(...tags);
-    find("[data-use]", row).replaceChildren(...useOf(entry).map((line) => item(line)));
+    find("[data-use]", row).replaceChildren(...usage(entry).map((line) => item(line)));
     const { reviewed_at: at, reviewed_by: by } = entry;
-    find("[data-reviewed]", row).textContent = at ? text("review.reviewed", { ago: ago(at), name: by.name }) : text("review.never");
+    find("[data-reviewed]", row).textContent = at ? text("review.reviewed", { ago: ago(at), name: by?.name }) : text("users.never");
 
     const may = mayDecide(frame.me(), user, reduced);
-    const [buttons, said] = [find(".decisions", row), find("[data-decided]", row)];
-    const isOpen = !entry.decided && Object.values(may).some(Boolean);
-    buttons.hidden = !isOpen;
-    said.hidden = isOpen;
-    if (entry.decided) said.textContent = text(`decision.${entry.decided}`);
-    else say(said, isOneself(frame.me(), user) ? "review.own" : "review.beyond");
-    said.classList.toggle("decided", Boolean(entry.decided));
+    const [buttons, outcome] = [find(".decisions", row), find("[data-decided]", row)];
+    const isUndecided = isOpen(entry);
+    buttons.hidden = !isUndecided;
+    outcome.hidden = isUndecided;
+    if (entry.decided) outcome.textContent = text(`decision.${entry.decided}`);
+    else setText(outcome, isSelf(frame.me(), user) ? "review.own" : "review.beyond");
+    outcome.classList.toggle("decided", Boolean(entry.decided));
     for (const button of buttons.querySelectorAll("button")) {
+      /** @type {Decision | "note"} */
       const decision = button.dataset.decision;
       button.setAttribute("aria-label", text("review.of", { what: text(`review.${decision}`), name }));
       button.hidden = decision !== "note" && !may[decision];
-      button.addEventListener("click", () => (decision === "note" ? openNote(row, entry) : decide(entry, decision)));
+      listen(button, "click", () => (decision === "note" ? openNote(row, entry) : decide(entry, decision)));
     }
     const what = find("[data-reduced]", row);
-    what.hidden = !isOpen || !may.reduce;
-    if (!what.hidden) {
+    what.hidden = !isUndecided || !may.reduce;
+    if (reduced && !what.hidden) {
       what.id = `reduced-${user.id}`;
       find('[data-decision="reduce"]', row).setAttribute("aria-describedby", what.id);
       what.textContent = text("review.reduced", { role: text(`role.${reduced.role}`), permissions: permissionList(reduced.permissions) });
     }
-    if (entry.note !== undefined && isOpen) openNote(row, entry, { isQuiet: true });
+    if (entry.note !== undefined && isUndecided) openNote(row, entry, { isQuiet: true });
     return row;
   }
 
+  /**
+   * @param {HTMLElement} row
+   * @param {Entry} entry
+   */
   function openNote(row, entry, { isQuiet = false } = {}) {
     const field = find(".field", row);
     const input = find("input", field);
@@ -173,11 +205,11 @@ export function review(frame) {
       field.hidden = false;
       input.id = `note-${entry.user.id}`;
       find("label", field).htmlFor = input.id;
-      say(find("label", field), "review.note_label", { name: nameOf(entry.user) });
+      setText(find("label", field), "review.note_label", { name: nameOf(entry.user) });
       input.value = entry.note ?? "";
       entry.note ??= "";
-      input.addEventListener("input", () => { entry.note = input.value; });
-      input.addEventListener("keydown", (event) => {
+      listen(input, "input", () => { entry.note = input.value; });
+      listen(input, "keydown", (event) => {
         if (event.key === "Enter" || event.key === "Escape") {
           event.preventDefault();
           focusOn(entry);
@@ -187,17 +219,22 @@ export function review(frame) {
     if (!isQuiet) input.focus();
   }
 
-  /** Does what was decided on somebody, after a question where it is grave, and goes on to the next. */
+  /**
+   * Sends a decision, after confirmation if it needs one, and moves the focus to the next user.
+   * @param {Entry} entry
+   * @param {Decision} decision
+   */
   async function decide(entry, decision) {
     if (entry.isBusy || entry.decided) return;
     const { user } = entry;
     const values = { name: nameOf(user), email: user.email };
     const send = async () => {
       const note = entry.note?.trim();
-      const sent = { user_id: user.id, decision, ...(note && { note }) };
+      const body = { user_id: user.id, decision, ...(note && { note }) };
       entry.isBusy = true;
       try {
-        const answer = await call("POST", "/v1/access-review/decisions", { body: sent, headers: { "if-match": `"${user.version}"` } });
+        /** @type {Decided} */
+        const answer = await call("POST", "/v1/access-review/decisions", { body, headers: { "if-match": `"${user.version}"` } });
         Object.assign(entry, { decided: decision, reasons: [], reviewed_at: answer.reviewed_at, reviewed_by: { name: nameOf(frame.me()) } });
         entry.user = answer.user ?? user;
       } finally {
@@ -205,31 +242,40 @@ export function review(frame) {
       }
     };
     try {
-      if (!ASKED[decision]) await send();
-      else if (!await confirm({ ...ASKED[decision], values, action: () => orTell(entry, send) })) return;
+      const question = CONFIRMED[decision];
+      if (!question) await send();
+      else if (!await confirm({ ...question, values, action: () => sendOrClose(entry, send) })) return;
       if (!entry.decided) return;
     } catch (error) {
-      tell(entry, error);
+      showError(entry, error);
       return;
     }
-    replace(entry);
+    rowFor(entry).replaceWith(rowOf(entry));
     notify(DONE[decision], values);
     focusOn(people.slice(people.indexOf(entry) + 1).find(isOpen) ?? people.find(isOpen), entry);
     recount();
   }
 
-  /** What makes the question pointless closes it; all else is told in it. */
-  async function orTell(entry, send) {
+  /**
+   * Errors that make the dialog moot close it; others are shown inside.
+   * @param {Entry} entry
+   * @param {() => Promise<void>} send
+   */
+  async function sendOrClose(entry, send) {
     try {
       await send();
     } catch (error) {
       if (!["version_mismatch", "not_found"].includes(error.code)) throw error;
-      tell(entry, error);
+      showError(entry, error);
     }
   }
 
-  function tell(entry, error) {
-    if (error instanceof Over) return;
+  /**
+   * @param {Entry} entry
+   * @param {any} error
+   */
+  function showError(entry, error) {
+    if (error instanceof SessionEnded) return;
     if (["version_mismatch", "not_found"].includes(error.code)) {
       notify(error.code === "not_found" ? "fault.gone" : "review.stale", { name: nameOf(entry.user) });
       load();
@@ -237,23 +283,25 @@ export function review(frame) {
     }
     const note = error instanceof Problem && error.errors.find(({ field }) => field === "note");
     if (note) notify(`field.${note.code}`);
-    else notify(...told(about(error)));
+    else notify(...errorMessage(error));
   }
 
+  /** @param {Entry} entry */
   const rowFor = (entry) => find(`tr[data-id="${CSS.escape(entry.user.id)}"]`, body);
+  /** @param {Entry} entry */
   const isOpen = (entry) => !entry.decided && Object.values(mayDecide(frame.me(), entry.user, entry.reduced)).some(Boolean);
 
-  function replace(entry) {
-    rowFor(entry).replaceWith(rowOf(entry));
-  }
-
-  /** The focus goes to somebody's first button, or, where nobody is left, to what became of the last, or the list's end. */
+  /**
+   * Focuses the first button of an entry; without one, the outcome of the last decision, or the end of the list.
+   * @param {Entry} [entry]
+   * @param {Entry} [last]
+   */
   function focusOn(entry, last) {
     const to = entry ? find(".decisions button:not([hidden])", rowFor(entry)) : last && find("[data-decided]", rowFor(last));
     (to ?? find("[data-count]", view)).focus();
   }
 
-  body.addEventListener("keydown", (event) => {
+  listen(body, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
     const row = event.target.closest("tr");
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -272,39 +320,48 @@ export function review(frame) {
   });
 
   function fillDays() {
-    days.replaceChildren(...INACTIVE_DAYS.map((total) => new Option(text("review.days", { total }), total)));
+    days.replaceChildren(...INACTIVE_DAYS.map((total) => new Option(text("review.days", { total }), String(total))));
     days.value = inactiveDays;
   }
 
-  days.addEventListener("change", () => {
+  listen(days, "change", () => {
     inactiveDays = Number(days.value);
-    history.replaceState(null, "", `/?view=review${inactiveDays === USUAL_DAYS ? "" : `&inactive_days=${inactiveDays}`}`);
+    history.replaceState(null, "", `/?view=review${inactiveDays === DEFAULT_DAYS ? "" : `&inactive_days=${inactiveDays}`}`);
     people = [];
     load();
   });
   on(view, "more", () => load({ isMore: true }));
   on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review", path()));
-  view.addEventListener("language", () => {
+  const rerender = () => { if (summary) render(summary); };
+  listen(view, "language", () => {
     fillDays();
-    if (summary) render();
+    rerender();
   });
-  view.addEventListener("me", () => { if (summary) render(); });
+  listen(view, "me", rerender);
   fillDays();
   load();
 }
 
-function useOf({ user, password_changed_at: password, open_sessions: sessions }) {
+/**
+ * How a user uses the account, in lines.
+ * @param {Entry} entry
+ */
+function usage({ user, password_changed_at: password, open_sessions: sessions }) {
   const signedIn = user.last_sign_in_at;
   return [
-    signedIn ? text("review.signed_in", { ago: ago(signedIn) }) : text("review.never_signed_in"),
+    signedIn ? text("review.signed_in", { ago: ago(signedIn) }) : text("reason.never_signed_in"),
     password ? text("review.password", { ago: ago(password) }) : text("review.password_unknown"),
     text("review.sessions", { total: sessions }),
   ];
 }
 
-function item(words, name = "") {
-  const made = document.createElement("li");
-  made.textContent = words;
-  made.className = name;
-  return made;
+/**
+ * @param {string} content
+ * @param {string} [name] A class.
+ */
+function item(content, name = "") {
+  const element = document.createElement("li");
+  element.textContent = content;
+  element.className = name;
+  return element;
 }

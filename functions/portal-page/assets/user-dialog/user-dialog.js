@@ -1,58 +1,77 @@
-// Adds and edits a user.
+// The dialogs that add and edit a user.
 import { call, Problem } from "../api.js";
-import { holds, isOneself, mayDo, PERMISSIONS, ROLES, rolesBelow } from "../access.js";
-import { find, make, nameOf, open } from "../dom.js";
-import { clear, closed, fault, mark, onSubmit, tell } from "../forms.js";
-import { has, say, text } from "../language.js";
+import { assignableRoles, holds, isSelf, mayDo, PERMISSIONS, ROLES } from "../access.js";
+import { find, listen, make, nameOf, open } from "../dom.js";
+import { clearMessages, closed, markField, onSubmit, showError, showMessage } from "../forms.js";
+import { hasText, setText, text } from "../language.js";
 import { newPassword } from "../new-password/new-password.js";
+
+/** @import { User } from "../../types/api.js" */
 
 const PERSON = ["first_name", "last_name", "email"];
 
-/** What the two dialogs have in common. */
-function dialogFor({ title, values }) {
+/**
+ * What both dialogs share.
+ * @param {string} title
+ * @param {import("../language.js").Values} [values]
+ */
+function dialogFor(title, values) {
   const dialog = make("user-dialog");
   const form = find("form", dialog);
-  say(find("h2", dialog), title, values);
-  for (const button of dialog.querySelectorAll('[data-do="close"]')) button.addEventListener("click", () => dialog.close());
+  setText(find("h2", dialog), title, values);
+  for (const button of dialog.querySelectorAll('[data-do="close"]')) listen(button, "click", () => dialog.close());
+  /** @returns {Record<string, string>} */
   const person = () => Object.fromEntries(PERSON.map((name) => [name, form.elements[name].value.trim()]));
   const password = newPassword(dialog, "password", () => {
     const { first_name, last_name, email } = person();
     return { email, names: [first_name, last_name] };
   }, { canGenerate: true });
-  for (const name of PERSON) form.elements[name].addEventListener("input", password.update);
-  return { dialog, form, person, password, section: (name) => find(`[data-section="${name}"]`, dialog) };
+  for (const name of PERSON) listen(form.elements[name], "input", password.update);
+  /** @param {string} name */
+  const section = (name) => find(`[data-section="${name}"]`, dialog);
+  return { dialog, form, person, password, section };
 }
 
-/** The role, and the permissions that it can have and `me` can give. */
+/**
+ * Fills the fields for the role and for the permissions that it can have and `me` can give.
+ * @param {User} me
+ * @param {any} form
+ * @param {string} role
+ * @param {string[]} permissions
+ */
 function access(me, form, role, permissions) {
   const select = form.elements.role;
   const list = find("[data-permissions]", form);
-  for (const name of rolesBelow(me)) select.add(new Option(text(`role.${name}`), name));
+  for (const name of assignableRoles(me)) select.add(new Option(text(`role.${name}`), name));
   for (const permission of PERMISSIONS) {
     const label = make("permission");
-    const [words, help] = [find("span > span", label), find("small", label)];
+    const help = find("small", label);
     const box = find("input", label);
     box.value = permission;
-    say(words, `permission.${permission}`);
+    setText(find("span > span", label), `permission.${permission}`);
     if (!holds(me, permission)) {
       box.disabled = true;
-      say(help, "permission.not_held");
-    } else if (has(`permission.${permission}.help`)) {
-      say(help, `permission.${permission}.help`);
+      setText(help, "permission.not_held");
+    } else if (hasText(`permission.${permission}.help`)) {
+      setText(help, `permission.${permission}.help`);
     }
     list.append(label);
   }
   const boxes = [...list.querySelectorAll("input")];
+  /**
+   * @param {string} role
+   * @param {string[]} permissions
+   */
   const set = (role, permissions) => {
     select.value = role;
-    say(find("#role-help", form), `role.${role}.help`);
+    setText(find("#role-help", form), `role.${role}.help`);
     for (const box of boxes) {
       const isPossible = ROLES[role].ceiling.includes(box.value);
       box.closest("label").hidden = !isPossible;
       box.checked = isPossible && !box.disabled && permissions.includes(box.value);
     }
   };
-  select.addEventListener("change", () => set(select.value, ROLES[select.value].preset));
+  listen(select, "change", () => set(select.value, ROLES[select.value].preset));
   set(role, permissions);
   return {
     set,
@@ -60,17 +79,22 @@ function access(me, form, role, permissions) {
   };
 }
 
-/** Resolves to `{user, password}` once somebody was added, else to nothing. */
+/**
+ * Resolves to the user and the password if a user was added.
+ * @param {User} me
+ * @returns {Promise<{ user: User, password: string } | undefined>}
+ */
 export function addUser(me) {
-  const { dialog, form, person, password, section } = dialogFor({ title: "add.title" });
-  const role = rolesBelow(me)[0];
-  const chosen = access(me, form, role, ROLES[role].preset);
+  const { dialog, form, person, password, section } = dialogFor("users.add");
+  const role = assignableRoles(me)[0];
+  const fields = access(me, form, role, ROLES[role].preset);
   find("[data-wants-password]", section("password")).hidden = true;
+  /** @type {{ user: User, password: string } | undefined} */
   let added;
-  let sent = {};
+  let sent = { content: "", key: "" };
   onSubmit(form, async () => {
-    const body = { ...person(), ...chosen.value(), password: password.input.value, must_change: form.elements.must_change.checked };
-    // After a fault nobody knows whether it was done: the same again has the same key, so it is done once.
+    const body = { ...person(), ...fields.value(), password: password.input.value, must_change: form.elements.must_change.checked };
+    // After an error it is unknown whether the user was added. The same content has the same key, so it is added once.
     const content = JSON.stringify(body);
     if (sent.content !== content) sent = { content, key: crypto.randomUUID() };
     const user = await call("POST", "/v1/users", { body, headers: { "idempotency-key": sent.key } });
@@ -83,16 +107,23 @@ export function addUser(me) {
   return closed(form).then(() => added);
 }
 
-/** Resolves to `{user, password?, email?}`, saying what changed, once something was saved, else to nothing. */
+/** @typedef {{ user: User, password?: string, email?: string }} Saved The user, and which sign-in details changed. */
+
+/**
+ * Resolves to what was saved, or to `undefined` if nothing was.
+ * @param {User} me
+ * @param {User} user
+ * @returns {Promise<Saved | undefined>}
+ */
 export function editUser(me, user) {
-  const isOwn = isOneself(me, user);
+  const isOwn = isSelf(me, user);
   const may = mayDo(me, user);
-  const { dialog, form, person, password, section } = dialogFor({
-    title: isOwn ? "edit.own_title" : "edit.title",
-    values: { name: nameOf(user) },
-  });
+  const name = nameOf(user);
+  const { dialog, form, person, password, section } = dialogFor(isOwn ? "account.profile" : "users.edit_of", { name });
   const fields = form.elements;
+  /** @type {Saved | undefined} */
   let saved;
+  /** @type {Record<string, any> & User} */
   let base = user;
 
   fields.first_name.disabled = fields.last_name.disabled = !may.name;
@@ -101,9 +132,9 @@ export function editUser(me, user) {
   section("password").hidden = !may.password;
   find("[data-current]", dialog).hidden = !isOwn;
   find("[data-must-change]", dialog).hidden = isOwn;
-  say(find("[data-wants-password] small", dialog), isOwn ? "password.set_own_help" : "password.set_help", { name: nameOf(user) });
-  for (const name of PERSON) fields[name].value = user[name];
-  const chosen = may.access ? access(me, form, user.role, user.permissions) : null;
+  setText(find("[data-wants-password] small", dialog), isOwn ? "password.set_own_help" : "password.set_help", { name });
+  for (const name of PERSON) fields[name].value = base[name];
+  const accessFields = may.access ? access(me, form, user.role, user.permissions) : null;
 
   const offerPassword = () => {
     const wants = fields.wants_password.checked;
@@ -112,24 +143,34 @@ export function editUser(me, user) {
     fields.current_password.disabled ||= !isOwn;
     if (wants && !isOwn && !fields.password.value) password.fill();
   };
-  fields.wants_password.addEventListener("change", offerPassword);
+  listen(fields.wants_password, "change", offerPassword);
   offerPassword();
 
+  /** @returns {Record<string, string>} */
   const changedPerson = () => Object.fromEntries(Object.entries(person()).filter(([name, value]) =>
     value !== base[name] && !fields[name].disabled));
   const changedAccess = () => {
-    if (!chosen) return null;
-    const { role, permissions } = chosen.value();
+    if (!accessFields) return null;
+    const { role, permissions } = accessFields.value();
     const isSame = role === base.role && permissions.join() === PERMISSIONS.filter((p) => base.permissions.includes(p)).join();
     return isSame ? null : { role, permissions };
   };
 
   const path = `/v1/users/${encodeURIComponent(user.id)}`;
+  /**
+   * @param {string} method
+   * @param {string} part
+   * @param {object} body
+   */
   const change = (method, part, body) =>
     call(method, path + part, { body, headers: { "if-match": `"${base.version}"` } });
-  const keep = (changed, what) => {
+  /**
+   * @param {User} changed
+   * @param {{ email?: string, password?: string }} [details]
+   */
+  const keep = (changed, details) => {
     base = changed;
-    saved = { ...saved, ...what, user: changed };
+    saved = { ...saved, ...details, user: changed };
   };
 
   onSubmit(form, async () => {
@@ -138,46 +179,47 @@ export function editUser(me, user) {
       keep(await change("PATCH", "", details), "email" in details ? { email: details.email } : {});
     }
     const wanted = changedAccess();
-    if (wanted) keep(await change("PUT", "/permissions", wanted), {});
+    if (wanted) keep(await change("PUT", "/permissions", wanted));
     if (fields.wants_password.checked) {
       const value = fields.password.value;
       const more = isOwn ? { current_password: fields.current_password.value } : { must_change: fields.must_change.checked };
       await change("PUT", "/password", { password: value, ...more });
-      // The answer is empty; a change adds one to the version.
+      // The response has no body; each change increases the version by one.
       keep({ ...base, version: base.version + 1 }, isOwn ? {} : { password: value });
     }
     dialog.close();
   }, {
-    onFault: (error) => {
+    onError: (error) => {
       if (!(error instanceof Problem)) return false;
       if (error.code === "version_mismatch" && form.isConnected) {
-        tell(form, "edit.stale", { action: { key: "edit.load", do: load } });
+        showMessage(form, "edit.stale", { action: { key: "edit.load", do: load } });
         return true;
       }
-      fault(form, error, { part: saved !== undefined });
+      showError(form, error, { isPartlySaved: saved !== undefined });
       return true;
     },
   });
 
-  /** What somebody else saved comes in wherever nothing else was typed here. */
+  /** Loads the latest version into the fields that were not edited. */
   async function load() {
-    let now;
+    /** @type {Record<string, any> & User} */
+    let latest;
     try {
-      now = await call("GET", path);
+      latest = await call("GET", path);
     } catch (error) {
-      fault(form, error);
+      showError(form, error);
       return;
     }
-    clear(form);
+    clearMessages(form);
     const typed = changedPerson();
     const typedAccess = changedAccess();
     for (const name of PERSON) {
-      if (!(name in typed)) fields[name].value = now[name];
-      else if (now[name] !== base[name] && now[name] !== typed[name]) mark(form, name, "edit.now", { value: now[name] });
+      if (!(name in typed)) fields[name].value = latest[name];
+      else if (latest[name] !== base[name] && latest[name] !== typed[name]) markField(form, name, "edit.now", { value: latest[name] });
     }
-    if (chosen && !typedAccess && ROLES[now.role]) chosen.set(now.role, now.permissions);
-    base = now;
-    tell(form, "edit.loaded", { tone: "info" });
+    if (accessFields && !typedAccess && ROLES[latest.role]) accessFields.set(latest.role, latest.permissions);
+    base = latest;
+    showMessage(form, "edit.loaded", { tone: "info" });
   }
 
   open(dialog);

@@ -1,12 +1,12 @@
-// Accounts › Users: the table, its search, filters, sorting and pages, and what can be done with a user.
-import { call, Over, over } from "../api.js";
-import { EVERY_ROLE, holds, isOneself, mayDo, STATUSES } from "../access.js";
-import { find, initials, make, nameOf, notify, on, unnotify } from "../dom.js";
+// Accounts › Users: the table with its search, filters, sorting and pages, and the actions on a user.
+import { call, endSession, SessionEnded } from "../api.js";
+import { ALL_ROLES, holds, isSelf, mayDo, STATUSES } from "../access.js";
+import { clearNotice, find, initials, listen, make, nameOf, notify, on } from "../dom.js";
 import { exportList } from "../download.js";
-import { aboutLoading } from "../forms.js";
+import { loadErrorMessage, showEmpty } from "../forms.js";
 import { userHistory } from "../history/history.js";
 import { importUsers } from "../import/import.js";
-import { moment, say, text } from "../language.js";
+import { moment, setText, text } from "../language.js";
 import { menu } from "../menu/menu.js";
 import { selection } from "./selection.js";
 import { sessions } from "../sessions/sessions.js";
@@ -14,17 +14,23 @@ import { share } from "../share/share.js";
 import { forceLogout, handOver, reactivate, remove, suspend } from "./user-actions.js";
 import { addUser, editUser } from "../user-dialog/user-dialog.js";
 
-const LIMIT = 25;
-const SEARCH_FROM = 2;
-/** Milliseconds without a key before a search is sent. */
-const TYPING = 250;
+/** @import { User, Users } from "../../types/api.js" */
+/** @import { Item } from "../menu/menu.js" */
 
-/** Shows the users in the `frame`, which knows who is signed in. */
+const LIMIT = 25;
+const MIN_SEARCH_LENGTH = 2;
+/** Milliseconds after the last key before a search is sent. */
+const SEARCH_DELAY = 250;
+
+/**
+ * Shows the users.
+ * @param {import("../portal/portal.js").Frame} frame
+ */
 export function users(frame) {
   const view = frame.show(make("users"), "title.users");
   let me = frame.me();
-  const list = userList(view, () => me, { edit, offers });
-  view.addEventListener("me", () => {
+  const list = userList(view, () => me, edit, actionsFor);
+  listen(view, "me", () => {
     me = frame.me();
     list.load();
   });
@@ -43,12 +49,13 @@ export function users(frame) {
   find('[data-do="add"]', view).hidden = find('[data-do="import"]', view).hidden = !holds(me, "users.add");
   find('[data-do="export"]', view).hidden = !holds(me, "users.read");
 
+  /** @param {User} user */
   async function edit(user) {
-    if (isOneself(me, user)) {
+    if (isSelf(me, user)) {
       frame.editOwn(user);
       return;
     }
-    unnotify();
+    clearNotice();
     const saved = await editUser(me, user);
     if (!saved) return;
     list.load();
@@ -56,32 +63,44 @@ export function users(frame) {
     notify("edit.done", { name: nameOf(saved.user) });
   }
 
-  /** What the menu of a user offers, each by the right that it takes. */
-  function offers(user) {
+  /**
+   * The items of a user's menu.
+   * @param {User} user
+   * @returns {Item[]}
+   */
+  function actionsFor(user) {
     const may = mayDo(me, user);
     return [
-      { right: "sessions", label: "users.sessions", do: () => sessions(me, user) },
-      { right: "history", label: "users.history", do: () => userHistory(user) },
-      { right: "forceLogout", label: "users.force_logout", do: () => signOutEverywhere(user) },
-      { right: "suspend", label: "users.suspend", do: () => doTo(user, suspend, "suspend.done") },
-      { right: "reactivate", label: "users.reactivate", do: () => doTo(user, reactivate, "reactivate.done") },
-      { right: "handOver", label: "users.hand_over", do: () => makePrimaryAdmin(user) },
-      { right: "remove", label: "users.delete", do: () => doTo(user, remove, "delete.done"), isDanger: true },
-    ].filter(({ right }) => may[right]);
+      { isAllowed: may.sessions, key: "users.sessions", do: () => sessions(me, user) },
+      { isAllowed: may.history, key: "nav.history", do: () => userHistory(user) },
+      { isAllowed: may.forceLogout, key: "users.force_logout", do: () => signOutEverywhere(user) },
+      { isAllowed: may.suspend, key: "users.suspend", do: () => run(user, suspend, "suspend.done") },
+      { isAllowed: may.reactivate, key: "users.reactivate", do: () => run(user, reactivate, "reactivate.done") },
+      { isAllowed: may.handOver, key: "users.hand_over", do: () => makePrimaryAdmin(user) },
+      { isAllowed: may.remove, key: "users.remove", do: () => run(user, remove, "remove.done"), isDanger: true },
+    ].filter(({ isAllowed }) => isAllowed).map(({ key, ...item }) => ({ ...item, label: text(key) }));
   }
 
-  async function doTo(user, action, done) {
+  /**
+   * Runs an action on a user, and reloads the list if it was carried out.
+   * @param {User} user
+   * @param {(user: User) => Promise<boolean>} action
+   * @param {string} done The key of the notice.
+   */
+  async function run(user, action, done) {
     if (!await action(user)) return;
     await list.load();
     if (document.activeElement === document.body) find("h1", view).focus();
     notify(done, { name: nameOf(user) });
   }
 
+  /** @param {User} user */
   async function signOutEverywhere(user) {
-    if (!isOneself(me, user)) await doTo(user, (user) => forceLogout(me, user), "force_logout.done");
-    else if (await forceLogout(me, user)) over("everywhere");
+    if (!isSelf(me, user)) await run(user, (user) => forceLogout(me, user), "force_logout.done");
+    else if (await forceLogout(me, user)) endSession("everywhere");
   }
 
+  /** @param {User} user */
   async function makePrimaryAdmin(user) {
     if (!await handOver(user)) return;
     await frame.restart();
@@ -91,96 +110,116 @@ export function users(frame) {
   list.load();
 }
 
-/** The table and everything that decides what is in it. */
-function userList(view, me, { edit, offers }) {
+/**
+ * The table, and everything that decides what it shows.
+ * @param {any} view
+ * @param {() => User} me
+ * @param {(user: User) => void} edit
+ * @param {(user: User) => Item[]} actionsFor
+ */
+function userList(view, me, edit, actionsFor) {
   const filters = find(".filters", view);
   const table = find("table", view);
   const [body, nothing, pages] = [find("tbody", view), find(".nothing", view), find(".pages", view)];
-  const wish = fromAddress();
-  const choice = selection(view, me, { done: load });
+  const criteria = fromAddress();
+  const selected = selection(view, me, load);
+  /** @type {(string | null)[]} */
   let cursors = [null];
+  /** @type {AbortController | null} */
   let loading = null;
+  /** @type {Users | null} */
   let shown = null;
 
-  filters.elements.search.value = wish.search;
+  filters.elements.search.value = criteria.search;
   fillFilters();
 
   function fillFilters() {
+    /**
+     * @param {HTMLSelectElement} select
+     * @param {string} value
+     * @param {string} any The key of the text for no filter.
+     * @param {[value: string, key: string][]} options
+     */
     const fill = (select, value, any, options) => {
       select.replaceChildren(new Option(text(any), ""), ...options.map(([value, key]) => new Option(text(key), value)));
       select.value = value;
     };
-    fill(filters.elements.role, wish.role, "users.any_role", EVERY_ROLE.map((role) => [role, `role.${role}`]));
-    fill(filters.elements.status, wish.status, "users.any_status", STATUSES.map((status) => [status, `status.${status}`]));
+    fill(filters.elements.role, criteria.role, "users.any_role", ALL_ROLES.map((role) => [role, `role.${role}`]));
+    fill(filters.elements.status, criteria.status, "users.any_status", STATUSES.map((status) => [status, `status.${status}`]));
   }
 
-  const isFiltered = () => wish.search.length >= SEARCH_FROM || wish.role !== "" || wish.status !== "";
+  const isFiltered = () => criteria.search.length >= MIN_SEARCH_LENGTH || criteria.role !== "" || criteria.status !== "";
 
-  function again() {
+  /** Loads the first page for changed criteria. */
+  function restart() {
     cursors = [null];
-    toAddress(wish);
+    toAddress(criteria);
     load();
   }
 
-  /** What is asked for, whatever the page. */
+  /** The query for the criteria, without the page. */
   function query() {
-    const query = new URLSearchParams({ sort: wish.sort, order: wish.order });
-    if (wish.search.length >= SEARCH_FROM) query.set("search", wish.search);
-    if (wish.role) query.set("role", wish.role);
-    if (wish.status) query.set("status", wish.status);
+    const query = new URLSearchParams({ sort: criteria.sort, order: criteria.order });
+    if (criteria.search.length >= MIN_SEARCH_LENGTH) query.set("search", criteria.search);
+    if (criteria.role) query.set("role", criteria.role);
+    if (criteria.status) query.set("status", criteria.status);
     return query;
   }
 
   async function load() {
     loading?.abort();
-    const mine = (loading = new AbortController());
+    const current = (loading = new AbortController());
     table.setAttribute("aria-busy", "true");
     if (!shown) body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
     const page = query();
-    page.set("limit", LIMIT);
-    if (cursors.at(-1)) page.set("cursor", cursors.at(-1));
+    page.set("limit", String(LIMIT));
+    const cursor = cursors.at(-1);
+    if (cursor) page.set("cursor", cursor);
     try {
-      const answer = await call("GET", `/v1/users?${page}`, { signal: mine.signal });
+      /** @type {Users} */
+      const answer = await call("GET", `/v1/users?${page}`, { signal: current.signal });
       if (answer.items.length === 0 && cursors.length > 1) {
-        // The last of this page is gone.
+        // The last user on this page was removed.
         cursors.pop();
         load();
         return;
       }
       shown = answer;
-      render();
+      render(answer);
     } catch (error) {
-      if (mine.signal.aborted || error instanceof Over) return;
+      if (current.signal.aborted || error instanceof SessionEnded) return;
       shown = null;
       body.replaceChildren();
-      renderFault(error);
+      renderError(error);
     } finally {
-      if (loading === mine) table.removeAttribute("aria-busy");
+      if (loading === current) table.removeAttribute("aria-busy");
     }
   }
 
-  function render() {
-    const focused = document.activeElement?.closest("tr")?.dataset.id;
-    const does = document.activeElement?.dataset.do;
-    body.replaceChildren(...shown.items.map(row));
-    if (focused && document.activeElement === document.body) {
-      find(`tr[data-id="${CSS.escape(focused)}"] [data-do="${does}"]`, body)?.focus();
+  /** @param {Users} page */
+  function render(page) {
+    /** @type {any} */
+    const focused = document.activeElement;
+    const [id, action] = [focused?.closest("tr")?.dataset.id, focused?.dataset.do];
+    body.replaceChildren(...page.items.map(row));
+    if (id && document.activeElement === document.body) {
+      find(`tr[data-id="${CSS.escape(id)}"] [data-do="${action}"]`, body)?.focus();
     }
-    table.hidden = shown.total === 0;
-    if (shown.total === 0) tellNothing("users.none.title", "users.none.text", "users.none.do", clear);
+    table.hidden = page.total === 0;
+    if (page.total === 0) showEmpty(nothing, "users.none.title", ["users.none.text"], { key: "users.none.do", do: clear });
     else nothing.hidden = true;
-    choice.show(shown.items);
-    renderCount();
+    selected.show(page.items);
+    renderCount(page);
     renderSort();
     find('[data-do="clear"]', filters).hidden = !isFiltered();
   }
 
-  function renderCount() {
+  /** @param {Users} page */
+  function renderCount({ items, total, next_cursor: next }) {
     const count = find("[data-count]", view);
-    const { items, total, next_cursor: next } = shown;
     const first = (cursors.length - 1) * LIMIT + 1;
-    if (total > LIMIT) say(count, "users.range", { first, last: first + items.length - 1, total });
-    else say(count, isFiltered() ? "users.found" : "users.count", { total });
+    if (total > LIMIT) setText(count, "users.range", { first, last: first + items.length - 1, total });
+    else setText(count, isFiltered() ? "users.found" : "users.count", { total });
     pages.hidden = total <= LIMIT;
     find('[data-do="previous"]', pages).disabled = cursors.length === 1;
     find('[data-do="next"]', pages).disabled = !next;
@@ -188,136 +227,144 @@ function userList(view, me, { edit, offers }) {
 
   function renderSort() {
     for (const header of view.querySelectorAll("[data-sort]")) {
-      const isSorted = header.dataset.sort === wish.sort;
-      if (isSorted) header.setAttribute("aria-sort", wish.order === "asc" ? "ascending" : "descending");
+      const isSorted = header.dataset.sort === criteria.sort;
+      if (isSorted) header.setAttribute("aria-sort", criteria.order === "asc" ? "ascending" : "descending");
       else header.removeAttribute("aria-sort");
     }
   }
 
-  function renderFault(error) {
+  /** @param {any} error */
+  function renderError(error) {
     table.hidden = true;
-    choice.show([]);
+    selected.show([]);
     pages.hidden = true;
     const count = find("[data-count]", view);
     delete count.dataset.t;
     count.textContent = "";
     if (error.code === "missing_permission") {
       filters.hidden = true;
-      tellNothing("users.forbidden.title", "users.forbidden.text");
+      showEmpty(nothing, "users.forbidden.title", ["users.forbidden.text"]);
     } else {
-      const [key, options] = aboutLoading(error);
-      tellNothing("users.fault.title", key, "try_again", load, options?.values);
+      showEmpty(nothing, "users.fault.title", loadErrorMessage(error), { key: "try_again", do: load });
     }
   }
 
-  function tellNothing(title, message, action, does, values) {
-    say(find(".nothing-title", nothing), title);
-    say(find(".nothing-text", nothing), message, values);
-    const button = find("button", nothing);
-    button.hidden = !action;
-    if (action) say(button, action);
-    button.onclick = does ?? null;
-    nothing.hidden = false;
-  }
-
+  /** @param {User} user */
   function row(user) {
-    const may = mayDo(me(), user);
     const name = nameOf(user);
     const row = make("user-row");
     row.dataset.id = user.id;
     find(".initials", row).dataset.initials = initials(user);
     find(".name", row).textContent = name;
-    find("[data-you]", row).hidden = !isOneself(me(), user);
+    find("[data-you]", row).hidden = !isSelf(me(), user);
     find(".email", row).textContent = user.email;
-    say(find("[data-role] span", row), `role.${user.role}`);
+    setText(find("[data-role] span", row), `role.${user.role}`);
     find("[data-role]", row).classList.toggle("primary-admin", user.role === "primary_admin");
     find("[data-role] svg", row).toggleAttribute("hidden", user.role !== "primary_admin");
     const status = find(".status", row);
-    say(status, `status.${user.status}`);
+    setText(status, `status.${user.status}`);
     status.dataset.status = user.status;
-    when(find("[data-when]", row), user.last_sign_in_at);
+    fillTime(find("[data-when]", row), user.last_sign_in_at);
 
     const [editButton, more] = [find('[data-do="edit"]', row), find('[data-do="more"]', row)];
     editButton.setAttribute("aria-label", text("users.edit_of", { name }));
-    editButton.addEventListener("click", () => edit(user));
-    editButton.hidden = !may.edit;
+    listen(editButton, "click", () => edit(user));
+    editButton.hidden = !mayDo(me(), user).edit;
     more.setAttribute("aria-label", text("users.more_of", { name }));
-    const items = offers(user).map((offer) => ({ ...offer, label: text(offer.label) }));
+    const items = actionsFor(user);
     more.hidden = items.length === 0;
     if (!more.hidden) menu(more, () => items);
-    choice.offer(find(".select", row), user);
+    selected.offer(find(".select", row), user);
     return row;
   }
 
-  function when(place, time) {
+  /**
+   * @param {HTMLElement} cell
+   * @param {string | null} time
+   */
+  function fillTime(cell, time) {
     if (!time) {
-      say(place, "users.never");
+      setText(cell, "users.never");
       return;
     }
     const element = document.createElement("time");
     element.dateTime = time;
     element.textContent = moment(time);
-    place.append(element);
+    cell.append(element);
   }
 
   function clear() {
-    Object.assign(wish, { search: "", role: "", status: "" });
+    Object.assign(criteria, { search: "", role: "", status: "" });
     filters.reset();
     filters.elements.role.value = filters.elements.status.value = "";
     filters.elements.search.focus();
-    again();
+    restart();
   }
 
+  /** @type {number} */
   let typing;
-  filters.elements.search.addEventListener("input", () => {
+  listen(filters.elements.search, "input", () => {
     clearTimeout(typing);
     typing = setTimeout(() => {
       const search = filters.elements.search.value.trim();
-      const isSame = search === wish.search || (search.length < SEARCH_FROM && wish.search.length < SEARCH_FROM);
-      wish.search = search;
-      if (!isSame) again();
-    }, TYPING);
+      const isSame = search === criteria.search || (search.length < MIN_SEARCH_LENGTH && criteria.search.length < MIN_SEARCH_LENGTH);
+      criteria.search = search;
+      if (!isSame) restart();
+    }, SEARCH_DELAY);
   });
   for (const name of ["role", "status"]) {
-    filters.elements[name].addEventListener("change", ({ target }) => {
-      wish[name] = target.value;
-      again();
+    listen(filters.elements[name], "change", ({ target }) => {
+      criteria[name] = target.value;
+      restart();
     });
   }
-  filters.addEventListener("submit", (event) => event.preventDefault());
+  listen(filters, "submit", (event) => event.preventDefault());
   on(filters, "clear", clear);
   for (const header of view.querySelectorAll("[data-sort]")) {
-    find("button", header).addEventListener("click", () => {
-      const isSorted = wish.sort === header.dataset.sort;
-      wish.order = isSorted ? (wish.order === "asc" ? "desc" : "asc") : header.dataset.sort === "last_sign_in_at" ? "desc" : "asc";
-      wish.sort = header.dataset.sort;
-      again();
+    listen(find("button", header), "click", () => {
+      const { sort } = header.dataset;
+      if (criteria.sort === sort) criteria.order = criteria.order === "asc" ? "desc" : "asc";
+      else criteria.order = sort === "last_sign_in_at" ? "desc" : "asc";
+      criteria.sort = sort;
+      restart();
     });
   }
-  on(pages, "next", () => { cursors.push(shown.next_cursor); load(); });
+  on(pages, "next", () => {
+    if (shown) cursors.push(shown.next_cursor);
+    load();
+  });
   on(pages, "previous", () => { cursors.pop(); load(); });
-  view.addEventListener("language", () => {
+  listen(view, "language", () => {
     fillFilters();
-    if (shown) render();
+    if (shown) render(shown);
   });
   return { load, query };
 }
 
-/** What the address says is wished for, so that a reload or a new sign-in comes back to it. */
+/**
+ * The criteria in the address, which a reload or a new sign-in restores.
+ * @returns {Record<string, string>}
+ */
 function fromAddress() {
   const query = new URLSearchParams(location.search);
-  const oneOf = (name, values) => (values.includes(query.get(name)) ? query.get(name) : values[0]);
+  /**
+   * @param {string} name
+   * @param {string[]} values The first one is the default.
+   */
+  const oneOf = (name, values) => values.find((value) => value === query.get(name)) ?? values[0];
   return {
     search: query.get("search") ?? "",
-    role: oneOf("role", ["", ...EVERY_ROLE]),
+    role: oneOf("role", ["", ...ALL_ROLES]),
     status: oneOf("status", ["", ...STATUSES]),
     sort: oneOf("sort", ["name", "email", "last_sign_in_at"]),
     order: oneOf("order", ["asc", "desc"]),
   };
 }
 
-function toAddress(wish) {
-  const usual = { search: "", role: "", status: "", sort: "name", order: "asc" };
-  const query = new URLSearchParams(Object.entries(wish).filter(([name, value]) => value !== usual[name]));
+/** @param {Record<string, string>} criteria */
+function toAddress(criteria) {
+  /** @type {Record<string, string>} */
+  const defaults = { search: "", role: "", status: "", sort: "name", order: "asc" };
+  const query = new URLSearchParams(Object.entries(criteria).filter(([name, value]) => value !== defaults[name]));
   history.replaceState(null, "", query.size > 0 ? `/?${query}` : "/");
 }
