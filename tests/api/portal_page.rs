@@ -1,4 +1,4 @@
-//! `GET /` and `GET /assets/{file+}`: the page as a browser gets it. What it does there is in `tests/browser`.
+//! `GET /` and `GET /assets/{file+}`: the page as a browser loads it. What it does there is in `tests/browser`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use portal_tests::browser::Language;
 use portal_tests::{Answer, Client, Partner, workspace};
 use serde_json::{Value, json};
 
-/// All of it together, compressed, as it travels.
-const MOST_BYTES: usize = 60_000;
+/// The maximum size of all files together, compressed.
+const MAX_BYTES: usize = 60_000;
 
-/// Where the page's files are, by what it says itself.
+/// The paths of all files that the page names.
 async fn assets() -> Vec<String> {
     let page = Client::new().get("/").await.expect(200);
     let paths: BTreeSet<_> =
@@ -68,7 +68,7 @@ fn is_guarded(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn the_page_is_asked_for_anew_and_its_files_are_kept_for_good() {
+async fn the_page_is_revalidated_and_its_files_are_cached_forever() {
     let page = Client::new().get("/").await.expect(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(page.header("cache-control"), "no-cache");
@@ -97,10 +97,10 @@ async fn what_a_browser_loads_is_small() {
         assert!(compressed < plain.text.len(), "{path}");
         bytes += compressed;
     }
-    assert!(bytes < MOST_BYTES, "{bytes} bytes in {} files", paths.len());
+    assert!(bytes < MAX_BYTES, "{bytes} bytes in {} files", paths.len());
 }
 
-/// How many bytes travel to a browser that takes gzip.
+/// The size in bytes for a browser that accepts gzip.
 async fn size(path: &str) -> usize {
     let url = format!("{}{path}", portal_tests::stack().ready.url);
     let response =
@@ -110,7 +110,7 @@ async fn size(path: &str) -> usize {
 }
 
 #[tokio::test]
-async fn who_refuses_gzip_gets_none() {
+async fn a_client_that_refuses_gzip_gets_the_plain_page() {
     for accepted in ["identity", "br", "gzip;q=0", "gzip;q=0.0, br"] {
         let page = Client::new().get("/").header("accept-encoding", accepted).await.expect(200);
         assert_eq!(page.header("content-encoding"), "", "{accepted}");
@@ -182,7 +182,7 @@ fn every_language_has_every_text() {
 }
 
 #[test]
-fn french_is_set_as_french_is() {
+fn french_texts_follow_french_typography() {
     for (key, text) in Language::French.texts() {
         let text = text.as_str().unwrap();
         let signs: Vec<char> = text.chars().collect();
@@ -197,7 +197,7 @@ fn french_is_set_as_french_is() {
 }
 
 #[test]
-fn a_text_that_a_script_or_the_page_names_is_there() {
+fn every_text_that_a_script_or_template_names_exists() {
     let texts = Language::English.texts();
     for (name, text) in sources() {
         if name == "en.js" || name == "fr.js" {
@@ -217,7 +217,7 @@ fn a_text_that_a_script_or_the_page_names_is_there() {
 }
 
 #[test]
-fn every_action_of_the_history_has_a_text_and_is_a_filter() {
+fn every_audit_action_has_a_text_and_a_filter() {
     let actions = fs::read_to_string(workspace().join("shared/src/models/event_action.rs")).unwrap();
     let actions: Vec<_> = actions.split('"').filter(|word| word.contains('.') && !word.contains(' ')).collect();
     assert!(actions.len() > 10, "{actions:?}");
@@ -234,7 +234,7 @@ fn every_action_of_the_history_has_a_text_and_is_a_filter() {
 }
 
 #[tokio::test]
-async fn what_the_page_knows_of_roles_is_what_the_server_decides() {
+async fn the_roles_of_the_page_are_the_roles_of_the_server() {
     let script = source("access.js");
     let (_, roles) = script.split_once("ROLES = ").unwrap();
     let (roles, _) = roles.split_once(';').unwrap();

@@ -1,4 +1,4 @@
-//! From end to end without a pointer, the focus always in sight.
+//! The whole job with the keyboard alone; the focus is always visible.
 
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::{Partner, secrets};

@@ -1,11 +1,11 @@
-//! "Delete".
+//! "Remove".
 
 use portal_tests::Partner;
 use portal_tests::browser::{Browser, Language};
 
-in_both_languages![an_admin_deletes_somebody_by_name];
+in_both_languages![an_admin_removes_a_user_after_typing_the_name];
 
-async fn an_admin_deletes_somebody_by_name(language: Language) {
+async fn an_admin_removes_a_user_after_typing_the_name(language: Language) {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").signed_in().await;
     let browser = Browser::new(language).await;
@@ -24,10 +24,10 @@ async fn an_admin_deletes_somebody_by_name(language: Language) {
     browser.offline(true).await;
     browser.fill(&label, "ann lee").await;
     browser.press("users.remove").await;
-    browser.is_told(&browser.text("fault.offline")).await;
+    browser.announces(&browser.text("fault.offline")).await;
     browser.offline(false).await;
     browser.press("users.remove").await;
-    browser.is_told(&language.text_with("remove.done", &[("name", "Ann Lee")])).await;
+    browser.announces(&language.text_with("remove.done", &[("name", "Ann Lee")])).await;
     browser.lists(&["Olive Owner"]).await;
     ann.is_signed_out().await;
     browser.is_sound().await;
