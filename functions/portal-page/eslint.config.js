@@ -9,7 +9,6 @@ export default [
     linterOptions: { reportUnusedDisableDirectives: "error", reportUnusedInlineConfigs: "error" },
     rules: {
       "array-callback-return": "error",
-      "consistent-return": "off",
       curly: ["error", "multi-line"],
       "default-case-last": "error",
       eqeqeq: "error",
@@ -24,7 +23,6 @@ export default [
       "no-lonely-if": "error",
       "no-new-func": "error",
       "no-param-reassign": "error",
-      "no-promise-executor-return": "off",
       "no-self-compare": "error",
       "no-template-curly-in-string": "error",
       "no-throw-literal": "error",
