@@ -168,7 +168,7 @@ async fn markup_in_a_name_stays_text(language: Language) {
     browser.more(&name).await;
     browser.press("users.remove").await;
     browser.sees(&language.text_with("remove.title", &[("name", &name)])).await;
-    browser.is_accessible("delete-markup").await;
+    browser.is_accessible("remove-markup").await;
     browser.press("cancel").await;
     assert_eq!(
         browser.script("return document.querySelectorAll('img, main script, dialog script').length", json!([])).await,

@@ -117,7 +117,7 @@ async fn users_are_removed_after_their_number_is_typed(language: Language) {
     browser.press("users.remove").await;
     let typed = language.text_with("remove.typed", &[("name", "2")]);
     browser.has_focus_on(&typed).await;
-    browser.is_accessible("many-delete").await;
+    browser.is_accessible("many-remove").await;
     browser.keys("3").await;
     browser.keys(keys::ENTER).await;
     browser.reads("remove.mismatch").await;

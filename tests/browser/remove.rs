@@ -13,12 +13,12 @@ async fn an_admin_removes_a_user_after_typing_the_name(language: Language) {
     browser.more("Ann Lee").await;
     browser.press("users.remove").await;
     browser.sees(&language.text_with("remove.text", &[("name", "Ann Lee"), ("email", &ann.email)])).await;
-    browser.is_accessible("delete").await;
+    browser.is_accessible("remove").await;
     let label = language.text_with("remove.typed", &[("name", "Ann Lee")]);
     browser.fill(&label, "Ann").await;
     browser.press("users.remove").await;
     browser.reads("remove.mismatch").await;
-    browser.is_accessible("delete-mismatch").await;
+    browser.is_accessible("remove-mismatch").await;
     ann.is_signed_in().await;
 
     browser.offline(true).await;

@@ -201,7 +201,7 @@ async fn grave_decisions_need_confirmation(language: Language) {
     browser.has_focus_on(&of(language, "keep", "Bob Baker")).await;
     browser.keys("x").await;
     browser.sees(&language.text_with("remove.title", &[("name", "Bob Baker")])).await;
-    browser.is_accessible("review-delete").await;
+    browser.is_accessible("review-remove").await;
     browser.press("review.remove").await;
     browser.announces(&language.text_with("remove.done", &[("name", "Bob Baker")])).await;
     browser.has_focus_on(&of(language, "keep", "Cleo Cook")).await;
