@@ -38,11 +38,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut page = sources.remove(PAGE).ok_or("there is no index.html")?;
     let (mut files, mut modules, mut templates) = (Vec::new(), String::new(), String::new());
     for (name, content) in sources {
-        if name.ends_with(".html") {
+        if extension(&name) == Some("html") {
             templates.push_str(&content);
             continue;
         }
-        if name.ends_with(".js") && name != ENTRY {
+        if extension(&name) == Some("js") && name != ENTRY {
             writeln!(modules, "<link rel=\"modulepreload\" href=\"/assets/{ASSETS}/{name}\">")?;
         }
         files.push((name, content));
@@ -114,8 +114,12 @@ fn without_comments(source: &str) -> String {
     kept
 }
 
+fn extension(name: &str) -> Option<&str> {
+    Path::new(name).extension().and_then(|extension| extension.to_str())
+}
+
 fn content_type(name: &str) -> Result<&'static str, String> {
-    match Path::new(name).extension().and_then(|extension| extension.to_str()) {
+    match extension(name) {
         Some("css") => Ok("text/css; charset=utf-8"),
         Some("html") => Ok("text/html; charset=utf-8"),
         Some("js") => Ok("text/javascript; charset=utf-8"),
