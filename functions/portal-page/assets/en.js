@@ -441,7 +441,7 @@ export default {
   "fault.self_change_forbidden": "You cannot change your own permissions or status, or remove yourself.",
   "fault.exceeds_own_permissions": "This user has, or would have, a role or a permission above your own.",
   "fault.user_limit_reached": "This portal has reached its maximum number of users.",
-  "fault.body_too_large": "This is too large to be sent at once.",
+  "fault.body_too_large": "This is too large to send in one request.",
   "fault.too_many_requests.one": "Too many attempts. Try again in {total} minute.",
   "fault.too_many_requests.other": "Too many attempts. Try again in {total} minutes."
 };
