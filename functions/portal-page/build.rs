@@ -1,6 +1,8 @@
-//! Packs `assets/` for the binary: leaves out what only people read, compresses each file once, and names their folder by what
-//! is in them, so that browsers may keep them for good. One name for all, because modules import each other by relative paths.
+//! Packs `assets/` for the binary: joins the templates of every view into the page, removes comments, compresses each file once,
+//! and names their folder by a digest of their content, so that browsers can cache them forever. All files share one folder,
+//! because modules import each other by relative paths.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -8,31 +10,46 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-/// The page itself, which names the folder and so cannot be part of its name.
+/// The page itself. It contains the folder's name, so it is not part of the digest.
 const PAGE: &str = "index.html";
 
-/// What `index.html` says in the folder's place.
-const PLACEHOLDER: &str = "{assets}";
+/// The module that the page runs. The page preloads all others.
+const ENTRY: &str = "main.js";
 
-/// Bytes of the digest that name the folder.
+/// Placeholder in `index.html` for the folder's name.
+const ASSETS: &str = "{assets}";
+
+/// Placeholder in `index.html` for a preload link of each module.
+const MODULES: &str = "{modules}\n";
+
+/// Placeholder in `index.html` for the templates of all views.
+const TEMPLATES: &str = "{templates}\n";
+
+/// Bytes of the digest in the folder's name.
 const NAME_BYTES: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=assets");
-    #[allow(clippy::disallowed_methods, reason = "this is how cargo tells a build script where to write")]
+    #[allow(clippy::disallowed_methods, reason = "cargo sets OUT_DIR for build scripts")]
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
 
-    let mut files = Vec::new();
-    for entry in fs::read_dir("assets")? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).ok_or("an asset's name is not UTF-8")?.to_owned();
-        let content = without_comments(&fs::read_to_string(path)?);
-        files.push((name, content.into_bytes()));
+    let mut sources = BTreeMap::new();
+    read(Path::new("assets"), "", &mut sources)?;
+    let mut page = sources.remove(PAGE).ok_or("there is no index.html")?;
+    let (mut files, mut modules, mut templates) = (Vec::new(), String::new(), String::new());
+    for (name, content) in sources {
+        if extension(&name) == Some("html") {
+            templates.push_str(&content);
+            continue;
+        }
+        if extension(&name) == Some("js") && name != ENTRY {
+            writeln!(modules, "<link rel=\"modulepreload\" href=\"/assets/{ASSETS}/{name}\">")?;
+        }
+        files.push((name, content));
     }
-    files.sort();
 
     let mut digest = Sha256::new();
-    for (name, content) in files.iter().filter(|(name, _)| name != PAGE) {
+    for (name, content) in &files {
         digest.update(name);
         digest.update(content.len().to_le_bytes());
         digest.update(content);
@@ -41,13 +58,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     for byte in digest.finalize().iter().take(NAME_BYTES) {
         write!(folder, "{byte:02x}")?;
     }
+    for (placeholder, content) in [(MODULES, &modules), (TEMPLATES, &templates), (ASSETS, &folder)] {
+        page = page.replace(placeholder, content);
+    }
+    files.push((PAGE.to_owned(), page));
 
     let mut table = format!("const FOLDER: &str = {folder:?};\nconst FILES: &[File] = &[\n");
     for (name, content) in files {
-        let content =
-            if name == PAGE { String::from_utf8(content)?.replace(PLACEHOLDER, &folder).into_bytes() } else { content };
         let mut gzip = Vec::new();
-        zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, content.as_slice(), &mut gzip)?;
+        zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, content.as_bytes(), &mut gzip)?;
+        if let Some(parent) = out.join(&name).parent() {
+            fs::create_dir_all(parent)?;
+        }
         fs::write(out.join(&name), &content)?;
         fs::write(out.join(format!("{name}.gz")), gzip)?;
         let kind = content_type(&name)?;
@@ -61,7 +83,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The lines without their indentation, and without those that are comments and nothing else. No text of ours has lines.
+/// Reads every file in `folder`, without its comments, by its path below `assets/`.
+fn read(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).ok_or("the name of an asset is not UTF-8")?;
+        let name = format!("{prefix}{name}");
+        if path.is_dir() {
+            read(&path, &format!("{name}/"), sources)?;
+        } else {
+            sources.insert(name, without_comments(&fs::read_to_string(path)?));
+        }
+    }
+    Ok(())
+}
+
+/// Removes indentation, empty lines and lines that contain only a comment. The lines of a multi-line template literal would
+/// change too, so eslint rejects those.
 fn without_comments(source: &str) -> String {
     let mut kept = String::new();
     let mut is_comment = false;
@@ -76,12 +114,16 @@ fn without_comments(source: &str) -> String {
     kept
 }
 
+fn extension(name: &str) -> Option<&str> {
+    Path::new(name).extension().and_then(|extension| extension.to_str())
+}
+
 fn content_type(name: &str) -> Result<&'static str, String> {
-    match Path::new(name).extension().and_then(|extension| extension.to_str()) {
+    match extension(name) {
         Some("css") => Ok("text/css; charset=utf-8"),
         Some("html") => Ok("text/html; charset=utf-8"),
         Some("js") => Ok("text/javascript; charset=utf-8"),
         Some("svg") => Ok("image/svg+xml"),
-        Some(_) | None => Err(format!("what is {name}?")),
+        Some(_) | None => Err(format!("the content type of {name} is unknown")),
     }
 }

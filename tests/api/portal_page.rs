@@ -1,16 +1,17 @@
-//! `GET /` and `GET /assets/{file+}`: the page as a browser gets it. What it does there is in `tests/browser`.
+//! `GET /` and `GET /assets/{file+}`: the page as a browser loads it. What it does there is in `tests/browser`.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use portal_tests::browser::Language;
 use portal_tests::{Answer, Client, Partner, workspace};
 use serde_json::{Value, json};
 
-/// All of it together, compressed, as it travels.
-const MOST_BYTES: usize = 60_000;
+/// The maximum size of all files together, compressed.
+const MAX_BYTES: usize = 60_000;
 
-/// Where the page's files are, by what it says itself.
+/// The paths of all files that the page names.
 async fn assets() -> Vec<String> {
     let page = Client::new().get("/").await.expect(200);
     let paths: BTreeSet<_> =
@@ -21,6 +22,24 @@ async fn assets() -> Vec<String> {
 
 fn source(name: &str) -> String {
     fs::read_to_string(workspace().join("functions/portal-page/assets").join(name)).unwrap()
+}
+
+/// Every file in `assets/` and the folders in it: its path there, and its text.
+fn sources() -> Vec<(String, String)> {
+    fn read(folder: &Path, prefix: &str, sources: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
+            if entry.path().is_dir() {
+                read(&entry.path(), &format!("{name}/"), sources);
+            } else {
+                sources.push((name, fs::read_to_string(entry.path()).unwrap()));
+            }
+        }
+    }
+    let mut sources = Vec::new();
+    read(&workspace().join("functions/portal-page/assets"), "", &mut sources);
+    sources
 }
 
 #[track_caller]
@@ -49,7 +68,7 @@ fn is_guarded(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn the_page_is_asked_for_anew_and_its_files_are_kept_for_good() {
+async fn the_page_is_revalidated_and_its_files_are_cached_forever() {
     let page = Client::new().get("/").await.expect(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(page.header("cache-control"), "no-cache");
@@ -78,10 +97,10 @@ async fn what_a_browser_loads_is_small() {
         assert!(compressed < plain.text.len(), "{path}");
         bytes += compressed;
     }
-    assert!(bytes < MOST_BYTES, "{bytes} bytes in {} files", paths.len());
+    assert!(bytes < MAX_BYTES, "{bytes} bytes in {} files", paths.len());
 }
 
-/// How many bytes travel to a browser that takes gzip.
+/// The size in bytes for a browser that accepts gzip.
 async fn size(path: &str) -> usize {
     let url = format!("{}{path}", portal_tests::stack().ready.url);
     let response =
@@ -91,7 +110,7 @@ async fn size(path: &str) -> usize {
 }
 
 #[tokio::test]
-async fn who_refuses_gzip_gets_none() {
+async fn a_client_that_refuses_gzip_gets_the_plain_page() {
     for accepted in ["identity", "br", "gzip;q=0", "gzip;q=0.0, br"] {
         let page = Client::new().get("/").header("accept-encoding", accepted).await.expect(200);
         assert_eq!(page.header("content-encoding"), "", "{accepted}");
@@ -123,15 +142,29 @@ async fn nothing_in_the_page_is_inline_or_from_elsewhere() {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
     assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=\"/assets/").count());
-    for entry in fs::read_dir(workspace().join("functions/portal-page/assets")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let text = source(&name);
+    for (name, text) in sources() {
         for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
             assert!(!text.contains(forbidden), "{forbidden} in {name}");
         }
-        let is_loaded = page.contains(&format!("/{name}\""));
-        assert!(is_loaded || name == "index.html", "{name} is loaded with the page, not after it");
+        // Templates are part of the page.
+        let is_loaded = page.contains(&format!("/{name}\"")) || name.rsplit('.').next() == Some("html");
+        assert!(is_loaded, "{name} is loaded with the page, not after it");
     }
+}
+
+#[tokio::test]
+async fn the_page_has_every_template_that_a_script_makes() {
+    let page = Client::new().get("/").await.expect(200).text;
+    assert!(!page.contains(['{', '}']), "every placeholder is replaced");
+    let templates: Vec<_> = page.split("<template id=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    let scripts: String =
+        sources().into_iter().filter(|(name, _)| name.rsplit('.').next() == Some("js")).map(|(_, text)| text).collect();
+    let made: BTreeSet<_> = scripts.split("make(\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert_eq!(templates.iter().copied().collect::<BTreeSet<_>>().len(), templates.len(), "each once: {templates:?}");
+    for name in &made {
+        assert!(templates.contains(name), "{name}");
+    }
+    assert!(made.len() > 20, "{made:?}");
 }
 
 #[test]
@@ -149,7 +182,7 @@ fn every_language_has_every_text() {
 }
 
 #[test]
-fn french_is_set_as_french_is() {
+fn french_texts_follow_french_typography() {
     for (key, text) in Language::French.texts() {
         let text = text.as_str().unwrap();
         let signs: Vec<char> = text.chars().collect();
@@ -164,16 +197,15 @@ fn french_is_set_as_french_is() {
 }
 
 #[test]
-fn a_text_that_a_script_or_the_page_names_is_there() {
+fn every_text_that_a_script_or_template_names_exists() {
     let texts = Language::English.texts();
-    for entry in fs::read_dir(workspace().join("functions/portal-page/assets")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+    for (name, text) in sources() {
         if name == "en.js" || name == "fr.js" {
             continue;
         }
         let groups: BTreeSet<&str> =
             texts.keys().filter_map(|key| key.split_once('.').map(|(group, _)| group)).collect();
-        for quoted in source(&name).split('"') {
+        for quoted in text.split('"') {
             let is_key = quoted.split_once('.').is_some_and(|(group, rest)| groups.contains(group) && !rest.is_empty())
                 && quoted.chars().all(|sign| sign.is_ascii_lowercase() || matches!(sign, '.' | '_'));
             // Permissions look like keys.
@@ -185,11 +217,11 @@ fn a_text_that_a_script_or_the_page_names_is_there() {
 }
 
 #[test]
-fn every_action_of_the_history_has_a_text_and_is_a_filter() {
+fn every_audit_action_has_a_text_and_a_filter() {
     let actions = fs::read_to_string(workspace().join("shared/src/models/event_action.rs")).unwrap();
     let actions: Vec<_> = actions.split('"').filter(|word| word.contains('.') && !word.contains(' ')).collect();
     assert!(actions.len() > 10, "{actions:?}");
-    let script = source("event-words.js");
+    let script = source("history/event-words.js");
     let (_, filters) = script.split_once("ACTIONS = {").unwrap();
     let (filters, _) = filters.split_once('}').unwrap();
     let texts = Language::English.texts();
@@ -202,7 +234,7 @@ fn every_action_of_the_history_has_a_text_and_is_a_filter() {
 }
 
 #[tokio::test]
-async fn what_the_page_knows_of_roles_is_what_the_server_decides() {
+async fn the_roles_of_the_page_are_the_roles_of_the_server() {
     let script = source("access.js");
     let (_, roles) = script.split_once("ROLES = ").unwrap();
     let (roles, _) = roles.split_once(';').unwrap();

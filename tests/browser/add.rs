@@ -1,23 +1,23 @@
-//! "Add new user", and handing over the sign-in details.
+//! "Add new user", and sharing the sign-in details.
 
 use portal_tests::browser::{Browser, Language, markup};
 use portal_tests::{Client, Partner, User, secrets};
 use serde_json::json;
 
 in_both_languages![
-    an_admin_adds_somebody_who_then_signs_in,
-    what_is_wrong_stands_at_its_field,
-    a_network_fault_keeps_the_form_and_adds_once,
+    an_admin_adds_a_user_who_then_signs_in,
+    an_error_is_shown_at_its_field,
+    a_network_error_keeps_the_form_and_adds_the_user_once,
     markup_in_a_name_stays_text,
 ];
 
-async fn an_admin_adds_somebody_who_then_signs_in(language: Language) {
+async fn an_admin_adds_a_user_who_then_signs_in(language: Language) {
     let partner = Partner::new().await;
     let email = secrets::email("ann");
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.press("nav.history").await;
-    browser.reads("history.title").await;
+    browser.reads("nav.history").await;
     browser.press("nav.users").await;
     browser.press("users.add").await;
     browser.reads("section.person").await;
@@ -48,12 +48,12 @@ async fn an_admin_adds_somebody_who_then_signs_in(language: Language) {
     browser.press("share.copy_all").await;
     browser.reads("share.copied").await;
     let address = browser.script("return document.querySelector('.share dd span').textContent", json!([])).await;
-    // The way back takes nobody away from what is shown only now.
+    // The browser's back button does not close one-time data.
     browser.back().await;
     assert_eq!(browser.path().await, "/?view=history");
     browser.sees(&password).await;
     browser.press("share.done").await;
-    browser.is_told(&language.text_with("add.done", &[("name", "Ann Lee")])).await;
+    browser.announces(&language.text_with("add.done", &[("name", "Ann Lee")])).await;
     browser.press("nav.users").await;
     browser.lists(&["Ann Lee", "Olive Owner"]).await;
     browser.does_not_see(&password).await;
@@ -77,7 +77,7 @@ async fn an_admin_adds_somebody_who_then_signs_in(language: Language) {
     hers.is_sound().await;
 }
 
-async fn what_is_wrong_stands_at_its_field(language: Language) {
+async fn an_error_is_shown_at_its_field(language: Language) {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let browser = Browser::new(language).await;
@@ -92,7 +92,7 @@ async fn what_is_wrong_stands_at_its_field(language: Language) {
     browser.type_in("user.email", "ann@localhost").await;
     browser.type_in("password.new", "annannannannann").await;
     browser.press("save").await;
-    browser.is_told(&browser.text("fault.fields")).await;
+    browser.announces(&browser.text("fault.fields")).await;
     browser.is_marked("user.first_name", "field.control_character").await;
     browser.is_marked("user.email", "field.malformed").await;
     browser.type_in("user.first_name", "Annabel").await;
@@ -111,7 +111,7 @@ async fn what_is_wrong_stands_at_its_field(language: Language) {
     browser.is_sound().await;
 }
 
-async fn a_network_fault_keeps_the_form_and_adds_once(language: Language) {
+async fn a_network_error_keeps_the_form_and_adds_the_user_once(language: Language) {
     let partner = Partner::new().await;
     let email = secrets::email("ann");
     let browser = Browser::new(language).await;
@@ -123,14 +123,14 @@ async fn a_network_fault_keeps_the_form_and_adds_once(language: Language) {
     let password = secrets::remembered(browser.value("password.new").await);
     browser.offline(true).await;
     browser.press("save").await;
-    browser.is_told(&browser.text("fault.offline")).await;
+    browser.announces(&browser.text("fault.offline")).await;
     browser.is_accessible("add-offline").await;
     browser.offline(false).await;
 
-    // The answer is lost, though the user was added: the same again adds nobody, and says so with the same password.
+    // The response is lost, but the user was added. A retry adds no second user and shows the same password.
     browser.loses_an_answer("/v1/users").await;
     browser.press("save").await;
-    browser.is_told(&browser.text("fault.offline")).await;
+    browser.announces(&browser.text("fault.offline")).await;
     assert_eq!(browser.value("user.first_name").await, "Ann");
     browser.press("save").await;
     browser.reads("share.title").await;
@@ -159,16 +159,16 @@ async fn markup_in_a_name_stays_text(language: Language) {
     browser.sees(&email).await;
     browser.is_accessible("share-markup").await;
     browser.press("share.done").await;
-    browser.is_told(&name).await;
+    browser.announces(&name).await;
     browser.sees(&email).await;
     browser.edit(&name).await;
     assert_eq!(browser.value("user.first_name").await, first);
     browser.press("cancel").await;
     browser.is_back_on_the_page().await;
     browser.more(&name).await;
-    browser.press("users.delete").await;
-    browser.sees(&language.text_with("delete.title", &[("name", &name)])).await;
-    browser.is_accessible("delete-markup").await;
+    browser.press("users.remove").await;
+    browser.sees(&language.text_with("remove.title", &[("name", &name)])).await;
+    browser.is_accessible("remove-markup").await;
     browser.press("cancel").await;
     assert_eq!(
         browser.script("return document.querySelectorAll('img, main script, dialog script').length", json!([])).await,
@@ -178,7 +178,7 @@ async fn markup_in_a_name_stays_text(language: Language) {
     browser.lists(&[&name]).await;
     browser.is_sound().await;
 
-    // The one who is called so sees it as text too.
+    // The user with this name sees it as text too.
     let answer = partner.owner().get("/v1/users").await.expect(200);
     let items = answer.json["items"].as_array().unwrap();
     let id =

@@ -1,4 +1,4 @@
-//! "Edit": name and email, a new password, permissions, and somebody else's edit in between.
+//! "Edit": name and email, a new password, permissions, and a concurrent edit.
 
 use portal_tests::browser::{Browser, Language};
 use portal_tests::{Client, Partner, secrets};
@@ -6,9 +6,9 @@ use serde_json::json;
 
 in_both_languages![
     an_admin_edits_name_email_and_permissions,
-    an_admin_sets_a_password_and_hands_it_over,
-    an_edit_in_between_is_not_overwritten,
-    everybody_edits_their_own_name_and_password,
+    an_admin_sets_a_password_and_shares_it,
+    a_concurrent_edit_is_not_overwritten,
+    users_edit_their_own_name_and_password,
 ];
 
 async fn an_admin_edits_name_email_and_permissions(language: Language) {
@@ -20,7 +20,7 @@ async fn an_admin_edits_name_email_and_permissions(language: Language) {
     browser.is_accessible("edit").await;
     browser.type_in("user.last_name", "Lee-Park").await;
     browser.press("save").await;
-    browser.is_told(&language.text_with("edit.done", &[("name", "Ann Lee-Park")])).await;
+    browser.announces(&language.text_with("edit.done", &[("name", "Ann Lee-Park")])).await;
     browser.lists(&["Ann Lee-Park", "Olive Owner"]).await;
 
     let email = secrets::email("ann");
@@ -29,7 +29,7 @@ async fn an_admin_edits_name_email_and_permissions(language: Language) {
     browser.select("user.role", "role.viewer").await;
     browser.tick("permission.audit.read").await;
     browser.press("save").await;
-    // The email is a detail of signing in; the password is as it was, and nobody knows it.
+    // A changed email is shared; the unchanged password is unknown.
     browser.reads("share.title").await;
     browser.sees(&email).await;
     browser.does_not_see(&browser.text("share.once")).await;
@@ -41,7 +41,7 @@ async fn an_admin_edits_name_email_and_permissions(language: Language) {
     assert_eq!(now["permissions"], json!(["users.read", "audit.read"]));
     assert_eq!(now["version"], 4, "name; email; permissions");
 
-    // Nothing changed, nothing sent.
+    // Nothing changed, so nothing is sent.
     browser.edit("Ann Lee-Park").await;
     browser.press("save").await;
     browser.is_back_on_the_page().await;
@@ -49,7 +49,7 @@ async fn an_admin_edits_name_email_and_permissions(language: Language) {
     browser.is_sound().await;
 }
 
-async fn an_admin_sets_a_password_and_hands_it_over(language: Language) {
+async fn an_admin_sets_a_password_and_shares_it(language: Language) {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").signed_in().await;
     let browser = Browser::new(language).await;
@@ -76,7 +76,7 @@ async fn an_admin_sets_a_password_and_hands_it_over(language: Language) {
     Client::new().signed_in(&ann.with_password(&password)).await;
 }
 
-async fn an_edit_in_between_is_not_overwritten(language: Language) {
+async fn a_concurrent_edit_is_not_overwritten(language: Language) {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let browser = Browser::new(language).await;
@@ -85,7 +85,7 @@ async fn an_edit_in_between_is_not_overwritten(language: Language) {
     browser.type_in("user.first_name", "Annabel").await;
     partner.owner().edit(&ann, &json!({ "first_name": "Anna", "last_name": "Park" })).await.expect(200);
     browser.press("save").await;
-    browser.is_told(&browser.text("edit.stale")).await;
+    browser.announces(&browser.text("edit.stale")).await;
     browser.is_accessible("edit-stale").await;
     browser.press("edit.load").await;
     browser.reads("edit.loaded").await;
@@ -98,14 +98,14 @@ async fn an_edit_in_between_is_not_overwritten(language: Language) {
     browser.is_sound().await;
 }
 
-async fn everybody_edits_their_own_name_and_password(language: Language) {
+async fn users_edit_their_own_name_and_password(language: Language) {
     let partner = Partner::new().await;
     let vic = partner.owner().add("Vic", "Viewer").role("viewer").created().await;
     let browser = Browser::new(language).await;
     browser.signed_in(&vic).await;
     browser.click(&language.text_with("account.menu", &[("name", "Vic Viewer")])).await;
     browser.press("account.profile").await;
-    browser.reads("edit.own_title").await;
+    browser.reads("account.profile").await;
     browser.does_not_see(&browser.text("section.access")).await;
     browser.type_in("user.first_name", "Vicky").await;
     browser.tick("password.set").await;
@@ -117,7 +117,7 @@ async fn everybody_edits_their_own_name_and_password(language: Language) {
     browser.is_accessible("own-password").await;
     browser.type_in("password.current", &vic.password).await;
     browser.press("save").await;
-    browser.is_told(&browser.text("edit.own_done")).await;
+    browser.announces(&browser.text("edit.own_done")).await;
     browser.lists(&["Olive Owner", "Vicky Viewer"]).await;
     browser.is_sound().await;
     Client::new().signed_in(&vic.with_password(&password)).await;

@@ -1,12 +1,12 @@
-//! "Export": what is listed, as a file.
+//! "Export": the list as a file.
 
 use futures::future::join_all;
 use portal_tests::Partner;
 use portal_tests::browser::{Browser, Language};
 
-in_both_languages![the_list_is_saved_as_it_is_filtered_and_sorted];
+in_both_languages![the_list_is_saved_with_its_filters_and_order];
 
-async fn the_list_is_saved_as_it_is_filtered_and_sorted(language: Language) {
+async fn the_list_is_saved_with_its_filters_and_order(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     owner.add("Ann", "Lee").role("manager").created().await;
@@ -18,7 +18,7 @@ async fn the_list_is_saved_as_it_is_filtered_and_sorted(language: Language) {
     browser.press("user.name").await;
     browser.lists(&["Bob Baker", "Zoé =Ångström, \"Z\""]).await;
     browser.press("users.export").await;
-    browser.is_told(&browser.text("export.done")).await;
+    browser.announces(&browser.text("export.done")).await;
     let file = browser.downloaded("users-").await;
     let table = file.strip_prefix('\u{FEFF}').expect("what tells spreadsheets that it is UTF-8");
     let lines: Vec<_> = table.trim_end().split("\r\n").collect();
@@ -29,7 +29,7 @@ async fn the_list_is_saved_as_it_is_filtered_and_sorted(language: Language) {
 
     browser.answers_503("/v1/users?").await;
     browser.press("users.export").await;
-    browser.is_told(&browser.text("fault.passing")).await;
+    browser.announces(&browser.text("fault.passing")).await;
     browser.is_sound().await;
 }
 
@@ -40,12 +40,12 @@ async fn a_list_of_several_pages_is_one_file() {
     join_all((0..3).map(|number| partner.owner().add("Ann", &format!("Lee{number}")).role("viewer").created())).await;
     let browser = Browser::new(Language::English).await;
     browser.signed_in(partner.owner()).await;
-    // Pages of two lines in place of a thousand.
+    // Pages of two lines instead of a thousand.
     browser.shortens_tables(2).await;
     browser.press("users.export").await;
     let file = browser.downloaded("users-").await;
     let lines: Vec<_> = file.trim_end().split("\r\n").collect();
-    assert_eq!(lines.len(), 5, "headings once, then everybody: {file}");
+    assert_eq!(lines.len(), 5, "headings once, then all users: {file}");
     for (line, name) in lines[1..].iter().zip(["Lee0", "Lee1", "Lee2", "Owner"]) {
         assert!(line.contains(&format!(",{name},")), "{file}");
     }

@@ -3,9 +3,9 @@
 use portal_tests::browser::{Browser, Language};
 use portal_tests::{Client, Partner};
 
-in_both_languages![an_admin_forces_the_logout_of_somebody_at_work];
+in_both_languages![an_admin_forces_the_logout_of_a_user_at_work];
 
-async fn an_admin_forces_the_logout_of_somebody_at_work(language: Language) {
+async fn an_admin_forces_the_logout_of_a_user_at_work(language: Language) {
     let partner = Partner::new().await;
     let bob = partner.owner().add("Bob", "Baker").role("manager").created().await;
     partner.owner().add("Vic", "Viewer").role("viewer").created().await;
@@ -27,17 +27,17 @@ async fn an_admin_forces_the_logout_of_somebody_at_work(language: Language) {
     alices.more("Bob Baker").await;
     alices.press("users.force_logout").await;
     alices.press("users.force_logout").await;
-    alices.is_told(&language.text_with("force_logout.done", &[("name", "Bob Baker")])).await;
+    alices.announces(&language.text_with("force_logout.done", &[("name", "Bob Baker")])).await;
 
-    // Bob's next click.
+    // Bob's next click ends at the sign-in page.
     bobs.press("user.name").await;
-    bobs.is_told(&bobs.text("sign_in.ended")).await;
+    bobs.announces(&bobs.text("sign_in.ended")).await;
     bobs.is_accessible("sign-in-ended").await;
-    // He comes back to where he was.
+    // After signing in, he is back where he was.
     bobs.sign_in(&bob.email, &bob.password).await;
     bobs.lists(&["Vic Viewer"]).await;
 
-    // Ended again while the page is not even open.
+    // The session ends while the page is not open.
     bobs.goto("about:blank").await;
     partner.owner().force_logout(&bob).await.expect(200);
     bobs.goto("/").await;
@@ -48,13 +48,13 @@ async fn an_admin_forces_the_logout_of_somebody_at_work(language: Language) {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn one_can_sign_oneself_out_everywhere() {
+async fn users_can_sign_out_everywhere() {
     let partner = Partner::new().await;
     let elsewhere = partner.owner().elsewhere().await;
     let browser = Browser::new(Language::English).await;
     browser.signed_in(partner.owner()).await;
     browser.more("Olive Owner").await;
-    assert!(!browser.offers("Delete").await, "nobody deletes themselves");
+    assert!(!browser.offers("Remove").await, "users cannot remove themselves");
     browser.press("users.force_logout").await;
     browser.reads("force_logout.own_title").await;
     browser.press("users.force_logout").await;

@@ -3,9 +3,9 @@
 use portal_tests::Partner;
 use portal_tests::browser::{Browser, Language, keys};
 
-in_both_languages![the_primary_admin_hands_the_portal_over];
+in_both_languages![the_primary_admin_makes_another_admin_the_primary_admin];
 
-async fn the_primary_admin_hands_the_portal_over(language: Language) {
+async fn the_primary_admin_makes_another_admin_the_primary_admin(language: Language) {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").signed_in().await;
     partner.owner().add("New", "Comer").created().await;
@@ -31,7 +31,7 @@ async fn the_primary_admin_hands_the_portal_over(language: Language) {
     browser.is_accessible("hand-over-wrong").await;
     browser.type_in("password.current", &partner.owner().password).await;
     browser.press("users.hand_over").await;
-    browser.is_told(&language.text_with("hand_over.done", &[("name", "Ann Lee")])).await;
+    browser.announces(&language.text_with("hand_over.done", &[("name", "Ann Lee")])).await;
     browser.row_with("Ann Lee", &browser.text("role.primary_admin")).await;
     let own = browser.row("Olive Owner").await;
     assert!(own.contains(&browser.text("role.admin")) && own.contains(&browser.text("users.you")), "{own}");
@@ -39,7 +39,7 @@ async fn the_primary_admin_hands_the_portal_over(language: Language) {
         !browser.offers(&language.text_with("users.edit_of", &[("name", "Ann Lee")])).await,
         "an admin does not edit the primary admin"
     );
-    browser.has_focus_on(&browser.text("users.title")).await;
+    browser.has_focus_on(&browser.text("nav.users")).await;
     browser.is_accessible("handed-over").await;
     assert_eq!(partner.owner().see(&ann).await["role"], "primary_admin");
     browser.is_sound().await;
@@ -47,7 +47,7 @@ async fn the_primary_admin_hands_the_portal_over(language: Language) {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn an_admin_who_was_suspended_meanwhile_is_not_made_the_primary_one() {
+async fn an_admin_suspended_in_the_meantime_cannot_become_the_primary_admin() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").signed_in().await;
     let browser = Browser::new(Language::English).await;

@@ -6,27 +6,27 @@ use portal_tests::{Partner, stack};
 use serde_json::{Value, json};
 
 in_both_languages![
-    the_history_says_who_did_what_to_whom,
+    the_history_shows_who_did_what_to_whom,
     the_history_is_filtered_and_kept_in_the_address,
     a_users_menu_leads_to_their_history,
     a_refused_sign_in_is_in_the_history,
 ];
 
-/// What the list says, a line for each event: everything but when, and from where.
-async fn told(browser: &Browser) -> Vec<String> {
+/// The list, one line for each event, without time and address.
+async fn events(browser: &Browser) -> Vec<String> {
     let script = "return [...document.querySelectorAll('.events tbody tr')].map((row) =>
         ['[data-who]', '[data-what]', '[data-whom]'].map((part) => row.querySelector(part).textContent).join(' | '))";
     let lines = browser.script(script, json!([])).await;
     lines.as_array().unwrap().iter().map(|line| line.as_str().unwrap().replace(['\u{A0}', '\u{202F}'], " ")).collect()
 }
 
-/// The list must come to have so many events.
-async fn until_told(browser: &Browser, count: usize) {
+/// Waits until the list has this many events.
+async fn until_events(browser: &Browser, count: usize) {
     let key = if count == 1 { "history.count.one" } else { "history.count.other" };
-    browser.is_told(&browser.language.text_with(key, &[("total", &count.to_string())])).await;
+    browser.announces(&browser.language.text_with(key, &[("total", &count.to_string())])).await;
 }
 
-async fn the_history_says_who_did_what_to_whom(language: Language) {
+async fn the_history_shows_who_did_what_to_whom(language: Language) {
     let text = |key: &str| language.text(key);
     let partner = Partner::new().await;
     let owner = partner.owner();
@@ -39,7 +39,7 @@ async fn the_history_says_who_did_what_to_whom(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(owner).await;
     browser.press("nav.history").await;
-    until_told(&browser, 11).await;
+    until_events(&browser, 11).await;
     let line = |who: &str, what: &str, whom: &str| format!("{who} | {} | {whom}", text(what));
     let expected = [
         line("Olive Owner", "event.session.started", ""),
@@ -54,7 +54,7 @@ async fn the_history_says_who_did_what_to_whom(language: Language) {
         line("Olive Owner", "event.session.started", ""),
         line(&text("event.operator"), "event.partner.created", "Olive Owner"),
     ];
-    assert_eq!(told(&browser).await, expected);
+    assert_eq!(events(&browser).await, expected);
     let with = |key: &str, values: &[(&str, &str)]| language.text_with(key, values);
     for detail in [
         with("event.change", &[("what", &text("user.first_name")), ("was", "Ann"), ("is", "Anna")]),
@@ -76,18 +76,18 @@ async fn the_history_says_who_did_what_to_whom(language: Language) {
     browser.sees("127.").await;
     browser.is_accessible("history").await;
 
-    // The way past the menus leads to the history and is no step back from it.
+    // The skip link leads to the history and adds no entry to the browser's own.
     browser.script("document.querySelector('.skip').focus()", json!([])).await;
     browser.keys(keys::ENTER).await;
     assert_eq!(browser.script("return document.activeElement.id + location.hash", json!([])).await, "main");
 
-    // It stays the history, whatever the language, after a reload and on the way back.
+    // The history stays open after a change of language, a reload and the back button.
     browser.reload().await;
-    until_told(&browser, 11).await;
+    until_events(&browser, 11).await;
     browser.press("nav.users").await;
     browser.lists(&["Bob Baker", "Anna Lee", "Olive Owner"]).await;
     browser.back().await;
-    until_told(&browser, 11).await;
+    until_events(&browser, 11).await;
     browser.is_sound().await;
 }
 
@@ -103,12 +103,12 @@ async fn the_history_is_filtered_and_kept_in_the_address(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(owner).await;
     browser.goto("/?view=history").await;
-    until_told(&browser, 25).await;
+    until_events(&browser, 25).await;
 
     browser.press("history.older").await;
-    until_told(&browser, 39).await;
+    until_events(&browser, 39).await;
     browser.choose_day("history.from", "2024-06-30").await;
-    until_told(&browser, 9).await;
+    until_events(&browser, 9).await;
     browser.choose_day("history.to", "2024-06-29").await;
     browser.is_marked("history.to", "period.backwards").await;
     browser.choose_day("history.to", "").await;
@@ -119,22 +119,22 @@ async fn the_history_is_filtered_and_kept_in_the_address(language: Language) {
     browser.is_accessible("history-choosing").await;
     browser.type_in("history.who", &format!("Ann Lee ({})", ann.email)).await;
     let by_ann = |what: &str| format!("Ann Lee | {} | Zoé =Ångström", language.text(what));
-    until_told(&browser, 3).await;
-    assert_eq!(told(&browser).await[..2], [by_ann("event.user.removed"), by_ann("event.logout.forced")]);
-    // Who is gone is offered by name.
+    until_events(&browser, 3).await;
+    assert_eq!(events(&browser).await[..2], [by_ann("event.user.removed"), by_ann("event.logout.forced")]);
+    // Removed users are offered by name.
     browser.type_in("history.whom", "Zoé =Ångström").await;
-    until_told(&browser, 2).await;
+    until_events(&browser, 2).await;
     browser.select("history.what", "event.user.removed").await;
-    until_told(&browser, 1).await;
-    assert_eq!(told(&browser).await, [by_ann("event.user.removed")]);
+    until_events(&browser, 1).await;
+    assert_eq!(events(&browser).await, [by_ann("event.user.removed")]);
 
     browser.reload().await;
-    until_told(&browser, 1).await;
+    until_events(&browser, 1).await;
     browser.holds("history.whom", "Zoé =Ångström").await;
     browser.holds("history.who", &format!("Ann Lee ({})", ann.email)).await;
     browser.is_accessible("history-filtered").await;
     browser.press("users.export").await;
-    browser.is_told(&browser.text("export.done")).await;
+    browser.announces(&browser.text("export.done")).await;
     let file = browser.downloaded("history-").await;
     assert_eq!(file.trim_end().split("\r\n").count(), 2, "{file}");
     assert!(file.contains(",user.removed,"), "{file}");
@@ -143,7 +143,7 @@ async fn the_history_is_filtered_and_kept_in_the_address(language: Language) {
     browser.reads("history.none.title").await;
     browser.is_accessible("history-none").await;
     browser.press("users.clear").await;
-    until_told(&browser, 25).await;
+    until_events(&browser, 25).await;
     assert_eq!(browser.path().await, "/?view=history");
 
     browser.offline(true).await;
@@ -152,7 +152,7 @@ async fn the_history_is_filtered_and_kept_in_the_address(language: Language) {
     browser.is_accessible("history-fault").await;
     browser.offline(false).await;
     browser.press("try_again").await;
-    until_told(&browser, 2).await;
+    until_events(&browser, 2).await;
     browser.is_sound().await;
 }
 
@@ -165,10 +165,10 @@ async fn a_users_menu_leads_to_their_history(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(&ann).await;
     browser.more("Bo Baker").await;
-    browser.press("users.history").await;
+    browser.press("nav.history").await;
     browser.sees(&language.text_with("history.of", &[("name", "Bo Baker")])).await;
     browser.reads("event.user.edited").await;
-    assert_eq!(told(&browser).await.len(), 3, "added, signed in, edited");
+    assert_eq!(events(&browser).await.len(), 3, "added, signed in, edited");
     browser.is_accessible("user-history").await;
     browser.keys(keys::ESCAPE).await;
     browser.is_back_on_the_page().await;
@@ -182,13 +182,13 @@ async fn a_refused_sign_in_is_in_the_history(language: Language) {
     let browser = Browser::new(language).await;
     browser.goto("/").await;
     browser.sign_in(&ann.email, "not the password").await;
-    browser.is_told(&language.text("sign_in.wrong")).await;
+    browser.announces(&language.text("sign_in.wrong")).await;
     browser.signed_in(partner.owner()).await;
     browser.press("nav.history").await;
     browser.select("history.what", "event.sign_in.refused").await;
-    until_told(&browser, 1).await;
+    until_events(&browser, 1).await;
     let [who, what] = ["event.anonymous", "event.sign_in.refused"].map(|key| language.text(key));
-    assert_eq!(told(&browser).await, [format!("{who} | {what} | Ann Lee")]);
+    assert_eq!(events(&browser).await, [format!("{who} | {what} | Ann Lee")]);
     browser.sees("127.").await;
     browser.select("history.what", "event.sign_in.blocked").await;
     browser.reads("history.none.title").await;
@@ -197,7 +197,7 @@ async fn a_refused_sign_in_is_in_the_history(language: Language) {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn who_may_not_read_the_trail_is_not_offered_it() {
+async fn the_history_is_not_offered_without_permission() {
     let partner = Partner::new().await;
     let manager = partner.owner().add("Bob", "Baker").role("manager").created().await;
     let auditor = partner.owner().add("Au", "Ditor").role("viewer").permissions(&["audit.read"]).created().await;
@@ -215,20 +215,20 @@ async fn who_may_not_read_the_trail_is_not_offered_it() {
     browser.row("Olive Owner").await;
     browser.is_sound().await;
 
-    // Who may read nothing else begins there, and finds people by the names in the trail.
+    // A user who may view nothing else starts there, and finds people by the names in the history.
     let theirs = Browser::new(Language::English).await;
     theirs.signed_in(&auditor).await;
     theirs.reads("event.partner.created").await;
     assert!(!theirs.offers("Users").await);
     theirs.type_in("history.who", "Olive Owner").await;
-    until_told(&theirs, 4).await;
+    until_events(&theirs, 4).await;
     theirs.is_accessible("history-auditor").await;
     theirs.is_sound().await;
 }
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn an_event_of_a_later_version_is_told_as_it_is() {
+async fn an_unknown_event_is_shown_as_it_is() {
     let partner = Partner::new().await;
     let browser = Browser::new(Language::English).await;
     browser.signed_in(partner.owner()).await;

@@ -1,4 +1,4 @@
-//! "Import": users from a file, checked first, their passwords given once.
+//! "Import": users from a file, which is checked first; their passwords are shown once.
 
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::{Client, Partner, User, secrets};
@@ -6,8 +6,8 @@ use serde_json::json;
 
 in_both_languages![
     an_admin_imports_users_and_gets_their_passwords_once,
-    what_is_wrong_with_a_file_is_told_by_line,
-    who_was_there_or_could_not_be_added_is_named,
+    problems_in_a_file_are_listed_by_line,
+    users_who_were_not_added_are_listed_with_the_reason,
 ];
 
 async fn an_admin_imports_users_and_gets_their_passwords_once(language: Language) {
@@ -23,19 +23,19 @@ async fn an_admin_imports_users_and_gets_their_passwords_once(language: Language
     let example = browser.downloaded("users-").await;
     assert!(example.contains("first_name,last_name,email,role,permissions\r\n"), "{example}");
 
-    // As a spreadsheet on Windows writes it in France.
+    // As a French spreadsheet on Windows writes it.
     let file = format!(
         "first_name;last_name;email;role\r\nZoé;Ångström;{zoe};viewer\r\nAnn;Lee;{};admin\r\nBob;Baker;{bob};manager\r\n",
         there.email
     );
     let bytes: Vec<u8> = file.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
     browser.choose_file("import.file", "equipe.csv", bytes).await;
-    browser.is_told(&language.text_with("import.good.other", &[("total", "2")])).await;
+    browser.announces(&language.text_with("import.good.other", &[("total", "2")])).await;
     browser.sees("Zoé Ångström").await;
     browser.reads("import.email_taken").await;
     browser.is_accessible("import-checked").await;
     let answer = partner.owner().get("/v1/users").await.expect(200);
-    assert_eq!(answer.json["total"], 2, "nobody is added yet");
+    assert_eq!(answer.json["total"], 2, "no users are added yet");
 
     browser.click(&language.text_with("import.do.other", &[("total", "2")])).await;
     browser.has_focus_on(&language.text_with("import.done.other", &[("total", "2")])).await;
@@ -44,7 +44,7 @@ async fn an_admin_imports_users_and_gets_their_passwords_once(language: Language
     browser.is_accessible("imported").await;
     browser.keys(keys::ESCAPE).await;
     browser.press("share.done").await;
-    browser.is_told(&browser.text("import.not_saved")).await;
+    browser.announces(&browser.text("import.not_saved")).await;
     browser.is_accessible("imported-not-saved").await;
     browser.press("import.download").await;
     let details = browser.downloaded("sign-in-details-").await;
@@ -65,7 +65,7 @@ async fn an_admin_imports_users_and_gets_their_passwords_once(language: Language
     Client::new().challenged(&user).await;
 }
 
-async fn what_is_wrong_with_a_file_is_told_by_line(language: Language) {
+async fn problems_in_a_file_are_listed_by_line(language: Language) {
     let partner = Partner::new().await;
     let good = secrets::email("zoe");
     let browser = Browser::new(language).await;
@@ -73,7 +73,7 @@ async fn what_is_wrong_with_a_file_is_told_by_line(language: Language) {
     browser.press("users.import").await;
     let file = format!("first_name,last_name,email,role,shoe_size\nZoé,Ångström,{good},viewer,38\nAnn,,ann,owner,\n");
     browser.choose_file("import.file", "team.csv", &file).await;
-    browser.is_told(&language.text_with("import.bad.other", &[("total", "4")])).await;
+    browser.announces(&language.text_with("import.bad.other", &[("total", "4")])).await;
     for text in ["shoe_size", "3"] {
         browser.sees(text).await;
     }
@@ -85,7 +85,7 @@ async fn what_is_wrong_with_a_file_is_told_by_line(language: Language) {
     browser.is_accessible("import-problems").await;
 
     browser.choose_file("import.file", "large.csv", "x".repeat(1_100_000)).await;
-    browser.is_told(&browser.text("import.too_large")).await;
+    browser.announces(&browser.text("import.too_large")).await;
     browser.is_accessible("import-too-large").await;
     browser.choose_file("import.file", "empty.csv", "").await;
     browser.reads("import.file.empty").await;
@@ -93,10 +93,10 @@ async fn what_is_wrong_with_a_file_is_told_by_line(language: Language) {
     browser.offline(true).await;
     let mended = format!("first_name,last_name,email\nZoé,Ångström,{good}\n");
     browser.choose_file("import.file", "team.csv", &mended).await;
-    browser.is_told(&browser.text("fault.offline")).await;
+    browser.announces(&browser.text("fault.offline")).await;
     browser.offline(false).await;
     browser.choose_file("import.file", "team.csv", &mended).await;
-    browser.is_told(&language.text_with("import.good.one", &[("total", "1")])).await;
+    browser.announces(&language.text_with("import.good.one", &[("total", "1")])).await;
 
     // The first response is lost. The page sends the file again under its key and shows a password that works.
     browser.loses_an_answer("/v1/users/import").await;
@@ -113,7 +113,7 @@ async fn what_is_wrong_with_a_file_is_told_by_line(language: Language) {
     assert_eq!(answer.json["challenge"], "new_password_required");
 }
 
-async fn who_was_there_or_could_not_be_added_is_named(language: Language) {
+async fn users_who_were_not_added_are_listed_with_the_reason(language: Language) {
     let partner = Partner::new().await;
     let (ann, bob) = (secrets::email("ann"), secrets::email("bob"));
     let browser = Browser::new(language).await;
@@ -121,7 +121,7 @@ async fn who_was_there_or_could_not_be_added_is_named(language: Language) {
     browser.press("users.import").await;
     let file = format!("first_name,last_name,email\nAnn,Lee,{ann}\nBob,Baker,{bob}\n");
     browser.choose_file("import.file", "team.csv", &file).await;
-    browser.is_told(&language.text_with("import.good.other", &[("total", "2")])).await;
+    browser.announces(&language.text_with("import.good.other", &[("total", "2")])).await;
     let result = |line: u32, email: &str, outcome: &str, code: &str| {
         json!({ "line": line, "email": email, "outcome": outcome, "user": null, "generated_password": null,
                 "problem": { "code": code, "title": "", "detail": "" } })
@@ -140,20 +140,20 @@ async fn who_was_there_or_could_not_be_added_is_named(language: Language) {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn who_adds_nobody_imports_nobody() {
+async fn the_import_needs_the_permission_to_add_users() {
     let partner = Partner::new().await;
     let vic = partner.owner().add("Vic", "Viewer").role("viewer").created().await;
     let browser = Browser::new(Language::English).await;
     browser.signed_in(&vic).await;
     browser.lists(&["Olive Owner", "Vic Viewer"]).await;
     assert!(!browser.offers("Import").await);
-    assert!(browser.offers("Export").await, "whoever sees the list may keep it");
+    assert!(browser.offers("Export").await, "users who see the list may export it");
     browser.is_sound().await;
 }
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn nobody_closes_what_is_about_to_give_passwords() {
+async fn the_dialog_stays_open_until_the_passwords_are_shown() {
     let partner = Partner::new().await;
     let browser = Browser::new(Language::English).await;
     browser.signed_in(partner.owner()).await;

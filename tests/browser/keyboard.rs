@@ -1,4 +1,4 @@
-//! From end to end without a pointer, the focus always in sight.
+//! The whole job with the keyboard alone; the focus is always visible.
 
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::{Partner, secrets};
@@ -17,7 +17,7 @@ async fn the_keyboard_is_enough(language: Language) {
     browser.keys(&partner.owner().password).await;
     browser.keys(keys::ENTER).await;
     browser.lists(&["Bob Baker", "Olive Owner"]).await;
-    browser.has_focus_on(&text("users.title")).await;
+    browser.has_focus_on(&text("nav.users")).await;
 
     browser.tab_to_text("users.add").await;
     browser.keys(keys::ENTER).await;
@@ -52,16 +52,16 @@ async fn the_keyboard_is_enough(language: Language) {
     browser.keys(keys::ENTER).await;
     browser.has_focus_on(&text("users.sessions")).await;
     browser.keys(keys::DOWN).await;
-    browser.has_focus_on(&text("users.history")).await;
+    browser.has_focus_on(&text("nav.history")).await;
     browser.keys(keys::UP).await;
     browser.keys(keys::UP).await;
-    browser.has_focus_on(&text("users.delete")).await;
+    browser.has_focus_on(&text("users.remove")).await;
     browser.keys(keys::ENTER).await;
-    browser.has_focus_on(&language.text_with("delete.typed", &[("name", "Ann Lee")])).await;
+    browser.has_focus_on(&language.text_with("remove.typed", &[("name", "Ann Lee")])).await;
     browser.keys("Ann Lee").await;
     browser.keys(keys::ENTER).await;
     browser.lists(&["Bob Baker", "Olive Owner"]).await;
-    browser.has_focus_on(&text("users.title")).await;
+    browser.has_focus_on(&text("nav.users")).await;
 
     let edit = language.text_with("users.edit_of", &[("name", "Bob Baker")]);
     browser.tab_to(&edit).await;

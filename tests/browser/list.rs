@@ -1,4 +1,4 @@
-//! The table: what it shows, search, filters, sorting, pages, and when there is nothing to show.
+//! The table: what it shows, search, filters, sorting, pages, and the empty list.
 
 use futures::future::join_all;
 use portal_tests::Partner;
@@ -6,12 +6,12 @@ use portal_tests::browser::{Browser, Language, keys};
 use serde_json::json;
 
 in_both_languages![
-    the_table_shows_who_is_who,
+    the_table_shows_the_users,
     searching_filtering_and_sorting_find_people,
-    a_list_that_cannot_be_loaded_says_so_and_can_be_loaded_again,
+    a_list_that_cannot_be_loaded_offers_a_retry,
 ];
 
-async fn the_table_shows_who_is_who(language: Language) {
+async fn the_table_shows_the_users(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     owner.add("Ann", "Lee").role("manager").created().await;
@@ -28,11 +28,11 @@ async fn the_table_shows_who_is_who(language: Language) {
     assert!(primary_admin.contains(&browser.text("role.primary_admin")), "{primary_admin}");
     assert!(
         !primary_admin.contains(&browser.text("users.edit")),
-        "nobody else edits the primary admin: {primary_admin}"
+        "no one else edits the primary admin: {primary_admin}"
     );
     browser.more("Olive Owner").await;
-    for key in ["users.force_logout", "users.suspend", "users.delete"] {
-        assert!(!browser.offers(&browser.text(key)).await, "nobody else does that to the primary admin: {key}");
+    for key in ["users.force_logout", "users.suspend", "users.remove"] {
+        assert!(!browser.offers(&browser.text(key)).await, "no one else does that to the primary admin: {key}");
     }
     browser.keys(keys::ESCAPE).await;
     let ann = browser.row("Ann Lee").await;
@@ -71,7 +71,7 @@ async fn searching_filtering_and_sorting_find_people(language: Language) {
     browser.press("user.email").await;
     browser.lists(&["Bob Leary", "Zoé Ångström"]).await;
 
-    // A reload comes back to all of it, and so does a new sign-in.
+    // A reload keeps all of it, and so does a new sign-in.
     browser.reload().await;
     browser.lists(&["Bob Leary", "Zoé Ångström"]).await;
     browser.is_accessible("users-filtered").await;
@@ -87,7 +87,7 @@ async fn searching_filtering_and_sorting_find_people(language: Language) {
     browser.is_sound().await;
 }
 
-async fn a_list_that_cannot_be_loaded_says_so_and_can_be_loaded_again(language: Language) {
+async fn a_list_that_cannot_be_loaded_offers_a_retry(language: Language) {
     let partner = Partner::new().await;
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
@@ -115,7 +115,7 @@ async fn a_list_that_cannot_be_loaded_says_so_and_can_be_loaded_again(language: 
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_page_that_loads_shows_that_it_does() {
+async fn a_loading_page_shows_that_it_loads() {
     let partner = Partner::new().await;
     let browser = Browser::new(Language::English).await;
     browser.signed_in(partner.owner()).await;
@@ -129,7 +129,7 @@ async fn a_page_that_loads_shows_that_it_does() {
 #[ignore = "needs Chromium"]
 async fn pages_lead_through_many_users() {
     let partner = Partner::new().await;
-    // Hashing takes its time, so not all at once.
+    // Password hashes are slow, so the users are not added all at once.
     for tens in 0..3 {
         let adds = (0..10).map(|ones| partner.owner().add("Ann", &format!("Lee{tens}{ones}")).role("viewer").created());
         join_all(adds).await;

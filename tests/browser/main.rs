@@ -1,4 +1,4 @@
-//! The page, as people use it: in a real Chromium, in English and in French. axe looks at every state.
+//! The page as people use it: in a real Chromium, in English and in French. axe checks every state.
 //!
 //! Needs what `.ci/browser` installs, so it runs there and not with every `cargo test`.
 #![allow(
@@ -6,10 +6,10 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a panic is how a test says what went wrong"
+    reason = "a panic is how a test fails"
 )]
 
-/// Each of these flows as a test in every language.
+/// Makes a test of each flow in every language.
 macro_rules! in_both_languages {
     ($($flow:ident),+ $(,)?) => {
         mod in_english {

@@ -1,16 +1,16 @@
-//! Several users at once: boxes, one question, and what became of each.
+//! Several users at once: checkboxes, one confirmation, and the result for each user.
 
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::{Client, Partner};
 use serde_json::json;
 
 in_both_languages![
-    an_admin_chooses_some_and_signs_them_out,
-    whoever_was_not_suspended_is_named_with_the_reason,
-    many_are_deleted_once_their_number_is_typed,
+    an_admin_selects_users_and_signs_them_out,
+    users_who_were_not_suspended_are_listed_with_the_reason,
+    users_are_removed_after_their_number_is_typed,
 ];
 
-async fn an_admin_chooses_some_and_signs_them_out(language: Language) {
+async fn an_admin_selects_users_and_signs_them_out(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").signed_in().await;
@@ -23,12 +23,12 @@ async fn an_admin_chooses_some_and_signs_them_out(language: Language) {
     for name in ["Ada Min", "Olive Owner"] {
         assert!(!browser.has_field(&choose(name)).await, "{name}: nothing to be done");
     }
-    assert!(!browser.offers(&browser.text("users.suspend")).await, "nobody is chosen");
+    assert!(!browser.offers(&browser.text("users.suspend")).await, "no user is selected");
     browser.tick_named(&choose("Bob Baker")).await;
-    browser.is_told(&language.text_with("bulk.chosen.one", &[("total", "1")])).await;
+    browser.announces(&language.text_with("bulk.chosen.one", &[("total", "1")])).await;
     browser.is_accessible("many-chosen").await;
     browser.tick("bulk.all").await;
-    browser.is_told(&language.text_with("bulk.chosen.other", &[("total", "2")])).await;
+    browser.announces(&language.text_with("bulk.chosen.other", &[("total", "2")])).await;
     browser.press("users.force_logout").await;
     browser.sees(&language.text_with("bulk.force_logout.title.other", &[("total", "2")])).await;
     for name in ["Bob Baker", "Ann Lee"] {
@@ -39,21 +39,21 @@ async fn an_admin_chooses_some_and_signs_them_out(language: Language) {
     browser.is_back_on_the_page().await;
     ann.is_signed_in().await;
 
-    // The answer is lost; the same again does no harm.
+    // The response is lost; a retry does no harm.
     browser.press("users.force_logout").await;
     browser.loses_an_answer("/v1/users/bulk").await;
     browser.press("users.force_logout").await;
-    browser.is_told(&browser.text("fault.offline")).await;
+    browser.announces(&browser.text("fault.offline")).await;
     browser.press("users.force_logout").await;
-    browser.is_told(&language.text_with("bulk.force_logout.done.other", &[("total", "2")])).await;
-    browser.has_focus_on(&browser.text("users.title")).await;
-    assert!(!browser.offers(&browser.text("users.suspend")).await, "nobody is chosen any more");
+    browser.announces(&language.text_with("bulk.force_logout.done.other", &[("total", "2")])).await;
+    browser.has_focus_on(&browser.text("nav.users")).await;
+    assert!(!browser.offers(&browser.text("users.suspend")).await, "no user is selected any more");
     ann.is_signed_out().await;
     bob.is_signed_out().await;
     browser.is_sound().await;
 }
 
-async fn whoever_was_not_suspended_is_named_with_the_reason(language: Language) {
+async fn users_who_were_not_suspended_are_listed_with_the_reason(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let held = ["users.read", "users.remove", "users.force_logout"];
@@ -67,7 +67,7 @@ async fn whoever_was_not_suspended_is_named_with_the_reason(language: Language) 
     browser.press("users.suspend").await;
     browser.sees(&language.text_with("bulk.suspend.title.other", &[("total", "3")])).await;
     browser.is_accessible("many-suspend").await;
-    // Meanwhile one comes to hold more, and one is gone.
+    // Meanwhile one user gets more permissions, and another is removed.
     owner.set_permissions(&ann, &json!({ "role": "admin" })).await.expect(200);
     owner.remove(&bob).await.expect(204);
     browser.press("users.suspend").await;
@@ -82,7 +82,7 @@ async fn whoever_was_not_suspended_is_named_with_the_reason(language: Language) 
     assert_eq!(owner.see(&zoe).await["status"], "suspended");
     assert_eq!(owner.see(&ann).await["status"], "active");
 
-    // Whoever could not be reached stays chosen, to be tried again.
+    // Users whose change failed temporarily stay selected for a retry.
     let unavailable = json!({ "results": [
         { "user_id": zoe.id, "outcome": "unavailable", "user": null,
           "problem": { "code": "unavailable", "title": "Unavailable", "detail": "Try again." } },
@@ -96,11 +96,11 @@ async fn whoever_was_not_suspended_is_named_with_the_reason(language: Language) 
     browser.is_back_on_the_page().await;
     browser.press("users.force_logout").await;
     browser.press("users.force_logout").await;
-    browser.is_told(&language.text_with("bulk.force_logout.done.one", &[("total", "1")])).await;
+    browser.announces(&language.text_with("bulk.force_logout.done.one", &[("total", "1")])).await;
     browser.is_sound().await;
 }
 
-async fn many_are_deleted_once_their_number_is_typed(language: Language) {
+async fn users_are_removed_after_their_number_is_typed(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     owner.add("Ann", "Lee").role("viewer").created().await;
@@ -114,26 +114,26 @@ async fn many_are_deleted_once_their_number_is_typed(language: Language) {
         browser.tab_to(&language.text_with("bulk.choose", &[("name", name)])).await;
         browser.keys(keys::SPACE).await;
     }
-    browser.press("users.delete").await;
-    let typed = language.text_with("delete.typed", &[("name", "2")]);
+    browser.press("users.remove").await;
+    let typed = language.text_with("remove.typed", &[("name", "2")]);
     browser.has_focus_on(&typed).await;
-    browser.is_accessible("many-delete").await;
+    browser.is_accessible("many-remove").await;
     browser.keys("3").await;
     browser.keys(keys::ENTER).await;
-    browser.reads("delete.mismatch").await;
-    // Somebody else is quicker with one of them: it is as was wished.
+    browser.reads("remove.mismatch").await;
+    // Another admin removes one of them first: the result is the same.
     owner.remove(&bob).await.expect(204);
     browser.fill(&typed, "2").await;
-    browser.press("users.delete").await;
-    browser.is_told(&language.text_with("bulk.remove.done.other", &[("total", "2")])).await;
+    browser.press("users.remove").await;
+    browser.announces(&language.text_with("bulk.remove.done.other", &[("total", "2")])).await;
     browser.lists(&["Ann Lee", "Olive Owner"]).await;
-    browser.has_focus_on(&browser.text("users.title")).await;
+    browser.has_focus_on(&browser.text("nav.users")).await;
     browser.is_sound().await;
 }
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn who_may_do_nothing_has_nothing_to_choose() {
+async fn users_without_permissions_have_no_checkboxes() {
     let partner = Partner::new().await;
     let vic = partner.owner().add("Vic", "Viewer").role("viewer").created().await;
     let manager = partner.owner().add("Max", "Manager").role("manager").created().await;
@@ -150,7 +150,7 @@ async fn who_may_do_nothing_has_nothing_to_choose() {
     browser.press("users.force_logout").await;
     browser.press("cancel").await;
     browser.is_back_on_the_page().await;
-    assert!(!browser.offers("Suspend").await && !browser.offers("Delete").await, "a manager removes nobody");
+    assert!(!browser.offers("Suspend").await && !browser.offers("Remove").await, "a manager cannot remove users");
     browser.is_sound().await;
     Client::new().signed_in(&vic).await;
 }

@@ -47,7 +47,7 @@ async fn the_pictures_of_the_readme_show_the_page_as_it_is() {
     french.resize(390, 780).await;
     french.screenshot("readme-phone").await;
 
-    // Somebody has not been here for long, and holds much.
+    // One user has been inactive for long and has many permissions.
     let mateo = &colleagues[1];
     let long_ago = french.script("return new Date(Date.now() - 200 * 86400000).toISOString()", json!([])).await;
     let rows = Rows::of(ready);

@@ -6,26 +6,26 @@ use portal_tests::{Actor, Partner, User, stack};
 use serde_json::{Value, json};
 
 in_both_languages![
-    the_review_begins_with_those_to_look_at,
+    the_review_starts_with_the_most_urgent_users,
     one_key_decides,
-    what_is_grave_is_asked_once,
-    somebody_elses_change_is_not_decided_over,
-    the_record_says_who_was_reviewed_by_whom,
+    grave_decisions_need_confirmation,
+    a_concurrent_change_prevents_the_decision,
+    the_record_shows_who_reviewed_whom,
 ];
 
-/// So many days before now.
+/// The time this many days ago.
 async fn days_ago(browser: &Browser, days: u32) -> String {
     let script = "return new Date(Date.now() - arguments[0] * 86400000).toISOString()";
     browser.script(script, json!([days])).await.as_str().unwrap().to_owned()
 }
 
-/// A name with what stands for it on a button.
+/// The label of a decision's button for a user.
 fn of(language: Language, decision: &str, name: &str) -> String {
     let what = language.text(&format!("review.{decision}"));
     language.text_with("review.of", &[("what", &what), ("name", name)])
 }
 
-/// The numbers of a chart, from top to bottom, which must be the ones that it is called by.
+/// The numbers of a chart, from top to bottom. Its label must contain the same ones.
 async fn chart(browser: &Browser, name: &str) -> Vec<u64> {
     let script = "const svg = document.querySelector(`[data-chart=\"${arguments[0]}\"] svg`);
         return [[...svg.querySelectorAll('text.value')].map((value) => Number(value.textContent)), svg.getAttribute('aria-label'), svg.getAttribute('role')]";
@@ -43,7 +43,7 @@ async fn chart(browser: &Browser, name: &str) -> Vec<u64> {
     seen
 }
 
-async fn the_review_begins_with_those_to_look_at(language: Language) {
+async fn the_review_starts_with_the_most_urgent_users(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let browser = Browser::new(language).await;
@@ -67,7 +67,7 @@ async fn the_review_begins_with_those_to_look_at(language: Language) {
         "review.reduced",
         &[("role", &browser.text("role.viewer")), ("permissions", &browser.text("permission.users.read"))],
     );
-    for text in [&browser.text("reason.not_reviewed"), &browser.text("review.never"), &reduced] {
+    for text in [&browser.text("reason.not_reviewed"), &browser.text("users.never"), &reduced] {
         assert!(row.contains(text.as_str()), "{text}: {row}");
     }
     let row = browser.row("Zoé Ångström").await;
@@ -93,7 +93,7 @@ async fn the_review_begins_with_those_to_look_at(language: Language) {
     browser.reload().await;
     browser.lists(&["Max More", "Nev Never", "Ina Inactive", "Zoé Ångström", "Olive Owner"]).await;
     browser.press("users.export").await;
-    browser.is_told(&browser.text("export.done")).await;
+    browser.announces(&browser.text("export.done")).await;
     let file = browser.downloaded("access-review-").await;
     assert_eq!(file.trim_end().split("\r\n").count(), 6, "{file}");
     browser.offline(true).await;
@@ -106,13 +106,13 @@ async fn the_review_begins_with_those_to_look_at(language: Language) {
     browser.is_sound().await;
 }
 
-/// How many of the list have this role.
+/// The number of users with this role.
 async fn of_role(browser: &Browser, role: &str) -> u64 {
     let script = "return [...document.querySelectorAll('.review tbody [data-role]')].filter((role) => role.textContent === arguments[0]).length";
     browser.script(script, json!([browser.text(&format!("role.{role}"))])).await.as_u64().unwrap()
 }
 
-/// Three to decide on: an admin, a manager and a viewer.
+/// Three users to decide on: an admin, a manager and a viewer.
 async fn three(owner: &Actor) -> [User; 3] {
     let ann = owner.add("Ann", "Able").role("admin").created().await;
     let bob = owner.add("Bob", "Baker").role("manager").created().await;
@@ -128,8 +128,8 @@ async fn one_key_decides(language: Language) {
     browser.signed_in(owner).await;
     browser.goto("/?view=review").await;
     browser.lists(&["Ann Able", "Bob Baker", "Cleo Cook", "Olive Owner"]).await;
-    browser.has_focus_on(&browser.text("review.title")).await;
-    // No key decides anything from there.
+    browser.has_focus_on(&browser.text("nav.review")).await;
+    // Keys decide nothing from there.
     browser.keys("krx").await;
     browser.tab_to(&of(language, "keep", "Ann Able")).await;
     browser.keys(keys::DOWN).await;
@@ -137,7 +137,7 @@ async fn one_key_decides(language: Language) {
     browser.keys(keys::UP).await;
     browser.has_focus_on(&of(language, "keep", "Ann Able")).await;
 
-    // A note first; what is typed there is no decision.
+    // Keys typed into a note decide nothing.
     browser.keys("n").await;
     browser.has_focus_on(&language.text_with("review.note_label", &[("name", "Ann Able")])).await;
     browser.keys("Keeps running the xmas sale").await;
@@ -145,19 +145,19 @@ async fn one_key_decides(language: Language) {
     browser.keys(keys::ENTER).await;
     browser.has_focus_on(&of(language, "keep", "Ann Able")).await;
     browser.keys("k").await;
-    browser.is_told(&language.text_with("review.done.keep", &[("name", "Ann Able")])).await;
+    browser.announces(&language.text_with("review.done.keep", &[("name", "Ann Able")])).await;
     browser.has_focus_on(&of(language, "keep", "Bob Baker")).await;
     browser.sees(&language.text_with("review.progress", &[("done", "1"), ("total", "4")])).await;
     browser.keys("r").await;
-    browser.is_told(&language.text_with("review.done.reduce", &[("name", "Bob Baker")])).await;
+    browser.announces(&language.text_with("review.done.reduce", &[("name", "Bob Baker")])).await;
     browser.has_focus_on(&of(language, "keep", "Cleo Cook")).await;
     browser.sees(&language.text_with("review.progress", &[("done", "2"), ("total", "4")])).await;
     let row = browser.row("Bob Baker").await;
     assert!(row.contains(&browser.text("decision.reduce")) && row.contains(&browser.text("role.viewer")), "{row}");
-    // There is nothing less than what she has, so this key does nothing.
+    // There is nothing to reduce, so this key does nothing.
     browser.keys("r").await;
     browser.keys("K").await;
-    browser.is_told(&language.text_with("review.done.keep", &[("name", "Cleo Cook")])).await;
+    browser.announces(&language.text_with("review.done.keep", &[("name", "Cleo Cook")])).await;
     browser.has_focus_on(&browser.text("decision.keep")).await;
     browser.sees(&language.text_with("review.progress", &[("done", "3"), ("total", "4")])).await;
     assert_eq!(chart(&browser, "role").await, [1, 1, 0, 2]);
@@ -174,7 +174,7 @@ async fn one_key_decides(language: Language) {
     assert_eq!(notes, [&Value::Null, &Value::Null, &json!("Keeps running the xmas sale")]);
 }
 
-async fn what_is_grave_is_asked_once(language: Language) {
+async fn grave_decisions_need_confirmation(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let [ann, _, _] = three(owner).await;
@@ -189,26 +189,26 @@ async fn what_is_grave_is_asked_once(language: Language) {
     browser.has_focus_on(&of(language, "keep", "Ann Able")).await;
     browser.keys("s").await;
     browser.sees(&language.text_with("suspend.title", &[("name", "Ann Able")])).await;
-    // However quickly somebody types.
+    // Even if the user types quickly.
     browser.keys(&format!("{}s", keys::ESCAPE)).await;
     browser.sees(&language.text_with("suspend.title", &[("name", "Ann Able")])).await;
     browser.offline(true).await;
     browser.press("review.suspend").await;
-    browser.is_told(&browser.text("fault.offline")).await;
+    browser.announces(&browser.text("fault.offline")).await;
     browser.offline(false).await;
     browser.press("review.suspend").await;
-    browser.is_told(&language.text_with("suspend.done", &[("name", "Ann Able")])).await;
+    browser.announces(&language.text_with("suspend.done", &[("name", "Ann Able")])).await;
     browser.has_focus_on(&of(language, "keep", "Bob Baker")).await;
     browser.keys("x").await;
-    browser.sees(&language.text_with("delete.title", &[("name", "Bob Baker")])).await;
-    browser.is_accessible("review-delete").await;
+    browser.sees(&language.text_with("remove.title", &[("name", "Bob Baker")])).await;
+    browser.is_accessible("review-remove").await;
     browser.press("review.remove").await;
-    browser.is_told(&language.text_with("delete.done", &[("name", "Bob Baker")])).await;
+    browser.announces(&language.text_with("remove.done", &[("name", "Bob Baker")])).await;
     browser.has_focus_on(&of(language, "keep", "Cleo Cook")).await;
     let row = browser.row("Bob Baker").await;
     assert!(row.contains(&browser.text("decision.remove")), "{row}");
     browser.keys(keys::DELETE).await;
-    browser.sees(&language.text_with("delete.title", &[("name", "Cleo Cook")])).await;
+    browser.sees(&language.text_with("remove.title", &[("name", "Cleo Cook")])).await;
     browser.press("cancel").await;
     browser.press("nav.users").await;
     browser.lists(&["Ann Able", "Cleo Cook", "Olive Owner"]).await;
@@ -216,7 +216,7 @@ async fn what_is_grave_is_asked_once(language: Language) {
     browser.is_sound().await;
 }
 
-async fn somebody_elses_change_is_not_decided_over(language: Language) {
+async fn a_concurrent_change_prevents_the_decision(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let [ann, bob, _] = three(owner).await;
@@ -228,7 +228,7 @@ async fn somebody_elses_change_is_not_decided_over(language: Language) {
     browser.click(&of(language, "note", "Ann Able")).await;
     browser.fill(&language.text_with("review.note_label", &[("name", "Ann Able")]), "Needed").await;
     browser.click(&of(language, "keep", "Ann Able")).await;
-    browser.is_told(&language.text_with("review.stale", &[("name", "Ann Able")])).await;
+    browser.announces(&language.text_with("review.stale", &[("name", "Ann Able")])).await;
     browser.lists(&["Anna Able", "Bob Baker", "Cleo Cook", "Olive Owner"]).await;
     browser.holds_in(&language.text_with("review.note_label", &[("name", "Anna Able")]), "Needed").await;
     browser.has_focus_on(&of(language, "keep", "Anna Able")).await;
@@ -236,14 +236,14 @@ async fn somebody_elses_change_is_not_decided_over(language: Language) {
     browser.keys(keys::DOWN).await;
     browser.keys("x").await;
     browser.press("review.remove").await;
-    browser.is_told(&browser.text("fault.gone")).await;
+    browser.announces(&browser.text("fault.gone")).await;
     browser.lists(&["Anna Able", "Cleo Cook", "Olive Owner"]).await;
     browser.click(&of(language, "keep", "Anna Able")).await;
-    browser.is_told(&language.text_with("review.done.keep", &[("name", "Anna Able")])).await;
+    browser.announces(&language.text_with("review.done.keep", &[("name", "Anna Able")])).await;
     browser.is_sound().await;
 }
 
-async fn the_record_says_who_was_reviewed_by_whom(language: Language) {
+async fn the_record_shows_who_reviewed_whom(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let [ann, bob, cleo] = three(owner).await;
@@ -275,7 +275,7 @@ async fn the_record_says_who_was_reviewed_by_whom(language: Language) {
     }
     browser.is_accessible("record").await;
 
-    // On paper there is the record alone, and its table is one.
+    // The printed page has only the record, with one table.
     browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "print" })).await;
     browser.resize(720, 1000).await;
     for key in ["record.print", "users.export", "nav.history", "record.show"] {
@@ -289,7 +289,7 @@ async fn the_record_says_who_was_reviewed_by_whom(language: Language) {
     browser.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
 
     browser.press("users.export").await;
-    browser.is_told(&browser.text("export.done")).await;
+    browser.announces(&browser.text("export.done")).await;
     let file = browser.downloaded("access-review-record-").await;
     assert_eq!(file.trim_end().split("\r\n").count(), 3, "{file}");
     assert!(file.contains("Runs the shop"), "{file}");
@@ -309,10 +309,10 @@ async fn the_record_says_who_was_reviewed_by_whom(language: Language) {
     browser.press("record.back").await;
     browser.lists(&["Ann Able", "Bob Baker", "Cleo Cook", "Olive Owner"]).await;
 
-    // The history tells the same, and of what did not change nothing.
+    // The history shows the same, and only what changed.
     browser.press("nav.history").await;
     browser.select("history.what", "event.access.reviewed").await;
-    browser.is_told(&language.text_with("history.count.other", &[("total", "2")])).await;
+    browser.announces(&language.text_with("history.count.other", &[("total", "2")])).await;
     for text in [
         &language.text_with("event.decision", &[("what", &browser.text("decision.keep"))]),
         &language.text_with("event.fact", &[("what", &browser.text("fact.reason")), ("value", "Runs the shop")]),
@@ -327,7 +327,7 @@ async fn the_record_says_who_was_reviewed_by_whom(language: Language) {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn who_may_only_look_decides_nothing() {
+async fn users_who_may_only_view_cannot_decide() {
     let partner = Partner::new().await;
     let auditor =
         partner.owner().add("Au", "Ditor").role("viewer").permissions(&["users.read", "audit.read"]).created().await;
@@ -345,7 +345,7 @@ async fn who_may_only_look_decides_nothing() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn more_people_come_when_asked_for() {
+async fn more_users_are_loaded_on_request() {
     let partner = Partner::new().await;
     for tens in 0..3 {
         let adds = (0..9).map(|ones| partner.owner().add("Ann", &format!("Lee{tens}{ones}")).role("viewer").created());

@@ -1,12 +1,12 @@
-//! Only what somebody may do is offered, and the server decides anyway.
+//! The page offers only what the user may do; the server decides.
 
 use portal_tests::Partner;
 use portal_tests::browser::{Browser, Language};
 use serde_json::json;
 
-in_both_languages![a_viewer_only_looks, somebody_without_any_permission_is_told_so];
+in_both_languages![a_viewer_can_only_view, a_user_without_permissions_sees_an_explanation];
 
-async fn a_viewer_only_looks(language: Language) {
+async fn a_viewer_can_only_view(language: Language) {
     let partner = Partner::new().await;
     let vic = partner.owner().add("Vic", "Viewer").role("viewer").created().await;
     partner.owner().add("Ann", "Lee").role("viewer").created().await;
@@ -22,7 +22,7 @@ async fn a_viewer_only_looks(language: Language) {
     browser.is_sound().await;
 }
 
-async fn somebody_without_any_permission_is_told_so(language: Language) {
+async fn a_user_without_permissions_sees_an_explanation(language: Language) {
     let partner = Partner::new().await;
     let nobody = partner.owner().add("Noah", "Nothing").role("viewer").permissions(&[]).created().await;
     let browser = Browser::new(language).await;
@@ -34,7 +34,7 @@ async fn somebody_without_any_permission_is_told_so(language: Language) {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn nobody_gives_what_they_do_not_hold() {
+async fn users_cannot_give_permissions_that_they_do_not_have() {
     let partner = Partner::new().await;
     let lesser = partner
         .owner()
@@ -46,7 +46,7 @@ async fn nobody_gives_what_they_do_not_hold() {
     partner.owner().add("Ada", "Min").created().await;
     let browser = Browser::new(Language::English).await;
     browser.signed_in(&lesser).await;
-    assert!(!browser.offers("Edit Ada Min").await, "she holds more");
+    assert!(!browser.offers("Edit Ada Min").await, "she has more permissions");
     browser.edit("Ann Lee").await;
     browser.select("user.role", "role.admin").await;
     let (offered, ticked) = browser.permissions().await;
@@ -61,7 +61,7 @@ async fn nobody_gives_what_they_do_not_hold() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn rights_that_went_meanwhile_are_the_servers_to_refuse() {
+async fn the_server_refuses_rights_lost_in_the_meantime() {
     let partner = Partner::new().await;
     let admin = partner.owner().add("Ada", "Min").created().await;
     partner.owner().add("Ann", "Lee").role("viewer").created().await;

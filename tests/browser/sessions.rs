@@ -1,9 +1,9 @@
-//! "Sessions": where somebody is signed in, and an end to it.
+//! "Sessions": a user's sessions, each of which can be ended.
 
 use portal_tests::browser::{Browser, Language};
 use portal_tests::{Actor, Client, Partner, User};
 
-in_both_languages![an_admin_ends_a_session_of_somebody, everybody_ends_their_own_sessions];
+in_both_languages![an_admin_ends_a_session_of_another_user, users_end_their_own_sessions];
 
 async fn in_firefox(user: &User) -> Actor {
     const FIREFOX: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0";
@@ -13,7 +13,7 @@ async fn in_firefox(user: &User) -> Actor {
     Actor::from_answer(client, user.clone(), &answer)
 }
 
-async fn an_admin_ends_a_session_of_somebody(language: Language) {
+async fn an_admin_ends_a_session_of_another_user(language: Language) {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").signed_in().await;
     let elsewhere = in_firefox(&ann).await;
@@ -29,12 +29,12 @@ async fn an_admin_ends_a_session_of_somebody(language: Language) {
     browser.does_not_see(&browser.text("sessions.current")).await;
     browser.is_accessible("sessions").await;
 
-    // The newest is on top. Its end arrives and its answer is lost: the same again says that it is over.
+    // The newest is on top. The request to end it arrives, but the response is lost; a retry reports success.
     browser.loses_an_answer("/v1/users/").await;
     browser.press("sessions.end").await;
-    browser.is_told(&browser.text("fault.offline")).await;
+    browser.announces(&browser.text("fault.offline")).await;
     browser.press("sessions.end").await;
-    browser.is_told(&language.text_with("sessions.ended", &[("browser", &firefox)])).await;
+    browser.announces(&language.text_with("sessions.ended", &[("browser", &firefox)])).await;
     browser.has_focus_on(&language.text_with("sessions.title", &[("name", "Ann Lee")])).await;
     browser.is_accessible("sessions-ended").await;
     elsewhere.is_signed_out().await;
@@ -49,14 +49,14 @@ async fn an_admin_ends_a_session_of_somebody(language: Language) {
     browser.offline(true).await;
     browser.more("Ann Lee").await;
     browser.press("users.sessions").await;
-    browser.is_told(&browser.text("fault.passing")).await;
+    browser.announces(&browser.text("fault.passing")).await;
     browser.offline(false).await;
     browser.press("try_again").await;
     browser.reads("sessions.none").await;
     browser.is_sound().await;
 }
 
-async fn everybody_ends_their_own_sessions(language: Language) {
+async fn users_end_their_own_sessions(language: Language) {
     let partner = Partner::new().await;
     let vic = partner.owner().add("Vic", "Viewer").role("viewer").created().await;
     let elsewhere = in_firefox(&vic).await;
@@ -64,14 +64,14 @@ async fn everybody_ends_their_own_sessions(language: Language) {
     browser.signed_in(&vic).await;
     browser.click(&language.text_with("account.menu", &[("name", "Vic Viewer")])).await;
     browser.press("account.sessions").await;
-    browser.reads("sessions.own_title").await;
+    browser.reads("account.sessions").await;
     browser.reads("sessions.current").await;
     browser.is_accessible("sessions-own").await;
     browser.press("sessions.end").await;
     let firefox = language.text_with("sessions.browser", &[("client", "Firefox"), ("system", "Windows")]);
-    browser.is_told(&language.text_with("sessions.ended", &[("browser", &firefox)])).await;
+    browser.announces(&language.text_with("sessions.ended", &[("browser", &firefox)])).await;
     elsewhere.is_signed_out().await;
-    // The one that is left is this one.
+    // Only the current session is left.
     browser.press("account.sign_out").await;
     browser.reads("sign_in.signed_out").await;
     browser.is_sound().await;

@@ -5,16 +5,16 @@ use portal_tests::{Actor, Client, Partner, User, invoke, secrets, stack};
 use serde_json::json;
 
 in_both_languages![
-    somebody_signs_in_and_out,
-    a_wrong_password_is_told_and_the_email_stays,
-    somebody_new_has_to_choose_a_password,
+    a_user_signs_in_and_out,
+    a_wrong_password_shows_an_error_and_keeps_the_email,
+    a_new_user_has_to_choose_a_password,
     a_password_of_two_partners_signs_in_at_the_chosen_one,
     the_chosen_partner_asks_for_a_new_password,
-    a_link_of_a_partner_that_does_not_exist_keeps_nobody_out,
-    a_network_fault_keeps_what_was_typed,
+    a_link_to_an_unknown_partner_locks_no_one_out,
+    a_network_error_keeps_the_input,
 ];
 
-async fn somebody_signs_in_and_out(language: Language) {
+async fn a_user_signs_in_and_out(language: Language) {
     let partner = Partner::new().await;
     let browser = Browser::new(language).await;
     browser.goto(&format!("/?partner={}", partner.id)).await;
@@ -45,7 +45,7 @@ async fn somebody_signs_in_and_out(language: Language) {
     browser.is_sound().await;
 }
 
-async fn a_wrong_password_is_told_and_the_email_stays(language: Language) {
+async fn a_wrong_password_shows_an_error_and_keeps_the_email(language: Language) {
     let partner = Partner::new().await;
     let browser = Browser::new(language).await;
     browser.goto("/").await;
@@ -57,7 +57,7 @@ async fn a_wrong_password_is_told_and_the_email_stays(language: Language) {
     browser.is_accessible("sign-in-fields").await;
 
     browser.sign_in(&partner.owner().email, "not the password").await;
-    browser.is_told(&browser.text("sign_in.wrong")).await;
+    browser.announces(&browser.text("sign_in.wrong")).await;
     browser.is_accessible("sign-in-wrong").await;
     assert_eq!(browser.value("user.email").await, partner.owner().email);
     assert_eq!(browser.value("user.password").await, "");
@@ -67,7 +67,7 @@ async fn a_wrong_password_is_told_and_the_email_stays(language: Language) {
     browser.is_sound().await;
 }
 
-async fn somebody_new_has_to_choose_a_password(language: Language) {
+async fn a_new_user_has_to_choose_a_password(language: Language) {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Annabel", "Lee").with("must_change", true).created().await;
     let browser = Browser::new(language).await;
@@ -80,7 +80,7 @@ async fn somebody_new_has_to_choose_a_password(language: Language) {
     browser.type_in("password.new", "passwordpassword").await;
     browser.press("choose.do").await;
     browser.is_marked("password.new", "field.password.guessable").await;
-    // Long enough to look strong, whatever is in it.
+    // Long enough to look strong, whatever it contains.
     let password = secrets::remembered(format!("{}-{}", secrets::password(), secrets::password()));
     browser.type_in("password.new", &password).await;
     browser.reads("password.strength.4").await;
@@ -91,14 +91,14 @@ async fn somebody_new_has_to_choose_a_password(language: Language) {
     browser.is_sound().await;
 }
 
-async fn a_network_fault_keeps_what_was_typed(language: Language) {
+async fn a_network_error_keeps_the_input(language: Language) {
     let partner = Partner::new().await;
     let browser = Browser::new(language).await;
     browser.goto("/").await;
     browser.reads("sign_in.title").await;
     browser.offline(true).await;
     browser.sign_in(&partner.owner().email, &partner.owner().password).await;
-    browser.is_told(&browser.text("fault.offline")).await;
+    browser.announces(&browser.text("fault.offline")).await;
     browser.is_accessible("sign-in-offline").await;
     browser.offline(false).await;
     browser.press("sign_in.do").await;
@@ -106,14 +106,14 @@ async fn a_network_fault_keeps_what_was_typed(language: Language) {
     browser.is_sound().await;
 }
 
-/// The partner that the browser remembers.
+/// The partner stored in the browser.
 async fn remembered(browser: &Browser) -> Option<String> {
     browser.script("return localStorage.getItem('partner')", json!([])).await.as_str().map(str::to_owned)
 }
 
 const NAMES: [&str; 2] = ["Agence Lumière", "Northwind Traders"];
 
-/// One email and password at two partners with these names; their primary admins, and the users there.
+/// Creates a user with the same email and password at two partners with these names. Returns each primary admin and user.
 async fn at_two_partners(names: [&str; 2], last_names: [&str; 2], must_change: bool) -> [(Actor, User); 2] {
     let (email, password) = (secrets::email("both"), secrets::password());
     let at = async |name: &str, last_name: &str| {
@@ -154,7 +154,7 @@ async fn a_password_of_two_partners_signs_in_at_the_chosen_one(language: Languag
     browser.has_focus_on(&language.text("choose_partner.title")).await;
     browser.is_accessible("choose-partner").await;
 
-    // There are two ways back to where the email still is.
+    // Two ways lead back to the sign-in, which keeps the email.
     browser.keys(keys::ESCAPE).await;
     browser.reads("sign_in.title").await;
     assert_eq!(browser.value("user.email").await, user.email);
@@ -172,7 +172,7 @@ async fn a_password_of_two_partners_signs_in_at_the_chosen_one(language: Languag
     browser.sees("Bo Ofother").await;
     assert_eq!(remembered(&browser).await.as_ref(), Some(&user.partner_id));
 
-    // The next sign-in goes there at once; another partner stays possible.
+    // The next sign-in goes there directly; another partner is still possible.
     sign_out(&browser, "Bo Ofother").await;
     browser.reads("sign_in.remembered").await;
     browser.is_accessible("sign-in-remembered").await;
@@ -197,7 +197,7 @@ async fn the_chosen_partner_asks_for_a_new_password(language: Language) {
     browser.click(NAMES[0]).await;
     browser.reads("choose.title").await;
     assert_eq!(remembered(&browser).await, None, "the sign-in is not finished");
-    // The other partner's challenge is another.
+    // The other partner has its own challenge.
     browser.press("choose.back").await;
     browser.sign_in(&user.email, &user.password).await;
     browser.click(NAMES[0]).await;
@@ -213,7 +213,7 @@ async fn the_chosen_partner_asks_for_a_new_password(language: Language) {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_choice_that_is_not_open_any_more_leads_back_to_the_sign_in() {
+async fn an_expired_choice_leads_back_to_the_sign_in() {
     let [(one, at_one), _] = at_two_partners(NAMES, ["Ofone", "Ofother"], false).await;
     let browser = Browser::new(Language::English).await;
     browser.goto("/").await;
@@ -221,7 +221,7 @@ async fn a_choice_that_is_not_open_any_more_leads_back_to_the_sign_in() {
     browser.reads("choose_partner.title").await;
     one.force_logout(&at_one).await.expect(200);
     browser.click(NAMES[0]).await;
-    browser.is_told(&browser.text("choose.over")).await;
+    browser.announces(&browser.text("choose.over")).await;
     browser.reads("sign_in.title").await;
     assert_eq!(browser.value("user.email").await, at_one.email);
     browser.type_in("user.password", &at_one.password).await;
@@ -233,7 +233,7 @@ async fn a_choice_that_is_not_open_any_more_leads_back_to_the_sign_in() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn partners_of_one_name_show_their_ids() {
+async fn partners_with_the_same_name_show_their_ids() {
     let [_, (_, user)] = at_two_partners(["Acme Agency"; 2], ["Ofone", "Ofother"], false).await;
     let browser = Browser::new(Language::English).await;
     browser.goto("/").await;
@@ -245,17 +245,17 @@ async fn partners_of_one_name_show_their_ids() {
     browser.is_sound().await;
 }
 
-/// A partner's id as one is written, of no partner.
+/// A well-formed id of a partner that does not exist.
 const UNKNOWN: &str = "prt_0123456789ab7cdef0123456789abcde";
 
-async fn a_link_of_a_partner_that_does_not_exist_keeps_nobody_out(language: Language) {
+async fn a_link_to_an_unknown_partner_locks_no_one_out(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let browser = Browser::new(language).await;
     browser.goto(&format!("/?partner={UNKNOWN}")).await;
     browser.reads("sign_in.linked").await;
     browser.sign_in(&owner.email, &owner.password).await;
-    browser.is_told(&language.text("sign_in.wrong_here")).await;
+    browser.announces(&language.text("sign_in.wrong_here")).await;
     browser.has_focus_on(&language.text("user.password")).await;
     browser.is_accessible("sign-in-wrong-here").await;
     assert_eq!(remembered(&browser).await, None);
@@ -265,14 +265,14 @@ async fn a_link_of_a_partner_that_does_not_exist_keeps_nobody_out(language: Lang
     sign_out(&browser, "Olive Owner").await;
     browser.does_not_see(&language.text("sign_in.linked")).await;
 
-    // One that an earlier version of the page remembered unseen.
+    // An unknown partner that an earlier version of the page stored.
     browser.script("localStorage.setItem('partner', arguments[0])", json!([UNKNOWN])).await;
     browser.reload().await;
     browser.reads("sign_in.remembered").await;
     browser.sign_in(&owner.email, "not the password").await;
-    browser.is_told(&language.text("sign_in.wrong_here")).await;
+    browser.announces(&language.text("sign_in.wrong_here")).await;
     browser.press("sign_in.retry").await;
-    browser.is_told(&language.text("sign_in.wrong")).await;
+    browser.announces(&language.text("sign_in.wrong")).await;
     browser.does_not_see(&language.text("sign_in.remembered")).await;
     browser.type_in("user.password", &owner.password).await;
     browser.press("sign_in.do").await;
@@ -290,7 +290,7 @@ async fn a_malformed_link_is_not_used_or_remembered() {
     let (cut, capitals) = (&partner.id[..20], partner.id.to_uppercase());
     for link in [cut, &too_long, &capitals, "%3Cb%3E", "null", &format!("{}%0A", partner.id)] {
         browser.goto(&format!("/?partner={link}")).await;
-        browser.is_told(&browser.text("sign_in.bad_link")).await;
+        browser.announces(&browser.text("sign_in.bad_link")).await;
         assert_eq!(remembered(&browser).await, None, "{link}");
     }
     browser.is_accessible("sign-in-bad-link").await;
@@ -299,7 +299,7 @@ async fn a_malformed_link_is_not_used_or_remembered() {
     assert_eq!(browser.path().await, "/");
     assert_eq!(remembered(&browser).await, None);
 
-    // What is remembered stays so, and one that is malformed is not used.
+    // The stored partner stays, and a malformed one is not used.
     sign_out(&browser, "Olive Owner").await;
     browser.script("localStorage.setItem('partner', arguments[0])", json!([cut])).await;
     browser.reload().await;
@@ -312,7 +312,7 @@ async fn a_malformed_link_is_not_used_or_remembered() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_link_is_used_before_what_is_remembered_and_replaces_it_once_it_worked() {
+async fn a_link_overrides_the_stored_partner_and_replaces_it_on_success() {
     let [_, (_, at_other)] = at_two_partners(NAMES, ["Ofone", "Ofother"], false).await;
     let partner = Partner::new().await;
     let owner = partner.owner();
@@ -321,24 +321,24 @@ async fn a_link_is_used_before_what_is_remembered_and_replaces_it_once_it_worked
     assert_eq!(remembered(&browser).await.as_ref(), Some(&partner.id));
     sign_out(&browser, "Olive Owner").await;
 
-    // The wrong link, and then where they signed in before.
+    // The wrong link first, then the partner of the last sign-in.
     browser.goto(&format!("/?partner={}", at_other.partner_id)).await;
     browser.sign_in(&owner.email, &owner.password).await;
-    browser.is_told(&browser.text("sign_in.wrong_here")).await;
+    browser.announces(&browser.text("sign_in.wrong_here")).await;
     assert_eq!(remembered(&browser).await.as_ref(), Some(&partner.id));
     browser.press("sign_in.retry").await;
     browser.lists(&["Olive Owner"]).await;
     assert_eq!(remembered(&browser).await.as_ref(), Some(&partner.id));
     sign_out(&browser, "Olive Owner").await;
 
-    // Dropped before it is used.
+    // Discarded before it is used.
     browser.goto(&format!("/?partner={UNKNOWN}")).await;
     browser.reads("sign_in.linked").await;
     browser.press("sign_in.forget").await;
     browser.reads("sign_in.remembered").await;
     assert_eq!(browser.path().await, "/");
 
-    // The right one, without a choice.
+    // The right one, without asking.
     browser.goto(&format!("/?partner={}", at_other.partner_id)).await;
     browser.sign_in(&at_other.email, &at_other.password).await;
     browser.sees("Bo Ofother").await;

@@ -3,9 +3,9 @@
 use portal_tests::browser::{Browser, Language};
 use portal_tests::{Client, Partner};
 
-in_both_languages![an_admin_suspends_somebody_and_lets_them_in_again];
+in_both_languages![an_admin_suspends_and_reactivates_a_user];
 
-async fn an_admin_suspends_somebody_and_lets_them_in_again(language: Language) {
+async fn an_admin_suspends_and_reactivates_a_user(language: Language) {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").signed_in().await;
     let browser = Browser::new(language).await;
@@ -23,7 +23,7 @@ async fn an_admin_suspends_somebody_and_lets_them_in_again(language: Language) {
     ann.is_signed_in().await;
     browser.type_in("confirm.reason", "On leave").await;
     browser.press("users.suspend").await;
-    browser.is_told(&language.text_with("suspend.done", &[("name", "Ann Lee")])).await;
+    browser.announces(&language.text_with("suspend.done", &[("name", "Ann Lee")])).await;
     browser.row_with("Ann Lee", &browser.text("status.suspended")).await;
     browser.has_focus_on(&language.text_with("users.more_of", &[("name", "Ann Lee")])).await;
     browser.is_accessible("suspended").await;
@@ -37,7 +37,7 @@ async fn an_admin_suspends_somebody_and_lets_them_in_again(language: Language) {
     browser.sees(&language.text_with("reactivate.title", &[("name", "Ann Lee")])).await;
     browser.is_accessible("reactivate").await;
     browser.press("users.reactivate").await;
-    browser.is_told(&language.text_with("reactivate.done", &[("name", "Ann Lee")])).await;
+    browser.announces(&language.text_with("reactivate.done", &[("name", "Ann Lee")])).await;
     browser.row_with("Ann Lee", &browser.text("status.active")).await;
     Client::new().signed_in(&ann).await;
     browser.is_sound().await;

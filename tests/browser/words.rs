@@ -1,4 +1,4 @@
-//! The languages: the browser's own at first, another at a switch, and French as the field says it.
+//! The languages: the browser's own at first, or the one that the user chooses, in the usual terms.
 
 use portal_tests::Partner;
 use portal_tests::browser::{Browser, Language};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn the_language_is_the_browsers_until_another_is_chosen() {
+async fn the_language_is_the_browsers_until_the_user_chooses_another() {
     let partner = Partner::new().await;
     partner.owner().add("Ann", "Lee").created().await;
     let mut browser = Browser::new(Language::French).await;

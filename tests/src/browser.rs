@@ -1,5 +1,5 @@
-//! A person at a real Chromium, through `WebDriver` (W3C). Things are found as that person finds them: by what is written on
-//! them. Nothing sleeps for a time: whatever is expected is waited for.
+//! Drives a real Chromium through `WebDriver` (W3C). Elements are found as a user finds them: by their visible text. Nothing
+//! sleeps for a fixed time: each method waits for its condition.
 //!
 //! Needs `chromium` and `chromedriver` on the path, and axe-core where `.ci/browser` puts it.
 
@@ -19,20 +19,20 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{secrets, stack, workspace};
 
-/// How long something may take to appear on two busy cores.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The maximum time to wait for a condition on two busy cores.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Between two looks.
-const PACE: Duration = Duration::from_millis(40);
+/// The time between two checks of a condition.
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
-/// What `WebDriver` calls a reference to an element.
+/// The key of a reference to an element in `WebDriver`.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The keys that have no character (`WebDriver`, 17.4.2).
 pub mod keys {
     /// Tab.
     pub const TAB: &str = "\u{E004}";
-    /// Shift, held until the end of the keys.
+    /// Shift, held for the key that follows.
     pub const SHIFT: &str = "\u{E008}";
     /// Enter.
     pub const ENTER: &str = "\u{E007}";
@@ -48,8 +48,8 @@ pub mod keys {
     pub const UP: &str = "\u{E013}";
 }
 
-/// Finds things where a person would: in the menu or the dialog on top, else anywhere.
-const EYES: &str = r#"
+/// Functions for scripts. They find elements where a user would: in the menu or the dialog on top, else anywhere.
+const FINDERS: &str = r#"
     const plain = (text) => (text ?? "").replace(/[\s\u00a0\u202f]+/g, " ").trim();
     const top = [...document.querySelectorAll(":popover-open")].at(-1) ??
         [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
@@ -89,10 +89,10 @@ impl Language {
         let source = fs::read_to_string(path).unwrap();
         let (_, object) = source.split_once("export default ").unwrap();
         let object = object.trim_end().strip_suffix(';').unwrap();
-        serde_json::from_str(object).unwrap_or_else(|error| panic!("{}.js is no plain JSON: {error}", self.code()))
+        serde_json::from_str(object).unwrap_or_else(|error| panic!("{}.js is not plain JSON: {error}", self.code()))
     }
 
-    /// The text for `key`, as a person reads it: its no-break spaces are spaces.
+    /// The text for `key`, with spaces instead of no-break spaces.
     #[track_caller]
     pub fn text(self, key: &str) -> String {
         let texts = self.texts();
@@ -111,7 +111,7 @@ impl Language {
 /// chromedriver, started by the first browser of this test binary.
 struct Driver {
     port: u16,
-    /// It ends when its stdin, which the kernel closes with us, does.
+    /// Ends when its stdin closes, which the kernel does when this process ends.
     _watcher: Child,
 }
 
@@ -130,11 +130,11 @@ fn driver() -> &'static Driver {
         let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines().map(Result::unwrap);
         // "ChromeDriver was started successfully on port 40123."
         let port = lines.find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok());
-        Driver { port: port.expect("chromedriver says its port; is it installed?"), _watcher: watcher }
+        Driver { port: port.expect("chromedriver prints its port; is it installed?"), _watcher: watcher }
     })
 }
 
-/// `target/<profile>/browser/`, for screenshots and what axe says.
+/// `target/<profile>/browser/`, for screenshots and axe's results.
 fn folder() -> PathBuf {
     let executable = std::env::current_exe().unwrap();
     let folder = executable.ancestors().nth(2).unwrap().join("browser");
@@ -142,20 +142,20 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// A browser with nothing in it but what this test does; gone with this value.
+/// A browser with a new profile. It closes when this value is dropped.
 #[derive(Debug)]
 pub struct Browser {
     http: reqwest::Client,
     session: String,
-    /// Where the portal is, for this browser.
+    /// The address of the portal for this browser.
     url: String,
-    /// What its owner speaks.
+    /// The language of its user.
     pub language: Language,
     profile: PathBuf,
 }
 
 impl Browser {
-    /// A new one, of somebody who speaks this language.
+    /// Starts a browser in this language.
     pub async fn new(language: Language) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -191,12 +191,12 @@ impl Browser {
         let answer: Value = http.post(url).json(&capabilities).send().await.unwrap().json().await.unwrap();
         let session =
             answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}")).to_owned();
-        let browser = Self { http, session, url: way_to_the_portal(number).await, language, profile };
+        let browser = Self { http, session, url: proxy_to_the_portal(number).await, language, profile };
         browser.command("window/rect", &json!({ "width": 1280, "height": 860 })).await;
         browser
     }
 
-    /// A command of `WebDriver`, or what it says went wrong.
+    /// Sends a command of `WebDriver`. Returns its value, or its error message.
     async fn try_command(&self, path: &str, body: &Value) -> Result<Value, String> {
         let url = format!("http://127.0.0.1:{}/session/{}/{path}", driver().port, self.session);
         let response = self.http.post(url).json(body).send().await.unwrap();
@@ -210,42 +210,42 @@ impl Browser {
         self.try_command(path, body).await.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// A command of the `DevTools` protocol.
+    /// Sends a command of the `DevTools` protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
         self.command("goog/cdp/execute", &json!({ "cmd": command, "params": parameters })).await
     }
 
-    /// What a script on the page returns.
+    /// Runs a script on the page and returns its value.
     pub async fn script(&self, script: &str, arguments: Value) -> Value {
         self.command("execute/sync", &json!({ "script": script, "args": arguments })).await
     }
 
-    /// Waits until a script returns something that is true.
+    /// Waits until a script returns a value other than null and false.
     async fn until(&self, what: &str, script: &str, arguments: Value) -> Value {
         let begun = Instant::now();
-        let body = json!({ "script": format!("{EYES}\n{script}"), "args": arguments });
+        let body = json!({ "script": format!("{FINDERS}\n{script}"), "args": arguments });
         loop {
-            // The page may just be leaving for another.
+            // The script fails while the page navigates.
             let last = self.try_command("execute/sync", &body).await;
             if let Ok(value) = &last
                 && !matches!(value, Value::Null | Value::Bool(false))
             {
                 return value.clone();
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > WAIT_TIMEOUT {
                 self.give_up(what, &format!("{last:?}")).await;
             }
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     async fn give_up(&self, what: &str, last: &str) -> ! {
         self.screenshot("failure").await;
-        let shown = self.script(&format!("{EYES} return location.href + '\\n' + text()"), json!([])).await;
-        panic!("waited in vain for {what} ({last}); the page shows\n{}", shown.as_str().unwrap_or_default());
+        let shown = self.script(&format!("{FINDERS} return location.href + '\\n' + text()"), json!([])).await;
+        panic!("timed out waiting for {what} ({last}); the page shows\n{}", shown.as_str().unwrap_or_default());
     }
 
-    /// Does something with an element, again if the page moved under it.
+    /// Sends a command for an element, and retries if the page changed in the meantime.
     async fn act(&self, what: &str, script: &str, arguments: Value, command: &str, body: &Value) {
         let begun = Instant::now();
         loop {
@@ -253,8 +253,8 @@ impl Browser {
             let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("{what} is no element: {element}"));
             match self.try_command(&format!("element/{id}/{command}"), body).await {
                 Ok(_) => return,
-                Err(error) if begun.elapsed() > PATIENCE => self.give_up(what, &error).await,
-                Err(_) => tokio::time::sleep(PACE).await,
+                Err(error) if begun.elapsed() > WAIT_TIMEOUT => self.give_up(what, &error).await,
+                Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
             }
         }
     }
@@ -281,53 +281,53 @@ impl Browser {
         self.command("back", &json!({})).await;
     }
 
-    /// The address, without the host.
+    /// The path and query of the address.
     pub async fn path(&self) -> String {
         self.script("return location.pathname + location.search", json!([])).await.as_str().unwrap().to_owned()
     }
 
-    /// Clicks what has this name.
+    /// Clicks the button with this name.
     pub async fn click(&self, name: &str) {
         self.act(&format!("a button {name:?}"), "return button(arguments[0])", json!([name]), "click", &json!({}))
             .await;
     }
 
-    /// Clicks what has the text for `key`.
+    /// Clicks the button with the text for `key`.
     pub async fn press(&self, key: &str) {
         self.click(&self.text(key)).await;
     }
 
-    /// Types into the field with this label, in place of what is there.
+    /// Replaces the value of the field with this label.
     pub async fn fill(&self, label: &str, value: &str) {
         let (find, what) = ("return field(arguments[0])", format!("a field {label:?}"));
         self.act(&what, find, json!([label]), "clear", &json!({})).await;
         self.act(&what, find, json!([label]), "value", &json!({ "text": value })).await;
     }
 
-    /// Types into the field that the text for `key` names.
+    /// Replaces the value of the field with the label for `key`.
     pub async fn type_in(&self, key: &str, value: &str) {
         self.fill(&self.text(key), value).await;
     }
 
-    /// What is in the field that the text for `key` names.
+    /// The value of the field with the label for `key`.
     pub async fn value(&self, key: &str) -> String {
         let script = "const found = field(arguments[0]); return found && { value: found.value }";
         let found = self.until(&format!("a field {key}"), script, json!([self.text(key)])).await;
         found["value"].as_str().unwrap().to_owned()
     }
 
-    /// The field that the text for `key` names must come to hold this.
+    /// Waits until the field with the label for `key` has this value.
     pub async fn holds(&self, key: &str, value: &str) {
         self.holds_in(&self.text(key), value).await;
     }
 
-    /// The field with this label must come to hold this.
+    /// Waits until the field with this label has this value.
     pub async fn holds_in(&self, label: &str, value: &str) {
         let script = "return field(arguments[0])?.value === arguments[1]";
         self.until(&format!("{value:?} in {label:?}"), script, json!([label, value])).await;
     }
 
-    /// Chooses a file with this content in the field that the text for `key` names.
+    /// Selects a file with this content in the field with the label for `key`.
     pub async fn choose_file(&self, key: &str, name: &str, content: impl AsRef<[u8]>) {
         let path = self.profile.join(name);
         fs::write(&path, content).unwrap();
@@ -336,7 +336,7 @@ impl Browser {
         self.act(&format!("a field {label:?}"), "return field(arguments[0])", json!([label]), "value", &body).await;
     }
 
-    /// What is in the file that was saved under a name that begins so; it is gone then.
+    /// Returns the content of the downloaded file whose name starts with `name`, and deletes the file.
     pub async fn downloaded(&self, name: &str) -> String {
         let begun = Instant::now();
         loop {
@@ -346,7 +346,7 @@ impl Browser {
                 path.file_name().unwrap().to_str().unwrap().starts_with(name)
                     && path.extension().is_some_and(|extension| extension == "csv")
             };
-            // An empty file only holds the name until the download is complete.
+            // The file is empty until the download is complete.
             if let Some(path) = names.find(is_it)
                 && let Ok(text) = fs::read_to_string(&path)
                 && !text.is_empty()
@@ -354,14 +354,14 @@ impl Browser {
                 fs::remove_file(&path).unwrap();
                 return text;
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > WAIT_TIMEOUT {
                 self.give_up(&format!("a file {name}"), "no such file").await;
             }
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Chooses a day, `2024-06-30`, in the field that the text for `key` names; how one types it depends on the machine.
+    /// Sets the date field with the label for `key`, by script, since the format to type depends on the machine.
     pub async fn choose_day(&self, key: &str, day: &str) {
         let script = "const found = field(arguments[0]); if (!found) return false;
             found.value = arguments[1];
@@ -370,17 +370,17 @@ impl Browser {
         self.until(&format!("a field {key}"), script, json!([self.text(key), day])).await;
     }
 
-    /// Ticks or unticks the box that the text for `key` names.
+    /// Toggles the checkbox with the label for `key`.
     pub async fn tick(&self, key: &str) {
         self.tick_named(&self.text(key)).await;
     }
 
-    /// Ticks or unticks the box of this name.
+    /// Toggles the checkbox with this label.
     pub async fn tick_named(&self, label: &str) {
         self.act(&format!("a box {label:?}"), "return field(arguments[0])", json!([label]), "click", &json!({})).await;
     }
 
-    /// The boxes for permissions: offered, ticked.
+    /// The permissions whose checkboxes are enabled, and those that are checked.
     pub async fn permissions(&self) -> (Vec<String>, Vec<String>) {
         let list =
             |value: &Value| value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
@@ -392,12 +392,12 @@ impl Browser {
         (list(&found[0]), list(&found[1]))
     }
 
-    /// Chooses an option, both named by the keys of their texts.
+    /// Selects an option of a field, both given by the keys of their texts.
     pub async fn select(&self, key: &str, option: &str) {
         self.select_named(key, &self.text(option)).await;
     }
 
-    /// Chooses the option of this name in the field that the text for `key` names.
+    /// Selects the option with this name in the field with the label for `key`.
     pub async fn select_named(&self, key: &str, option: &str) {
         let script = "
             const found = field(arguments[0]);
@@ -406,44 +406,44 @@ impl Browser {
         self.act(&format!("{option:?} in {label:?}"), script, json!([label, option]), "click", &json!({})).await;
     }
 
-    /// Must come to show this.
+    /// Waits until the page shows this text.
     pub async fn sees(&self, text: &str) {
         self.until(&format!("{text:?}"), "return text().includes(arguments[0])", json!([text])).await;
     }
 
-    /// Must come to show the text for `key`.
+    /// Waits until the page shows the text for `key`.
     pub async fn reads(&self, key: &str) {
         self.sees(&self.text(key)).await;
     }
 
-    /// Must come to not show this.
+    /// Waits until the page does not show this text.
     pub async fn does_not_see(&self, text: &str) {
         self.until(&format!("no {text:?}"), "return !text().includes(arguments[0])", json!([text])).await;
     }
 
-    /// Must come to announce this, wherever on the page.
-    pub async fn is_told(&self, text: &str) {
+    /// Waits until the page announces this text.
+    pub async fn announces(&self, text: &str) {
         let script = "return [...document.querySelectorAll('[role=status], [role=alert]')]
             .some((element) => isSeen(element) && plain(element.textContent).includes(arguments[0]))";
         self.until(&format!("the announcement {text:?}"), script, json!([text])).await;
     }
 
-    /// Whether a button of this name is offered at this moment.
+    /// Whether there is a button with this name now.
     pub async fn offers(&self, name: &str) -> bool {
-        self.script(&format!("{EYES} return Boolean(button(arguments[0]))"), json!([name])).await == true
+        self.script(&format!("{FINDERS} return Boolean(button(arguments[0]))"), json!([name])).await == true
     }
 
-    /// Whether there is a field of this name at this moment.
+    /// Whether there is a field with this label now.
     pub async fn has_field(&self, name: &str) -> bool {
-        self.script(&format!("{EYES} return Boolean(field(arguments[0]))"), json!([name])).await == true
+        self.script(&format!("{FINDERS} return Boolean(field(arguments[0]))"), json!([name])).await == true
     }
 
-    /// No dialog is open any more.
+    /// Waits until no dialog is open.
     pub async fn is_back_on_the_page(&self) {
         self.until("no dialog", "return !document.querySelector('dialog[open]')", json!([])).await;
     }
 
-    /// Must come to mark the field that the text for `key` names with this error.
+    /// Waits until the field with the label for `key` shows this error.
     pub async fn is_marked(&self, key: &str, error: &str) {
         let script = "
             const found = field(arguments[0]);
@@ -461,19 +461,19 @@ impl Browser {
         names.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
     }
 
-    /// The table must come to hold exactly these names, in this order.
+    /// Waits until the table has exactly these names, in this order.
     pub async fn lists(&self, names: &[&str]) {
         let script = "return JSON.stringify([...document.querySelectorAll('tbody tr:not(.placeholder) .name')]
             .filter(isSeen).map((name) => name.textContent)) === JSON.stringify(arguments[0])";
         self.until(&format!("exactly {names:?}"), script, json!([names])).await;
     }
 
-    /// Everything written in the row of this name.
+    /// The text of the row with this name.
     pub async fn row(&self, name: &str) -> String {
         self.row_with(name, "").await
     }
 
-    /// What the row of this user reads, once this is in it.
+    /// Waits until the row with this name contains `text`, and returns the row's text.
     pub async fn row_with(&self, name: &str, text: &str) -> String {
         let text = self
             .until(
@@ -486,20 +486,20 @@ impl Browser {
         text.as_str().unwrap().to_owned()
     }
 
-    /// Opens the menu beside Edit in the row of this name.
+    /// Opens the menu in the row with this name.
     pub async fn more(&self, name: &str) {
         self.click(&self.language.text_with("users.more_of", &[("name", name)])).await;
         self.until("a menu", "return document.querySelector(':popover-open')?.style.visibility === ''", json!([]))
             .await;
     }
 
-    /// Opens the dialog to edit the user of this name.
+    /// Opens the dialog that edits the user with this name.
     pub async fn edit(&self, name: &str) {
         self.click(&self.language.text_with("users.edit_of", &[("name", name)])).await;
         self.reads("section.person").await;
     }
 
-    /// Sends keys to whatever has the focus.
+    /// Sends keys to the focused element.
     pub async fn keys(&self, keys: &str) {
         let strokes =
             |kind: &str| keys.chars().map(|key| json!({ "type": kind, "value": key.to_string() })).collect::<Vec<_>>();
@@ -512,7 +512,7 @@ impl Browser {
         self.command("actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] })).await;
     }
 
-    /// Tabs on until what has this name has the focus, which must be seen.
+    /// Presses Tab until the element with this name has the focus, which must always be visible.
     pub async fn tab_to(&self, name: &str) {
         let script = "
             const at = document.activeElement;
@@ -528,24 +528,24 @@ impl Browser {
         self.give_up(&format!("the focus on {name:?}"), "60 tabs").await;
     }
 
-    /// Tabs on until what has the text for `key` has the focus.
+    /// Presses Tab until the element with the text for `key` has the focus.
     pub async fn tab_to_text(&self, key: &str) {
         self.tab_to(&self.text(key)).await;
     }
 
-    /// The name of what must come to have the focus.
+    /// Waits until the element with this name has the focus.
     pub async fn has_focus_on(&self, name: &str) {
         let script =
             "return document.activeElement !== document.body && labelOf(document.activeElement) === arguments[0]";
         self.until(&format!("the focus on {name:?}"), script, json!([name])).await;
     }
 
-    /// Cuts the network, or mends it.
+    /// Takes the browser offline, or back online.
     pub async fn offline(&self, offline: bool) {
         self.network(offline, 0).await;
     }
 
-    /// Makes the network, or cuts it, and lets every answer wait for so many milliseconds.
+    /// Takes the browser offline or online, and delays every response by this many milliseconds.
     pub async fn network(&self, offline: bool, latency: u32) {
         self.devtools("Network.enable", json!({})).await;
         let conditions =
@@ -553,21 +553,21 @@ impl Browser {
         self.devtools("Network.emulateNetworkConditions", conditions).await;
     }
 
-    /// Makes the portal dark or light.
+    /// Sets the color scheme: dark or light.
     pub async fn scheme(&self, scheme: &str) {
-        // Without motion, so that nobody looks at colours that are still changing.
+        // Without motion, so that checks see final colors.
         let features = [("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")];
         let features = json!({ "features": features.map(|(name, value)| json!({ "name": name, "value": value })) });
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
-    /// Makes the window this large.
+    /// Sets the size of the window.
     pub async fn resize(&self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
-    /// Chooses another language on the page.
+    /// Selects another language on the page.
     pub async fn choose_language(&mut self, language: Language) {
         let script = "
             const found = field(arguments[0]);
@@ -577,7 +577,7 @@ impl Browser {
         self.language = language;
     }
 
-    /// A second tab at this path, where the browser is from now on; says what both are called.
+    /// Opens a second tab at this path and switches to it. Returns the handles of both tabs.
     pub async fn two_tabs(&self, path: &str) -> [String; 2] {
         let handle = |value: &Value| value["handle"].as_str().unwrap().to_owned();
         let url = format!("http://127.0.0.1:{}/session/{}/window", driver().port, self.session);
@@ -588,17 +588,17 @@ impl Browser {
         [first["value"].as_str().unwrap().to_owned(), second]
     }
 
-    /// Goes to a tab.
+    /// Switches to a tab.
     pub async fn to_tab(&self, tab: &str) {
         self.command("window", &json!({ "handle": tab })).await;
     }
 
-    /// The next answer for a path that begins so is a 503.
+    /// Answers the next request for a path with this prefix with 503.
     pub async fn answers_503(&self, path: &str) {
         self.intercept(path, "return new Response('{}', { status: 503, headers: { 'retry-after': '2' } });").await;
     }
 
-    /// The next answer for a path that begins so is a 200 with this body.
+    /// Answers the next request for a path with this prefix with 200 and this body.
     pub async fn answers(&self, path: &str, body: &Value) {
         let content = json!(body.to_string());
         let answer =
@@ -606,29 +606,29 @@ impl Browser {
         self.intercept(path, &answer).await;
     }
 
-    /// The next request for a path that begins so arrives, and its answer is lost.
+    /// Loses the response to the next request for a path with this prefix; the request arrives.
     pub async fn loses_an_answer(&self, path: &str) {
         self.intercept(path, "await real(...request); throw new TypeError('lost');").await;
     }
 
-    /// The next request for a path that begins so gets no answer.
+    /// Never answers the next request for a path with this prefix.
     pub async fn holds_back(&self, path: &str) {
         self.intercept(path, "return new Promise(() => {});").await;
     }
 
-    /// The next request for a path that begins so arrives, and its answer waits until it is let through.
+    /// Delays the response to the next request for a path with this prefix until `lets_through`; the request arrives.
     pub async fn delays_an_answer(&self, path: &str) {
         let wait = "const answer = await real(...request); \
             await new Promise((resolve) => { window.letThrough = resolve; }); return answer;";
         self.intercept(path, wait).await;
     }
 
-    /// Lets the delayed answer through, once it is there.
+    /// Waits for the delayed response, and lets it through.
     pub async fn lets_through(&self) {
         self.until("an answer", "window.letThrough?.(); return Boolean(window.letThrough)", json!([])).await;
     }
 
-    /// From now on a table comes in pages of so many lines.
+    /// From now on, exports come in pages of this many lines.
     pub async fn shortens_tables(&self, lines: u32) {
         let script = "const real = window.fetch; window.fetch = (path, request) =>
             real(request?.headers?.accept === 'text/csv' && !path.includes('limit=') ? `${path}&limit=${arguments[0]}` : path, request)"
@@ -648,18 +648,18 @@ impl Browser {
         self.script(&script, json!([])).await;
     }
 
-    /// The table says that it is being loaded.
+    /// Waits until the table is marked as loading.
     pub async fn is_busy(&self) {
         self.until("a busy table", "return document.querySelector('table')?.ariaBusy === 'true'", json!([])).await;
     }
 
-    /// The table must come to begin with this name.
+    /// Waits until this name is first in the table.
     pub async fn until_first(&self, name: &str) {
         let script = "return document.querySelector('tbody .name')?.textContent === arguments[0]";
         self.until(&format!("{name} at the top"), script, json!([name])).await;
     }
 
-    /// The page must come to say that the session is over, whoever noticed it.
+    /// Waits until the page says that the session has ended or expired.
     pub async fn until_signed_out(&self) {
         let texts = json!([self.text("sign_in.ended"), self.text("sign_in.expired")]);
         self.until("the end of the session", "return [...arguments].some((over) => text().includes(over))", texts)
@@ -673,7 +673,7 @@ impl Browser {
         self.press("sign_in.do").await;
     }
 
-    /// Opens the portal of a user's partner and signs in there, which must work.
+    /// Opens the portal of a user's partner, signs in, and waits for the portal.
     pub async fn signed_in(&self, user: &crate::User) {
         self.goto(&format!("/?partner={}", user.partner_id)).await;
         self.sign_in(&user.email, &user.password).await;
@@ -685,8 +685,8 @@ impl Browser {
         .await;
     }
 
-    /// Holds what is shown now against every rule of WCAG 2.2 AA that axe knows, and its best practices: no violation. Takes
-    /// a picture of it, light and dark. And nothing is wider than the window, down to 320 pixels.
+    /// Checks that the page violates no rule of WCAG 2.2 AA that axe knows, and none of its best practices, and that nothing
+    /// is wider than the window, down to 320 pixels. Takes screenshots, light and dark.
     pub async fn is_accessible(&self, state: &str) {
         let state = format!("{state}-{}", self.language.code());
         let size = self.script("return [innerWidth, innerHeight]", json!([])).await;
@@ -705,7 +705,7 @@ impl Browser {
         }
         self.scheme("light").await;
         self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
-        // Whatever is clicked next is where it is going to be.
+        // The next click needs the final positions.
         let is_back = "return innerWidth === arguments[0] && innerHeight === arguments[1]";
         self.until("the window as it was", is_back, size).await;
         let frames =
@@ -719,7 +719,7 @@ impl Browser {
             let path = workspace().join("target/ci-tools/node_modules/axe-core/axe.min.js");
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}; see .ci/browser", path.display()))
         });
-        // Through DevTools, since the page itself runs no script but its own.
+        // Through DevTools, since the page's policy allows only its own scripts.
         self.devtools("Runtime.evaluate", json!({ "expression": format!("if (!window.axe) {{ {axe}; }} 0") })).await;
         let tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
         let run = format!("axe.run(document, {{ runOnly: {}, resultTypes: ['violations'] }}).then((result) => JSON.stringify({{
@@ -730,7 +730,7 @@ impl Browser {
         let result = answer["result"]["value"].as_str().unwrap_or_else(|| panic!("axe on {name}: {answer}"));
         let result: Value = serde_json::from_str(result).unwrap();
         let line = format!(
-            "{name}: {} rules passed, {} violations, to be looked at: {}\n",
+            "{name}: {} rules passed, {} violations, incomplete: {}\n",
             result["passes"],
             result["violations"].as_array().unwrap().len(),
             result["incomplete"]
@@ -738,10 +738,10 @@ impl Browser {
         let log = folder().join("axe.txt");
         fs::OpenOptions::new().create(true).append(true).open(log).unwrap().write_all(line.as_bytes()).unwrap();
         assert_eq!(result["violations"], json!([]), "axe on {name}");
-        assert!(result["passes"].as_u64().unwrap() > 10, "axe looked at {name}: {result}");
+        assert!(result["passes"].as_u64().unwrap() > 10, "axe checked {name}: {result}");
     }
 
-    /// Takes a picture, `target/<profile>/browser/<name>.png`.
+    /// Takes a screenshot, `target/<profile>/browser/<name>.png`.
     pub async fn screenshot(&self, name: &str) {
         let parameters = json!({ "format": "png", "optimizeForSpeed": false });
         let picture = self.devtools("Page.captureScreenshot", parameters).await;
@@ -749,24 +749,24 @@ impl Browser {
         fs::write(folder().join(format!("{name}.png")), bytes).unwrap();
     }
 
-    /// No script failed, nothing was refused by the content security policy, and nobody's script ran.
+    /// Checks that no script failed, the content security policy blocked nothing, and no injected script ran.
     pub async fn is_sound(&self) {
         let log = self.command("se/log", &json!({ "type": "browser" })).await;
         for entry in log.as_array().unwrap() {
             let message = entry["message"].as_str().unwrap();
-            // A refusal of the API, or the network that a test cut.
+            // An error response, or a test took the browser offline.
             let is_expected = entry["source"] == "network";
             assert!(
                 is_expected || entry["level"] == "DEBUG" || entry["level"] == "INFO",
-                "the console says: {message}"
+                "the console shows: {message}"
             );
         }
-        assert_eq!(self.script("return window.pwned ?? null", json!([])).await, Value::Null, "a script of a user ran");
+        assert_eq!(self.script("return window.pwned ?? null", json!([])).await, Value::Null, "an injected script ran");
     }
 }
 
 impl Drop for Browser {
-    /// Also when a test fails; the memory of a browser is dear.
+    /// Closes the browser also when a test fails, since browsers need much memory.
     fn drop(&mut self) {
         let request =
             format!("DELETE /session/{} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n", self.session);
@@ -779,11 +779,11 @@ impl Drop for Browser {
     }
 }
 
-/// A way to the portal that comes out at a network address of its own, because attempts are counted by address.
-/// Page and API are of one origin there too.
-async fn way_to_the_portal(number: u32) -> String {
+/// Starts a proxy to the portal with its own source address, because attempts are counted by address. The page and the API
+/// share an origin there too.
+async fn proxy_to_the_portal(number: u32) -> String {
     let [.., high, low] = number.to_be_bytes();
-    // 127.200.0.0 and up; other clients of this test binary are below.
+    // 127.200.0.0 and above; other clients of this test binary use lower addresses.
     let source = SocketAddr::from((Ipv4Addr::new(127, 200, high, low), 0));
     let port = stack().ready.url.rsplit(':').next().unwrap().parse().unwrap();
     let portal = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -795,7 +795,7 @@ async fn way_to_the_portal(number: u32) -> String {
                 let socket = TcpSocket::new_v4().unwrap();
                 socket.bind(source).unwrap();
                 let mut portal = socket.connect(portal).await.unwrap();
-                // Either end may be cut at any time.
+                // Either side may close at any time.
                 let _ = tokio::io::copy_bidirectional(&mut browser, &mut portal).await;
             });
         }
@@ -803,7 +803,7 @@ async fn way_to_the_portal(number: u32) -> String {
     url
 }
 
-/// A name that is markup, should anybody take it for such.
+/// A name that is markup, to test that the page shows it as text.
 pub fn markup() -> String {
     format!("<img src=x onerror=window.pwned=1>{}", secrets::random(4))
 }

@@ -1,6 +1,11 @@
-// What is offered to whom. The server decides anyway: this only spares people a refusal.
+// Which actions the page offers. The server decides; this only avoids offering what it would reject.
 
-/** What a role gives unless something else is chosen, and the most that it can hold. Held against the server by a test. */
+/** @import { Access, Status, User } from "../types/api.js" */
+
+/**
+ * The permissions that a role has by default, and all that it can have. A test compares them with the server.
+ * @type {Record<string, { preset: string[], ceiling: string[] }>}
+ */
 export const ROLES = {
   "admin": {
     "preset": ["users.read", "users.add", "users.edit", "users.remove", "users.force_logout", "users.set_permissions", "audit.read"],
@@ -16,33 +21,61 @@ export const ROLES = {
   }
 };
 
-/** Every role that somebody can have, whether or not it can be given. */
-export const EVERY_ROLE = ["primary_admin", ...Object.keys(ROLES)];
+/** Every role that a user can have. */
+export const ALL_ROLES = ["primary_admin", ...Object.keys(ROLES)];
 
-/** The roles that `me` can give: none above one's own. */
-export const rolesBelow = (me) => Object.keys(ROLES).slice(Math.max(0, EVERY_ROLE.indexOf(me.role) - 1));
+/**
+ * The roles that `me` can assign: none above their own.
+ * @param {User} me
+ */
+export const assignableRoles = (me) => Object.keys(ROLES).slice(Math.max(0, ALL_ROLES.indexOf(me.role) - 1));
 
-/** Every permission, in the order in which they are shown. */
+/** All permissions, in the order in which the page shows them. */
 export const PERMISSIONS = ROLES.admin.ceiling;
 
+/** @type {Status[]} */
 export const STATUSES = ["active", "suspended"];
 
+/**
+ * @param {User} user
+ * @param {string} permission
+ */
 export const holds = (user, permission) => user.permissions.includes(permission);
 
+/**
+ * @param {User} user
+ * @param {string[]} permissions
+ */
 const holdsAll = (user, permissions) => permissions.every((permission) => holds(user, permission));
 
-export const isOneself = (me, user) => me.id === user.id;
+/**
+ * @param {User} me
+ * @param {User} user
+ */
+export const isSelf = (me, user) => me.id === user.id;
 
-/** Nobody acts on somebody who may do more, and nobody but the primary admin on the primary admin. */
+/**
+ * No one changes a user with more permissions than their own, and only the primary admin changes the primary admin.
+ * @param {User} me
+ * @param {User} user
+ */
 const isWithinReach = (me, user) =>
   user.role !== "primary_admin" && holdsAll(me, user.permissions);
 
-/** Nobody could help a primary admin who cannot sign in. */
-const hasBegun = (user) => user.last_sign_in_at !== null && !user.must_change_password;
+/**
+ * No one could help a primary admin who cannot sign in.
+ * @param {User} user
+ */
+const hasSignedIn = (user) => user.last_sign_in_at !== null && !user.must_change_password;
 
-/** What `me` may do to `user`. */
+/**
+ * What `me` may do to `user`.
+ * @param {User} me
+ * @param {User} user
+ */
 export function mayDo(me, user) {
-  const isOwn = isOneself(me, user);
+  const isOwn = isSelf(me, user);
+  /** @param {string} permission */
   const reach = (permission) => !isOwn && isWithinReach(me, user) && holds(me, permission);
   const may = {
     name: isOwn || reach("users.edit"),
@@ -55,17 +88,22 @@ export function mayDo(me, user) {
     remove: reach("users.remove"),
     suspend: reach("users.remove") && user.status === "active",
     reactivate: reach("users.remove") && user.status === "suspended",
-    handOver: me.role === "primary_admin" && user.role === "admin" && user.status === "active" && hasBegun(user),
+    handOver: me.role === "primary_admin" && user.role === "admin" && user.status === "active" && hasSignedIn(user),
   };
   return { ...may, edit: may.name || may.access };
 }
 
-/** What `me` may decide on `user` in an access review, where `reduced` is what there is to reduce it to, or null. */
+/**
+ * What `me` may decide about `user` in an access review.
+ * @param {User} me
+ * @param {User} user
+ * @param {Access | null} reduced
+ */
 export function mayDecide(me, user, reduced) {
   const may = mayDo(me, user);
   return {
-    // Nothing of the user changes, so it may be the primary admin.
-    keep: !isOneself(me, user) && holdsAll(me, user.permissions) && holds(me, "users.set_permissions"),
+    // This does not change the user, so it is allowed for the primary admin too.
+    keep: !isSelf(me, user) && holdsAll(me, user.permissions) && holds(me, "users.set_permissions"),
     reduce: may.access && reduced !== null && holdsAll(me, reduced.permissions),
     suspend: may.suspend,
     remove: may.remove,

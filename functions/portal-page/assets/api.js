@@ -1,66 +1,107 @@
-// Talks to the API, and holds the session: the access token in this module's memory alone, the refresh token in a cookie
-// that no script can read.
+// Calls the API and holds the session: the access token only in this module's memory, the refresh token in a cookie that no
+// script can read.
 
-/** Whether a session is expected, so that a first visit asks for nothing. Says nothing about who. */
+/** @import { Challenge, FieldError, ProblemBody, SignedIn, Tokens, User } from "../types/api.js" */
+
+/**
+ * @typedef {"ended" | "expired" | "elsewhere" | "signed_out" | "everywhere"} EndReason
+ *
+ * @typedef {object} Options
+ * @property {object | string} [body] Sent as JSON, or as it is if it is a string.
+ * @property {Record<string, string>} [headers]
+ * @property {AbortSignal} [signal]
+ *
+ * @typedef {object} CsvPage
+ * @property {string} table
+ * @property {string | undefined} next The path of the next page.
+ */
+
+/** The key in local storage that says whether a session is expected, so that a first visit sends no request. */
 const EXPECTED = "signed_in";
 
-/** Seconds before its end at which an access token is renewed. */
+/** Seconds before its expiry at which an access token is renewed. */
 const MARGIN = 30;
 
 const tabs = new BroadcastChannel("session");
 
+/** @type {string | null} */
 let accessToken = null;
-let endsAt = 0;
+let renewAt = 0;
+/** @type {Promise<void> | null} */
 let renewal = null;
-let whenOver = () => {};
+/** @type {(reason: EndReason) => void} */
+let whenEnded = () => {};
 
-/** A refusal of the server (RFC 9457), or of the gateway before it, which has no code. */
+/** An error of the server (RFC 9457), or of the gateway, which sends no code. */
 export class Problem extends Error {
+  /**
+   * @param {number} status
+   * @param {ProblemBody | null} body
+   * @param {number} retryAfter Seconds.
+   */
   constructor(status, body, retryAfter) {
     super(`${status} ${body?.code ?? ""}`);
     this.status = status;
     this.code = body?.code ?? "";
+    /** @type {FieldError[]} */
     this.errors = body?.errors ?? [];
     this.retryAfter = retryAfter;
   }
 }
 
-/** The server is out of reach. Whether it did what it was asked is unknown. */
+/** The server is unreachable. It is unknown whether it processed the request. */
 export class Offline extends Error {}
 
-/** The session is over, and `whenOver` was told. */
-export class Over extends Error {}
+/** The session has ended, and the listener of `onSessionEnded` was called. */
+export class SessionEnded extends Error {}
 
-/** What to do when the session is over; it is told why: ended, expired, elsewhere, signed_out or everywhere. */
-export function onOver(action) {
-  whenOver = action;
+/**
+ * Registers the only listener for the end of the session.
+ * @param {(reason: EndReason) => void} listener
+ */
+export function onSessionEnded(listener) {
+  whenEnded = listener;
 }
 
 tabs.addEventListener("message", ({ data }) => {
-  if (data.over && accessToken) over("elsewhere");
-  // The cookie is somebody else's now.
+  if (data.ended && accessToken) endSession("elsewhere");
+  // Another user signed in: the cookie now belongs to that user.
   if (data.user && accessToken && data.user !== userOf(accessToken)) location.reload();
 });
 
-/** `partner.user.generation`: which user a token is for. */
+/**
+ * `partner.user.generation`: the user of a token.
+ * @param {string} token
+ */
 const userOf = (token) => JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).username;
 
-export const isExpected = () => localStorage.getItem(EXPECTED) !== null;
+export const isSessionExpected = () => localStorage.getItem(EXPECTED) !== null;
 
-/** Forgets the session and says why. */
-export function over(reason) {
+/**
+ * Discards the session and calls the listener.
+ * @param {EndReason} reason
+ */
+export function endSession(reason) {
   accessToken = null;
   localStorage.removeItem(EXPECTED);
-  whenOver(reason);
+  whenEnded(reason);
 }
 
-function keep(answer) {
-  accessToken = answer.access_token;
-  endsAt = performance.now() + (answer.expires_in - MARGIN) * 1000;
+/** @param {Tokens} tokens */
+function keep(tokens) {
+  accessToken = tokens.access_token;
+  renewAt = performance.now() + (tokens.expires_in - MARGIN) * 1000;
   localStorage.setItem(EXPECTED, "");
 }
 
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Options & { token?: string | null }} [options]
+ * @returns {Promise<any>}
+ */
 async function send(method, path, { body, headers, signal, token } = {}) {
+  /** @type {Record<string, string>} */
   const sent = { ...headers };
   if (body !== undefined) sent["content-type"] ??= "application/json";
   if (token) sent.authorization = `Bearer ${token}`;
@@ -78,65 +119,94 @@ async function send(method, path, { body, headers, signal, token } = {}) {
   return type.startsWith("text/csv") ? { table: answer, next: nextOf(response) } : json;
 }
 
-/** Where the next page of a table is (RFC 8288), or nothing. */
+/**
+ * The path of a list's next page (RFC 8288).
+ * @param {Response} response
+ */
 const nextOf = (response) => response.headers.get("link")?.match(/<([^>]+)>; rel="next"/)?.[1];
 
-/** A call for the user who is signed in. Throws `Problem`, `Offline` or `Over`. */
+/**
+ * Sends a request as the signed-in user and returns the body. Throws `Problem`, `Offline` or `SessionEnded`.
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<any>} What `types/api.d.ts` describes; `CsvPage` for a table.
+ */
 export async function call(method, path, options = {}) {
-  if (performance.now() > endsAt) await renew();
+  if (performance.now() > renewAt) await renew();
   const used = accessToken;
   try {
     return await authorized(method, path, options);
   } catch (problem) {
-    // The gateway's own refusal has no code: it knows the token no longer, and nothing was done.
+    // An error of the gateway has no code: it rejected the token before any function ran.
     if (!(problem instanceof Problem) || problem.status !== 401 || problem.code) throw problem;
   }
   if (used === accessToken) await renew();
   return authorized(method, path, options);
 }
 
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} options
+ */
 async function authorized(method, path, options) {
   try {
     return await send(method, path, { ...options, token: accessToken });
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.code !== "session_ended") throw problem;
-    over("ended");
-    throw new Over();
+    endSession("ended");
+    throw new SessionEnded();
   }
 }
 
-/** A new access token for the cookie's session. */
+/**
+ * Gets a new access token for the session in the cookie.
+ * @returns {Promise<void>}
+ */
 export function renew() {
   renewal ??= send("POST", "/v1/sessions/refresh")
     .then(keep, (problem) => {
       if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
-      over(problem.code === "session_ended" ? "ended" : "expired");
-      throw new Over();
+      endSession(problem.code === "session_ended" ? "ended" : "expired");
+      throw new SessionEnded();
     })
     .finally(() => { renewal = null; });
   return renewal;
 }
 
-/** The user, or a challenge (`{challenge, session, …}`) when more is needed. */
+/**
+ * Returns the user, or a challenge if the sign-in needs another step.
+ * @param {string} email
+ * @param {string} password
+ * @param {string | null} partner
+ */
 export async function signIn(email, password, partner) {
   const body = { email, password, refresh_token_in: "cookie" };
-  return begun(await send("POST", "/v1/sessions", { body: partner ? { ...body, partner_id: partner } : body }));
+  return signedIn(await send("POST", "/v1/sessions", { body: partner ? { ...body, partner_id: partner } : body }));
 }
 
-/** Answers a challenge of a sign-in. The user, or the next challenge. */
+/**
+ * Answers a challenge. Returns the user, or the next challenge.
+ * @param {{ challenge: string, session: string, partner_id?: string, new_password?: string }} answer
+ */
 export async function answerChallenge(answer) {
-  return begun(await send("POST", "/v1/sessions/challenge", { body: { ...answer, refresh_token_in: "cookie" } }));
+  return signedIn(await send("POST", "/v1/sessions/challenge", { body: { ...answer, refresh_token_in: "cookie" } }));
 }
 
-function begun(answer) {
+/**
+ * @param {SignedIn | Challenge} answer
+ * @returns {Challenge | User}
+ */
+function signedIn(answer) {
   if (answer.challenge) return answer;
   keep(answer);
-  tabs.postMessage({ user: userOf(accessToken) });
+  tabs.postMessage({ user: userOf(answer.access_token) });
   return answer.user;
 }
 
 export async function signOut() {
   await call("DELETE", "/v1/sessions/current");
-  tabs.postMessage({ over: true });
-  over("signed_out");
+  tabs.postMessage({ ended: true });
+  endSession("signed_out");
 }

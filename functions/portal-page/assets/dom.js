@@ -1,78 +1,119 @@
-// Making and finding parts of the page. Data only ever becomes text: nothing here reads markup.
-import { choose, current, languages, say, translate } from "./language.js";
+// Creates and finds elements. Data is only ever set as text; nothing here parses markup.
+import { currentLanguage, languages, setText, storeLanguage, translate } from "./language.js";
 
-/** The only element that `selector` finds in `root`. */
+/**
+ * The first element in `root` that matches `selector`. The type is `any` because only the templates define which elements
+ * exist.
+ * @param {string} selector
+ * @param {ParentNode} [root]
+ * @returns {any}
+ */
 export const find = (selector, root = document) => root.querySelector(selector);
 
-/** A copy of a template's element, in the present language. */
+/**
+ * Creates the element of a template, in the current language.
+ * @param {string} template
+ * @returns {any}
+ */
 export function make(template) {
-  const element = document.getElementById(template).content.firstElementChild.cloneNode(true);
+  const element = find(`#${template}`).content.firstElementChild.cloneNode(true);
   translate(element);
   return element;
 }
 
-/** Puts this one element on the page. */
+/**
+ * Shows this element instead of the current view.
+ * @param {HTMLElement} element
+ */
 export function show(element) {
   find("#view").replaceChildren(element);
 }
 
-/** Does `action` at a click on the element with this `data-do`. */
+/**
+ * Adds a listener.
+ * @param {EventTarget} target
+ * @param {string} type
+ * @param {(event: any) => void} listener
+ */
+export const listen = (target, type, listener) => target.addEventListener(type, listener);
+
+/**
+ * Calls `action` when the element with this `data-do` is clicked.
+ * @param {HTMLElement} root
+ * @param {string} name
+ * @param {(event: any) => void} action
+ */
 export function on(root, name, action) {
   find(`[data-do="${name}"]`, root)?.addEventListener("click", action);
 }
 
-/** Opens a dialog; it is gone from the page once it closes. */
+/**
+ * Opens a dialog, and removes it from the page when it closes.
+ * @param {HTMLDialogElement} dialog
+ */
 export function open(dialog) {
   document.body.append(dialog);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.showModal();
-  return dialog;
 }
 
-/** The first letters of a person's names. */
+/** @typedef {{ first_name: string, last_name: string }} Named */
+
+/** @param {Named} user */
 export const initials = (user) =>
   [user.first_name, user.last_name].map((name) => [...name.trim()][0] ?? "").join("").toLocaleUpperCase();
 
+/** @param {Named} user */
 export const nameOf = (user) => `${user.first_name} ${user.last_name}`;
 
-/** An entry of a list: somebody or something, and a word on it. */
-export function entry(name, word) {
+/**
+ * An entry in a list: a name, and a text below it.
+ * @param {string} name
+ * @param {string} help
+ */
+export function entry(name, help) {
   const entry = make("entry");
   find("b", entry).textContent = name;
-  find("span", entry).textContent = word;
+  find("span", entry).textContent = help;
   return entry;
 }
 
-/** The choice of a language. The view that is shown hears of a change. */
-export function languageChoice() {
-  const select = make("language-choice");
+/** The menu of languages. The current view receives the event "language" after a change. */
+export function languageSelect() {
+  const select = make("language-select");
   for (const [code, name] of languages) {
     const option = new Option(name, code);
     option.lang = code;
     select.add(option);
   }
-  select.value = current();
+  select.value = currentLanguage();
   select.addEventListener("change", () => {
-    choose(select.value);
+    storeLanguage(select.value);
     translate(document.documentElement);
     find("#view").firstElementChild.dispatchEvent(new Event("language"));
   });
   return select;
 }
 
-export const setTitle = (key) => say(find("title"), key);
+/** @param {string} key */
+export const setTitle = (key) => setText(find("title"), key);
 
-let noticeEnds;
+/** @type {number} */
+let noticeTimer;
 
-/** Says in passing what was done. */
+/**
+ * Shows a notice for some seconds.
+ * @param {string} key
+ * @param {import("./language.js").Values} [values]
+ */
 export function notify(key, values) {
   const notice = find("#notice");
-  say(notice, key, values);
-  clearTimeout(noticeEnds);
-  noticeEnds = setTimeout(unnotify, 8000);
+  setText(notice, key, values);
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(clearNotice, 8000);
 }
 
-export function unnotify() {
+export function clearNotice() {
   const notice = find("#notice");
   delete notice.dataset.t;
   notice.textContent = "";

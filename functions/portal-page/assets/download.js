@@ -1,24 +1,33 @@
-// Files for people to keep: the API's tables, and what is made here.
-import { call, Over } from "./api.js";
+// CSV files: lists that the API exports, and tables that the page creates.
+import { call, SessionEnded } from "./api.js";
 import { notify } from "./dom.js";
-import { aboutLoading } from "./forms.js";
+import { loadErrorMessage } from "./forms.js";
 
-/** Milliseconds after which a browser surely has the file. */
-const TAKEN = 60_000;
+/** Milliseconds after which every browser has saved the file. */
+const SAVE_TIMEOUT = 60_000;
 
-/** What a spreadsheet would take for the beginning of a formula (OWASP, CSV Injection). */
-const RUN_BY_SPREADSHEETS = /^[=+\-@\t\r]/;
+/** What a spreadsheet takes for the start of a formula (OWASP, CSV Injection). */
+const FORMULA_START = /^[=+\-@\t\r]/;
 
-/** Has the browser save a table as `<name>-<today>.csv`; the mark in front tells spreadsheets that it is UTF-8. */
+/**
+ * Saves a table as `<name>-<today>.csv`. The byte order mark tells spreadsheets that it is UTF-8.
+ * @param {string} name
+ * @param {string} table
+ */
 export function save(name, table) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob(["\uFEFF", table], { type: "text/csv;charset=utf-8" }));
   link.download = `${name}-${new Date().toISOString().slice(0, 10)}.csv`;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), TAKEN);
+  setTimeout(() => URL.revokeObjectURL(link.href), SAVE_TIMEOUT);
 }
 
-/** Saves all of the list behind a path, once its button was pressed. */
+/**
+ * Saves the whole list at `path` as a file, when `button` was clicked.
+ * @param {HTMLElement} button
+ * @param {string} name
+ * @param {string} path
+ */
 export async function exportList(button, name, path) {
   if (button.getAttribute("aria-disabled") === "true") return;
   button.setAttribute("aria-disabled", "true");
@@ -26,18 +35,22 @@ export async function exportList(button, name, path) {
     save(name, await wholeTable(path));
     notify("export.done");
   } catch (error) {
-    if (error instanceof Over) return;
-    const [key, options] = aboutLoading(error);
-    notify(key, options?.values);
+    if (!(error instanceof SessionEnded)) notify(...loadErrorMessage(error));
   } finally {
     button.removeAttribute("aria-disabled");
   }
 }
 
-/** All of a list as one table, whatever number of pages it comes in. */
+/**
+ * Loads all pages of a list as one table.
+ * @param {string} path
+ */
 async function wholeTable(path) {
   let whole = "";
-  for (let next = path; next;) {
+  /** @type {string | undefined} */
+  let next = path;
+  while (next) {
+    /** @type {import("./api.js").CsvPage} */
     const page = await call("GET", next, { headers: { accept: "text/csv" } });
     whole += whole ? page.table.slice(page.table.indexOf("\n") + 1) : page.table;
     next = page.next;
@@ -45,10 +58,14 @@ async function wholeTable(path) {
   return whole;
 }
 
-/** Lines of cells as a table (RFC 4180). */
-export const toTable = (lines) => lines.map((cells) => `${cells.map(toCell).join(",")}\r\n`).join("");
+/**
+ * Formats rows of cells as a table (RFC 4180).
+ * @param {string[][]} rows
+ */
+export const toTable = (rows) => rows.map((cells) => `${cells.map(toCell).join(",")}\r\n`).join("");
 
+/** @param {string} value */
 function toCell(value) {
-  const safe = RUN_BY_SPREADSHEETS.test(value) ? `'${value}` : value;
+  const safe = FORMULA_START.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

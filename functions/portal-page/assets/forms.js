@@ -1,40 +1,78 @@
-// What forms have in common: where errors stand, what is wrong before anything is sent, and how a fault is told.
-import { Offline, Over, Problem } from "./api.js";
-import { find, make, notify } from "./dom.js";
-import { has, say } from "./language.js";
+// What forms and lists share: messages, validation before anything is sent, and errors.
+import { Offline, Problem, SessionEnded } from "./api.js";
+import { find, listen, make, notify } from "./dom.js";
+import { hasText, setText } from "./language.js";
 
-/** Shows a message in the place for all that belongs to no field; screen readers are told. */
-export function tell(form, key, { values, tone = "bad", action } = {}) {
+/** @import { Message, Values } from "./language.js" */
+/** @import { PartProblem } from "../types/api.js" */
+
+/** @typedef {{ key: string, do: () => void }} Action A button: the key of its text, and what it does. */
+
+/**
+ * Shows a message that belongs to no field. Screen readers announce it.
+ * @param {HTMLElement} form
+ * @param {string} key
+ * @param {{ values?: Values, tone?: "bad" | "good" | "info", action?: Action }} [options]
+ */
+export function showMessage(form, key, { values, tone = "bad", action } = {}) {
   const message = make("message");
   message.dataset.tone = tone;
   if (tone !== "bad") message.setAttribute("role", "status");
-  say(find("p", message), key, values);
-  if (action) {
-    const button = find("button", message);
-    say(button, action.key);
-    button.addEventListener("click", action.do);
-    button.hidden = false;
-  }
-  place(form).replaceChildren(message);
+  setText(find("p", message), key, values);
+  setButton(find("button", message), action);
+  messagesOf(form).replaceChildren(message);
   message.scrollIntoView({ block: "nearest" });
 }
 
-const place = (form) => find("[data-messages]", form.closest("dialog, main") ?? form);
-
-/** Takes away every message and mark. */
-export function clear(form) {
-  place(form).replaceChildren();
-  form.querySelectorAll("[aria-invalid]").forEach(unmark);
+/**
+ * @param {HTMLButtonElement} button
+ * @param {Action} [action]
+ */
+function setButton(button, action) {
+  button.hidden = !action;
+  if (!action) return;
+  setText(button, action.key);
+  button.onclick = () => action.do();
 }
 
-/** The part of the page that belongs to a field: its control, or the group for several. */
-const fieldOf = (form, name) => find(`[name="${name}"]`, form) ?? find(`[data-field="${name}"]`, form);
+/**
+ * Shows a title, a text and perhaps a button instead of a list.
+ * @param {HTMLElement} panel
+ * @param {string} title
+ * @param {Message} message
+ * @param {Action} [action]
+ */
+export function showEmpty(panel, title, [key, values], action) {
+  setText(find(".nothing-title", panel), title);
+  setText(find(".nothing-text", panel), key, values);
+  setButton(find("button", panel), action);
+  panel.hidden = false;
+}
 
-/** Marks a field with what is wrong; false when the form has no such field. */
-export function mark(form, name, key, values) {
-  const field = name === "permissions" ? find("[data-field=permissions]", form) : fieldOf(form, name);
+/** @param {HTMLElement} form */
+const messagesOf = (form) => find("[data-messages]", form.closest("dialog, main") ?? form);
+
+/**
+ * Removes every message and error.
+ * @param {HTMLElement} form
+ */
+export function clearMessages(form) {
+  messagesOf(form).replaceChildren();
+  form.querySelectorAll("[aria-invalid]").forEach(clearError);
+}
+
+/**
+ * Shows an error at a field. Returns whether the form has that field.
+ * @param {HTMLElement} form
+ * @param {string} name
+ * @param {string} key
+ * @param {Values} [values]
+ */
+export function markField(form, name, key, values) {
+  const isGroup = name === "permissions";
+  const field = (!isGroup && find(`[name="${name}"]`, form)) || find(`[data-field="${name}"]`, form);
   if (!field) return false;
-  const holder = field.matches("fieldset") ? field : field.closest(".field");
+  const holder = holderOf(field);
   let error = find(":scope > .error", holder);
   if (!error) {
     error = document.createElement("p");
@@ -42,124 +80,173 @@ export function mark(form, name, key, values) {
     error.id = `${field.id || name}-error`;
     holder.append(error);
   }
-  say(error, key, values);
+  setText(error, key, values);
   field.setAttribute("aria-invalid", "true");
-  const described = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== error.id);
-  field.setAttribute("aria-describedby", [error.id, ...described].join(" "));
-  field.addEventListener("input", () => unmark(field), { once: true });
+  field.setAttribute("aria-describedby", [error.id, ...descriptionsOf(field, error)].join(" "));
+  field.addEventListener("input", () => clearError(field), { once: true });
   return true;
 }
 
-function unmark(field) {
-  const holder = field.matches("fieldset") ? field : field.closest(".field");
-  const error = find(":scope > .error", holder);
+/**
+ * @param {Element} field
+ * @returns {any}
+ */
+const holderOf = (field) => (field.matches("fieldset") ? field : field.closest(".field"));
+
+/**
+ * The ids of the elements that describe a field, without its error.
+ * @param {Element} field
+ * @param {Element} error
+ */
+const descriptionsOf = (field, error) =>
+  (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== error.id);
+
+/** @param {Element} field */
+function clearError(field) {
+  const error = find(":scope > .error", holderOf(field));
   if (!error) return;
-  const described = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id !== error.id);
-  field.setAttribute("aria-describedby", described.join(" "));
+  field.setAttribute("aria-describedby", descriptionsOf(field, error).join(" "));
   field.removeAttribute("aria-invalid");
   error.remove();
 }
 
-function focusFirst(form) {
+/** @param {HTMLElement} form */
+function focusFirstError(form) {
   const first = find("[aria-invalid]", form);
   (first?.matches("fieldset") ? find("input", first) : first)?.focus();
 }
 
-/** Marks what the browser itself can tell is wrong. Whether nothing is. */
+/**
+ * Shows the errors that the browser can find. Returns whether there are none.
+ * @param {HTMLFormElement} form
+ */
 export function check(form) {
-  clear(form);
-  for (const control of form.elements) {
+  clearMessages(form);
+  /** @type {Iterable<any>} */
+  const controls = form.elements;
+  for (const control of controls) {
     if (control.disabled || !control.name || !control.willValidate || control.closest("[hidden]")) continue;
-    if (control.required && !control.value.trim()) mark(form, control.name, "field.required");
-    else if (control.validity.typeMismatch) mark(form, control.name, "field.malformed");
+    if (control.required && !control.value.trim()) markField(form, control.name, "field.required");
+    else if (control.validity.typeMismatch) markField(form, control.name, "field.malformed");
   }
-  focusFirst(form);
+  focusFirstError(form);
   return !find("[aria-invalid]", form);
 }
 
-/** Tells what went wrong: a fault of a field at the field, everything else in one place; all of it on the page once the form is gone. */
-export function fault(form, error, options = {}) {
-  if (error instanceof Over) return;
+/**
+ * Shows an error: at its field if it has one, else as a message; as a notice if the form is no longer on the page.
+ * @param {HTMLElement} form
+ * @param {Error} error
+ * @param {{ isPartlySaved?: boolean }} [options]
+ */
+export function showError(form, error, { isPartlySaved = false } = {}) {
+  if (error instanceof SessionEnded) return;
   if (!(error instanceof Problem || error instanceof Offline)) console.error(error);
   if (!form.isConnected) {
-    notify(...told(aboutLoading(error)));
+    notify(...loadErrorMessage(error));
     return;
   }
-  if (!(error instanceof Problem)) {
-    tell(form, ...about(error));
-    return;
+  if (error instanceof Problem) {
+    const atFields = error.errors.filter(({ field, code }) => {
+      const isPassword = field === "password" || field === "new_password";
+      const key = isPassword && hasText(`field.password.${code}`) ? `field.password.${code}` : `field.${code}`;
+      return markField(form, field === "new_password" ? "password" : field, hasText(key) ? key : "field.invalid");
+    });
+    if (atFields.length > 0 && atFields.length === error.errors.length) {
+      showMessage(form, isPartlySaved ? "edit.part" : "fault.fields");
+      focusFirstError(form);
+      return;
+    }
   }
-  const atFields = error.errors.filter(({ field, code }) => {
-    const isPassword = field === "password" || field === "new_password";
-    const key = isPassword && has(`field.password.${code}`) ? `field.password.${code}` : `field.${code}`;
-    return mark(form, field === "new_password" ? "password" : field, has(key) ? key : "field.invalid");
-  });
-  if (atFields.length > 0 && atFields.length === error.errors.length) {
-    tell(form, options.part ? "edit.part" : "fault.fields");
-    focusFirst(form);
-    return;
-  }
-  tell(form, ...about(error));
+  const [key, values] = errorMessage(error);
+  showMessage(form, key, { values });
 }
 
-/** The text for a problem that belongs to no field. */
-export function about(error) {
+/**
+ * The message for an error that belongs to no field.
+ * @param {Error} error
+ * @returns {Message}
+ */
+export function errorMessage(error) {
   if (!(error instanceof Problem)) return [error instanceof Offline ? "fault.offline" : "fault.internal"];
-  if (error.status === 429) return ["fault.too_many_requests", { values: { total: Math.max(1, Math.ceil(error.retryAfter / 60)) } }];
+  if (error.status === 429) return ["fault.too_many_requests", { total: Math.max(1, Math.ceil(error.retryAfter / 60)) }];
   if (error.status === 503) return ["fault.unavailable"];
   if (error.status === 404) return ["fault.gone"];
-  return [[`fault.${error.code}`, `field.${error.errors[0]?.code}`].find(has) ?? "fault.internal"];
+  return [[`fault.${error.code}`, `field.${error.errors[0]?.code}`].find(hasText) ?? "fault.internal"];
 }
 
-/** The text for a problem with one of several. */
-export const aboutPart = (problem) => (has(`fault.${problem?.code}`) ? `fault.${problem.code}` : "fault.internal");
+/**
+ * The key of the text for an error that concerns one of several users.
+ * @param {PartProblem | null} problem
+ */
+export const partErrorKey = (problem) => (hasText(`fault.${problem?.code}`) ? `fault.${problem?.code}` : "fault.internal");
 
-/** The same as `say` and `notify` take it: key, values. */
-export const told = ([key, options]) => [key, options?.values];
-
-/** The same where nothing was typed yet. */
-export function aboutLoading(error) {
-  const isPassing = error instanceof Offline || (error instanceof Problem && error.status === 503);
-  return isPassing ? ["fault.passing"] : about(error);
+/**
+ * The message for an error when the user has typed nothing yet.
+ * @param {Error} error
+ * @returns {Message}
+ */
+export function loadErrorMessage(error) {
+  const isTemporary = error instanceof Offline || (error instanceof Problem && error.status === 503);
+  return isTemporary ? ["fault.passing"] : errorMessage(error);
 }
 
-/** What each form is doing. */
+/**
+ * The running action of each form.
+ * @type {WeakMap<HTMLFormElement, Promise<void>>}
+ */
 const running = new WeakMap();
 
-/** Runs `action` with the button that submits the form, one at a time, and shows what goes wrong. */
+/**
+ * Calls `action` with the button that submits the form, one call at a time, and shows its errors, unless `onError` handles
+ * them.
+ * @param {HTMLFormElement} form
+ * @param {(button: any) => Promise<void>} action
+ * @param {{ onError?: (error: any) => boolean }} [options]
+ */
 export function onSubmit(form, action, options = {}) {
+  /** @param {HTMLElement} button */
   const run = async (button) => {
     form.setAttribute("aria-busy", "true");
     button.setAttribute("aria-disabled", "true");
     try {
       await action(button);
     } catch (error) {
-      if (!options.onFault?.(error)) fault(form, error);
+      if (!options.onError?.(error)) showError(form, error);
     } finally {
       form.removeAttribute("aria-busy");
       button.removeAttribute("aria-disabled");
     }
   };
-  form.addEventListener("submit", (event) => {
+  listen(form, "submit", (event) => {
     event.preventDefault();
     const button = event.submitter ?? find("button:not([type])", form);
     if (form.getAttribute("aria-busy") !== "true" && check(form)) running.set(form, run(button));
   });
 }
 
-/** Resolves once a form's dialog is closed and what was sent is answered: that cannot be taken back. */
+/**
+ * Resolves when the form's dialog is closed and its running action has finished, since a sent request cannot be cancelled.
+ * @param {HTMLFormElement} form
+ * @returns {Promise<void>}
+ */
 export function closed(form) {
-  return new Promise((resolve) => form.closest("dialog").addEventListener("close", () => resolve(running.get(form))));
+  return new Promise((resolve) => form.closest("dialog")?.addEventListener("close", () => resolve(running.get(form))));
 }
 
-/** Lets a password be seen while it is typed. */
-export function showable(root, input) {
+/**
+ * Lets the user show and hide a password. Returns a function that does the same.
+ * @param {HTMLElement} root
+ * @param {HTMLInputElement} input
+ */
+export function passwordToggle(root, input) {
   const button = find('[data-do="show"]', root);
+  /** @param {boolean} isShown */
   const set = (isShown) => {
     input.type = isShown ? "text" : "password";
     button.setAttribute("aria-pressed", isShown);
-    say(button, isShown ? "password.hide" : "password.show");
+    setText(button, isShown ? "password.hide" : "password.show");
   };
-  button.addEventListener("click", () => set(input.type === "password"));
+  listen(button, "click", () => set(input.type === "password"));
   return set;
 }

@@ -1,46 +1,65 @@
-// The texts of the page. A new language is one file, and one line here.
-import { daysSince } from "./days.js";
+// The texts of the page, and numbers and dates as its language and the reader's time zone have them. A new language is one file,
+// and one line here.
 import en from "./en.js";
 import fr from "./fr.js";
 
+/**
+ * @typedef {Record<string, string>} Texts
+ * @typedef {Record<string, any>} Values Values for the placeholders of a text; `total` selects the plural form.
+ * @typedef {[key: string, values?: Values]} Message
+ */
+
+/** @type {Record<string, Texts>} */
 const LANGUAGES = { en, fr };
 const STORED = "language";
 
 let language = "en";
+/** @type {Texts} */
 let texts = en;
 
-/** The languages' codes, and what each calls itself. */
+/** The code of each language, and its own name for itself. */
 export const languages = Object.entries(LANGUAGES).map(([code, texts]) => [code, texts["language.name"]]);
 
-/** The language that was chosen here before, or else the first of the browser's that we have. */
-export function preferred() {
+/** The language stored in this browser, or else the browser's first language that the page has. */
+export function preferredLanguage() {
   const wanted = [localStorage.getItem(STORED), ...navigator.languages].map((code) => code?.slice(0, 2));
-  return wanted.find((code) => Object.hasOwn(LANGUAGES, code)) ?? "en";
+  return wanted.find((code) => code && Object.hasOwn(LANGUAGES, code)) ?? "en";
 }
 
-export function speak(code) {
+/** @param {string} code */
+export function setLanguage(code) {
   language = code;
   texts = LANGUAGES[code];
   document.documentElement.lang = code;
 }
 
-/** Keeps the choice for the next visit. */
-export function choose(code) {
+/**
+ * Sets the language, now and for the next visit.
+ * @param {string} code
+ */
+export function storeLanguage(code) {
   localStorage.setItem(STORED, code);
-  speak(code);
+  setLanguage(code);
 }
 
-export const current = () => language;
+export const currentLanguage = () => language;
 
-/** Whether there is a text for `key`. */
-export const has = (key) => Object.hasOwn(texts, key);
+/** @param {string} key */
+export const hasText = (key) => Object.hasOwn(texts, key);
 
-/** A number as people write it here. */
+/**
+ * A number, formatted.
+ * @param {number} value
+ */
 export const number = (value) => new Intl.NumberFormat(language).format(value);
 
-/** The text for `key`, in the plural form for `values.total` where there are several. */
+/**
+ * The text for `key`, or its plural form for `values.total`.
+ * @param {string} key
+ * @param {Values} [values]
+ */
 export function text(key, values = {}) {
-  const form = has(key) ? key : `${key}.${new Intl.PluralRules(language).select(values.total)}`;
+  const form = hasText(key) ? key : `${key}.${new Intl.PluralRules(language).select(values.total)}`;
   const template = texts[form] ?? texts[`${key}.other`] ?? key;
   return template.replace(/\{(\w+)\}/g, (_, name) => {
     const value = values[name];
@@ -48,18 +67,32 @@ export function text(key, values = {}) {
   });
 }
 
-/** Makes `element` say `key`, now and after a change of language. */
-export function say(element, key, values) {
+/**
+ * Sets the text of an element, now and whenever the language changes.
+ * @param {HTMLElement} element
+ * @param {string} key
+ * @param {Values} [values]
+ */
+export function setText(element, key, values) {
   element.dataset.t = key;
   element.dataset.values = JSON.stringify(values ?? {});
   element.textContent = text(key, values);
 }
 
-/** Everything in `root` that has a text, said in the present language. */
+/**
+ * Translates every element in `root` that has a text.
+ * @param {HTMLElement} root
+ */
 export function translate(root) {
+  /**
+   * @param {string} attribute
+   * @param {(element: any, text: string) => void} set
+   */
   const each = (attribute, set) => {
-    for (const element of [root, ...root.querySelectorAll(`[${attribute}]`)]) {
-      const key = element.getAttribute?.(attribute);
+    /** @type {NodeListOf<HTMLElement>} */
+    const found = root.querySelectorAll(`[${attribute}]`);
+    for (const element of [root, ...found]) {
+      const key = element.getAttribute(attribute);
       if (key) set(element, text(key, JSON.parse(element.dataset.values ?? "{}")));
     }
   };
@@ -68,21 +101,58 @@ export function translate(root) {
   each("data-t-placeholder", (element, text) => { element.placeholder = text; });
 }
 
-/** Several things as people list them here. */
+/**
+ * Several items, formatted.
+ * @param {string[]} items
+ */
 export const list = (items) => new Intl.ListFormat(language).format(items);
 
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const AGES = [["year", 365], ["month", 30], ["day", 1]];
 
-/** How long ago a time was, as people say it here. */
+/**
+ * How long ago a time was, formatted.
+ * @param {string} time
+ */
 export function ago(time) {
   const days = daysSince(time);
   const [unit, length] = AGES.find(([, length]) => days >= 2 * length) ?? ["day", 1];
   return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(-Math.floor(days / length), unit);
 }
 
-/** A day as people write it here. */
+/**
+ * The day of a time, formatted.
+ * @param {string} time
+ */
 export const day = (time) => new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time));
 
-/** A time as people write it here. */
+/**
+ * A time, formatted.
+ * @param {string} time
+ */
 export const moment = (time) =>
   new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+
+/**
+ * The day of a date, in the format of date fields: `2026-11-22`.
+ * @param {Date} date
+ */
+export const dayOf = (date) =>
+  [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((number) => String(number).padStart(2, "0")).join("-");
+
+/**
+ * The time at which a day begins, or `undefined` if it is not a day.
+ * @param {string} day
+ * @param {number} [later] Days to add.
+ */
+export function startOfDay(day, later = 0) {
+  const [year, month, date] = day.split("-").map(Number);
+  const start = new Date(year, month - 1, date + later);
+  return Number.isNaN(start.valueOf()) ? undefined : start.toISOString();
+}
+
+/**
+ * The number of whole days since a time.
+ * @param {string} time
+ */
+export const daysSince = (time) => Math.max(0, Math.floor((Date.now() - new Date(time).valueOf()) / 86_400_000));

@@ -1,32 +1,35 @@
-// Where the page begins: resumes the session that the cookie holds, or asks who is there.
-import { call, isExpected, Over, onOver, renew } from "./api.js";
-import { find, languageChoice, make, show } from "./dom.js";
-import { aboutLoading, tell } from "./forms.js";
-import { preferred, speak, translate } from "./language.js";
-import { portal } from "./portal.js";
-import { signIn } from "./sign-in.js";
+// Entry point: resumes the session in the cookie, or shows the sign-in page.
+import { call, isSessionExpected, onSessionEnded, renew, SessionEnded } from "./api.js";
+import { find, languageSelect, make, show } from "./dom.js";
+import { loadErrorMessage, showMessage } from "./forms.js";
+import { preferredLanguage, setLanguage, translate } from "./language.js";
+import { portal } from "./portal/portal.js";
+import { signIn } from "./sign-in/sign-in.js";
 
 async function start() {
   show(make("starting"));
-  if (!isExpected()) return signIn({ then: portal });
+  if (!isSessionExpected()) {
+    signIn({ then: portal });
+    return;
+  }
   try {
     await renew();
     portal(await call("GET", "/v1/me"));
   } catch (error) {
-    if (error instanceof Over) return;
-    // The session may well stand, so nobody is asked to sign in.
+    if (error instanceof SessionEnded) return;
+    // The session may still be valid, so the page offers a retry and no sign-in.
     const view = make("sign-in");
     find("form", view).remove();
-    find(".entrance-top", view).append(make("brand"), languageChoice());
+    find(".entrance-top", view).append(make("brand"), languageSelect());
     show(view);
-    const [key, options] = aboutLoading(error);
-    tell(view, key, { ...options, action: { key: "try_again", do: start } });
+    const [key, values] = loadErrorMessage(error);
+    showMessage(view, key, { values, action: { key: "try_again", do: start } });
   }
 }
 
-speak(preferred());
+setLanguage(preferredLanguage());
 translate(document.documentElement);
-onOver((reason) => {
+onSessionEnded((reason) => {
   document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
   signIn({ reason, then: portal });
 });

@@ -1,4 +1,4 @@
-//! `GET /` and `GET /assets/{file+}`: the page on which people manage users, from the binary itself. It knows no person.
+//! `GET /` and `GET /assets/{file+}`: the page for managing users, embedded in the binary. It contains no data of users.
 
 use portal::Front;
 use portal::error::Failure;
@@ -9,7 +9,7 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().any_parameter(), portal_page).await
 }
 
-/// A file of the page, as it is and compressed.
+/// A file of the page, plain and compressed.
 struct File {
     name: &'static str,
     content_type: &'static str,
@@ -17,13 +17,12 @@ struct File {
     gzip: &'static [u8],
 }
 
-// `FOLDER`, named by what is in it, and `FILES`, made from `assets/` by the build script.
+// `FOLDER`, a digest of its files, and `FILES`. The build script generates both from `assets/`.
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 const PAGE: &str = "index.html";
 
-/// Nothing but our own files, nothing inline, nobody else's frame, and no text ever made into markup or code
-/// (OWASP ASVS 3.4).
+/// Only the page's own files, nothing inline, no embedding in frames, and no text that becomes markup or code (OWASP ASVS 3.4).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
@@ -31,7 +30,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 const PERMISSIONS_POLICY: &str =
     "camera=(), clipboard-write=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
 
-/// What every answer says to a browser, beside what every function says.
+/// Headers of every response, in addition to those of all functions.
 const SECURITY: [(&str, &str); 4] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("cross-origin-opener-policy", "same-origin"),
@@ -43,7 +42,7 @@ async fn portal_page(_: &Front, request: Request) -> Result<Answer, Failure> {
     let path = request.path_parameter("file");
     let (name, cache) = match path.as_deref() {
         None => (Some(PAGE), "no-cache"),
-        // A file of another version is not here: the page that names this folder is asked for anew at every visit.
+        // Files of other versions are not found. Browsers revalidate the page, which names the folder, at every visit.
         Some(path) => {
             (path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/')), "public, max-age=31536000, immutable")
         }

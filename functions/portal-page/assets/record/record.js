@@ -1,15 +1,19 @@
-// Accounts › Access review › Record: who was reviewed by whom, when and with what outcome; for auditors, also on paper.
-import { call, Over } from "./api.js";
-import { beginOf, dayOf } from "./days.js";
-import { find, make, on } from "./dom.js";
-import { exportList } from "./download.js";
-import { aboutLoading, clear, mark, told } from "./forms.js";
-import { day, moment, say, text } from "./language.js";
+// Accounts › Access review › Record: who reviewed whom, when and with what result; for auditors, also on paper.
+import { call, SessionEnded } from "../api.js";
+import { find, listen, make, on } from "../dom.js";
+import { exportList } from "../download.js";
+import { clearMessages, loadErrorMessage, markField, showEmpty } from "../forms.js";
+import { day, dayOf, moment, startOfDay, text } from "../language.js";
 
-const LIMIT = 100;
-const USUAL_DAYS = 90;
+const LIMIT = "100";
+const DEFAULT_DAYS = 90;
 
-/** Shows the record of a period. */
+/** @import { RecordItem, ReviewRecord } from "../../types/api.js" */
+
+/**
+ * Shows the record of a period.
+ * @param {import("../portal/portal.js").Frame} frame
+ */
 export function record(frame) {
   const view = frame.show(make("record"), "title.record");
   const form = find("form", view);
@@ -18,49 +22,52 @@ export function record(frame) {
   [from.value, to.value] = [query.get("from"), query.get("to")];
   if (!isPeriod()) {
     const today = new Date();
-    from.value = dayOf(new Date(today.getFullYear(), today.getMonth(), today.getDate() - USUAL_DAYS));
+    from.value = dayOf(new Date(today.getFullYear(), today.getMonth(), today.getDate() - DEFAULT_DAYS));
     to.value = dayOf(today);
   }
-  let [shown, loading] = [null, null];
+  /** @type {ReviewRecord | null} */
+  let shown = null;
+  /** @type {AbortController | null} */
+  let loading = null;
 
-  const path = (more) => `/v1/access-review/record?${new URLSearchParams({ from: beginOf(from.value), to: beginOf(to.value, 1), ...more })}`;
+  /** @param {Record<string, string>} [more] */
+  const path = (more) =>
+    `/v1/access-review/record?${new URLSearchParams({ from: startOfDay(from.value) ?? "", to: startOfDay(to.value, 1) ?? "", ...more })}`;
 
   async function load() {
     loading?.abort();
-    const mine = (loading = new AbortController());
+    const current = (loading = new AbortController());
     const [sheet, nothing] = [find(".paper", view), find(".nothing", view)];
     sheet.setAttribute("aria-busy", "true");
     try {
-      let answer = await call("GET", path({ limit: LIMIT }), { signal: mine.signal });
-      const whole = answer;
-      // On paper there is no next page.
-      while (answer.next_cursor) {
-        answer = await call("GET", path({ limit: LIMIT, cursor: answer.next_cursor }), { signal: mine.signal });
-        whole.items.push(...answer.items);
+      /** @type {ReviewRecord} */
+      const whole = await call("GET", path({ limit: LIMIT }), { signal: current.signal });
+      // The printed record has no pages, so all of them are loaded.
+      let cursor = whole.next_cursor;
+      while (cursor) {
+        /** @type {ReviewRecord} */
+        const page = await call("GET", path({ limit: LIMIT, cursor }), { signal: current.signal });
+        whole.items.push(...page.items);
+        cursor = page.next_cursor;
       }
       shown = whole;
-      render();
+      render(whole);
       sheet.hidden = false;
       nothing.hidden = true;
     } catch (error) {
-      if (mine.signal.aborted || error instanceof Over) return;
+      if (current.signal.aborted || error instanceof SessionEnded) return;
       sheet.hidden = true;
-      say(find(".nothing-title", nothing), "record.fault");
-      say(find(".nothing-text", nothing), ...told(aboutLoading(error)));
-      const button = find("button", nothing);
-      say(button, "try_again");
-      button.onclick = load;
-      nothing.hidden = false;
+      showEmpty(nothing, "record.fault", loadErrorMessage(error), { key: "try_again", do: load });
     } finally {
-      if (loading === mine) sheet.removeAttribute("aria-busy");
+      if (loading === current) sheet.removeAttribute("aria-busy");
     }
   }
 
-  function render() {
-    const { partner, made_at: at, made_by: by, items, outstanding, users } = shown;
+  /** @param {ReviewRecord} record */
+  function render({ partner, made_at: at, made_by: by, items, outstanding, users }) {
     const facts = {
       partner: partner.name,
-      period: text("record.from_to", { from: day(beginOf(from.value)), to: day(beginOf(to.value)) }),
+      period: text("record.from_to", { from: day(startOfDay(from.value) ?? ""), to: day(startOfDay(to.value) ?? "") }),
       made: text("record.made_by", { when: moment(at), name: by.name }),
       reviewed: text("record.reviewed_of", { done: users - outstanding.length, total: users }),
     };
@@ -81,11 +88,11 @@ export function record(frame) {
     return from.value !== "" && to.value !== "" && from.value <= to.value;
   }
 
-  form.addEventListener("submit", (event) => {
+  listen(form, "submit", (event) => {
     event.preventDefault();
-    clear(form);
+    clearMessages(form);
     if (!isPeriod()) {
-      mark(form, "to", "period.backwards");
+      markField(form, "to", "period.backwards");
       to.focus();
       return;
     }
@@ -94,10 +101,11 @@ export function record(frame) {
   });
   on(view, "print", () => print());
   on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review-record", path()));
-  view.addEventListener("language", () => { if (shown) render(); });
+  listen(view, "language", () => { if (shown) render(shown); });
   load();
 }
 
+/** @param {RecordItem} item */
 function row(item) {
   const row = make("record-row");
   const at = find("time", row);

@@ -1,13 +1,19 @@
-// A menu that opens below a button and is used with the arrow keys.
-import { find, make } from "./dom.js";
+// A menu that opens below a button and supports the arrow keys.
+import { find, listen, make } from "../dom.js";
 
-/** Opens at `button` with the items that `items()` gives at that moment: `{label, do, isDanger}`. */
+/** @typedef {{ label: string, do: () => void, isDanger?: boolean }} Item */
+
+/**
+ * Adds a menu to `button`. `items` is called each time it opens.
+ * @param {HTMLButtonElement} button
+ * @param {() => Item[]} items
+ */
 export function menu(button, items) {
   const menu = make("menu");
   button.popoverTargetElement = menu;
   button.after(menu);
 
-  menu.addEventListener("beforetoggle", ({ newState }) => {
+  listen(menu, "beforetoggle", ({ newState }) => {
     if (newState !== "open") return;
     menu.setAttribute("aria-label", button.getAttribute("aria-label"));
     menu.replaceChildren(...items().map(({ label, do: action, isDanger }) => {
@@ -17,7 +23,7 @@ export function menu(button, items) {
       item.tabIndex = -1;
       item.textContent = label;
       item.classList.toggle("bad", Boolean(isDanger));
-      item.addEventListener("click", () => {
+      listen(item, "click", () => {
         menu.hidePopover();
         button.focus();
         action();
@@ -33,7 +39,7 @@ export function menu(button, items) {
     menu.style.top = `${top + scrollY}px`;
     menu.style.left = `${Math.max(6, at.right - menu.offsetWidth) + scrollX}px`;
   };
-  menu.addEventListener("toggle", ({ newState }) => {
+  listen(menu, "toggle", ({ newState }) => {
     if (newState !== "open") {
       removeEventListener("resize", place);
       return;
@@ -43,10 +49,12 @@ export function menu(button, items) {
     menu.style.visibility = "";
     find("button", menu).focus();
   });
-  menu.addEventListener("keydown", (event) => {
+  listen(menu, "keydown", (event) => {
     const all = [...menu.children];
     const at = all.indexOf(document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+    /** @type {Record<string, number | undefined>} */
+    const targets = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 };
+    const to = targets[event.key];
     if (event.key === "Tab") menu.hidePopover();
     if (to === undefined) return;
     event.preventDefault();

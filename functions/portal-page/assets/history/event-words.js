@@ -1,8 +1,10 @@
-// What an event of the history says, in words.
-import { has, list, moment, text } from "./language.js";
-import { PERMISSIONS, ROLES } from "./access.js";
+// The texts for an event in the history.
+import { hasText, list, moment, text } from "../language.js";
+import { PERMISSIONS, ROLES } from "../access.js";
 
-/** Everything that is told, in the order in which it is offered as a filter. */
+/** @import { AuditEvent, Facts } from "../../types/api.js" */
+
+/** The actions in the history, in the order of the filter. */
 const ACTIONS = {
   user: ["added", "edited", "suspended", "reactivated", "removed"],
   permissions: ["set"],
@@ -18,42 +20,52 @@ const ACTIONS = {
 
 export const actions = Object.entries(ACTIONS).flatMap(([group, names]) => names.map((name) => `${group}.${name}`));
 
-/** The text of a word that the API uses, or the word itself where a later version knows more than this page. */
-const word = (group, name) => (has(`${group}.${name}`) ? text(`${group}.${name}`) : String(name));
+/**
+ * The text for a word of the API, or the word itself if this page does not know it.
+ * @param {string} group
+ * @param {string} name
+ */
+const word = (group, name) => (hasText(`${group}.${name}`) ? text(`${group}.${name}`) : String(name));
 
-export const whatOf = ({ action, before }) =>
+/** @param {AuditEvent} event */
+export const actionText = ({ action, before }) =>
   action === "session.ended" && Object.keys(before).length === 0 ? text("event.signed_out") : word("event", action);
 
 /**
- * An operator is named as one: the name is what they gave, and could be any user's. Who has no name is named by the kind,
- * also by one that only a later version knows.
+ * The name of an operator is marked, since operators choose it themselves and it could be a user's. An actor without a name is
+ * shown by its kind.
+ * @param {AuditEvent} event
  */
-export function actorOf({ actor: { kind, name } }) {
+export function actorText({ actor: { kind, name } }) {
   if (kind === "operator" && name) return text("event.named_operator", { name });
   return name ?? word("event", kind);
 }
 
+/** @param {string[]} permissions */
 export const permissionList = (permissions) =>
   permissions.length > 0 ? list(permissions.map((permission) => word("permission", permission))) : text("event.no_permissions");
 
-/** Facts that stand in one of the other lines. */
-const TOLD_APART = ["permissions", "session_created_at", "session_address", "session_browser", "attempted", "code", "decision"];
+/** Facts that other lines show. */
+const SHOWN_ELSEWHERE = ["permissions", "session_created_at", "session_address", "session_browser", "attempted", "code", "decision"];
 
-/** Of somebody new or gone, only what the name does not say, nor everybody has; and why. */
-const OF_A_PERSON = ["email", "role", "reason"];
+/** The facts to show about a user who was added or removed. */
+const USER_FACTS = ["email", "role", "reason"];
 
-/** What was before and is now, a line for each fact. */
-export function detailsOf({ before, after }) {
+/**
+ * One line for each fact, with the values before and after.
+ * @param {AuditEvent} event
+ */
+export function detailLines({ before, after }) {
   const lines = [];
   const isWhole = !Object.hasOwn(before, "email") !== !Object.hasOwn(after, "email") && ("role" in before || "role" in after);
   if (after.attempted) lines.push(text("event.attempted", { what: word("attempt", after.attempted) }));
   if (after.code) lines.push(text("event.refused", { why: word("refusal", after.code) }));
   if (after.decision) lines.push(text("event.decision", { what: word("decision", after.decision) }));
   const facts = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  for (const fact of isWhole ? OF_A_PERSON : facts) {
-    if (TOLD_APART.includes(fact)) continue;
+  for (const fact of isWhole ? USER_FACTS : facts) {
+    if (SHOWN_ELSEWHERE.includes(fact)) continue;
     const [was, is] = [before, after].map((values) => (fact in values ? valueOf(fact, values[fact]) : undefined));
-    const what = has(`user.${fact}`) ? text(`user.${fact}`) : word("fact", fact);
+    const what = hasText(`user.${fact}`) ? text(`user.${fact}`) : word("fact", fact);
     if (was === is) continue;
     if (was !== undefined && is !== undefined) lines.push(text("event.change", { what, was, is }));
     else lines.push(text("event.fact", { what, value: was ?? is }));
@@ -66,17 +78,33 @@ export function detailsOf({ before, after }) {
   return lines;
 }
 
+/**
+ * @param {string} fact
+ * @param {any} value
+ */
 function valueOf(fact, value) {
   if (fact === "role" || fact === "status") return word(fact, value);
   if (typeof value === "boolean") return text(value ? "event.yes" : "event.no");
   return String(value);
 }
 
-/** Which were given, and which taken away; nothing where somebody new has just what the role gives. */
+/**
+ * The permissions that were added and removed; nothing if a new user has exactly the defaults of the role.
+ * @param {Facts} before
+ * @param {Facts} after
+ * @param {boolean} isWhole Whether the user was added or removed.
+ */
 function permissions({ permissions: was = [] }, { permissions: is = [], role }, isWhole) {
   if (isWhole && (was.length > 0 || is.join() === (ROLES[role]?.preset ?? PERMISSIONS).join())) return [];
-  const [given, taken] = [is.filter((one) => !was.includes(one)), was.filter((one) => !is.includes(one))];
-  return [["event.given", given], ["event.taken", taken]]
-    .filter(([, some]) => some.length > 0)
-    .map(([key, some]) => text(key, { list: permissionList(some) }));
+  /**
+   * @param {string} key
+   * @param {string[]} permissions
+   */
+  const line = (key, permissions) => (permissions.length > 0 ? [text(key, { list: permissionList(permissions) })] : []);
+  /**
+   * @param {string[]} all
+   * @param {string[]} others
+   */
+  const without = (all, others) => all.filter((permission) => !others.includes(permission));
+  return [...line("event.given", without(is, was)), ...line("event.taken", without(was, is))];
 }

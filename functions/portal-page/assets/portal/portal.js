@@ -1,0 +1,154 @@
+// The frame around every view: the menus, the signed-in user, and the view that the address selects.
+import { call, SessionEnded, signOut } from "../api.js";
+import { holds } from "../access.js";
+import { clearNotice, find, initials, languageSelect, listen, make, nameOf, notify, setTitle, show } from "../dom.js";
+import { errorMessage } from "../forms.js";
+import { accountHistory } from "../history/history.js";
+import { text } from "../language.js";
+import { menu } from "../menu/menu.js";
+import { record } from "../record/record.js";
+import { review } from "../review/review.js";
+import { sessions } from "../sessions/sessions.js";
+import { editUser } from "../user-dialog/user-dialog.js";
+import { users } from "../users/users.js";
+
+/** @import { User } from "../../types/api.js" */
+
+/**
+ * What a view can use of the frame.
+ * @typedef {object} Frame
+ * @property {() => User} me The signed-in user.
+ * @property {(user?: User) => Promise<void>} editOwn Edits the signed-in user; `user` is their latest copy.
+ * @property {(view: HTMLElement, title: string) => any} show Shows a view, and returns it. It receives the events "language" and
+ * "me" when the language or the signed-in user changes.
+ * @property {() => Promise<void>} restart Reloads the signed-in user and rebuilds the page.
+ * @property {(address: string) => void} go Opens another view, with an entry in the browser's history.
+ */
+
+/**
+ * By the view's name in the address: its function, the permissions it needs, and its menu entry.
+ * @type {Record<string, { open: (frame: Frame) => void, needs: string[], entry: string }>}
+ */
+const VIEWS = {
+  users: { open: users, needs: ["users.read"], entry: "users" },
+  review: { open: review, needs: ["users.read", "audit.read"], entry: "review" },
+  record: { open: record, needs: ["users.read", "audit.read"], entry: "review" },
+  history: { open: accountHistory, needs: ["audit.read"], entry: "history" },
+};
+
+/** Shows the view that the address selects, in the current frame. */
+let follow = () => {};
+
+addEventListener("popstate", () => {
+  /** @type {NodeListOf<HTMLDialogElement>} */
+  const dialogs = document.querySelectorAll("dialog[open]");
+  for (const dialog of dialogs) {
+    // Dialogs that show one-time data (passwords) stay open.
+    if (dialog.dispatchEvent(new Event("cancel", { cancelable: true }))) dialog.close();
+  }
+  follow();
+});
+
+/**
+ * Shows the portal.
+ * @param {User} user The signed-in user.
+ */
+export function portal(user) {
+  let me = user;
+  const root = make("portal");
+  find("[data-brand]", root).replaceWith(make("brand"));
+  find("[data-language]", root).replaceWith(languageSelect());
+  show(root);
+
+  /** @param {string} name */
+  const may = (name) => VIEWS[name].needs.every((permission) => holds(me, permission));
+  /** @type {Frame} */
+  const frame = {
+    me: () => me,
+    editOwn,
+    show(view, title) {
+      find("main", root).replaceWith(view);
+      setTitle(title);
+      find("h1", view).focus({ preventScroll: true });
+      return view;
+    },
+    async restart() {
+      try {
+        portal(await call("GET", "/v1/me"));
+      } catch (error) {
+        if (!(error instanceof SessionEnded)) location.reload();
+      }
+    },
+    go(address) {
+      history.pushState(null, "", address);
+      follow();
+    },
+  };
+
+  follow = () => {
+    if (!root.isConnected) return;
+    clearNotice();
+    const wanted = new URLSearchParams(location.search).get("view") ?? "users";
+    // A user who may see no view gets the list of users, which explains the missing permission.
+    const name = [wanted, ...Object.keys(VIEWS)].find((name) => Object.hasOwn(VIEWS, name) && may(name)) ?? "users";
+    for (const entry of root.querySelectorAll(".side a")) {
+      entry.closest("li").hidden = !may(entry.dataset.view);
+      if (entry.dataset.view === VIEWS[name].entry) entry.setAttribute("aria-current", "page");
+      else entry.removeAttribute("aria-current");
+    }
+    scrollTo(0, 0);
+    VIEWS[name].open(frame);
+  };
+
+  listen(find(".skip", root), "click", (event) => {
+    // Following the link would add an entry to the browser's history.
+    event.preventDefault();
+    find("main", root).focus();
+  });
+  listen(root, "click", (event) => {
+    const link = event.target.closest("a[data-view]");
+    // The browser opens links in a new tab or window as usual.
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    frame.go(link.getAttribute("href"));
+  });
+
+  const button = find("[data-account]", root);
+  menu(button, () => [
+    { label: text("account.profile"), do: () => editOwn() },
+    { label: text("account.sessions"), do: () => sessions(me, me) },
+    { label: text("account.sign_out"), do: leave },
+  ]);
+
+  function showAccount() {
+    find(".initials", button).dataset.initials = initials(me);
+    find(".account-name", button).textContent = nameOf(me);
+    button.setAttribute("aria-label", text("account.menu", { name: nameOf(me) }));
+  }
+
+  /** @param {User} [latest] */
+  async function editOwn(latest = me) {
+    clearNotice();
+    const saved = await editUser(me, latest);
+    if (!saved) return;
+    me = saved.user;
+    showAccount();
+    find("main", root).dispatchEvent(new Event("me"));
+    notify("edit.own_done");
+  }
+
+  async function leave() {
+    try {
+      await signOut();
+    } catch (error) {
+      if (!(error instanceof SessionEnded)) notify(...errorMessage(error));
+    }
+  }
+
+  listen(root, "language", () => {
+    showAccount();
+    find("main", root).dispatchEvent(new Event("language"));
+  });
+  showAccount();
+  follow();
+}

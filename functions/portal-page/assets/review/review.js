@@ -1,0 +1,367 @@
+// Accounts › Access review: the users to review, most urgent first, and a decision on each, by button or by key.
+import { call, Problem, SessionEnded } from "../api.js";
+import { ALL_ROLES, isSelf, mayDecide } from "../access.js";
+import { chart } from "./chart.js";
+import { confirm } from "../confirm/confirm.js";
+import { find, initials, listen, make, nameOf, notify, on } from "../dom.js";
+import { exportList } from "../download.js";
+import { permissionList } from "../history/event-words.js";
+import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
+import { ago, daysSince, setText, text } from "../language.js";
+
+/** @import { Decided, Decision, Review, ReviewItem, ReviewSummary } from "../../types/api.js" */
+
+/** @typedef {ReviewItem & { decided?: Decision, note?: string, isBusy?: boolean }} Entry A user, and what happened on this page. */
+
+const LIMIT = 25;
+const INACTIVE_DAYS = [30, 60, 90, 180, 365];
+const DEFAULT_DAYS = 90;
+
+/** Milliseconds after the last decision before the summary is reloaded. */
+const RECOUNT_DELAY = 400;
+
+/**
+ * What a key does while the focus is in a row.
+ * @type {Record<string, Decision | "note">}
+ */
+const KEYS = { k: "keep", r: "reduce", s: "suspend", x: "remove", Delete: "remove", n: "note" };
+
+/**
+ * The decisions that need confirmation.
+ * @type {Partial<Record<Decision, { title: string, message: string, yes: string }>>}
+ */
+const CONFIRMED = {
+  suspend: { title: "suspend.title", message: "suspend.text", yes: "review.suspend" },
+  remove: { title: "remove.title", message: "remove.text", yes: "review.remove" },
+};
+
+const DONE = { keep: "review.done.keep", reduce: "review.done.reduce", suspend: "suspend.done", remove: "remove.done" };
+
+/**
+ * Shows the review.
+ * @param {import("../portal/portal.js").Frame} frame
+ */
+export function review(frame) {
+  const view = frame.show(make("review"), "title.review");
+  const [table, body, nothing] = [find("table", view), find("tbody", view), find(".nothing", view)];
+  const more = find('[data-do="more"]', view);
+  const days = find("select", view);
+  const wanted = Number(new URLSearchParams(location.search).get("inactive_days"));
+  let inactiveDays = INACTIVE_DAYS.includes(wanted) ? wanted : DEFAULT_DAYS;
+  /** @type {Entry[]} */
+  let people = [];
+  /** @type {ReviewSummary | null} */
+  let summary = null;
+  let total = 0;
+  /** @type {string | null} */
+  let cursor = null;
+  /** @type {AbortController | null} */
+  let loading = null;
+  /** @type {number} */
+  let recountTimer;
+
+  /**
+   * @param {number} [limit]
+   * @param {string | null} [after] A cursor.
+   */
+  const path = (limit, after) => {
+    const query = new URLSearchParams({ inactive_days: String(inactiveDays), ...(limit && { limit: String(limit) }), ...(after && { cursor: after }) });
+    return `/v1/access-review?${query}`;
+  };
+
+  async function load({ isMore = false } = {}) {
+    loading?.abort();
+    const current = (loading = new AbortController());
+    if (people.length === 0) body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
+    table.setAttribute("aria-busy", "true");
+    try {
+      /** @type {Review} */
+      const answer = await call("GET", path(LIMIT, isMore ? cursor : null), { signal: current.signal });
+      const known = new Set(isMore ? people.map(({ user }) => user.id) : []);
+      /** @type {Entry[]} */
+      const added = answer.items.filter(({ user }) => !known.has(user.id));
+      // A typed note is kept.
+      for (const entry of added) entry.note = people.find(({ user }) => user.id === entry.user.id)?.note;
+      people = isMore ? [...people, ...added] : added;
+      ({ total, next_cursor: cursor } = answer);
+      render(answer.summary);
+      if (isMore) focusOn(added.find(isOpen));
+    } catch (error) {
+      if (current.signal.aborted || error instanceof SessionEnded) return;
+      if (people.length > 0) notify(...loadErrorMessage(error));
+      else renderError(error);
+    } finally {
+      if (loading === current) table.removeAttribute("aria-busy");
+    }
+  }
+
+  /** Reloads the summary after a decision, or after several in quick succession. */
+  function recount() {
+    clearTimeout(recountTimer);
+    recountTimer = setTimeout(async () => {
+      try {
+        renderSummary((await call("GET", path(1))).summary);
+      } catch {
+        // The old numbers stay. The decision itself was already confirmed.
+      }
+    }, RECOUNT_DELAY);
+  }
+
+  /** @param {ReviewSummary} latest */
+  function render(latest) {
+    /** @type {any} */
+    const active = document.activeElement;
+    const focused = active?.closest("tbody tr")?.dataset.id;
+    body.replaceChildren(...people.map(rowOf));
+    if (focused) focusOn(people.find((entry) => entry.user.id === focused && isOpen(entry)) ?? people.find(isOpen));
+    table.hidden = false;
+    nothing.hidden = true;
+    more.hidden = !cursor;
+    find(".legend", view).hidden = !people.some(isOpen);
+    setText(find("[data-count]", view), "review.count", { shown: people.length, total });
+    renderSummary(latest);
+  }
+
+  /** @param {ReviewSummary} latest */
+  function renderSummary(latest) {
+    summary = latest;
+    find(".overview", view).hidden = false;
+    const { users, reviewed, to_look_at: first, by_role: roles, by_last_sign_in: times, never_signed_in: never } = latest;
+    const bar = find("progress", view);
+    bar.max = Math.max(1, users);
+    bar.value = reviewed;
+    setText(find("[data-progress]", view), "review.progress", { done: reviewed, total: users });
+    setText(find("[data-first]", view), "review.look_at", { total: first });
+    const ages = times.map(({ within_days: to, users }, index) => {
+      const before = times[index - 1]?.within_days;
+      if (to === null) return { label: text("chart.earlier", { days: before }), value: users };
+      const label = before ? text("chart.between", { from: before + 1, to }) : text("chart.up_to", { days: to });
+      return { label, value: users };
+    });
+    chart(find('[data-chart="last_sign_in"]', view), text("chart.last_sign_in"), [...ages, { label: text("users.never"), value: never }]);
+    chart(find('[data-chart="role"]', view), text("chart.role"), ALL_ROLES.map((role) => ({ label: text(`role.${role}`), value: roles[role] ?? 0 })));
+  }
+
+  /** @param {Error} error */
+  function renderError(error) {
+    table.hidden = true;
+    body.replaceChildren();
+    find(".overview", view).hidden = find(".legend", view).hidden = true;
+    showEmpty(nothing, "review.fault", loadErrorMessage(error), { key: "try_again", do: load });
+  }
+
+  /** @param {Entry} entry */
+  function rowOf(entry) {
+    const { user, reduced, reasons } = entry;
+    const name = nameOf(user);
+    const row = make("review-row");
+    row.dataset.id = user.id;
+    find(".initials", row).dataset.initials = initials(user);
+    find(".name", row).textContent = name;
+    find("[data-you]", row).hidden = !isSelf(frame.me(), user);
+    find("[data-role]", row).textContent = text(`role.${user.role}`);
+    find("[data-email]", row).textContent = user.email;
+    const tags = reasons.map((reason) => item(text(`reason.${reason}`, { total: user.last_sign_in_at && daysSince(user.last_sign_in_at) }), "tag"));
+    if (tags.length === 0 && !entry.decided) tags.push(item(text("review.nothing"), "help"));
+    find(".tags", row).replaceChildren(...tags);
+    find("[data-use]", row).replaceChildren(...usage(entry).map((line) => item(line)));
+    const { reviewed_at: at, reviewed_by: by } = entry;
+    find("[data-reviewed]", row).textContent = at ? text("review.reviewed", { ago: ago(at), name: by?.name }) : text("users.never");
+
+    const may = mayDecide(frame.me(), user, reduced);
+    const [buttons, outcome] = [find(".decisions", row), find("[data-decided]", row)];
+    const isUndecided = isOpen(entry);
+    buttons.hidden = !isUndecided;
+    outcome.hidden = isUndecided;
+    if (entry.decided) outcome.textContent = text(`decision.${entry.decided}`);
+    else setText(outcome, isSelf(frame.me(), user) ? "review.own" : "review.beyond");
+    outcome.classList.toggle("decided", Boolean(entry.decided));
+    for (const button of buttons.querySelectorAll("button")) {
+      /** @type {Decision | "note"} */
+      const decision = button.dataset.decision;
+      button.setAttribute("aria-label", text("review.of", { what: text(`review.${decision}`), name }));
+      button.hidden = decision !== "note" && !may[decision];
+      listen(button, "click", () => (decision === "note" ? openNote(row, entry) : decide(entry, decision)));
+    }
+    const what = find("[data-reduced]", row);
+    what.hidden = !isUndecided || !may.reduce;
+    if (reduced && !what.hidden) {
+      what.id = `reduced-${user.id}`;
+      find('[data-decision="reduce"]', row).setAttribute("aria-describedby", what.id);
+      what.textContent = text("review.reduced", { role: text(`role.${reduced.role}`), permissions: permissionList(reduced.permissions) });
+    }
+    if (entry.note !== undefined && isUndecided) openNote(row, entry, { isQuiet: true });
+    return row;
+  }
+
+  /**
+   * @param {HTMLElement} row
+   * @param {Entry} entry
+   */
+  function openNote(row, entry, { isQuiet = false } = {}) {
+    const field = find(".field", row);
+    const input = find("input", field);
+    if (field.hidden) {
+      field.hidden = false;
+      input.id = `note-${entry.user.id}`;
+      find("label", field).htmlFor = input.id;
+      setText(find("label", field), "review.note_label", { name: nameOf(entry.user) });
+      input.value = entry.note ?? "";
+      entry.note ??= "";
+      listen(input, "input", () => { entry.note = input.value; });
+      listen(input, "keydown", (event) => {
+        if (event.key === "Enter" || event.key === "Escape") {
+          event.preventDefault();
+          focusOn(entry);
+        }
+      });
+    }
+    if (!isQuiet) input.focus();
+  }
+
+  /**
+   * Sends a decision, after confirmation if it needs one, and moves the focus to the next user.
+   * @param {Entry} entry
+   * @param {Decision} decision
+   */
+  async function decide(entry, decision) {
+    if (entry.isBusy || entry.decided) return;
+    const { user } = entry;
+    const values = { name: nameOf(user), email: user.email };
+    const send = async () => {
+      const note = entry.note?.trim();
+      const body = { user_id: user.id, decision, ...(note && { note }) };
+      entry.isBusy = true;
+      try {
+        /** @type {Decided} */
+        const answer = await call("POST", "/v1/access-review/decisions", { body, headers: { "if-match": `"${user.version}"` } });
+        Object.assign(entry, { decided: decision, reasons: [], reviewed_at: answer.reviewed_at, reviewed_by: { name: nameOf(frame.me()) } });
+        entry.user = answer.user ?? user;
+      } finally {
+        entry.isBusy = false;
+      }
+    };
+    try {
+      const question = CONFIRMED[decision];
+      if (!question) await send();
+      else if (!await confirm({ ...question, values, action: () => sendOrClose(entry, send) })) return;
+      if (!entry.decided) return;
+    } catch (error) {
+      showError(entry, error);
+      return;
+    }
+    rowFor(entry).replaceWith(rowOf(entry));
+    notify(DONE[decision], values);
+    focusOn(people.slice(people.indexOf(entry) + 1).find(isOpen) ?? people.find(isOpen), entry);
+    recount();
+  }
+
+  /**
+   * Errors that make the dialog moot close it; others are shown inside.
+   * @param {Entry} entry
+   * @param {() => Promise<void>} send
+   */
+  async function sendOrClose(entry, send) {
+    try {
+      await send();
+    } catch (error) {
+      if (!["version_mismatch", "not_found"].includes(error.code)) throw error;
+      showError(entry, error);
+    }
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {any} error
+   */
+  function showError(entry, error) {
+    if (error instanceof SessionEnded) return;
+    if (["version_mismatch", "not_found"].includes(error.code)) {
+      notify(error.code === "not_found" ? "fault.gone" : "review.stale", { name: nameOf(entry.user) });
+      load();
+      return;
+    }
+    const note = error instanceof Problem && error.errors.find(({ field }) => field === "note");
+    if (note) notify(`field.${note.code}`);
+    else notify(...errorMessage(error));
+  }
+
+  /** @param {Entry} entry */
+  const rowFor = (entry) => find(`tr[data-id="${CSS.escape(entry.user.id)}"]`, body);
+  /** @param {Entry} entry */
+  const isOpen = (entry) => !entry.decided && Object.values(mayDecide(frame.me(), entry.user, entry.reduced)).some(Boolean);
+
+  /**
+   * Focuses the first button of an entry; without one, the outcome of the last decision, or the end of the list.
+   * @param {Entry} [entry]
+   * @param {Entry} [last]
+   */
+  function focusOn(entry, last) {
+    const to = entry ? find(".decisions button:not([hidden])", rowFor(entry)) : last && find("[data-decided]", rowFor(last));
+    (to ?? find("[data-count]", view)).focus();
+  }
+
+  listen(body, "keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
+    const row = event.target.closest("tr");
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const rows = [...body.rows].filter((row) => !find(".decisions", row)?.hidden);
+      const to = rows[rows.indexOf(row) + (event.key === "ArrowDown" ? 1 : -1)];
+      const same = to && find(`[data-decision="${event.target.dataset.decision}"]:not([hidden])`, to);
+      (same ?? (to && find(".decisions button:not([hidden])", to)))?.focus();
+      event.preventDefault();
+      return;
+    }
+    const decision = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    const button = decision && find(`.decisions:not([hidden]) [data-decision="${decision}"]:not([hidden])`, row);
+    if (!button) return;
+    event.preventDefault();
+    button.click();
+  });
+
+  function fillDays() {
+    days.replaceChildren(...INACTIVE_DAYS.map((total) => new Option(text("review.days", { total }), String(total))));
+    days.value = inactiveDays;
+  }
+
+  listen(days, "change", () => {
+    inactiveDays = Number(days.value);
+    history.replaceState(null, "", `/?view=review${inactiveDays === DEFAULT_DAYS ? "" : `&inactive_days=${inactiveDays}`}`);
+    people = [];
+    load();
+  });
+  on(view, "more", () => load({ isMore: true }));
+  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review", path()));
+  const rerender = () => { if (summary) render(summary); };
+  listen(view, "language", () => {
+    fillDays();
+    rerender();
+  });
+  listen(view, "me", rerender);
+  fillDays();
+  load();
+}
+
+/**
+ * How a user uses the account, in lines.
+ * @param {Entry} entry
+ */
+function usage({ user, password_changed_at: password, open_sessions: sessions }) {
+  const signedIn = user.last_sign_in_at;
+  return [
+    signedIn ? text("review.signed_in", { ago: ago(signedIn) }) : text("reason.never_signed_in"),
+    password ? text("review.password", { ago: ago(password) }) : text("review.password_unknown"),
+    text("review.sessions", { total: sessions }),
+  ];
+}
+
+/**
+ * @param {string} content
+ * @param {string} [name] A class.
+ */
+function item(content, name = "") {
+  const element = document.createElement("li");
+  element.textContent = content;
+  element.className = name;
+  return element;
+}

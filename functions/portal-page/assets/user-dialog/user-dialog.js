@@ -1,0 +1,229 @@
+// The dialogs that add and edit a user.
+import { call, Problem } from "../api.js";
+import { assignableRoles, holds, isSelf, mayDo, PERMISSIONS, ROLES } from "../access.js";
+import { find, listen, make, nameOf, open } from "../dom.js";
+import { clearMessages, closed, markField, onSubmit, showError, showMessage } from "../forms.js";
+import { hasText, setText, text } from "../language.js";
+import { newPassword } from "../new-password/new-password.js";
+
+/** @import { User } from "../../types/api.js" */
+
+const PERSON = ["first_name", "last_name", "email"];
+
+/**
+ * What both dialogs share.
+ * @param {string} title
+ * @param {import("../language.js").Values} [values]
+ */
+function dialogFor(title, values) {
+  const dialog = make("user-dialog");
+  const form = find("form", dialog);
+  setText(find("h2", dialog), title, values);
+  for (const button of dialog.querySelectorAll('[data-do="close"]')) listen(button, "click", () => dialog.close());
+  /** @returns {Record<string, string>} */
+  const person = () => Object.fromEntries(PERSON.map((name) => [name, form.elements[name].value.trim()]));
+  const password = newPassword(dialog, "password", () => {
+    const { first_name, last_name, email } = person();
+    return { email, names: [first_name, last_name] };
+  }, { canGenerate: true });
+  for (const name of PERSON) listen(form.elements[name], "input", password.update);
+  /** @param {string} name */
+  const section = (name) => find(`[data-section="${name}"]`, dialog);
+  return { dialog, form, person, password, section };
+}
+
+/**
+ * Fills the fields for the role and for the permissions that it can have and `me` can give.
+ * @param {User} me
+ * @param {any} form
+ * @param {string} role
+ * @param {string[]} permissions
+ */
+function access(me, form, role, permissions) {
+  const select = form.elements.role;
+  const list = find("[data-permissions]", form);
+  for (const name of assignableRoles(me)) select.add(new Option(text(`role.${name}`), name));
+  for (const permission of PERMISSIONS) {
+    const label = make("permission");
+    const help = find("small", label);
+    const box = find("input", label);
+    box.value = permission;
+    setText(find("span > span", label), `permission.${permission}`);
+    if (!holds(me, permission)) {
+      box.disabled = true;
+      setText(help, "permission.not_held");
+    } else if (hasText(`permission.${permission}.help`)) {
+      setText(help, `permission.${permission}.help`);
+    }
+    list.append(label);
+  }
+  const boxes = [...list.querySelectorAll("input")];
+  /**
+   * @param {string} role
+   * @param {string[]} permissions
+   */
+  const set = (role, permissions) => {
+    select.value = role;
+    setText(find("#role-help", form), `role.${role}.help`);
+    for (const box of boxes) {
+      const isPossible = ROLES[role].ceiling.includes(box.value);
+      box.closest("label").hidden = !isPossible;
+      box.checked = isPossible && !box.disabled && permissions.includes(box.value);
+    }
+  };
+  listen(select, "change", () => set(select.value, ROLES[select.value].preset));
+  set(role, permissions);
+  return {
+    set,
+    value: () => ({ role: select.value, permissions: boxes.filter((box) => box.checked).map((box) => box.value) }),
+  };
+}
+
+/**
+ * Resolves to the user and the password if a user was added.
+ * @param {User} me
+ * @returns {Promise<{ user: User, password: string } | undefined>}
+ */
+export function addUser(me) {
+  const { dialog, form, person, password, section } = dialogFor("users.add");
+  const role = assignableRoles(me)[0];
+  const fields = access(me, form, role, ROLES[role].preset);
+  find("[data-wants-password]", section("password")).hidden = true;
+  /** @type {{ user: User, password: string } | undefined} */
+  let added;
+  let sent = { content: "", key: "" };
+  onSubmit(form, async () => {
+    const body = { ...person(), ...fields.value(), password: password.input.value, must_change: form.elements.must_change.checked };
+    // After an error it is unknown whether the user was added. The same content has the same key, so it is added once.
+    const content = JSON.stringify(body);
+    if (sent.content !== content) sent = { content, key: crypto.randomUUID() };
+    const user = await call("POST", "/v1/users", { body, headers: { "idempotency-key": sent.key } });
+    added = { user, password: body.password };
+    dialog.close();
+  });
+  open(dialog);
+  password.fill();
+  form.elements.first_name.focus();
+  return closed(form).then(() => added);
+}
+
+/** @typedef {{ user: User, password?: string, email?: string }} Saved The user, and which sign-in details changed. */
+
+/**
+ * Resolves to what was saved, or to `undefined` if nothing was.
+ * @param {User} me
+ * @param {User} user
+ * @returns {Promise<Saved | undefined>}
+ */
+export function editUser(me, user) {
+  const isOwn = isSelf(me, user);
+  const may = mayDo(me, user);
+  const name = nameOf(user);
+  const { dialog, form, person, password, section } = dialogFor(isOwn ? "account.profile" : "users.edit_of", { name });
+  const fields = form.elements;
+  /** @type {Saved | undefined} */
+  let saved;
+  /** @type {Record<string, any> & User} */
+  let base = user;
+
+  fields.first_name.disabled = fields.last_name.disabled = !may.name;
+  fields.email.disabled = !may.email;
+  section("access").hidden = !may.access;
+  section("password").hidden = !may.password;
+  find("[data-current]", dialog).hidden = !isOwn;
+  find("[data-must-change]", dialog).hidden = isOwn;
+  setText(find("[data-wants-password] small", dialog), isOwn ? "password.set_own_help" : "password.set_help", { name });
+  for (const name of PERSON) fields[name].value = base[name];
+  const accessFields = may.access ? access(me, form, user.role, user.permissions) : null;
+
+  const offerPassword = () => {
+    const wants = fields.wants_password.checked;
+    find("[data-password-fields]", dialog).hidden = !wants;
+    fields.password.disabled = fields.current_password.disabled = !wants;
+    fields.current_password.disabled ||= !isOwn;
+    if (wants && !isOwn && !fields.password.value) password.fill();
+  };
+  listen(fields.wants_password, "change", offerPassword);
+  offerPassword();
+
+  /** @returns {Record<string, string>} */
+  const changedPerson = () => Object.fromEntries(Object.entries(person()).filter(([name, value]) =>
+    value !== base[name] && !fields[name].disabled));
+  const changedAccess = () => {
+    if (!accessFields) return null;
+    const { role, permissions } = accessFields.value();
+    const isSame = role === base.role && permissions.join() === PERMISSIONS.filter((p) => base.permissions.includes(p)).join();
+    return isSame ? null : { role, permissions };
+  };
+
+  const path = `/v1/users/${encodeURIComponent(user.id)}`;
+  /**
+   * @param {string} method
+   * @param {string} part
+   * @param {object} body
+   */
+  const change = (method, part, body) =>
+    call(method, path + part, { body, headers: { "if-match": `"${base.version}"` } });
+  /**
+   * @param {User} changed
+   * @param {{ email?: string, password?: string }} [details]
+   */
+  const keep = (changed, details) => {
+    base = changed;
+    saved = { ...saved, ...details, user: changed };
+  };
+
+  onSubmit(form, async () => {
+    const details = changedPerson();
+    if (Object.keys(details).length > 0) {
+      keep(await change("PATCH", "", details), "email" in details ? { email: details.email } : {});
+    }
+    const wanted = changedAccess();
+    if (wanted) keep(await change("PUT", "/permissions", wanted));
+    if (fields.wants_password.checked) {
+      const value = fields.password.value;
+      const more = isOwn ? { current_password: fields.current_password.value } : { must_change: fields.must_change.checked };
+      await change("PUT", "/password", { password: value, ...more });
+      // The response has no body; each change increases the version by one.
+      keep({ ...base, version: base.version + 1 }, isOwn ? {} : { password: value });
+    }
+    dialog.close();
+  }, {
+    onError: (error) => {
+      if (!(error instanceof Problem)) return false;
+      if (error.code === "version_mismatch" && form.isConnected) {
+        showMessage(form, "edit.stale", { action: { key: "edit.load", do: load } });
+        return true;
+      }
+      showError(form, error, { isPartlySaved: saved !== undefined });
+      return true;
+    },
+  });
+
+  /** Loads the latest version into the fields that were not edited. */
+  async function load() {
+    /** @type {Record<string, any> & User} */
+    let latest;
+    try {
+      latest = await call("GET", path);
+    } catch (error) {
+      showError(form, error);
+      return;
+    }
+    clearMessages(form);
+    const typed = changedPerson();
+    const typedAccess = changedAccess();
+    for (const name of PERSON) {
+      if (!(name in typed)) fields[name].value = latest[name];
+      else if (latest[name] !== base[name] && latest[name] !== typed[name]) markField(form, name, "edit.now", { value: latest[name] });
+    }
+    if (accessFields && !typedAccess && ROLES[latest.role]) accessFields.set(latest.role, latest.permissions);
+    base = latest;
+    showMessage(form, "edit.loaded", { tone: "info" });
+  }
+
+  open(dialog);
+  if (may.name) fields.first_name.focus();
+  else fields.role.focus();
+  return closed(form).then(() => saved);
+}

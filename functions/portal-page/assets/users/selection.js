@@ -1,0 +1,163 @@
+// The selection of users in the list, and the actions on all of them.
+import { call } from "../api.js";
+import { isSelf, mayDo } from "../access.js";
+import { confirm } from "../confirm/confirm.js";
+import { entry, find, listen, make, nameOf, notify, on, open } from "../dom.js";
+import { partErrorKey } from "../forms.js";
+import { setText, text } from "../language.js";
+
+/** @import { BulkResult, User } from "../../types/api.js" */
+
+/**
+ * By its name in the API: the right that an action needs, and the key of its button's text.
+ * @type {Record<string, { right: "forceLogout" | "remove", yes: string }>}
+ */
+const ACTIONS = {
+  force_logout: { right: "forceLogout", yes: "users.force_logout" },
+  suspend: { right: "remove", yes: "users.suspend" },
+  remove: { right: "remove", yes: "users.remove" },
+};
+
+/**
+ * The selection among the users shown.
+ * @param {HTMLElement} view
+ * @param {() => User} me
+ * @param {() => void} done Called after an action.
+ */
+export function selection(view, me, done) {
+  const bar = find(".selection", view);
+  const all = find("[data-all]", bar);
+  /** @type {User[]} */
+  let shown = [];
+  /** @type {Set<string>} */
+  let selected = new Set();
+
+  /**
+   * Users cannot apply these actions to themselves.
+   * @param {User} user
+   */
+  const isSelectable = (user) =>
+    !isSelf(me(), user) && Object.values(ACTIONS).some(({ right }) => mayDo(me(), user)[right]);
+
+  /**
+   * Sets up the checkbox of a user, or removes it if no action is allowed.
+   * @param {HTMLElement} cell
+   * @param {User} user
+   */
+  function offer(cell, user) {
+    if (!isSelectable(user)) {
+      cell.replaceChildren();
+      return;
+    }
+    const box = find("input", cell);
+    box.checked = selected.has(user.id);
+    box.setAttribute("aria-label", text("bulk.choose", { name: nameOf(user) }));
+    listen(box, "change", () => {
+      if (box.checked) selected.add(user.id);
+      else selected.delete(user.id);
+      update();
+    });
+  }
+
+  /**
+   * Sets the users that are shown. Only these can be selected.
+   * @param {User[]} users
+   */
+  function show(users) {
+    shown = users.filter(isSelectable);
+    selected = new Set(shown.filter(({ id }) => selected.has(id)).map(({ id }) => id));
+    update();
+  }
+
+  /** @param {string[]} ids */
+  function select(ids) {
+    selected = new Set(ids);
+    /** @type {Iterable<any>} */
+    const boxes = view.querySelectorAll(".select input");
+    for (const box of boxes) box.checked = selected.has(box.closest("tr").dataset.id);
+    update();
+  }
+
+  function update() {
+    bar.hidden = shown.length === 0;
+    all.checked = selected.size > 0 && selected.size === shown.length;
+    all.indeterminate = selected.size > 0 && !all.checked;
+    find("[data-chosen]", bar).textContent = selected.size > 0 ? text("bulk.chosen", { total: selected.size }) : "";
+    find(".selection-actions", bar).hidden = selected.size === 0;
+    for (const [action, { right }] of Object.entries(ACTIONS)) {
+      find(`[data-do="${action}"]`, bar).hidden = !shown.some((user) => mayDo(me(), user)[right]);
+    }
+  }
+
+  listen(all, "change", () => {
+    select(all.checked ? shown.map(({ id }) => id) : []);
+  });
+  for (const action of Object.keys(ACTIONS)) on(bar, action, () => doToAll(action));
+
+  /** @param {string} action */
+  async function doToAll(action) {
+    const users = shown.filter(({ id }) => selected.has(id));
+    const total = users.length;
+    /** @type {BulkResult[]} */
+    let results = [];
+    const isDone = await confirm({
+      title: `bulk.${action}.title`,
+      message: `bulk.${action}.text`,
+      yes: ACTIONS[action].yes,
+      values: { total },
+      users,
+      typed: action === "remove" ? String(total) : undefined,
+      action: async () => {
+        ({ results } = await call("POST", "/v1/users/bulk", { body: { action, user_ids: users.map(({ id }) => id) } }));
+      },
+    });
+    if (!isDone) return;
+    find("h1", view).focus();
+    const others = results.filter((result) => !isSuccess(action, result));
+    // Users whose change failed temporarily stay selected for a retry.
+    select(others.filter(({ outcome }) => outcome === "unavailable").map((result) => result.user_id));
+    done();
+    const values = { total: total - others.length, all: total };
+    if (others.length === 0) {
+      notify(`bulk.${action}.done`, values);
+      return;
+    }
+    const names = new Map(users.map((user) => [user.id, nameOf(user)]));
+    const entries = others.map((other) => entry(names.get(other.user_id) ?? "", text(reasonKey(other))));
+    showResults(`bulk.${action}.some`, values, entries);
+  }
+
+  return { offer, show };
+}
+
+/**
+ * Whether the user is in the requested state, even if another request did it.
+ * @param {string} action
+ * @param {BulkResult} result
+ */
+const isSuccess = (action, { outcome }) =>
+  outcome === "done" || outcome === "unchanged" || (action === "remove" && outcome === "not_found");
+
+/**
+ * The key of the text that says why an action failed.
+ * @param {BulkResult} result
+ */
+function reasonKey({ outcome, problem }) {
+  if (outcome === "unavailable") return "bulk.unavailable";
+  if (outcome === "not_found") return "fault.gone";
+  return partErrorKey(problem);
+}
+
+/**
+ * @param {string} title
+ * @param {import("../language.js").Values} values
+ * @param {HTMLElement[]} entries
+ */
+function showResults(title, values, entries) {
+  const dialog = make("results-dialog");
+  setText(find("h2", dialog), title, values);
+  find("ul", dialog).append(...entries);
+  on(dialog, "close", () => dialog.close());
+  open(dialog);
+  find("h2", dialog).focus();
+}

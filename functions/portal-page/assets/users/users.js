@@ -1,0 +1,370 @@
+// Accounts › Users: the table with its search, filters, sorting and pages, and the actions on a user.
+import { call, endSession, SessionEnded } from "../api.js";
+import { ALL_ROLES, holds, isSelf, mayDo, STATUSES } from "../access.js";
+import { clearNotice, find, initials, listen, make, nameOf, notify, on } from "../dom.js";
+import { exportList } from "../download.js";
+import { loadErrorMessage, showEmpty } from "../forms.js";
+import { userHistory } from "../history/history.js";
+import { importUsers } from "../import/import.js";
+import { moment, setText, text } from "../language.js";
+import { menu } from "../menu/menu.js";
+import { selection } from "./selection.js";
+import { sessions } from "../sessions/sessions.js";
+import { share } from "../share/share.js";
+import { forceLogout, handOver, reactivate, remove, suspend } from "./user-actions.js";
+import { addUser, editUser } from "../user-dialog/user-dialog.js";
+
+/** @import { User, Users } from "../../types/api.js" */
+/** @import { Item } from "../menu/menu.js" */
+
+const LIMIT = 25;
+const MIN_SEARCH_LENGTH = 2;
+/** Milliseconds after the last key before a search is sent. */
+const SEARCH_DELAY = 250;
+
+/**
+ * Shows the users.
+ * @param {import("../portal/portal.js").Frame} frame
+ */
+export function users(frame) {
+  const view = frame.show(make("users"), "title.users");
+  let me = frame.me();
+  const list = userList(view, () => me, edit, actionsFor);
+  listen(view, "me", () => {
+    me = frame.me();
+    list.load();
+  });
+
+  on(view, "add", async () => {
+    const added = await addUser(me);
+    if (!added) return;
+    list.load();
+    await share({ ...added, name: nameOf(added.user) });
+    notify("add.done", { name: nameOf(added.user) });
+  });
+  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "users", `/v1/users?${list.query()}`));
+  on(view, "import", async () => {
+    if (await importUsers()) list.load();
+  });
+  find('[data-do="add"]', view).hidden = find('[data-do="import"]', view).hidden = !holds(me, "users.add");
+  find('[data-do="export"]', view).hidden = !holds(me, "users.read");
+
+  /** @param {User} user */
+  async function edit(user) {
+    if (isSelf(me, user)) {
+      frame.editOwn(user);
+      return;
+    }
+    clearNotice();
+    const saved = await editUser(me, user);
+    if (!saved) return;
+    list.load();
+    if (saved.password || saved.email) await share({ ...saved, name: nameOf(saved.user) });
+    notify("edit.done", { name: nameOf(saved.user) });
+  }
+
+  /**
+   * The items of a user's menu.
+   * @param {User} user
+   * @returns {Item[]}
+   */
+  function actionsFor(user) {
+    const may = mayDo(me, user);
+    return [
+      { isAllowed: may.sessions, key: "users.sessions", do: () => sessions(me, user) },
+      { isAllowed: may.history, key: "nav.history", do: () => userHistory(user) },
+      { isAllowed: may.forceLogout, key: "users.force_logout", do: () => signOutEverywhere(user) },
+      { isAllowed: may.suspend, key: "users.suspend", do: () => run(user, suspend, "suspend.done") },
+      { isAllowed: may.reactivate, key: "users.reactivate", do: () => run(user, reactivate, "reactivate.done") },
+      { isAllowed: may.handOver, key: "users.hand_over", do: () => makePrimaryAdmin(user) },
+      { isAllowed: may.remove, key: "users.remove", do: () => run(user, remove, "remove.done"), isDanger: true },
+    ].filter(({ isAllowed }) => isAllowed).map(({ key, ...item }) => ({ ...item, label: text(key) }));
+  }
+
+  /**
+   * Runs an action on a user, and reloads the list if it was carried out.
+   * @param {User} user
+   * @param {(user: User) => Promise<boolean>} action
+   * @param {string} done The key of the notice.
+   */
+  async function run(user, action, done) {
+    if (!await action(user)) return;
+    await list.load();
+    if (document.activeElement === document.body) find("h1", view).focus();
+    notify(done, { name: nameOf(user) });
+  }
+
+  /** @param {User} user */
+  async function signOutEverywhere(user) {
+    if (!isSelf(me, user)) await run(user, (user) => forceLogout(me, user), "force_logout.done");
+    else if (await forceLogout(me, user)) endSession("everywhere");
+  }
+
+  /** @param {User} user */
+  async function makePrimaryAdmin(user) {
+    if (!await handOver(user)) return;
+    await frame.restart();
+    notify("hand_over.done", { name: nameOf(user) });
+  }
+
+  list.load();
+}
+
+/**
+ * The table, and everything that decides what it shows.
+ * @param {any} view
+ * @param {() => User} me
+ * @param {(user: User) => void} edit
+ * @param {(user: User) => Item[]} actionsFor
+ */
+function userList(view, me, edit, actionsFor) {
+  const filters = find(".filters", view);
+  const table = find("table", view);
+  const [body, nothing, pages] = [find("tbody", view), find(".nothing", view), find(".pages", view)];
+  const criteria = fromAddress();
+  const selected = selection(view, me, load);
+  /** @type {(string | null)[]} */
+  let cursors = [null];
+  /** @type {AbortController | null} */
+  let loading = null;
+  /** @type {Users | null} */
+  let shown = null;
+
+  filters.elements.search.value = criteria.search;
+  fillFilters();
+
+  function fillFilters() {
+    /**
+     * @param {HTMLSelectElement} select
+     * @param {string} value
+     * @param {string} any The key of the text for no filter.
+     * @param {[value: string, key: string][]} options
+     */
+    const fill = (select, value, any, options) => {
+      select.replaceChildren(new Option(text(any), ""), ...options.map(([value, key]) => new Option(text(key), value)));
+      select.value = value;
+    };
+    fill(filters.elements.role, criteria.role, "users.any_role", ALL_ROLES.map((role) => [role, `role.${role}`]));
+    fill(filters.elements.status, criteria.status, "users.any_status", STATUSES.map((status) => [status, `status.${status}`]));
+  }
+
+  const isFiltered = () => criteria.search.length >= MIN_SEARCH_LENGTH || criteria.role !== "" || criteria.status !== "";
+
+  /** Loads the first page for changed criteria. */
+  function restart() {
+    cursors = [null];
+    toAddress(criteria);
+    load();
+  }
+
+  /** The query for the criteria, without the page. */
+  function query() {
+    const query = new URLSearchParams({ sort: criteria.sort, order: criteria.order });
+    if (criteria.search.length >= MIN_SEARCH_LENGTH) query.set("search", criteria.search);
+    if (criteria.role) query.set("role", criteria.role);
+    if (criteria.status) query.set("status", criteria.status);
+    return query;
+  }
+
+  async function load() {
+    loading?.abort();
+    const current = (loading = new AbortController());
+    table.setAttribute("aria-busy", "true");
+    if (!shown) body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
+    const page = query();
+    page.set("limit", String(LIMIT));
+    const cursor = cursors.at(-1);
+    if (cursor) page.set("cursor", cursor);
+    try {
+      /** @type {Users} */
+      const answer = await call("GET", `/v1/users?${page}`, { signal: current.signal });
+      if (answer.items.length === 0 && cursors.length > 1) {
+        // The last user on this page was removed.
+        cursors.pop();
+        load();
+        return;
+      }
+      shown = answer;
+      render(answer);
+    } catch (error) {
+      if (current.signal.aborted || error instanceof SessionEnded) return;
+      shown = null;
+      body.replaceChildren();
+      renderError(error);
+    } finally {
+      if (loading === current) table.removeAttribute("aria-busy");
+    }
+  }
+
+  /** @param {Users} page */
+  function render(page) {
+    /** @type {any} */
+    const focused = document.activeElement;
+    const [id, action] = [focused?.closest("tr")?.dataset.id, focused?.dataset.do];
+    body.replaceChildren(...page.items.map(row));
+    if (id && document.activeElement === document.body) {
+      find(`tr[data-id="${CSS.escape(id)}"] [data-do="${action}"]`, body)?.focus();
+    }
+    table.hidden = page.total === 0;
+    if (page.total === 0) showEmpty(nothing, "users.none.title", ["users.none.text"], { key: "users.none.do", do: clear });
+    else nothing.hidden = true;
+    selected.show(page.items);
+    renderCount(page);
+    renderSort();
+    find('[data-do="clear"]', filters).hidden = !isFiltered();
+  }
+
+  /** @param {Users} page */
+  function renderCount({ items, total, next_cursor: next }) {
+    const count = find("[data-count]", view);
+    const first = (cursors.length - 1) * LIMIT + 1;
+    if (total > LIMIT) setText(count, "users.range", { first, last: first + items.length - 1, total });
+    else setText(count, isFiltered() ? "users.found" : "users.count", { total });
+    pages.hidden = total <= LIMIT;
+    find('[data-do="previous"]', pages).disabled = cursors.length === 1;
+    find('[data-do="next"]', pages).disabled = !next;
+  }
+
+  function renderSort() {
+    for (const header of view.querySelectorAll("[data-sort]")) {
+      const isSorted = header.dataset.sort === criteria.sort;
+      if (isSorted) header.setAttribute("aria-sort", criteria.order === "asc" ? "ascending" : "descending");
+      else header.removeAttribute("aria-sort");
+    }
+  }
+
+  /** @param {any} error */
+  function renderError(error) {
+    table.hidden = true;
+    selected.show([]);
+    pages.hidden = true;
+    const count = find("[data-count]", view);
+    delete count.dataset.t;
+    count.textContent = "";
+    if (error.code === "missing_permission") {
+      filters.hidden = true;
+      showEmpty(nothing, "users.forbidden.title", ["users.forbidden.text"]);
+    } else {
+      showEmpty(nothing, "users.fault.title", loadErrorMessage(error), { key: "try_again", do: load });
+    }
+  }
+
+  /** @param {User} user */
+  function row(user) {
+    const name = nameOf(user);
+    const row = make("user-row");
+    row.dataset.id = user.id;
+    find(".initials", row).dataset.initials = initials(user);
+    find(".name", row).textContent = name;
+    find("[data-you]", row).hidden = !isSelf(me(), user);
+    find(".email", row).textContent = user.email;
+    setText(find("[data-role] span", row), `role.${user.role}`);
+    find("[data-role]", row).classList.toggle("primary-admin", user.role === "primary_admin");
+    find("[data-role] svg", row).toggleAttribute("hidden", user.role !== "primary_admin");
+    const status = find(".status", row);
+    setText(status, `status.${user.status}`);
+    status.dataset.status = user.status;
+    fillTime(find("[data-when]", row), user.last_sign_in_at);
+
+    const [editButton, more] = [find('[data-do="edit"]', row), find('[data-do="more"]', row)];
+    editButton.setAttribute("aria-label", text("users.edit_of", { name }));
+    listen(editButton, "click", () => edit(user));
+    editButton.hidden = !mayDo(me(), user).edit;
+    more.setAttribute("aria-label", text("users.more_of", { name }));
+    const items = actionsFor(user);
+    more.hidden = items.length === 0;
+    if (!more.hidden) menu(more, () => items);
+    selected.offer(find(".select", row), user);
+    return row;
+  }
+
+  /**
+   * @param {HTMLElement} cell
+   * @param {string | null} time
+   */
+  function fillTime(cell, time) {
+    if (!time) {
+      setText(cell, "users.never");
+      return;
+    }
+    const element = document.createElement("time");
+    element.dateTime = time;
+    element.textContent = moment(time);
+    cell.append(element);
+  }
+
+  function clear() {
+    Object.assign(criteria, { search: "", role: "", status: "" });
+    filters.reset();
+    filters.elements.role.value = filters.elements.status.value = "";
+    filters.elements.search.focus();
+    restart();
+  }
+
+  /** @type {number} */
+  let typing;
+  listen(filters.elements.search, "input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      const search = filters.elements.search.value.trim();
+      const isSame = search === criteria.search || (search.length < MIN_SEARCH_LENGTH && criteria.search.length < MIN_SEARCH_LENGTH);
+      criteria.search = search;
+      if (!isSame) restart();
+    }, SEARCH_DELAY);
+  });
+  for (const name of ["role", "status"]) {
+    listen(filters.elements[name], "change", ({ target }) => {
+      criteria[name] = target.value;
+      restart();
+    });
+  }
+  listen(filters, "submit", (event) => event.preventDefault());
+  on(filters, "clear", clear);
+  for (const header of view.querySelectorAll("[data-sort]")) {
+    listen(find("button", header), "click", () => {
+      const { sort } = header.dataset;
+      if (criteria.sort === sort) criteria.order = criteria.order === "asc" ? "desc" : "asc";
+      else criteria.order = sort === "last_sign_in_at" ? "desc" : "asc";
+      criteria.sort = sort;
+      restart();
+    });
+  }
+  on(pages, "next", () => {
+    if (shown) cursors.push(shown.next_cursor);
+    load();
+  });
+  on(pages, "previous", () => { cursors.pop(); load(); });
+  listen(view, "language", () => {
+    fillFilters();
+    if (shown) render(shown);
+  });
+  return { load, query };
+}
+
+/**
+ * The criteria in the address, which a reload or a new sign-in restores.
+ * @returns {Record<string, string>}
+ */
+function fromAddress() {
+  const query = new URLSearchParams(location.search);
+  /**
+   * @param {string} name
+   * @param {string[]} values The first one is the default.
+   */
+  const oneOf = (name, values) => values.find((value) => value === query.get(name)) ?? values[0];
+  return {
+    search: query.get("search") ?? "",
+    role: oneOf("role", ["", ...ALL_ROLES]),
+    status: oneOf("status", ["", ...STATUSES]),
+    sort: oneOf("sort", ["name", "email", "last_sign_in_at"]),
+    order: oneOf("order", ["asc", "desc"]),
+  };
+}
+
+/** @param {Record<string, string>} criteria */
+function toAddress(criteria) {
+  /** @type {Record<string, string>} */
+  const defaults = { search: "", role: "", status: "", sort: "name", order: "asc" };
+  const query = new URLSearchParams(Object.entries(criteria).filter(([name, value]) => value !== defaults[name]));
+  history.replaceState(null, "", query.size > 0 ? `/?${query}` : "/");
+}
