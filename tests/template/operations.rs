@@ -40,18 +40,16 @@ fn properties<'a>(template: &'a Value, function: &Function) -> &'a Value {
 }
 
 #[test]
-fn every_function_has_a_log_group_of_its_own_that_forgets() {
+fn every_function_logs_to_the_group_of_the_stack_and_every_group_has_a_retention() {
     let template = read("template.yaml");
-    assert_eq!(template["Globals"]["Function"]["LoggingConfig"]["LogFormat"], "JSON");
+    let logging = &template["Globals"]["Function"]["LoggingConfig"];
+    assert_eq!(logging["LogFormat"], "JSON");
+    assert!(is_ref(&logging["LogGroup"], "FunctionLogs"));
     for function in functions() {
-        let logs = function.logical_id.replace("Function", "Logs");
         let properties = properties(&template, &function);
-        assert!(is_ref(&properties["LoggingConfig"]["LogGroup"], &logs), "{}", function.logical_id);
+        assert!(properties["LoggingConfig"].is_null(), "{} overrides the log group", function.logical_id);
         let name = format!("{}-{}", "${AWS::StackName}", folder(&function));
         assert!(text(&properties["FunctionName"]).contains(&name), "{}", function.logical_id);
-        let group = &template["Resources"][logs.as_str()];
-        assert_eq!(group["Type"], "AWS::Logs::LogGroup", "{logs}");
-        assert!(text(&group["Properties"]["LogGroupName"]).contains(&format!("/aws/lambda/{name}")), "{logs}");
     }
     for (name, group) in of_type(&template, "AWS::Logs::LogGroup") {
         assert!(is_ref(&group["Properties"]["RetentionInDays"], "LogRetentionDays"), "{name}");
@@ -114,7 +112,7 @@ fn no_alarm_adds_up_more_metrics_than_cloudwatch_lets_it() {
 }
 
 #[test]
-fn every_alarm_tells_somebody_and_is_explained() {
+fn every_alarm_notifies_and_is_in_the_guide() {
     let alarms = read("infra/alarms.yaml");
     let guide = fs::read_to_string(workspace().join("infra/README.md")).unwrap();
     let all = of_type(&alarms, "AWS::CloudWatch::Alarm");
@@ -122,7 +120,7 @@ fn every_alarm_tells_somebody_and_is_explained() {
     for (id, alarm) in all {
         let properties = &alarm["Properties"];
         for actions in ["AlarmActions", "OKActions"] {
-            assert!(is_ref(&properties[actions][0], "Told"), "{id}");
+            assert!(is_ref(&properties[actions][0], "AlarmTopic"), "{id}");
         }
         let name = text(&properties["AlarmName"]);
         let name = name.split_once("${Portal}-").unwrap().1.trim().trim_matches('\'');
@@ -160,7 +158,7 @@ fn guessing_and_what_operators_do_are_watched() {
     }
     for function in functions() {
         if !function.routes.is_empty() {
-            is_watched("PastTheEdge", folder(&function));
+            is_watched("BypassedEdge", folder(&function));
         }
         // Signing out needs no right.
         let changes = function.routes.iter().any(|route| !route.public && !route.name.starts_with("GET"));
@@ -262,7 +260,7 @@ fn a_new_portal_begins_without_an_alarm_and_a_repair_that_stops_is_reported() {
     }
     let late = &alarms["Resources"]["RepairLate"]["Properties"];
     assert_eq!(late["TreatMissingData"], "missing");
-    assert!(is_ref(&late["InsufficientDataActions"][0], "Told"));
+    assert!(is_ref(&late["InsufficientDataActions"][0], "AlarmTopic"));
 }
 
 #[test]

@@ -126,7 +126,7 @@ pub(super) fn time_left(front: &Front, deadline: u64) -> Duration {
 /// In the gateway's own shape: no action has seen the request.
 fn past_the_edge() -> Result<Whole, lambda_http::Error> {
     tracing::info!(status = 403, "refused: it did not come through the edge");
-    telemetry::count("PastTheEdge", 1);
+    telemetry::count("BypassedEdge", 1);
     let answer = Response::builder().status(403).header("content-type", "application/json");
     Ok(Whole::new(answer.body(Body::Text(r#"{"message":"Forbidden"}"#.to_owned()))?))
 }
