@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     match create(&workspace, name, like) {
         Ok(created) => {
-            created.iter().for_each(|path| println!("created {}", path.display()));
+            for path in created {
+                println!("created {}", path.display());
+            }
             println!("{}", REMAINING.replace("ACTION", name));
             ExitCode::SUCCESS
         }
