@@ -12,13 +12,13 @@ use tokio::process::Command;
 /// Why there are no binaries.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
-    #[error("`{cargo}` cannot be started, and the functions have to be built: {source}")]
+    #[error("cannot start `{cargo}` to build the functions: {source}")]
     NoCargo { cargo: String, source: io::Error },
     #[error("cargo's messages cannot be read: {0}")]
     Messages(#[from] io::Error),
-    #[error("the functions do not build: see cargo's messages above")]
+    #[error("the functions could not be built: see cargo's messages above")]
     Failed,
-    #[error("the build made no binary")]
+    #[error("the build produced no binary")]
     NoBinaries,
 }
 

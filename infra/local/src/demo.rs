@@ -18,9 +18,9 @@ pub(crate) struct Demo {
 /// Why there is no demo partner.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DemoError {
-    #[error("there are no random numbers for a password: {0}")]
+    #[error("cannot generate a password: {0}")]
     Random(#[from] getrandom::Error),
-    #[error("create-partner cannot be invoked: {0}")]
+    #[error("cannot invoke create-partner: {0}")]
     Invoke(#[from] InvokeError),
     #[error("create-partner failed: {0}")]
     Failed(String),

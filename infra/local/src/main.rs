@@ -41,13 +41,13 @@ struct Options {
     /// Once ready, print one line of JSON that says where everything is
     #[arg(long)]
     json: bool,
-    /// Use this DynamoDB in place of the embedded one
+    /// Use this DynamoDB instead of the embedded one
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     dynamodb_endpoint: Option<String>,
-    /// Use this Cognito in place of the embedded user pool
+    /// Use this Cognito instead of the embedded user pool
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     cognito_endpoint: Option<String>,
-    /// Give this parameter of template.yaml a value other than its default
+    /// Set a parameter of template.yaml
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
     /// Write down what functions are allowed, and what they do
@@ -137,12 +137,12 @@ fn json(stack: &Stack) -> serde_json::Result<String> {
 fn welcome(stack: &Stack) -> String {
     let ready = &stack.ready;
     let data = match &stack.data {
-        Some(folder) => format!("in {} (remove it to start anew)", folder.display()),
-        None => "in memory, gone when this ends".to_owned(),
+        Some(folder) => format!("in {} (remove it to start with an empty portal)", folder.display()),
+        None => "in memory, lost when this process ends".to_owned(),
     };
     format!(
         "
-  The partner portal runs.
+  The partner portal is running.
 
   Open        {url}/?partner={partner}
   Sign in as  {email}
@@ -152,7 +152,7 @@ fn welcome(stack: &Stack) -> String {
   Data        {data}
   Logs        on stderr
 
-  Ctrl-C ends it.
+  Press Ctrl-C to stop it.
 
 ",
         url = ready.url,

@@ -35,8 +35,8 @@ pub(crate) enum ResourceError {
     #[error("{what}: {problem}")]
     Failed { what: String, problem: String },
     #[error(
-        "{0}: the table that is there has other keys or indexes than the template: remove it, or the folder .portal, to \
-         start anew"
+        "{0}: the existing table has other keys or indexes than the template: remove the table, or the folder .portal to \
+         start with an empty portal"
     )]
     OtherTable(String),
     #[error("{0}: the table did not become active")]

@@ -72,11 +72,11 @@ pub(crate) enum StartError {
     Server(#[from] ServerError),
     #[error(transparent)]
     Resource(#[from] ResourceError),
-    #[error("the proxy cannot be made: {0}")]
+    #[error("cannot create the proxy: {0}")]
     Proxy(#[from] reqwest::Error),
     #[error(transparent)]
     Lambda(#[from] lambda::StartError),
-    #[error("the demo partner cannot be made: {0}")]
+    #[error("cannot create the demo partner: {0}")]
     Demo(#[from] DemoError),
 }
 

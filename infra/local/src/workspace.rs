@@ -20,7 +20,7 @@ pub(crate) enum WorkspaceError {
     Locked(PathBuf),
     #[error("{} cannot be used: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("{} cannot be read: {source}: remove the folder to start anew", path.display())]
+    #[error("{} cannot be read: {source}: remove the folder to start with an empty portal", path.display())]
     NotOurs { path: PathBuf, source: serde_json::Error },
 }
 

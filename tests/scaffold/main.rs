@@ -1,0 +1,126 @@
+//! `cargo run --bin new-action -- NAME [LIKE]` starts a new action as a copy of the function LIKE (`get-user`), which compiles, and
+//! prints the places that are left to change. See `CONTRIBUTING.md`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs, io};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (name, like) = match arguments.as_slice() {
+        [name] => (name.as_str(), "get-user"),
+        [name, like] => (name.as_str(), like.as_str()),
+        _ => {
+            eprintln!("usage: new-action NAME [LIKE], such as: new-action archive-user force-logout");
+            return ExitCode::FAILURE;
+        }
+    };
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    match create(&workspace, name, like) {
+        Ok(created) => {
+            for path in created {
+                println!("created {}", path.display());
+            }
+            println!("{}", REMAINING.replace("ACTION", name));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: cannot create the action {name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const REMAINING: &str = "
+Next, in this order (CONTRIBUTING.md has the details):
+  1. shared/src/policy: the action and the reviewed grid
+  2. shared/src/models/event_action.rs and functions/list-audit-events/src/summary.rs, for a change
+  3. functions/ACTION/src/main.rs: still does what the copied function does
+  4. template.yaml: the function, its route, its IAM statements
+  5. tests/events/ACTION.json: still calls the copied function's route
+  6. tests/api/ACTION (with underscores), coverage.rs, and tests/template, tests/iam
+  7. for a change: tests/sweep/action.rs and tests/history
+  8. README.md and CHANGELOG.md";
+
+/// Returns the paths of what was written, from the workspace.
+fn create(workspace: &Path, name: &str, like: &str) -> io::Result<Vec<PathBuf>> {
+    let is_kebab_case =
+        |text: &str| text.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()));
+    if !is_kebab_case(name) || !is_kebab_case(like) {
+        return Err(io::Error::other("names consist of lower-case words with hyphens"));
+    }
+    let (snake, like_snake) = (name.replace('-', "_"), like.replace('-', "_"));
+    let rename = |text: &str| text.replace(like, name).replace(&like_snake, &snake);
+    let (function, copied) = (PathBuf::from("functions").join(name), workspace.join("functions").join(like));
+    if workspace.join(&function).exists() {
+        return Err(io::Error::other("the function exists already"));
+    }
+
+    let mut files = vec![(function.join("Cargo.toml"), rename(&fs::read_to_string(copied.join("Cargo.toml"))?))];
+    for entry in fs::read_dir(copied.join("src"))? {
+        let entry = entry?;
+        files.push((function.join("src").join(entry.file_name()), rename(&fs::read_to_string(entry.path())?)));
+    }
+    let events = PathBuf::from("tests/events");
+    let event = fs::read_to_string(workspace.join(&events).join(format!("{like}.json")))?;
+    files.push((events.join(format!("{name}.json")), event));
+    let test = format!(
+        "//! The action `{name}`.\n\nuse portal_tests::template::functions;\n\n#[test]\nfn the_template_has_the_function() \
+         {{\n    assert!(functions().iter().any(|function| function.binary == \"{name}\"));\n}}\n"
+    );
+    files.push((PathBuf::from(format!("tests/api/{snake}.rs")), test));
+    let main = PathBuf::from("tests/api/main.rs");
+    let modules = with_module(&fs::read_to_string(workspace.join(&main))?, &snake);
+    files.push((main, modules));
+
+    for (path, text) in &files {
+        let path = workspace.join(path);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, text)?;
+    }
+    Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Adds a module declaration in alphabetical order.
+fn with_module(text: &str, module: &str) -> String {
+    let line = format!("mod {module};");
+    let mut lines: Vec<&str> = text.lines().collect();
+    let is_after = |other: &&str| other.starts_with("mod ") && **other > *line;
+    let last = lines.iter().rposition(|other| other.starts_with("mod ")).map_or(lines.len(), |last| last + 1);
+    lines.insert(lines.iter().position(is_after).unwrap_or(last), &line);
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_action_is_a_renamed_copy_with_an_event_and_a_test() {
+        let workspace = env::temp_dir().join(format!("new-action-{}", std::process::id()));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for file in [
+            "functions/get-user/Cargo.toml",
+            "functions/get-user/src/main.rs",
+            "tests/events/get-user.json",
+            "tests/api/main.rs",
+        ] {
+            let path = workspace.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::copy(source.join(file), path).unwrap();
+        }
+        let read = |path: &str| fs::read_to_string(workspace.join(path)).unwrap();
+
+        create(&workspace, "archive-user", "get-user").unwrap();
+        assert!(read("functions/archive-user/Cargo.toml").contains("name = \"archive-user\""));
+        let code = read("functions/archive-user/src/main.rs");
+        assert!(code.contains("async fn archive_user(") && !code.contains("get_user"), "{code}");
+        assert_eq!(read("tests/events/archive-user.json"), read("tests/events/get-user.json"));
+        assert!(read("tests/api/archive_user.rs").contains("archive-user"));
+        assert!(read("tests/api/main.rs").contains("mod answer_challenge;\nmod archive_user;\nmod audit;\n"));
+
+        assert!(create(&workspace, "archive-user", "get-user").is_err());
+        assert!(create(&workspace, "Archive_User", "get-user").is_err());
+        fs::remove_dir_all(workspace).unwrap();
+    }
+}
