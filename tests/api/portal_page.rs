@@ -186,7 +186,7 @@ fn a_text_that_a_script_or_the_page_names_is_there() {
 
 #[test]
 fn every_action_of_the_history_has_a_text_and_is_a_filter() {
-    let actions = fs::read_to_string(workspace().join("shared/src/models/event_action.rs")).unwrap();
+    let actions = fs::read_to_string(workspace().join("shared/core/src/models/event_action.rs")).unwrap();
     let actions: Vec<_> = actions.split('"').filter(|word| word.contains('.') && !word.contains(' ')).collect();
     assert!(actions.len() > 10, "{actions:?}");
     let script = source("event-words.js");

@@ -8,6 +8,7 @@
     reason = "a panic is how a test says what went wrong"
 )]
 
+mod crates;
 mod edge;
 mod events;
 mod operations;
