@@ -218,7 +218,7 @@ fn every_text_that_a_script_or_template_names_exists() {
 
 #[test]
 fn every_audit_action_has_a_text_and_a_filter() {
-    let actions = fs::read_to_string(workspace().join("shared/src/models/event_action.rs")).unwrap();
+    let actions = fs::read_to_string(workspace().join("shared/core/src/models/event_action.rs")).unwrap();
     let actions: Vec<_> = actions.split('"').filter(|word| word.contains('.') && !word.contains(' ')).collect();
     assert!(actions.len() > 10, "{actions:?}");
     let script = source("history/event-words.js");

@@ -33,8 +33,8 @@ fn main() -> ExitCode {
 
 const REMAINING: &str = "
 Next, in this order (CONTRIBUTING.md has the details):
-  1. shared/src/policy: the action and the reviewed grid
-  2. shared/src/models/event_action.rs and functions/list-audit-events/src/summary.rs, for a change
+  1. shared/core/src/policy: the action and the reviewed grid
+  2. shared/core/src/models/event_action.rs and functions/list-audit-events/src/summary.rs, for a change
   3. functions/ACTION/src/main.rs: still does what the copied function does
   4. template.yaml: the function, its route, its IAM statements
   5. tests/events/ACTION.json: still calls the copied function's route

@@ -9,6 +9,7 @@
 )]
 
 mod alarms;
+mod crates;
 mod edge;
 mod events;
 mod operations;

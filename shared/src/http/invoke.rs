@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Fields;
-use super::serve::{decide, log, within};
+use super::log::log;
+use super::serve::{decide, within};
 use crate::Portal;
 use crate::error::Failure;
 use crate::telemetry;
@@ -32,7 +33,7 @@ where
         let result = match Fields::from_value(payload) {
             Ok(fields) => {
                 let decided = decide(|_anew| Box::pin(action(portal, fields.clone(), context.request_id.clone())));
-                within(&portal.front, context.deadline, decided).await
+                within(portal.front(), context.deadline, decided).await
             }
             Err(failure) => Err(failure),
         };

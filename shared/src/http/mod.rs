@@ -1,15 +1,17 @@
 //! Where HTTP begins and ends: a request becomes typed input, a result becomes an answer, a failure becomes a problem.
-//! Knows models and failures; nothing of stores or policy.
+//! Reads and writes no item, and decides nothing.
 
 mod accepts;
 mod answer;
 mod condition;
 mod cookie;
 mod csv;
-mod edge;
+mod deadline;
 mod fields;
 mod format;
 mod invoke;
+mod log;
+mod part_problem;
 mod problem;
 mod query;
 mod request;
@@ -19,11 +21,10 @@ mod sheet;
 pub use accepts::Accepts;
 pub use answer::Answer;
 pub use cookie::DeviceCookie;
-pub(crate) use edge::Edge;
 pub use fields::{Fields, FromField};
 pub use format::Format;
 pub use invoke::serve as serve_invocations;
-pub use problem::PartProblem;
+pub use part_problem::PartProblem;
 pub use query::Query;
 pub use request::{IdempotencyKey, RefreshTokenIn, Request};
 pub use serve::{DECISIONS, serve, serve_with};

@@ -3,8 +3,6 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::Request;
-use super::serve::log;
 use crate::error::{Failure, FieldError};
 use crate::policy::Denied;
 
@@ -19,7 +17,7 @@ const ERRORS_MAX: usize = 20;
 pub(super) struct Problem {
     #[serde(rename = "type")]
     kind: String,
-    title: &'static str,
+    pub(super) title: &'static str,
     pub(super) status: u16,
     pub(super) detail: String,
     pub(super) code: &'static str,
@@ -195,22 +193,6 @@ impl Problem {
         }
         // A problem is made of strings and numbers: it always has a JSON form.
         response.body(Body::Text(serde_json::to_string(&self).unwrap_or_default()))
-    }
-}
-
-/// Why a part of a request did not happen, where the request as a whole did.
-#[derive(Debug, Clone, Serialize)]
-pub struct PartProblem {
-    code: &'static str,
-    title: &'static str,
-    detail: String,
-}
-
-impl PartProblem {
-    /// Of the failure of a part of `request`. Its source is logged.
-    pub fn new(failure: Failure, request: &Request) -> Self {
-        let Problem { code, title, detail, .. } = log(failure, request.id());
-        Self { code, title, detail }
     }
 }
 

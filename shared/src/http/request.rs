@@ -8,11 +8,11 @@ use std::time::Duration;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt as _};
 
-use super::edge::{Edge, Sender};
+use super::deadline::time_left;
 use super::format::prefers_gzip;
-use super::serve::time_left;
 use super::{Accepts, DeviceCookie, Fields, Format, FromField, Query, Shape, Sheet, condition, cookie};
 use crate::Portal;
+use crate::edge::{Edge, Sender};
 use crate::error::{Failure, FieldError};
 use crate::models::UserId;
 
@@ -87,7 +87,7 @@ impl Request {
 
     /// How long this request can still be worked on before it must be answered.
     pub fn time_left(&self, portal: &Portal) -> Duration {
-        time_left(&portal.front, self.inner.deadline)
+        time_left(portal.front(), self.inner.deadline)
     }
 
     /// Names this request in logs, problems and audit events.

@@ -2,12 +2,12 @@
 
 use std::future::ready;
 use std::pin::Pin;
-use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use lambda_http::{Body, IntoResponse, Response, service_fn};
 
-use super::problem::Problem;
+use super::deadline::time_left;
+use super::log::log;
 use super::{Accepts, Answer, Request};
 use crate::error::{Cause, Failure};
 use crate::telemetry;
@@ -15,9 +15,6 @@ use crate::{Front, Portal};
 
 /// How often an action is decided anew when what it rested on moves.
 pub const DECISIONS: usize = 3;
-
-/// Kept back from a function's time, to answer in.
-const TIME_TO_ANSWER: Duration = Duration::from_millis(700);
 
 /// What an action can borrow: the portal, or its front alone, where a function then has nothing of AWS in it.
 pub trait Held: Sized + Send + Sync + 'static {
@@ -47,7 +44,7 @@ impl Held for Portal {
     }
 
     fn front(&self) -> &Front {
-        &self.front
+        self.front()
     }
 }
 
@@ -117,12 +114,6 @@ pub(super) async fn within<T>(
     }
 }
 
-/// How much of a function's time can still be worked in.
-pub(super) fn time_left(front: &Front, deadline: u64) -> Duration {
-    let now = u64::try_from(front.now().unix_millis()).unwrap_or_default();
-    Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(TIME_TO_ANSWER)
-}
-
 /// In the gateway's own shape: no action has seen the request.
 fn past_the_edge() -> Result<Whole, lambda_http::Error> {
     tracing::info!(status = 403, "refused: it did not come through the edge");
@@ -170,21 +161,4 @@ fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Whole, l
             Ok(Whole::new(problem.into_response()?))
         }
     }
-}
-
-/// A source is logged once: here, where it becomes an answer, or a part of one.
-pub(super) fn log(failure: Failure, request_id: &str) -> Problem {
-    let cause = if let Failure::Unavailable(cause) | Failure::Internal(cause) = &failure {
-        Some(cause.as_str().to_owned())
-    } else {
-        None
-    };
-    let problem = Problem::new(failure, request_id);
-    let (status, code) = (problem.status, problem.code);
-    if let Some(cause) = cause {
-        tracing::error!(request_id, status, code, cause, "failed");
-    } else {
-        tracing::info!(request_id, status, code, "refused");
-    }
-    problem
 }

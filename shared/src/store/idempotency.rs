@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::conflict::jitter;
 use super::expression::{Expression, number, text};
-use super::keys::{self, Key};
+use super::keys::{self, Key, Place, Table};
 use super::{Rows, Store};
 use crate::error::{Cause, Failure};
-use crate::models::{Timestamp, UserId};
+use crate::models::{PartnerId, Timestamp, UserId};
 use crate::passwords::{Attempt, Password};
 
 /// How long a key is remembered.
@@ -69,6 +69,23 @@ pub struct Imported {
     pub id: UserId,
     /// The version of the credential that the import wrote last.
     pub credential: u64,
+}
+
+impl Key<IdempotencyItem> {
+    /// What a user's request under this key did. The client chooses the key.
+    pub fn idempotency(partner: &PartnerId, actor: &UserId, key: &str) -> Self {
+        Self::at(Place::new(Table::Users, format!("IDEMPOTENCY#{partner}#{actor}"), sort_key(key)))
+    }
+
+    /// What an operator's request under this key did.
+    pub fn operator_idempotency(key: &str) -> Self {
+        Self::at(Place::new(Table::Users, "IDEMPOTENCY#operator".to_owned(), sort_key(key)))
+    }
+}
+
+/// The prefix keeps keys that clients choose apart from every other kind of item.
+fn sort_key(key: &str) -> String {
+    format!("KEY#{key}")
 }
 
 impl IdempotencyItem {

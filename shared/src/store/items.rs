@@ -245,7 +245,46 @@ pub struct Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::PersonName;
+    use crate::models::{PersonName, Reviewer, Role};
+
+    /// A record of a user, in the form that the tables hold.
+    #[test]
+    fn a_user_can_be_flattened_into_a_stored_item() {
+        #[derive(Serialize, Deserialize, PartialEq, Debug)]
+        struct Flattened {
+            pk: String,
+            #[serde(flatten)]
+            user: User,
+        }
+        let at = Timestamp::from_unix_millis(1_795_350_591_123);
+        let user = User {
+            id: UserId::new(at, [1; 10]),
+            partner_id: PartnerId::new(at, [2; 10]),
+            first_name: PersonName::parse("Ada").unwrap(),
+            last_name: PersonName::parse("Lovelace").unwrap(),
+            email: Email::parse("Ada@example.com").unwrap(),
+            role: Role::Viewer,
+            permissions: Role::Viewer.ceiling(),
+            status: Status::Active,
+            must_change_password: true,
+            last_sign_in_at: None,
+            signed_out_at: Some(at),
+            created_at: at,
+            created_by: None,
+            updated_at: at,
+            version: 3,
+            access_version: 2,
+            session_generation: 1,
+            sign_ins: 0,
+            password_changed_at: Some(at),
+            reviewed_at: Some(at),
+            reviewed_by: Some(Reviewer { id: UserId::new(at, [3; 10]), name: "Bo Chen".to_owned() }),
+            raised_at: None,
+        };
+        let item = Flattened { pk: "PARTNER#p".to_owned(), user };
+        let stored: serde_dynamo::Item = serde_dynamo::to_item(&item).unwrap();
+        assert_eq!(serde_dynamo::from_item::<_, Flattened>(stored).unwrap(), item);
+    }
 
     #[test]
     fn the_longest_names_stay_within_an_index_key() {

@@ -8,9 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::idempotency::IdempotencyItem;
 use super::items::{ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem};
-use super::sources::SourcesItem;
 use crate::models::{Email, EventId, PartnerId, Timestamp, UserId};
 
 /// One of the four tables.
@@ -35,7 +33,7 @@ pub struct Place {
 }
 
 impl Place {
-    fn new(table: Table, pk: String, sk: String) -> Self {
+    pub(super) fn new(table: Table, pk: String, sk: String) -> Self {
         Self { table, pk, sk: Some(sk) }
     }
 
@@ -56,7 +54,7 @@ pub struct Key<T> {
 }
 
 impl<T> Key<T> {
-    fn at(place: Place) -> Self {
+    pub(super) fn at(place: Place) -> Self {
         Self { place, item: PhantomData }
     }
 
@@ -115,25 +113,6 @@ impl Key<ChoiceItem> {
     }
 }
 
-impl Key<SourcesItem> {
-    /// From where a user signs in.
-    pub fn sources(user: &UserId) -> Self {
-        Self::at(Place::new(Table::Sessions, user_sort_key(user), "SOURCES".to_owned()))
-    }
-}
-
-impl Key<IdempotencyItem> {
-    /// What a user's request under this key did. The client chooses the key.
-    pub fn idempotency(partner: &PartnerId, actor: &UserId, key: &str) -> Self {
-        Self::at(Place::new(Table::Users, format!("IDEMPOTENCY#{partner}#{actor}"), idempotency_sort_key(key)))
-    }
-
-    /// What an operator's request under this key did.
-    pub fn operator_idempotency(key: &str) -> Self {
-        Self::at(Place::new(Table::Users, "IDEMPOTENCY#operator".to_owned(), idempotency_sort_key(key)))
-    }
-}
-
 pub(super) fn mark(partner: &PartnerId, user: &UserId, generation: u64) -> Place {
     Place::new(Table::Users, partition(partner), format!("ENDED#{user}#{generation}"))
 }
@@ -180,11 +159,6 @@ pub(super) fn email_partition(email: &Email) -> String {
 
 pub(super) fn user_sort_key(user: &UserId) -> String {
     format!("USER#{user}")
-}
-
-/// With a prefix of its own, so that no key that a client chooses looks like another kind of item.
-fn idempotency_sort_key(key: &str) -> String {
-    format!("KEY#{key}")
 }
 
 /// SHA-256, 43 characters. Enough for random tokens; passwords are hashed elsewhere.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::network;
 use super::expression::{Expression, number, text};
-use super::keys::{self, Key};
+use super::keys::{self, Key, Place, Table};
 use super::read::{Item, row};
 use super::{Store, StoreError};
 use crate::models::{Timestamp, UserId};
@@ -92,6 +92,13 @@ pub enum Standing {
     Unknown,
     /// It has not, and there were too many wrong passwords from such sources.
     Shut,
+}
+
+impl Key<SourcesItem> {
+    /// The networks and devices from which a user signs in.
+    pub fn sources(user: &UserId) -> Self {
+        Self::at(Place::new(Table::Sessions, keys::user_sort_key(user), "SOURCES".to_owned()))
+    }
 }
 
 impl SourcesItem {

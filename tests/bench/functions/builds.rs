@@ -93,7 +93,7 @@ pub(crate) fn sources(workspace: &Path, overlay: &Overlay) -> Outcome<()> {
 }
 
 fn functions_manifest() -> Outcome<String> {
-    with_members(&fs::read_to_string(root().join("Cargo.toml"))?, &["shared", "functions/*"])
+    with_members(&fs::read_to_string(root().join("Cargo.toml"))?, &["shared", "shared/core", "functions/*"])
 }
 
 /// The naive workspace: the same functions over clients as the SDKs make them by default, with cargo's default profile.

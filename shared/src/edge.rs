@@ -21,15 +21,15 @@ pub(crate) struct Edge {
 
 /// What the edge says of the client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Viewer {
-    pub(super) address: String,
+pub(crate) struct Viewer {
+    pub(crate) address: String,
     /// The name of the portal that the client used.
-    pub(super) host: String,
+    pub(crate) host: String,
 }
 
 /// Who sends a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sender {
+pub(crate) enum Sender {
     /// There is no edge: the gateway sees the client itself.
     Client,
     /// The edge, for a viewer.
@@ -45,7 +45,7 @@ impl Edge {
         Self { digests: digests.map(str::to_ascii_lowercase).collect() }
     }
 
-    pub(super) fn sender(&self, headers: &HeaderMap) -> Sender {
+    pub(crate) fn sender(&self, headers: &HeaderMap) -> Sender {
         if self.digests.is_empty() {
             return Sender::Client;
         }

@@ -364,19 +364,6 @@ mod tests {
     }
 
     #[test]
-    fn the_record_can_be_flattened_into_a_stored_item() {
-        #[derive(Serialize, Deserialize, PartialEq, Debug)]
-        struct Item {
-            pk: String,
-            #[serde(flatten)]
-            user: User,
-        }
-        let item = Item { pk: "PARTNER#p".to_owned(), user: ada() };
-        let stored: serde_dynamo::Item = serde_dynamo::to_item(&item).unwrap();
-        assert_eq!(serde_dynamo::from_item::<_, Item>(stored).unwrap(), item);
-    }
-
-    #[test]
     fn more_access_than_was_reviewed_is_not_reviewed_and_less_is() {
         let later = Timestamp::from_unix_millis(1_795_350_600_000);
         let latest = Timestamp::from_unix_millis(1_795_350_700_000);

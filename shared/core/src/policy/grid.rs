@@ -201,7 +201,7 @@ fn the_code_decides_as_the_reviewed_grid_says() {
     let new = folder.join("policy-grid.txt.new");
     std::fs::write(&new, rendered).unwrap();
     panic!(
-        "the policy differs from its reviewed grid:\n{diff}\nIf every line of this is meant, accept it:\n  cp {} shared/src/policy/grid.txt\n",
+        "the policy differs from its reviewed grid:\n{diff}\nIf every line of this is meant, accept it:\n  cp {} shared/core/src/policy/grid.txt\n",
         new.display()
     );
 }

@@ -176,7 +176,7 @@ impl FieldError {
     }
 
     /// Whether the password rules refused it.
-    pub(crate) fn is_password(&self) -> bool {
+    pub fn is_password(&self) -> bool {
         self.is_password
     }
 }

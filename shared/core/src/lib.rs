@@ -1,0 +1,8 @@
+//! The domain of the partner portal: models, policy, access review, passwords and the closed set of failures. Nothing here
+//! knows AWS or HTTP, and no dependency does. Modules depend downward only: `error` → `policy`, `passwords`, `review` → `models`.
+
+pub mod error;
+pub mod models;
+pub mod passwords;
+pub mod policy;
+pub mod review;
