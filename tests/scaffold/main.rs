@@ -1,4 +1,4 @@
-//! `cargo run --bin new-action -- NAME [LIKE]` starts a new action as a copy of the function LIKE (`get-user`), which compiles, and
+//! `cargo run --bin new-action -- NAME [LIKE]` starts a new action as a copy of the function LIKE (`get-user`) and
 //! prints the places that are left to change. See `CONTRIBUTING.md`.
 
 use std::path::{Path, PathBuf};
@@ -50,7 +50,11 @@ fn create(workspace: &Path, name: &str, like: &str) -> io::Result<Vec<PathBuf>> 
         return Err(io::Error::other("names consist of lower-case words with hyphens"));
     }
     let (snake, like_snake) = (name.replace('-', "_"), like.replace('-', "_"));
-    let rename = |text: &str| text.replace(like, name).replace(&like_snake, &snake);
+    let rename = |text: &str| {
+        let text = text.replace(like, name).replace(&like_snake, &snake);
+        // `actions::force_logout` and `change.hand_over` name what the copied function calls, which stays.
+        ["::", "."].iter().fold(text, |text, by| text.replace(&format!("{by}{snake}"), &format!("{by}{like_snake}")))
+    };
     let (function, copied) = (PathBuf::from("functions").join(name), workspace.join("functions").join(like));
     if workspace.join(&function).exists() {
         return Err(io::Error::other("the function exists already"));
@@ -102,7 +106,10 @@ mod tests {
         for file in [
             "functions/get-user/Cargo.toml",
             "functions/get-user/src/main.rs",
+            "functions/force-logout/Cargo.toml",
+            "functions/force-logout/src/main.rs",
             "tests/events/get-user.json",
+            "tests/events/force-logout.json",
             "tests/api/main.rs",
         ] {
             let path = workspace.join(file);
@@ -118,6 +125,10 @@ mod tests {
         assert_eq!(read("tests/events/archive-user.json"), read("tests/events/get-user.json"));
         assert!(read("tests/api/archive_user.rs").contains("archive-user"));
         assert!(read("tests/api/main.rs").contains("mod answer_challenge;\nmod archive_user;\nmod audit;\n"));
+
+        create(&workspace, "lock-user", "force-logout").unwrap();
+        let code = read("functions/lock-user/src/main.rs");
+        assert!(code.contains("async fn lock_user(") && code.contains("actions::force_logout("), "{code}");
 
         assert!(create(&workspace, "archive-user", "get-user").is_err());
         assert!(create(&workspace, "Archive_User", "get-user").is_err());
