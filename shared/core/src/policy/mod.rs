@@ -123,35 +123,37 @@ pub enum Denied {
 
 /// Decides whether `actor` may do what it wishes; the first reason against it wins.
 pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
-    let target = wish.target();
+    let rule = wish.rule();
+    let target = rule.target;
     let own = target.is_some_and(|target| target.id == actor.id);
-    let guarded = target.filter(|_| wish.is_guarded() && !own);
+    let guarded = target.filter(|_| rule.guarded && !own);
 
     if target.is_some_and(|target| target.partner_id != actor.partner_id) {
         return Err(Denied::NoSuchUser);
     }
-    if (guarded.is_some_and(User::is_primary_admin) && !wish.leaves_the_record_as_it_is())
-        || (wish.is_for_the_primary_admin() && !actor.is_primary_admin())
+    if (guarded.is_some_and(User::is_primary_admin) && !rule.leaves_record_unchanged)
+        || (rule.primary_admin_only && !actor.is_primary_admin())
     {
         return Err(Denied::PrimaryAdminProtected);
     }
-    if own && wish.is_forbidden_to_oneself() {
+    if own && rule.on_oneself == OnOneself::Forbidden {
         return Err(Denied::SelfChangeForbidden);
     }
-    if let Some(missing) = wish.needed_permissions(own).iter().find(|needed| !actor.permissions.contains(**needed)) {
+    let needs = if own && rule.on_oneself == OnOneself::Allowed { &[] } else { rule.needs };
+    if let Some(missing) = needs.iter().find(|needed| !actor.permissions.contains(**needed)) {
         return Err(Denied::MissingPermission(*missing));
     }
     // No acting upward: an actor who may set the password of a user can become that user.
     if guarded.is_some_and(|target| !target.permissions.is_subset_of(&actor.permissions)) {
         return Err(Denied::ExceedsOwnPermissions);
     }
-    if wish.is_for_the_primary_admin() && (own || !target.is_some_and(is_active_admin)) {
+    if rule.primary_admin_only && (own || !target.is_some_and(is_active_admin)) {
         return Err(Denied::NotAnActiveAdmin);
     }
-    if wish.is_for_the_primary_admin() && !target.is_some_and(User::has_begun) {
+    if rule.primary_admin_only && !target.is_some_and(User::has_begun) {
         return Err(Denied::NotSignedInYet);
     }
-    if let Some((role, permissions)) = wish.grant() {
+    if let Some((role, permissions)) = rule.grant {
         if !permissions.is_subset_of(&actor.permissions) {
             return Err(Denied::ExceedsOwnPermissions);
         }
@@ -174,176 +176,130 @@ fn is_active_admin(user: &User) -> bool {
     is_admin && user.status == Status::Active
 }
 
+/// What the policy says of one action.
+struct Rule<'a> {
+    /// The user that the action concerns, if it concerns one that exists.
+    target: Option<&'a User>,
+    /// The role and the permissions that the target has afterwards, if the action grants them.
+    grant: Option<(Role, &'a Permissions)>,
+    /// The permissions that the actor needs, all of them.
+    needs: &'static [Permission],
+    /// The name of the change; none for an action that only reads.
+    audited_as: Option<&'static str>,
+    on_oneself: OnOneself,
+    /// The actor also needs every permission that the target holds, unless it is the actor's own record.
+    guarded: bool,
+    primary_admin_only: bool,
+    /// The action changes nothing of what the target is or may do, so the primary admin is not protected from it.
+    leaves_record_unchanged: bool,
+}
+
+/// How the policy treats an action on the actor's own record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnOneself {
+    /// It needs no permission.
+    Allowed,
+    /// It needs the same permissions as on another user.
+    AsOnOthers,
+    /// It is never allowed.
+    Forbidden,
+}
+
+impl<'a> Rule<'a> {
+    /// An action on the whole partner.
+    fn partner(needs: &'static [Permission]) -> Self {
+        Self {
+            target: None,
+            grant: None,
+            needs,
+            audited_as: None,
+            on_oneself: OnOneself::AsOnOthers,
+            guarded: false,
+            primary_admin_only: false,
+            leaves_record_unchanged: false,
+        }
+    }
+
+    /// An action on one user.
+    fn user(target: &'a User, on_oneself: OnOneself, needs: &'static [Permission]) -> Self {
+        Self { target: Some(target), on_oneself, ..Self::partner(needs) }
+    }
+
+    fn audited(self, name: &'static str) -> Self {
+        Self { audited_as: Some(name), ..self }
+    }
+
+    fn guarded(self) -> Self {
+        Self { guarded: true, ..self }
+    }
+
+    fn grants(self, role: Role, permissions: &'a Permissions) -> Self {
+        Self { grant: Some((role, permissions)), ..self }
+    }
+
+    fn primary_admin_only(self) -> Self {
+        Self { primary_admin_only: true, ..self }
+    }
+
+    fn leaves_record_unchanged(self) -> Self {
+        Self { leaves_record_unchanged: true, ..self }
+    }
+}
+
 impl<'a> Wish<'a> {
-    /// To whom it would be done, where it is about somebody who is there.
+    /// The table of the policy: one row per action.
+    fn rule(&self) -> Rule<'a> {
+        use OnOneself::{Allowed, AsOnOthers, Forbidden};
+        use Permission::{
+            AuditRead, UsersAdd, UsersEdit, UsersForceLogout, UsersRead, UsersRemove, UsersSetPermissions,
+        };
+
+        match *self {
+            Self::ListUsers => Rule::partner(&[UsersRead]),
+            Self::ListAuditEvents => Rule::partner(&[AuditRead]),
+            Self::ReviewAccess => Rule::partner(&[UsersRead, AuditRead]),
+            Self::AddUser { role, permissions } => {
+                Rule::partner(&[UsersAdd]).audited("add_user").grants(role, permissions)
+            }
+            Self::GetUser { target } => Rule::user(target, Allowed, &[UsersRead]),
+            Self::EditUser { target, email } => {
+                let on_oneself = if email { AsOnOthers } else { Allowed };
+                Rule::user(target, on_oneself, &[UsersEdit]).audited("edit_user").guarded()
+            }
+            Self::SetPassword { target } => Rule::user(target, Allowed, &[UsersEdit]).audited("set_password").guarded(),
+            Self::SetPermissions { target, role, permissions } => Rule::user(target, Forbidden, &[UsersSetPermissions])
+                .audited("set_permissions")
+                .guarded()
+                .grants(role, permissions),
+            Self::ForceLogout { target } => {
+                Rule::user(target, Allowed, &[UsersForceLogout]).audited("force_logout").guarded()
+            }
+            Self::RemoveUser { target } => {
+                Rule::user(target, Forbidden, &[UsersRemove]).audited("remove_user").guarded()
+            }
+            Self::SetStatus { target } => Rule::user(target, Forbidden, &[UsersRemove]).audited("set_status").guarded(),
+            Self::ListSessions { target } => Rule::user(target, Allowed, &[UsersForceLogout]).guarded(),
+            Self::EndSession { target } => {
+                Rule::user(target, Allowed, &[UsersForceLogout]).audited("end_session").guarded()
+            }
+            Self::HandOver { target } => Rule::user(target, AsOnOthers, &[UsersSetPermissions])
+                .audited("hand_over")
+                .guarded()
+                .primary_admin_only(),
+            Self::KeepAccess { target } => Rule::user(target, Forbidden, &[UsersSetPermissions])
+                .audited("keep_access")
+                .guarded()
+                .leaves_record_unchanged(),
+        }
+    }
+
+    /// The user that the action concerns, if it concerns one that exists.
     pub fn target(&self) -> Option<&'a User> {
-        match *self {
-            Self::ListUsers | Self::ListAuditEvents | Self::AddUser { .. } | Self::ReviewAccess => None,
-            Self::GetUser { target }
-            | Self::EditUser { target, .. }
-            | Self::SetPassword { target }
-            | Self::SetPermissions { target, .. }
-            | Self::ForceLogout { target }
-            | Self::RemoveUser { target }
-            | Self::SetStatus { target }
-            | Self::ListSessions { target }
-            | Self::EndSession { target }
-            | Self::HandOver { target }
-            | Self::KeepAccess { target } => Some(target),
-        }
+        self.rule().target
     }
 
-    /// It takes every permission that another target holds.
-    fn is_guarded(&self) -> bool {
-        match self {
-            Self::EditUser { .. }
-            | Self::SetPassword { .. }
-            | Self::SetPermissions { .. }
-            | Self::ForceLogout { .. }
-            | Self::RemoveUser { .. }
-            | Self::SetStatus { .. }
-            | Self::ListSessions { .. }
-            | Self::EndSession { .. }
-            | Self::HandOver { .. }
-            | Self::KeepAccess { .. } => true,
-            Self::ListUsers
-            | Self::ListAuditEvents
-            | Self::GetUser { .. }
-            | Self::AddUser { .. }
-            | Self::ReviewAccess => false,
-        }
-    }
-
-    /// The word for what it changes; none for what only reads.
+    /// The name of the change; none for an action that only reads.
     pub fn change(&self) -> Option<&'static str> {
-        match self {
-            Self::ListUsers
-            | Self::ListAuditEvents
-            | Self::GetUser { .. }
-            | Self::ListSessions { .. }
-            | Self::ReviewAccess => None,
-            Self::AddUser { .. } => Some("add_user"),
-            Self::EditUser { .. } => Some("edit_user"),
-            Self::SetPassword { .. } => Some("set_password"),
-            Self::SetPermissions { .. } => Some("set_permissions"),
-            Self::ForceLogout { .. } => Some("force_logout"),
-            Self::RemoveUser { .. } => Some("remove_user"),
-            Self::SetStatus { .. } => Some("set_status"),
-            Self::EndSession { .. } => Some("end_session"),
-            Self::HandOver { .. } => Some("hand_over"),
-            Self::KeepAccess { .. } => Some("keep_access"),
-        }
-    }
-
-    /// It changes nothing of what the target is or may do: only what others know of it.
-    fn leaves_the_record_as_it_is(&self) -> bool {
-        match self {
-            Self::KeepAccess { .. } => true,
-            Self::ListUsers
-            | Self::ListAuditEvents
-            | Self::GetUser { .. }
-            | Self::AddUser { .. }
-            | Self::EditUser { .. }
-            | Self::SetPassword { .. }
-            | Self::SetPermissions { .. }
-            | Self::ForceLogout { .. }
-            | Self::RemoveUser { .. }
-            | Self::SetStatus { .. }
-            | Self::ListSessions { .. }
-            | Self::EndSession { .. }
-            | Self::HandOver { .. }
-            | Self::ReviewAccess => false,
-        }
-    }
-
-    /// Nobody else may, whatever they hold.
-    fn is_for_the_primary_admin(&self) -> bool {
-        match self {
-            Self::HandOver { .. } => true,
-            Self::ListUsers
-            | Self::ListAuditEvents
-            | Self::GetUser { .. }
-            | Self::AddUser { .. }
-            | Self::EditUser { .. }
-            | Self::SetPassword { .. }
-            | Self::SetPermissions { .. }
-            | Self::ForceLogout { .. }
-            | Self::RemoveUser { .. }
-            | Self::SetStatus { .. }
-            | Self::ListSessions { .. }
-            | Self::EndSession { .. }
-            | Self::ReviewAccess
-            | Self::KeepAccess { .. } => false,
-        }
-    }
-
-    fn is_forbidden_to_oneself(&self) -> bool {
-        match self {
-            Self::SetPermissions { .. }
-            | Self::RemoveUser { .. }
-            | Self::SetStatus { .. }
-            | Self::KeepAccess { .. } => true,
-            Self::ListUsers
-            | Self::ListAuditEvents
-            | Self::GetUser { .. }
-            | Self::AddUser { .. }
-            | Self::EditUser { .. }
-            | Self::SetPassword { .. }
-            | Self::ForceLogout { .. }
-            | Self::ListSessions { .. }
-            | Self::EndSession { .. }
-            | Self::HandOver { .. }
-            | Self::ReviewAccess => false,
-        }
-    }
-
-    /// The permissions that this takes, all of them; none where it is everybody's right over their own record.
-    fn needed_permissions(&self, own: bool) -> &'static [Permission] {
-        match self {
-            Self::GetUser { .. }
-            | Self::EditUser { email: false, .. }
-            | Self::SetPassword { .. }
-            | Self::ForceLogout { .. }
-            | Self::ListSessions { .. }
-            | Self::EndSession { .. }
-                if own =>
-            {
-                &[]
-            }
-            Self::ListUsers | Self::GetUser { .. } => &[Permission::UsersRead],
-            Self::ListAuditEvents => &[Permission::AuditRead],
-            Self::ReviewAccess => &[Permission::UsersRead, Permission::AuditRead],
-            Self::AddUser { .. } => &[Permission::UsersAdd],
-            Self::EditUser { .. } | Self::SetPassword { .. } => &[Permission::UsersEdit],
-            Self::SetPermissions { .. } | Self::HandOver { .. } | Self::KeepAccess { .. } => {
-                &[Permission::UsersSetPermissions]
-            }
-            Self::ForceLogout { .. } | Self::ListSessions { .. } | Self::EndSession { .. } => {
-                &[Permission::UsersForceLogout]
-            }
-            Self::RemoveUser { .. } | Self::SetStatus { .. } => &[Permission::UsersRemove],
-        }
-    }
-
-    /// What a user would hold afterwards, for the wishes that give something.
-    fn grant(&self) -> Option<(Role, &'a Permissions)> {
-        match *self {
-            Self::AddUser { role, permissions } | Self::SetPermissions { role, permissions, .. } => {
-                Some((role, permissions))
-            }
-            Self::ListUsers
-            | Self::ListAuditEvents
-            | Self::GetUser { .. }
-            | Self::EditUser { .. }
-            | Self::SetPassword { .. }
-            | Self::ForceLogout { .. }
-            | Self::RemoveUser { .. }
-            | Self::SetStatus { .. }
-            | Self::ListSessions { .. }
-            | Self::EndSession { .. }
-            | Self::HandOver { .. }
-            | Self::ReviewAccess
-            | Self::KeepAccess { .. } => None,
-        }
+        self.rule().audited_as
     }
 }
