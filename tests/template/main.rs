@@ -9,6 +9,7 @@
 )]
 
 mod alarms;
+mod contract;
 mod crates;
 mod edge;
 mod events;
