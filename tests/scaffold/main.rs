@@ -40,7 +40,7 @@ Next, in this order (CONTRIBUTING.md has the details):
   5. tests/events/ACTION.json: still calls the copied function's route
   6. tests/api/ACTION (with underscores), coverage.rs, and tests/template, tests/iam
   7. for a change: tests/sweep/action.rs and tests/history
-  8. README.md and CHANGELOG.md";
+  8. shared/openapi.yaml, README.md and CHANGELOG.md";
 
 /// Returns the paths of what was written, from the workspace.
 fn create(workspace: &Path, name: &str, like: &str) -> io::Result<Vec<PathBuf>> {
