@@ -355,14 +355,19 @@ fn without_cognito(seen: &Seen) -> Verdict {
     }
 }
 
+/// A user of the partner whose forced logout has reached DynamoDB only, so a mark is left for repair.
+async fn with_a_mark(partner: &Partner) -> Actor {
+    let user = partner.new_user("viewer").await;
+    with_each(partner.owner().force_logout(&user), without_cognito).await.expect(200);
+    user
+}
+
 #[tokio::test]
 async fn without_cognito_a_force_logout_bites_and_repair_finishes_it() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
-    let ann = partner.new_user("viewer").await;
-
-    with_each(partner.owner().force_logout(&ann), without_cognito).await.expect(200);
+    let ann = with_a_mark(&partner).await;
 
     ann.is_signed_out().await;
     ann.cannot_refresh().await;
@@ -440,10 +445,7 @@ async fn a_mark_that_keeps_failing_holds_no_other_back() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
-    let (ann, bob) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
-    for user in [&ann, &bob] {
-        with_each(partner.owner().force_logout(user), without_cognito).await.expect(200);
-    }
+    let (ann, bob) = (with_a_mark(&partner).await, with_a_mark(&partner).await);
 
     let anns = ann.id.clone();
     let failing = move |seen: Seen, _| {
@@ -554,10 +556,7 @@ async fn a_repair_whose_writes_meet_transactions_goes_on() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
-    let (ann, bob) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
-    for user in [&ann, &bob] {
-        with_each(partner.owner().force_logout(user), without_cognito).await.expect(200);
-    }
+    let (ann, bob) = (with_a_mark(&partner).await, with_a_mark(&partner).await);
     let (anns, met) = (ann.id.clone(), Arc::new(AtomicUsize::new(0)));
     let report = repair_with(move |seen, moment| {
         let is_lost = seen.service == Service::Cognito && seen.body.to_string().contains(&anns);
@@ -584,10 +583,7 @@ async fn a_mark_that_cannot_even_be_postponed_holds_no_other_back() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
-    let (ann, bob) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
-    for user in [&ann, &bob] {
-        with_each(partner.owner().force_logout(user), without_cognito).await.expect(200);
-    }
+    let (ann, bob) = (with_a_mark(&partner).await, with_a_mark(&partner).await);
     let anns = ann.id.clone();
     let report = repair_with(move |seen, _| {
         let is_anns = seen.body.to_string().contains(&anns);
@@ -608,8 +604,7 @@ async fn a_repair_reads_the_marks_of_a_shard_page_by_page() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
-    let ann = partner.new_user("viewer").await;
-    with_each(partner.owner().force_logout(&ann), without_cognito).await.expect(200);
+    let ann = with_a_mark(&partner).await;
     rows.put_copies_of_mark(&ann, 110).await;
     let shard = rows.marks(&ann).await[0]["repair_shard"].as_s().unwrap().clone();
 

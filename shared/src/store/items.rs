@@ -245,7 +245,7 @@ pub struct Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{PersonName, Reviewer, Role};
+    use crate::models::{PersonName, Profile, Reviewer, Role};
 
     /// A record of a user, in the form that the tables hold.
     #[test]
@@ -257,29 +257,21 @@ mod tests {
             user: User,
         }
         let at = Timestamp::from_unix_millis(1_795_350_591_123);
-        let user = User {
-            id: UserId::new(at, [1; 10]),
-            partner_id: PartnerId::new(at, [2; 10]),
+        let profile = Profile {
             first_name: PersonName::parse("Ada").unwrap(),
             last_name: PersonName::parse("Lovelace").unwrap(),
             email: Email::parse("Ada@example.com").unwrap(),
             role: Role::Viewer,
             permissions: Role::Viewer.ceiling(),
-            status: Status::Active,
             must_change_password: true,
-            last_sign_in_at: None,
+        };
+        let user = User {
             signed_out_at: Some(at),
-            created_at: at,
-            created_by: None,
-            updated_at: at,
             version: 3,
             access_version: 2,
-            session_generation: 1,
-            sign_ins: 0,
-            password_changed_at: Some(at),
             reviewed_at: Some(at),
             reviewed_by: Some(Reviewer { id: UserId::new(at, [3; 10]), name: "Bo Chen".to_owned() }),
-            raised_at: None,
+            ..User::new(UserId::new(at, [1; 10]), PartnerId::new(at, [2; 10]), profile, at, None)
         };
         let item = Flattened { pk: "PARTNER#p".to_owned(), user };
         let stored: serde_dynamo::Item = serde_dynamo::to_item(&item).unwrap();
