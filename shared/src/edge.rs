@@ -34,7 +34,7 @@ pub(crate) enum Sender {
     Client,
     /// The edge, for a viewer.
     Edge(Viewer),
-    /// Somebody who goes past the edge.
+    /// A client that bypasses the edge.
     Stranger,
 }
 

@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::input::{Input, Person};
 use crate::kept::Kept;
 
-/// Kept back from the function's time when another password is hashed, to commit whom it is for.
+/// The part of the function's time that is reserved for the commit when another password is hashed.
 const TIME_TO_COMMIT: Duration = Duration::from_secs(4);
 
 /// Kept back from that, to answer with what is committed.

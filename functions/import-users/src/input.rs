@@ -49,7 +49,7 @@ pub(crate) struct Input {
     pub(crate) faults: Vec<LineError>,
 }
 
-/// Those whom the partner has already, or may not be added, by what is stored.
+/// The users that the partner has already, and why users may not be added, according to what is stored.
 pub(crate) struct Checked {
     /// By line, in order.
     pub(crate) taken: Vec<u64>,
@@ -101,8 +101,8 @@ impl Input {
         [claims.partner_key().place()].into_iter().chain(emails).collect()
     }
 
-    /// Compares them with what is stored, and records what keeps them from being added. `added` are those whom an earlier
-    /// request with the same key has added: they get new passwords, which needs the same permissions.
+    /// Compares the users of the file with what is stored, and records what prevents each from being added. `added` are the
+    /// users that an earlier request with the same key added. They get new passwords, which needs the same permissions.
     pub(crate) fn check(
         &mut self,
         claims: &Claims,

@@ -1,4 +1,4 @@
-//! What is kept under an import's idempotency key: which request carries the import out, and whom it has added.
+//! What is kept under an import's idempotency key: which request carries the import out, and the users that it has added.
 
 use portal::error::Failure;
 use portal::models::Timestamp;
@@ -42,7 +42,7 @@ impl Kept {
         self.is_retry
     }
 
-    /// The user whom this import has added for a line.
+    /// The user that this import has added for a line.
     pub(crate) fn added(&self, line: u64) -> Option<&Imported> {
         self.import.added.iter().find(|added| added.line == line)
     }

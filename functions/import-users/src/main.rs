@@ -3,8 +3,8 @@
 //! A dry run, which is the default, names every row's every problem and changes nothing. The run itself adds nobody when any
 //! row is at fault. A user whose email the partner has already is left as it is, so that a file can be sent again.
 //!
-//! With an `Idempotency-Key`, a file that is sent again gives new first passwords to the users whom it added before and who
-//! have not used the first ones. So no password has to be stored for a retry.
+//! With an `Idempotency-Key`, a file that is sent again gives new first passwords to the users that it added before, if
+//! they have not used the earlier ones. So no password has to be stored for a retry.
 
 mod adding;
 mod input;

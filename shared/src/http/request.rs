@@ -37,10 +37,10 @@ struct Inner {
 
 /// A request that did not come through the edge, where there is one.
 #[derive(Debug)]
-pub(super) struct PastTheEdge;
+pub(super) struct BypassedEdge;
 
 impl Request {
-    pub(super) fn new(request: lambda_http::Request, edge: &Edge) -> Result<Self, PastTheEdge> {
+    pub(super) fn new(request: lambda_http::Request, edge: &Edge) -> Result<Self, BypassedEdge> {
         let (id, address, claims) = match request.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => (
                 context.request_id.clone().unwrap_or_default(),
@@ -60,7 +60,7 @@ impl Request {
                 (address, host.map(str::to_owned))
             }
             Sender::Edge(viewer) => (viewer.address, Some(viewer.host)),
-            Sender::Stranger => return Err(PastTheEdge),
+            Sender::Stranger => return Err(BypassedEdge),
         };
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
         Ok(Self { decided_anew: false, inner: Arc::new(Inner { request, id, address, host, claims, deadline }) })

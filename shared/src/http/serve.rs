@@ -76,7 +76,7 @@ where
     let held: &'static H = Box::leak(Box::new(H::from_environment()?));
     let (accepts, action) = (&accepts, &action);
     lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
-        let Ok(request) = Request::new(request, held.front().edge()) else { return past_the_edge() };
+        let Ok(request) = Request::new(request, held.front().edge()) else { return bypassed_edge() };
         let (id, deadline) = (request.id().to_owned(), request.deadline());
         let result = match request.check(accepts) {
             Ok(()) => within(held.front(), deadline, decide(|anew| action(held, request.decided(anew)))).await,
@@ -115,7 +115,7 @@ pub(super) async fn within<T>(
 }
 
 /// In the gateway's own shape: no action has seen the request.
-fn past_the_edge() -> Result<Whole, lambda_http::Error> {
+fn bypassed_edge() -> Result<Whole, lambda_http::Error> {
     tracing::info!(status = 403, "refused: it did not come through the edge");
     telemetry::count("BypassedEdge", 1);
     let answer = Response::builder().status(403).header("content-type", "application/json");

@@ -164,7 +164,7 @@ impl User {
         Self { raised_at, ..self }
     }
 
-    /// When and by whom the access that the user has now was reviewed.
+    /// The time and the reviewer of the last review of the access that the user has now.
     pub fn review(&self) -> Option<(Timestamp, Option<&Reviewer>)> {
         let at = self.reviewed_at.filter(|_| self.raised_at.is_none())?;
         Some((at, self.reviewed_by.as_ref()))
