@@ -8,7 +8,7 @@ use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::{Profile, PublicUser, Role, UserId};
 use portal::passwords::Password;
-use portal::policy::Wish;
+use portal::policy::Action;
 use portal::session::Claims;
 use portal::store::{IdempotencyItem, Key};
 use serde::Serialize;
@@ -31,7 +31,7 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     key?;
     let (profile, password) = parse(&request)?;
     let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
+    context.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
     let asked = json!([profile, password.is_some()]).to_string();
     if let Some(kept) = &kept
         && let Some(first) = store.first_answer(&rows, kept, &asked, password.as_ref(), now).await?

@@ -9,7 +9,7 @@ use portal::error::{Cause, Failure, FieldError};
 use portal::http::{DECISIONS, FromField, Request};
 use portal::identity::PATIENCE_WITH_ALL;
 use portal::models::{Status, User, UserId};
-use portal::policy::{Wish, authorize};
+use portal::policy::{Action, authorize};
 use portal::session::{self, Caller};
 use serde_json::Value;
 
@@ -94,15 +94,15 @@ impl<'a> Work<'a> {
     async fn change(&mut self, target: &User) -> Result<(Outcome, Option<User>), Failure> {
         let Self { portal, request, caller, .. } = self;
         let context = Context { portal, request, caller, now: portal.now() };
-        let wish = match self.task {
-            Task::Remove => Wish::RemoveUser { target },
-            Task::ForceLogout => Wish::ForceLogout { target },
-            Task::Suspend => Wish::SetStatus { target },
+        let action = match self.task {
+            Task::Remove => Action::RemoveUser { target },
+            Task::ForceLogout => Action::ForceLogout { target },
+            Task::Suspend => Action::SetStatus { target },
         };
-        if let Err(denied) = authorize(&caller.user, &wish) {
+        if let Err(denied) = authorize(&caller.user, &action) {
             // Told once in a minute, whoever the target is: the others' turns need not try.
             if !mem::replace(&mut self.is_refusal_told, true) {
-                context.tell_refused(&wish, denied).await;
+                context.record_refusal(&action, denied).await;
             }
             return Err(denied.into());
         }

@@ -5,7 +5,7 @@ use portal::actions::{self, Context, Ruling};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{Decision, Note, PublicUser, Timestamp, User};
-use portal::policy::{Wish, authorize};
+use portal::policy::{Action, authorize};
 use portal::review::{Access, reduced};
 use portal::session::Claims;
 use portal::store::Key;
@@ -61,10 +61,10 @@ async fn authorized(context: &Context<'_>, decision: Decision, target: &User) ->
         // Whoever may not reduce the access is told that, and not that there is nothing less.
         Decision::Reduce => Ruling::Reduce(less.unwrap_or(Access::of(target))),
     };
-    let wish = ruling.wish(target);
-    context.authorize(&wish).await?;
-    if let Err(denied) = authorize(&context.caller.user, &Wish::ReviewAccess) {
-        context.tell_refused(&wish, denied).await;
+    let action = ruling.action(target);
+    context.authorize(&action).await?;
+    if let Err(denied) = authorize(&context.caller.user, &Action::ReviewAccess) {
+        context.record_refusal(&action, denied).await;
         return Err(denied.into());
     }
     if let Decision::Reduce = decision {

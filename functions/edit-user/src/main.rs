@@ -5,7 +5,7 @@ use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{Email, EventAction, PersonName, User};
-use portal::policy::Wish;
+use portal::policy::Action;
 use portal::session::Claims;
 use portal::store::{Counter, Key};
 
@@ -40,7 +40,7 @@ async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure>
         ..target.clone()
     };
     let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::EditUser { target: &target, email: edited.email != target.email }).await?;
+    context.authorize(&Action::EditUser { target: &target, email: edited.email != target.email }).await?;
     let is_unchanged = edited == target;
     if is_unchanged {
         context.authorize_unchanged(&target)?;

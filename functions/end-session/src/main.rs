@@ -5,7 +5,7 @@ use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::EventAction;
-use portal::policy::Wish;
+use portal::policy::Action;
 use portal::session::Claims;
 use portal::store::{Counter, Key};
 
@@ -30,7 +30,7 @@ async fn end_session(portal: &Portal, request: Request) -> Result<Answer, Failur
     let (key, _) = target.ok_or(Failure::NotFound)?;
     let target = rows.get(&key)?.ok_or(Failure::NotFound)?.user;
     let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::EndSession { target: &target }).await?;
+    context.authorize(&Action::EndSession { target: &target }).await?;
     let (key, session_id) = session.ok_or(Failure::NoSuchSession)?;
     let session = rows.get(&key)?.filter(|session| session.is_live(&target, now)).ok_or(Failure::NoSuchSession)?;
 

@@ -5,7 +5,7 @@ use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::Timestamp;
-use portal::policy::Wish;
+use portal::policy::Action;
 use portal::session;
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ async fn force_logout(portal: &Portal, request: Request) -> Result<Answer, Failu
     request.no_body()?;
     let target = target.ok_or(Failure::NotFound)?;
     let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::ForceLogout { target: &target }).await?;
+    context.authorize(&Action::ForceLogout { target: &target }).await?;
     request.expects(target.version)?;
 
     let (_, ended) = actions::force_logout(&context, &target).await?;

@@ -6,7 +6,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timestamp, User, UserId};
-use portal::policy::{Wish, authorize};
+use portal::policy::{Action, authorize};
 use portal::review;
 use portal::session::{self, Claims};
 use portal::store::{Actor, Counter, Event, Position, Store, Target, Wanted};
@@ -100,7 +100,7 @@ async fn get_review_record(portal: &Portal, request: Request) -> Result<Answer, 
     let caller = claims.caller(&rows, now)?.user;
     request.no_body()?;
     let input = parse(&request)?;
-    authorize(&caller, &Wish::ReviewAccess)?;
+    authorize(&caller, &Action::ReviewAccess)?;
 
     let partner = rows.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
     let list = format!("{} review record {:?} {:?}", caller.partner_id, input.from, input.to);

@@ -3,7 +3,7 @@
 use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::policy::{Wish, authorize};
+use portal::policy::{Action, authorize};
 use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,6 +17,6 @@ async fn get_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
         session::caller_and_target(portal.store(), request.claims(), id.as_ref(), portal.now()).await?;
     request.no_body()?;
     let target = target.ok_or(Failure::NotFound)?;
-    authorize(&caller.user, &Wish::GetUser { target: &target })?;
+    authorize(&caller.user, &Action::GetUser { target: &target })?;
     Answer::user(&target)
 }

@@ -8,7 +8,7 @@ use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{EventAction, Role, User};
 use portal::passwords::Attempt;
-use portal::policy::Wish;
+use portal::policy::Action;
 use portal::session::Claims;
 use portal::store::{Counter, CredentialItem, Key};
 
@@ -33,11 +33,11 @@ async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let input = input?;
     let target = target.map(|key| rows.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
     let context = Context { portal, request: &request, caller: &caller, now };
-    let wish = Wish::HandOver { target: &target };
-    context.authorize(&wish).await?;
+    let action = Action::HandOver { target: &target };
+    context.authorize(&action).await?;
     request.expects(target.version)?;
     let credential = rows.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
-    context.check_current_password(&wish, &input.current, &credential, &counter, &rows).await?;
+    context.check_current_password(&action, &input.current, &credential, &counter, &rows).await?;
 
     let after = commit(&context, &target, &credential, &counter).await?;
     Answer::user(&after)

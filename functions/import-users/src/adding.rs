@@ -12,7 +12,7 @@ use portal::error::{Cause, Failure};
 use portal::http::{Answer, DECISIONS, Format, PartProblem, Request};
 use portal::models::{Email, EventAction, PersonName, PublicUser, Role, User};
 use portal::passwords::{Digests, Issued};
-use portal::policy::{Wish, authorize};
+use portal::policy::{Action, authorize};
 use portal::random;
 use portal::session::{Caller, Claims};
 use portal::store::{CredentialItem, Import, Imported, Key};
@@ -231,7 +231,7 @@ impl<'a> Adding<'a> {
         let mut allowed = Vec::with_capacity(left.len());
         for (number, newcomer) in left {
             let (role, permissions) = (newcomer.user.role, &newcomer.user.permissions);
-            match authorize(&self.caller.user, &Wish::AddUser { role, permissions }) {
+            match authorize(&self.caller.user, &Action::AddUser { role, permissions }) {
                 Ok(()) => allowed.push((number, newcomer)),
                 Err(denied) => {
                     let problem = PartProblem::new(denied.into(), self.request);
@@ -309,7 +309,7 @@ impl<'a> Adding<'a> {
                 continue;
             };
             let is_first = credential.version == version && before.must_change_password && before.access_version == 1;
-            if !is_first || authorize(&self.caller.user, &person.wish()).is_err() {
+            if !is_first || authorize(&self.caller.user, &person.action()).is_err() {
                 others.push((number, user));
                 continue;
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use portal::error::Failure;
 use portal::http::{Column, LineError, Request, Shape};
 use portal::models::{Permissions, Profile, Role};
-use portal::policy::{Denied, Wish, authorize};
+use portal::policy::{Denied, Action, authorize};
 use portal::session::{Caller, Claims};
 use portal::store::{Imported, Key, PartnerItem, Place, Rows, USER_LIMIT};
 use serde::Serialize;
@@ -34,8 +34,8 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    pub(crate) fn wish(&self) -> Wish<'_> {
-        Wish::AddUser { role: self.profile.role, permissions: &self.profile.permissions }
+    pub(crate) fn action(&self) -> Action<'_> {
+        Action::AddUser { role: self.profile.role, permissions: &self.profile.permissions }
     }
 }
 
@@ -123,7 +123,7 @@ impl Input {
                 checked.taken.push(line);
                 continue;
             }
-            if let Err(denied) = authorize(&caller.user, &person.wish()) {
+            if let Err(denied) = authorize(&caller.user, &person.action()) {
                 let is_held = person.profile.permissions.is_subset_of(&caller.user.permissions);
                 let field = if is_held { "role" } else { "permissions" };
                 let message = "This user would hold a role or a permission above your own.";
@@ -147,4 +147,4 @@ impl Input {
 }
 
 /// The least that anybody can be given: who may not give it may add nobody.
-pub(crate) const LEAST: Wish<'static> = Wish::AddUser { role: Role::Viewer, permissions: &Permissions::none() };
+pub(crate) const LEAST: Action<'static> = Action::AddUser { role: Role::Viewer, permissions: &Permissions::none() };

@@ -80,7 +80,7 @@ async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failu
         return preview(input, &checked.taken);
     }
     if let Some((person, denied)) = &checked.denied {
-        context.tell_refused(&person.wish(), *denied).await;
+        context.record_refusal(&person.action(), *denied).await;
     }
     if !input.faults.is_empty() {
         let faults = input.faults.into_iter().map(LineError::into_field_error);

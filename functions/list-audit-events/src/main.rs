@@ -6,7 +6,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, EventId, Timestamp, UserId};
-use portal::policy::{Wish, authorize};
+use portal::policy::{Action, authorize};
 use portal::session::{self, Claims};
 use portal::store::{Actor, Counter, Event, Position, Target, Wanted};
 use serde::Serialize;
@@ -70,7 +70,7 @@ async fn list_audit_events(portal: &Portal, request: Request) -> Result<Answer, 
     let caller = claims.caller(&rows, now)?.user;
     request.no_body()?;
     let input = parse(&request)?;
-    authorize(&caller, &Wish::ListAuditEvents)?;
+    authorize(&caller, &Action::ListAuditEvents)?;
 
     let list = format!("{} events {:?}", caller.partner_id, input.wanted);
     let after = input.cursor.map(|cursor| position(&list, &cursor, &input.wanted)).transpose()?;

@@ -6,7 +6,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::{Timestamp, browser};
-use portal::policy::{Wish, authorize};
+use portal::policy::{Action, authorize};
 use portal::session;
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ async fn list_sessions(portal: &Portal, request: Request) -> Result<Answer, Fail
     let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
     request.no_body()?;
     let target = target.ok_or(Failure::NotFound)?;
-    authorize(&caller.user, &Wish::ListSessions { target: &target })?;
+    authorize(&caller.user, &Action::ListSessions { target: &target })?;
 
     let mut sessions = portal.store().sessions_of(&target.id).await?;
     sessions.retain(|(_, session)| session.is_live(&target, now));

@@ -4,7 +4,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Role, Status, fold};
-use portal::policy::{Wish, authorize};
+use portal::policy::{Action, authorize};
 use portal::session::{self, Claims};
 use portal::store::{Counter, Findable, Order, Position, Sort};
 use serde::Serialize;
@@ -51,7 +51,7 @@ async fn list_users(portal: &Portal, request: Request) -> Result<Answer, Failure
     let caller = claims.caller(&rows, now)?;
     request.no_body()?;
     let input = parse(&request)?;
-    authorize(&caller.user, &Wish::ListUsers)?;
+    authorize(&caller.user, &Action::ListUsers)?;
 
     let partner = &caller.user.partner_id;
     let list = format!("{partner} {:?} {:?} {:?}", input.sort, input.order, input.filter);

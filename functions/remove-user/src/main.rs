@@ -4,7 +4,7 @@ use portal::Portal;
 use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
-use portal::policy::Wish;
+use portal::policy::Action;
 use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,7 +19,7 @@ async fn remove_user(portal: &Portal, request: Request) -> Result<Answer, Failur
     request.no_body()?;
     let target = target.ok_or(Failure::NotFound)?;
     let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::RemoveUser { target: &target }).await?;
+    context.authorize(&Action::RemoveUser { target: &target }).await?;
     request.expects(target.version)?;
 
     let ended = actions::remove_user(&context, &target).await?;

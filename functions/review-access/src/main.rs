@@ -5,7 +5,7 @@ use portal::Portal;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Reviewer, Status, Timestamp, User};
-use portal::policy::{Wish, authorize};
+use portal::policy::{Action, authorize};
 use portal::review::{Access, Reason, Review, Summary, reduced};
 use portal::session::{self, Claims};
 use portal::store::{Counter, Position, Store};
@@ -122,7 +122,7 @@ async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Fail
     let caller = claims.caller(&rows, now)?.user;
     request.no_body()?;
     let input = parse(&request)?;
-    authorize(&caller, &Wish::ReviewAccess)?;
+    authorize(&caller, &Action::ReviewAccess)?;
 
     let list = format!("{} access review {}", caller.partner_id, input.inactive_days);
     let after = input.cursor.as_deref().map(|cursor| position(&list, cursor)).transpose()?;

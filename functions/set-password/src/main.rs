@@ -10,7 +10,7 @@ use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::identity::Generation;
 use portal::models::{EventAction, User};
 use portal::passwords::{About, Attempt, Digests, Password};
-use portal::policy::Wish;
+use portal::policy::Action;
 use portal::session::{self, Claims};
 use portal::store::{Counter, CredentialItem, Event, Key, Rows, Source, SourcesItem};
 
@@ -40,7 +40,7 @@ async fn set_password(portal: &Portal, request: Request) -> Result<Answer, Failu
     let (user, credential, counter) = target.ok_or(Failure::NotFound)?;
     let target = rows.get(&user)?.ok_or(Failure::NotFound)?.user;
     let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::SetPassword { target: &target }).await?;
+    context.authorize(&Action::SetPassword { target: &target }).await?;
     request.expects(target.version)?;
     let credential = rows.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
 
@@ -98,10 +98,10 @@ impl Setting<'_> {
     async fn own(&self, password: &Password, current: &Attempt, counter: &Counter, rows: &Rows) -> Result<(), Failure> {
         let Context { portal, request, caller, now } = self.context;
         let (store, user) = (portal.store(), self.target);
-        let wish = Wish::SetPassword { target: user };
+        let action = Action::SetPassword { target: user };
         let mut change = store.change();
         self.context.count_own_change(&mut change, &Counter::own_changes("PASSWORD", &user.id), rows)?;
-        self.context.check_current_password(&wish, current, self.credential, counter, rows).await?;
+        self.context.check_current_password(&action, current, self.credential, counter, rows).await?;
         let digests = match self.digests(password) {
             Ok(digests) => digests,
             Err(failure) => {

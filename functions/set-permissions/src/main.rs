@@ -4,7 +4,7 @@ use portal::Portal;
 use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
-use portal::policy::Wish;
+use portal::policy::Action;
 use portal::review::Access;
 use portal::session;
 
@@ -22,7 +22,7 @@ async fn set_permissions(portal: &Portal, request: Request) -> Result<Answer, Fa
     let (role, permissions) = body.finish(access)?;
     let target = target.ok_or(Failure::NotFound)?;
     let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::SetPermissions { target: &target, role, permissions: &permissions }).await?;
+    context.authorize(&Action::SetPermissions { target: &target, role, permissions: &permissions }).await?;
     let access = Access { role, permissions };
     if access == Access::of(&target) {
         context.authorize_unchanged(&target)?;

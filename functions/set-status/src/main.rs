@@ -5,7 +5,7 @@ use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{Note, Status};
-use portal::policy::Wish;
+use portal::policy::Action;
 use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,7 +23,7 @@ async fn set_status(portal: &Portal, request: Request) -> Result<Answer, Failure
     let (status, reason) = body.finish((|| Some((status?, reason?)))())?;
     let target = target.ok_or(Failure::NotFound)?;
     let context = Context { portal, request: &request, caller: &caller, now };
-    context.authorize(&Wish::SetStatus { target: &target }).await?;
+    context.authorize(&Action::SetStatus { target: &target }).await?;
     if status == target.status && reason.is_none() {
         context.authorize_unchanged(&target)?;
     }

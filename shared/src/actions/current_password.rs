@@ -3,12 +3,12 @@
 use super::Context;
 use crate::error::Failure;
 use crate::passwords::Attempt;
-use crate::policy::Wish;
+use crate::policy::Action;
 use crate::store::{Counter, CredentialItem, Rows};
 use crate::telemetry;
 
 impl Context<'_> {
-    /// Checks that `attempt` is the caller's present password, which `wish` takes. It counts as an attempt, once for each
+    /// Checks that `attempt` is the caller's present password, which `action` takes. It counts as an attempt, once for each
     /// request; who clears `counter` knows that it was right. A wrong one is told as a refusal. `rows` is a read of the
     /// counter, a moment ago.
     ///
@@ -16,7 +16,7 @@ impl Context<'_> {
     /// [`Failure::TooManyRequests`], [`Failure::ValidationFailed`] for `current_password`, or what kept us from checking.
     pub async fn check_current_password(
         &self,
-        wish: &Wish<'_>,
+        action: &Action<'_>,
         attempt: &Attempt,
         credential: &CredentialItem,
         counter: &Counter,
@@ -31,7 +31,7 @@ impl Context<'_> {
             Ok(())
         } else {
             telemetry::count("CurrentPasswordsRefused", 1);
-            self.tell_refused_for(wish, "wrong_current_password").await;
+            self.record_refusal_code(action, "wrong_current_password").await;
             Err(Failure::field("current_password", "wrong", "This is not the present password."))
         }
     }

@@ -4,7 +4,7 @@
 use super::{Context, Ended, remove_user, set_permissions, set_status};
 use crate::error::Failure;
 use crate::models::{Decision, EventAction, Note, Status, User};
-use crate::policy::Wish;
+use crate::policy::Action;
 use crate::review::Access;
 
 /// A decision with all that carrying it out takes.
@@ -31,13 +31,13 @@ impl Ruling {
         }
     }
 
-    /// What whoever decides so wishes.
-    pub fn wish<'a>(&'a self, target: &'a User) -> Wish<'a> {
+    /// The action that the policy has to allow.
+    pub fn action<'a>(&'a self, target: &'a User) -> Action<'a> {
         match self {
-            Self::Keep => Wish::KeepAccess { target },
-            Self::Reduce(Access { role, permissions }) => Wish::SetPermissions { target, role: *role, permissions },
-            Self::Suspend => Wish::SetStatus { target },
-            Self::Remove => Wish::RemoveUser { target },
+            Self::Keep => Action::KeepAccess { target },
+            Self::Reduce(Access { role, permissions }) => Action::SetPermissions { target, role: *role, permissions },
+            Self::Suspend => Action::SetStatus { target },
+            Self::Remove => Action::RemoveUser { target },
         }
     }
 }

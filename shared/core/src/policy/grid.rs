@@ -1,10 +1,10 @@
-//! The policy as a grid that a person can review: every actor × wish × relation to the target, held against `grid.txt`.
+//! The policy as a grid that a person can review: every actor × action × relation to the target, compared with `grid.txt`.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::kinds::{Kind, user};
-use super::{Denied, Wish, authorize};
+use super::kinds::{ActionKind, user};
+use super::{Denied, Action, authorize};
 use crate::models::{Permission, Permissions, Role, Status, User};
 
 const REVIEWED: &str = include_str!("grid.txt");
@@ -77,30 +77,30 @@ fn grants() -> Vec<(&'static str, Role, Permissions)> {
 
 /// One line of the grid: who, what, to whom, and the answer.
 struct Line {
-    kind: Kind,
+    kind: ActionKind,
     text: String,
 }
 
-fn line(actor: (&str, &User), wish: Wish<'_>, detail: &str, target: &str) -> Line {
-    let kind = Kind::of(&wish);
+fn line(actor: (&str, &User), action: Action<'_>, detail: &str, target: &str) -> Line {
+    let kind = ActionKind::of(&action);
     let wished = match kind {
-        Kind::ListUsers => "list users",
-        Kind::ListAuditEvents => "list events",
-        Kind::GetUser => "get user",
-        Kind::AddUser => "add user",
-        Kind::EditUser => "edit user",
-        Kind::SetPassword => "set password",
-        Kind::SetPermissions => "set permissions",
-        Kind::ForceLogout => "force logout",
-        Kind::RemoveUser => "remove user",
-        Kind::SetStatus => "set status",
-        Kind::ListSessions => "list sessions",
-        Kind::EndSession => "end session",
-        Kind::HandOver => "hand over",
-        Kind::ReviewAccess => "review access",
-        Kind::KeepAccess => "keep access",
+        ActionKind::ListUsers => "list users",
+        ActionKind::ListAuditEvents => "list events",
+        ActionKind::GetUser => "get user",
+        ActionKind::AddUser => "add user",
+        ActionKind::EditUser => "edit user",
+        ActionKind::SetPassword => "set password",
+        ActionKind::SetPermissions => "set permissions",
+        ActionKind::ForceLogout => "force logout",
+        ActionKind::RemoveUser => "remove user",
+        ActionKind::SetStatus => "set status",
+        ActionKind::ListSessions => "list sessions",
+        ActionKind::EndSession => "end session",
+        ActionKind::HandOver => "hand over",
+        ActionKind::ReviewAccess => "review access",
+        ActionKind::KeepAccess => "keep access",
     };
-    let answer = match authorize(actor.1, &wish) {
+    let answer = match authorize(actor.1, &action) {
         Ok(()) => "allow".to_owned(),
         Err(Denied::NoSuchUser) => "no_such_user".to_owned(),
         Err(Denied::PrimaryAdminProtected) => "primary_admin_protected".to_owned(),
@@ -114,63 +114,63 @@ fn line(actor: (&str, &User), wish: Wish<'_>, detail: &str, target: &str) -> Lin
     Line { kind, text: columns([actor.0, wished, detail, target, &answer]) }
 }
 
-fn columns([actor, wish, what, target, answer]: [&str; 5]) -> String {
-    format!("{actor:<15}  {wish:<15}  {what:<13}  {target:<15}  {answer}\n")
+fn columns([actor, action, what, target, answer]: [&str; 5]) -> String {
+    format!("{actor:<15}  {action:<15}  {what:<13}  {target:<15}  {answer}\n")
 }
 
-fn lines_of(kind: Kind, name: &str, actor: &User) -> Vec<Line> {
+fn lines_of(kind: ActionKind, name: &str, actor: &User) -> Vec<Line> {
     let who = (name, actor);
-    let on_each_target = |wish: fn(&User) -> Wish<'_>, detail: &str| -> Vec<Line> {
-        targets(actor).iter().map(|(relation, target)| line(who, wish(target), detail, relation)).collect()
+    let on_each_target = |action: fn(&User) -> Action<'_>, detail: &str| -> Vec<Line> {
+        targets(actor).iter().map(|(relation, target)| line(who, action(target), detail, relation)).collect()
     };
     match kind {
-        Kind::ListUsers => vec![line(who, Wish::ListUsers, "-", "-")],
-        Kind::ListAuditEvents => vec![line(who, Wish::ListAuditEvents, "-", "-")],
-        Kind::GetUser => on_each_target(|target| Wish::GetUser { target }, "-"),
-        Kind::AddUser => grants()
+        ActionKind::ListUsers => vec![line(who, Action::ListUsers, "-", "-")],
+        ActionKind::ListAuditEvents => vec![line(who, Action::ListAuditEvents, "-", "-")],
+        ActionKind::GetUser => on_each_target(|target| Action::GetUser { target }, "-"),
+        ActionKind::AddUser => grants()
             .iter()
-            .map(|(grant, role, permissions)| line(who, Wish::AddUser { role: *role, permissions }, grant, "-"))
+            .map(|(grant, role, permissions)| line(who, Action::AddUser { role: *role, permissions }, grant, "-"))
             .collect(),
-        Kind::EditUser => [
-            on_each_target(|target| Wish::EditUser { target, email: false }, "name"),
-            on_each_target(|target| Wish::EditUser { target, email: true }, "email"),
+        ActionKind::EditUser => [
+            on_each_target(|target| Action::EditUser { target, email: false }, "name"),
+            on_each_target(|target| Action::EditUser { target, email: true }, "email"),
         ]
         .into_iter()
         .flatten()
         .collect(),
-        Kind::SetPassword => on_each_target(|target| Wish::SetPassword { target }, "-"),
-        Kind::SetPermissions => {
+        ActionKind::SetPassword => on_each_target(|target| Action::SetPassword { target }, "-"),
+        ActionKind::SetPermissions => {
             let mut lines = Vec::new();
             for (grant, role, permissions) in &grants() {
                 for (relation, target) in &targets(actor) {
-                    lines.push(line(who, Wish::SetPermissions { target, role: *role, permissions }, grant, relation));
+                    lines.push(line(who, Action::SetPermissions { target, role: *role, permissions }, grant, relation));
                 }
             }
             lines
         }
-        Kind::ForceLogout => on_each_target(|target| Wish::ForceLogout { target }, "-"),
-        Kind::RemoveUser => on_each_target(|target| Wish::RemoveUser { target }, "-"),
-        Kind::SetStatus => on_each_target(|target| Wish::SetStatus { target }, "-"),
-        Kind::ListSessions => on_each_target(|target| Wish::ListSessions { target }, "-"),
-        Kind::EndSession => on_each_target(|target| Wish::EndSession { target }, "-"),
-        Kind::ReviewAccess => vec![line(who, Wish::ReviewAccess, "-", "-")],
-        Kind::KeepAccess => on_each_target(|target| Wish::KeepAccess { target }, "-"),
-        Kind::HandOver => {
+        ActionKind::ForceLogout => on_each_target(|target| Action::ForceLogout { target }, "-"),
+        ActionKind::RemoveUser => on_each_target(|target| Action::RemoveUser { target }, "-"),
+        ActionKind::SetStatus => on_each_target(|target| Action::SetStatus { target }, "-"),
+        ActionKind::ListSessions => on_each_target(|target| Action::ListSessions { target }, "-"),
+        ActionKind::EndSession => on_each_target(|target| Action::EndSession { target }, "-"),
+        ActionKind::ReviewAccess => vec![line(who, Action::ReviewAccess, "-", "-")],
+        ActionKind::KeepAccess => on_each_target(|target| Action::KeepAccess { target }, "-"),
+        ActionKind::HandOver => {
             let admin = user(PARTNER, OTHER, Role::Admin, Role::Admin.default_permissions());
             let unfit = [
                 ("suspended", User { status: Status::Suspended, ..admin.clone() }),
                 ("never_in", User { last_sign_in_at: None, ..admin.clone() }),
                 ("initial", User { must_change_password: true, ..admin }),
             ];
-            let unfit = unfit.iter().map(|(what, target)| line(who, Wish::HandOver { target }, what, "admin"));
-            on_each_target(|target| Wish::HandOver { target }, "-").into_iter().chain(unfit).collect()
+            let unfit = unfit.iter().map(|(what, target)| line(who, Action::HandOver { target }, what, "admin"));
+            on_each_target(|target| Action::HandOver { target }, "-").into_iter().chain(unfit).collect()
         }
     }
 }
 
 fn render() -> String {
     let mut grid = HEADING.to_owned();
-    for kind in Kind::ALL {
+    for kind in ActionKind::ALL {
         grid.push('\n');
         grid.push_str(&columns(["ACTOR", "WISH", "WHAT", "TARGET", "ANSWER"]));
         for (name, actor) in &actors() {
@@ -209,7 +209,7 @@ fn the_code_decides_as_the_reviewed_grid_says() {
 #[test]
 fn every_actor_is_tried_with_every_kind_of_wish() {
     for (name, actor) in &actors() {
-        for kind in Kind::ALL {
+        for kind in ActionKind::ALL {
             assert!(!lines_of(*kind, name, actor).is_empty(), "{name} {kind:?}");
         }
     }
@@ -230,7 +230,7 @@ fn every_reason_and_every_permission_is_in_the_grid() {
     ] {
         assert!(REVIEWED.lines().any(|line| line.ends_with(word)), "{word}");
     }
-    // Reading the audit trail is not a wish about users.
+    // Reading the audit trail is not an action on users.
     for permission in Permission::ALL.into_iter().filter(|permission| *permission != Permission::AuditRead) {
         let word = format!("missing_permission {permission}");
         assert!(REVIEWED.lines().any(|line| line.ends_with(&word)), "{word}");

@@ -1,23 +1,23 @@
-//! For the tests of the policy: every kind of wish, so that none can be forgotten, and users to try them on.
+//! Fixtures for the tests of the policy: every kind of action, so that none can be forgotten, and users to try them on.
 //!
-//! A new wish does not compile here until it has a kind, and then not in the grid and the properties until they treat it.
+//! A new action does not compile here until it has a kind, nor in the grid and the properties until they handle it.
 
-use super::Wish;
+use super::Action;
 use crate::models::{Email, PartnerId, Permissions, PersonName, Role, Status, Timestamp, User, UserId};
 
 macro_rules! kinds {
     ($($kind:ident),+ $(,)?) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Kind {
+        pub(super) enum ActionKind {
             $($kind),+
         }
 
-        impl Kind {
+        impl ActionKind {
             pub(super) const ALL: &[Self] = &[$(Self::$kind),+];
 
-            pub(super) fn of(wish: &Wish<'_>) -> Self {
-                match wish {
-                    $(Wish::$kind { .. } => Self::$kind,)+
+            pub(super) fn of(action: &Action<'_>) -> Self {
+                match action {
+                    $(Action::$kind { .. } => Self::$kind,)+
                 }
             }
         }

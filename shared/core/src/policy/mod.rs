@@ -12,9 +12,9 @@ mod properties;
 
 use crate::models::{Permission, Permissions, Role, Status, User};
 
-/// What somebody wants to do. A target is the user as stored now, of whatever partner.
+/// What a user asks to do. A target is the user as stored now, in any partner.
 #[derive(Clone, Copy, Debug)]
-pub enum Wish<'a> {
+pub enum Action<'a> {
     /// See all users of one's partner.
     ListUsers,
     /// See the history of one's partner.
@@ -91,7 +91,7 @@ pub enum Wish<'a> {
     },
 }
 
-/// Why a wish is not granted.
+/// Why an action is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// The target is another partner's; to the actor it must look as if it did not exist.
@@ -121,9 +121,9 @@ pub enum Denied {
     AboveCeiling,
 }
 
-/// Decides whether `actor` may do what it wishes; the first reason against it wins.
-pub fn authorize(actor: &User, wish: &Wish<'_>) -> Result<(), Denied> {
-    let rule = wish.rule();
+/// Decides whether `actor` may do `action`. The first reason for a denial is returned.
+pub fn authorize(actor: &User, action: &Action<'_>) -> Result<(), Denied> {
+    let rule = action.rule();
     let target = rule.target;
     let own = target.is_some_and(|target| target.id == actor.id);
     let guarded = target.filter(|_| rule.guarded && !own);
@@ -246,7 +246,7 @@ impl<'a> Rule<'a> {
     }
 }
 
-impl<'a> Wish<'a> {
+impl<'a> Action<'a> {
     /// The table of the policy: one row per action.
     fn rule(&self) -> Rule<'a> {
         use OnOneself::{Allowed, AsOnOthers, Forbidden};

@@ -1,74 +1,74 @@
-//! What holds for every actor, wish and target, whatever the grid's examples are.
+//! Properties that hold for every actor, action and target, beyond the examples in the grid.
 
 use proptest::prelude::*;
 
-use super::kinds::{Kind, user};
-use super::{Denied, Wish, authorize};
+use super::kinds::{ActionKind, user};
+use super::{Denied, Action, authorize};
 use crate::models::{Permission, Permissions, Role, User};
 
-/// The parts of any wish; `as_wish` uses those that its kind has.
+/// The parts of any action; `as_action` uses those that its kind has.
 #[derive(Clone, Debug)]
 struct Plan {
-    kind: Kind,
+    kind: ActionKind,
     email: bool,
     role: Role,
     permissions: Permissions,
 }
 
 impl Plan {
-    fn as_wish<'a>(&'a self, target: &'a User) -> Wish<'a> {
+    fn as_action<'a>(&'a self, target: &'a User) -> Action<'a> {
         match self.kind {
-            Kind::ListUsers => Wish::ListUsers,
-            Kind::ListAuditEvents => Wish::ListAuditEvents,
-            Kind::GetUser => Wish::GetUser { target },
-            Kind::AddUser => Wish::AddUser { role: self.role, permissions: &self.permissions },
-            Kind::EditUser => Wish::EditUser { target, email: self.email },
-            Kind::SetPassword => Wish::SetPassword { target },
-            Kind::SetPermissions => Wish::SetPermissions { target, role: self.role, permissions: &self.permissions },
-            Kind::ForceLogout => Wish::ForceLogout { target },
-            Kind::RemoveUser => Wish::RemoveUser { target },
-            Kind::SetStatus => Wish::SetStatus { target },
-            Kind::ListSessions => Wish::ListSessions { target },
-            Kind::EndSession => Wish::EndSession { target },
-            Kind::HandOver => Wish::HandOver { target },
-            Kind::ReviewAccess => Wish::ReviewAccess,
-            Kind::KeepAccess => Wish::KeepAccess { target },
+            ActionKind::ListUsers => Action::ListUsers,
+            ActionKind::ListAuditEvents => Action::ListAuditEvents,
+            ActionKind::GetUser => Action::GetUser { target },
+            ActionKind::AddUser => Action::AddUser { role: self.role, permissions: &self.permissions },
+            ActionKind::EditUser => Action::EditUser { target, email: self.email },
+            ActionKind::SetPassword => Action::SetPassword { target },
+            ActionKind::SetPermissions => Action::SetPermissions { target, role: self.role, permissions: &self.permissions },
+            ActionKind::ForceLogout => Action::ForceLogout { target },
+            ActionKind::RemoveUser => Action::RemoveUser { target },
+            ActionKind::SetStatus => Action::SetStatus { target },
+            ActionKind::ListSessions => Action::ListSessions { target },
+            ActionKind::EndSession => Action::EndSession { target },
+            ActionKind::HandOver => Action::HandOver { target },
+            ActionKind::ReviewAccess => Action::ReviewAccess,
+            ActionKind::KeepAccess => Action::KeepAccess { target },
         }
     }
 }
 
-fn changes_a_user(kind: Kind) -> bool {
+fn changes_a_user(kind: ActionKind) -> bool {
     match kind {
-        Kind::ListUsers
-        | Kind::ListAuditEvents
-        | Kind::GetUser
-        | Kind::AddUser
-        | Kind::ListSessions
-        | Kind::ReviewAccess => false,
-        Kind::EditUser
-        | Kind::SetPassword
-        | Kind::SetPermissions
-        | Kind::ForceLogout
-        | Kind::RemoveUser
-        | Kind::SetStatus
-        | Kind::EndSession
-        | Kind::HandOver
-        | Kind::KeepAccess => true,
+        ActionKind::ListUsers
+        | ActionKind::ListAuditEvents
+        | ActionKind::GetUser
+        | ActionKind::AddUser
+        | ActionKind::ListSessions
+        | ActionKind::ReviewAccess => false,
+        ActionKind::EditUser
+        | ActionKind::SetPassword
+        | ActionKind::SetPermissions
+        | ActionKind::ForceLogout
+        | ActionKind::RemoveUser
+        | ActionKind::SetStatus
+        | ActionKind::EndSession
+        | ActionKind::HandOver
+        | ActionKind::KeepAccess => true,
     }
 }
 
 /// The primary admin alone may do it to the primary admin.
-fn is_protected(kind: Kind) -> bool {
-    guards(kind) && kind != Kind::KeepAccess
+fn is_protected(kind: ActionKind) -> bool {
+    guards(kind) && kind != ActionKind::KeepAccess
 }
 
 /// It takes every permission of the target.
-fn guards(kind: Kind) -> bool {
-    changes_a_user(kind) || kind == Kind::ListSessions
+fn guards(kind: ActionKind) -> bool {
+    changes_a_user(kind) || kind == ActionKind::ListSessions
 }
 
-fn has_target(kind: Kind) -> bool {
-    guards(kind) || kind == Kind::GetUser
+fn has_target(kind: ActionKind) -> bool {
+    guards(kind) || kind == ActionKind::GetUser
 }
 
 fn any_permissions() -> impl Strategy<Value = Permissions> {
@@ -84,8 +84,8 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     plan_where(|_| true)
 }
 
-fn plan_where(is_wanted: fn(Kind) -> bool) -> impl Strategy<Value = Plan> {
-    let kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(|kind| is_wanted(*kind)).collect();
+fn plan_where(is_wanted: fn(ActionKind) -> bool) -> impl Strategy<Value = Plan> {
+    let kinds: Vec<ActionKind> = ActionKind::ALL.iter().copied().filter(|kind| is_wanted(*kind)).collect();
     (prop::sample::select(kinds), any::<bool>(), any_role(), any_permissions())
         .prop_map(|(kind, email, role, permissions)| Plan { kind, email, role, permissions })
 }
@@ -126,39 +126,39 @@ struct Intruder {
 }
 
 impl Intruder {
-    /// Carries a wish out if it is allowed, and takes over whatever account it gives a hold of.
+    /// Carries out an action if it is allowed, and takes over each account that it gives access to.
     fn attempt(&mut self, plan: &Plan, actor: prop::sample::Index, target: prop::sample::Index) {
         let actor = actor.get(&self.held).clone();
         let target = target.get(&self.users).clone();
-        if authorize(&actor, &plan.as_wish(&target)).is_err() {
+        if authorize(&actor, &plan.as_action(&target)).is_err() {
             return;
         }
         match plan.kind {
             // A suspended user holds what it held: letting it in again gives no more.
-            Kind::ListUsers
-            | Kind::ListAuditEvents
-            | Kind::GetUser
-            | Kind::ForceLogout
-            | Kind::SetStatus
-            | Kind::ListSessions
-            | Kind::EndSession
-            | Kind::ReviewAccess
-            | Kind::KeepAccess => {}
-            Kind::AddUser => {
+            ActionKind::ListUsers
+            | ActionKind::ListAuditEvents
+            | ActionKind::GetUser
+            | ActionKind::ForceLogout
+            | ActionKind::SetStatus
+            | ActionKind::ListSessions
+            | ActionKind::EndSession
+            | ActionKind::ReviewAccess
+            | ActionKind::KeepAccess => {}
+            ActionKind::AddUser => {
                 let added = user(1, self.next_number, plan.role, plan.permissions);
                 self.next_number += 1;
                 self.users.push(added.clone());
                 self.held.push(added);
             }
             // A new email gives no hold of an account today; it might when passwords can be reset by mail.
-            Kind::EditUser | Kind::SetPassword => self.held.push(target),
-            Kind::SetPermissions => {
+            ActionKind::EditUser | ActionKind::SetPassword => self.held.push(target),
+            ActionKind::SetPermissions => {
                 for record in self.users.iter_mut().chain(&mut self.held).filter(|user| user.id == target.id) {
                     record.role = plan.role;
                     record.permissions = plan.permissions;
                 }
             }
-            Kind::HandOver => {
+            ActionKind::HandOver => {
                 for record in self.users.iter_mut().chain(&mut self.held) {
                     if record.id == target.id {
                         record.role = Role::PrimaryAdmin;
@@ -168,7 +168,7 @@ impl Intruder {
                     }
                 }
             }
-            Kind::RemoveUser => {
+            ActionKind::RemoveUser => {
                 self.users.retain(|user| user.id != target.id);
                 self.held.retain(|user| user.id != target.id);
             }
@@ -206,10 +206,10 @@ proptest! {
 
     #[test]
     fn no_wish_changes_its_actors_own_role_or_permissions((actor, target) in any_pair(), plan in any_plan()) {
-        if authorize(&actor, &plan.as_wish(&target)).is_ok() && target.id == actor.id {
+        if authorize(&actor, &plan.as_action(&target)).is_ok() && target.id == actor.id {
             let is_of_what_one_is = matches!(
                 plan.kind,
-                Kind::SetPermissions | Kind::RemoveUser | Kind::SetStatus | Kind::HandOver | Kind::KeepAccess
+                ActionKind::SetPermissions | ActionKind::RemoveUser | ActionKind::SetStatus | ActionKind::HandOver | ActionKind::KeepAccess
             );
             prop_assert!(!is_of_what_one_is);
         }
@@ -218,7 +218,7 @@ proptest! {
     #[test]
     fn only_the_primary_admin_changes_the_primary_admin_or_sees_their_sessions((actor, target) in any_pair(), plan in plan_where(is_protected)) {
         let primary = User { role: Role::PrimaryAdmin, ..target };
-        let decision = authorize(&actor, &plan.as_wish(&primary));
+        let decision = authorize(&actor, &plan.as_action(&primary));
         if primary.partner_id == actor.partner_id && primary.id != actor.id {
             prop_assert_eq!(decision, Err(Denied::PrimaryAdminProtected));
         }
@@ -227,7 +227,7 @@ proptest! {
     #[test]
     fn a_user_of_another_partner_does_not_exist(actor in any_user(), target in any_user(), plan in plan_where(has_target)) {
         let foreign = User { partner_id: user(9, 0, Role::Viewer, Permissions::none()).partner_id, ..target };
-        prop_assert_eq!(authorize(&actor, &plan.as_wish(&foreign)), Err(Denied::NoSuchUser));
+        prop_assert_eq!(authorize(&actor, &plan.as_action(&foreign)), Err(Denied::NoSuchUser));
     }
 
     #[test]
@@ -236,19 +236,19 @@ proptest! {
         plan in any_plan(),
         more in any_permissions(),
     ) {
-        let wish = plan.as_wish(&target);
-        if authorize(&actor, &wish).is_ok() {
+        let action = plan.as_action(&target);
+        if authorize(&actor, &action).is_ok() {
             let stronger = User { permissions: actor.permissions.iter().chain(more.iter()).collect(), ..actor };
-            prop_assert_eq!(authorize(&stronger, &wish), Ok(()));
+            prop_assert_eq!(authorize(&stronger, &action), Ok(()));
         }
     }
 
     #[test]
     fn nobody_makes_a_user_who_holds_more_or_is_more_than_themselves_or_holds_more_than_the_role_can(
         (actor, target) in any_pair(),
-        plan in plan_where(|kind| matches!(kind, Kind::AddUser | Kind::SetPermissions)),
+        plan in plan_where(|kind| matches!(kind, ActionKind::AddUser | ActionKind::SetPermissions)),
     ) {
-        if authorize(&actor, &plan.as_wish(&target)).is_ok() {
+        if authorize(&actor, &plan.as_action(&target)).is_ok() {
             prop_assert!(plan.permissions.is_subset_of(&actor.permissions));
             prop_assert!(plan.permissions.is_subset_of(&plan.role.ceiling()));
             prop_assert_ne!(plan.role, Role::PrimaryAdmin);
@@ -258,7 +258,7 @@ proptest! {
 
     #[test]
     fn only_who_holds_all_that_a_user_holds_changes_that_user_or_sees_their_sessions((actor, target) in any_pair(), plan in plan_where(guards)) {
-        if actor.id != target.id && authorize(&actor, &plan.as_wish(&target)).is_ok() {
+        if actor.id != target.id && authorize(&actor, &plan.as_action(&target)).is_ok() {
             prop_assert!(target.permissions.is_subset_of(&actor.permissions));
         }
     }
@@ -269,20 +269,20 @@ proptest! {
         plan in any_plan(),
     ) {
         let actor = User { permissions: Permissions::none(), ..actor };
-        if authorize(&actor, &plan.as_wish(&target)).is_ok() {
+        if authorize(&actor, &plan.as_action(&target)).is_ok() {
             prop_assert_eq!(&actor.id, &target.id);
             let is_ones_right = match plan.kind {
-                Kind::GetUser | Kind::SetPassword | Kind::ForceLogout | Kind::ListSessions | Kind::EndSession => true,
-                Kind::EditUser => !plan.email,
-                Kind::ListUsers
-                | Kind::ListAuditEvents
-                | Kind::AddUser
-                | Kind::SetPermissions
-                | Kind::RemoveUser
-                | Kind::SetStatus
-                | Kind::HandOver
-                | Kind::ReviewAccess
-                | Kind::KeepAccess => false,
+                ActionKind::GetUser | ActionKind::SetPassword | ActionKind::ForceLogout | ActionKind::ListSessions | ActionKind::EndSession => true,
+                ActionKind::EditUser => !plan.email,
+                ActionKind::ListUsers
+                | ActionKind::ListAuditEvents
+                | ActionKind::AddUser
+                | ActionKind::SetPermissions
+                | ActionKind::RemoveUser
+                | ActionKind::SetStatus
+                | ActionKind::HandOver
+                | ActionKind::ReviewAccess
+                | ActionKind::KeepAccess => false,
             };
             prop_assert!(is_ones_right);
         }
