@@ -40,14 +40,14 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     }
 
     let newcomer = context.newcomer(profile, password)?;
-    let mut change = context.adding(slice::from_ref(&newcomer))?;
+    let mut transaction = context.adding(slice::from_ref(&newcomer))?;
     let user = &newcomer.user;
     let answer = Added { user: user.into(), generated_password: newcomer.generated_password() };
     if let Some(kept) = &kept {
         let without_password = Added { generated_password: None, ..answer };
-        change.keep(kept, &IdempotencyItem::create(&asked, &user.id, &without_password, now)?, now);
+        transaction.keep(kept, &IdempotencyItem::create(&asked, &user.id, &without_password, now)?, now);
     }
-    change.commit().await?;
+    transaction.commit().await?;
     Ok(added(Answer::json(201, &answer)?, &user.id))
 }
 

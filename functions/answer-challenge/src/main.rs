@@ -181,17 +181,17 @@ async fn choose_partner(
     if credential.is_expired(sign_in.now) {
         return Err(Failure::InitialPasswordExpired);
     }
-    let mut change = sign_in.portal.store().change();
-    change.use_choice(secret);
+    let mut transaction = sign_in.portal.store().transaction();
+    transaction.use_choice(secret);
     if credential.must_change {
-        let answer = sign_in.ask_for_new_password(&mut change, &signing_in)?;
-        change.commit().await?;
+        let answer = sign_in.ask_for_new_password(&mut transaction, &signing_in)?;
+        transaction.commit().await?;
         return Ok(answer);
     }
     let issued = sign_in.issue(&signing_in).await?;
-    sign_in.note(&mut change, user)?;
-    change.check_credential(&user.id, credential.version);
-    sign_in.commit(change, issued, &signing_in, &user.signed_in(sign_in.now), credential.changed_at).await
+    sign_in.note(&mut transaction, user)?;
+    transaction.check_credential(&user.id, credential.version);
+    sign_in.commit(transaction, issued, &signing_in, &user.signed_in(sign_in.now), credential.changed_at).await
 }
 
 async fn set_password(
@@ -213,12 +213,12 @@ async fn set_password(
     let after = before.changed(now).signed_in(now).with_new_password(false, now);
     let changed = credential.changed(digests, false, now);
     let issued = sign_in.issue(signing_in).await?;
-    let mut change = sign_in.portal.store().change();
-    change.use_challenge(&before.id, secret);
-    change.change_user(before, &after);
-    change.change_credential(&before.id, credential, &changed);
+    let mut transaction = sign_in.portal.store().transaction();
+    transaction.use_challenge(&before.id, secret);
+    transaction.change_user(before, &after);
+    transaction.change_credential(&before.id, credential, &changed);
     let event = sign_in.event(EventAction::PasswordChanged, before)?.changing(Some(before), Some(&after));
-    change.record(&before.partner_id, &event);
-    change.record(&before.partner_id, &sign_in.event(EventAction::SessionStarted, before)?.told_last()?);
-    sign_in.commit(change, issued, signing_in, &after, changed.changed_at).await
+    transaction.record(&before.partner_id, &event);
+    transaction.record(&before.partner_id, &sign_in.event(EventAction::SessionStarted, before)?.told_last()?);
+    sign_in.commit(transaction, issued, signing_in, &after, changed.changed_at).await
 }

@@ -55,14 +55,14 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     let partner = PartnerItem { name, primary_admin_id: user.id.clone(), user_count: 1, created_at: now };
     let digests = Digests::new(issued.password(), random::bytes()?)?;
 
-    let mut change = store.change();
-    change.add_partner(&partner, &user);
+    let mut transaction = store.transaction();
+    transaction.add_partner(&partner, &user);
     let credential = CredentialItem::new(digests, must_change_password, now, machine_secret()?);
-    change.add_credential(&user.id, &credential.generated(issued.generated().is_some()));
+    transaction.add_credential(&user.id, &credential.generated(issued.generated().is_some()));
     let event =
         Event::new(EventAction::PartnerCreated, now, Actor::operator(operator.as_ref()), &user, None, &request_id)?
             .changing(None, Some(&user));
-    change.record(&partner_id, &event);
+    transaction.record(&partner_id, &event);
     let answer = |generated_password: Option<&str>| {
         json!({
             "partner_id": partner_id,
@@ -71,8 +71,8 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
         })
     };
     if let Some(kept) = &kept {
-        change.keep(kept, &IdempotencyItem::create(&asked, &user.id, &answer(None), now)?, now);
+        transaction.keep(kept, &IdempotencyItem::create(&asked, &user.id, &answer(None), now)?, now);
     }
-    change.commit().await?;
+    transaction.commit().await?;
     Ok(answer(issued.generated()))
 }

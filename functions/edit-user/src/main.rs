@@ -51,15 +51,15 @@ async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure>
     }
 
     let after = edited.changed(now);
-    let mut change = portal.store().change();
+    let mut transaction = portal.store().transaction();
     if let Some(counter) = &own {
-        context.count_own_change(&mut change, counter, &rows)?;
+        context.count_own_change(&mut transaction, counter, &rows)?;
     }
-    caller.vouch(&mut change, Some(&target));
-    change.change_user(&target, &after);
+    caller.vouch(&mut transaction, Some(&target));
+    transaction.change_user(&target, &after);
     let event = context.event(EventAction::UserEdited, &target)?.changing(Some(&target), Some(&after));
-    change.record(&target.partner_id, &event);
-    change.commit().await?;
+    transaction.record(&target.partner_id, &event);
+    transaction.commit().await?;
     Answer::user(&after)
 }
 

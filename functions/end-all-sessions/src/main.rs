@@ -216,12 +216,12 @@ impl Run {
 
     async fn commit(&self, user: &User, after: &User) -> Result<(), Failure> {
         let now = self.portal.now();
-        let mut change = self.portal.store().change();
-        change.change_user(user, after);
-        change.end_generation(user, now);
+        let mut transaction = self.portal.store().transaction();
+        transaction.change_user(user, after);
+        transaction.end_generation(user, now);
         let event = Event::new(EventAction::LogoutForced, now, self.actor.clone(), user, None, &self.request_id)?;
-        change.record(&user.partner_id, &event);
-        Ok(change.commit().await?)
+        transaction.record(&user.partner_id, &event);
+        Ok(transaction.commit().await?)
     }
 }
 

@@ -34,21 +34,21 @@ async fn end_session(portal: &Portal, request: Request) -> Result<Answer, Failur
     let (key, session_id) = session.ok_or(Failure::NoSuchSession)?;
     let session = rows.get(&key)?.filter(|session| session.is_live(&target, now)).ok_or(Failure::NoSuchSession)?;
 
-    let mut change = portal.store().change();
+    let mut transaction = portal.store().transaction();
     if target.id == caller.user.id && session_id == caller.session_id {
-        caller.sign_out(&mut change);
+        caller.sign_out(&mut transaction);
     } else {
-        caller.vouch(&mut change, None);
+        caller.vouch(&mut transaction, None);
         if target.id == caller.user.id {
-            context.count_own_change(&mut change, &own, &rows)?;
+            context.count_own_change(&mut transaction, &own, &rows)?;
         } else {
-            change.check_target(&target);
+            transaction.check_target(&target);
         }
-        change.end_standing_session(&target.id, &session_id);
+        transaction.end_standing_session(&target.id, &session_id);
     }
     let event = context.event(EventAction::SessionEnded, &target)?.ending(&session);
-    change.record(&target.partner_id, &event);
-    change.commit().await?;
+    transaction.record(&target.partner_id, &event);
+    transaction.commit().await?;
     // Its refresh token needs no end of its own: a refresh counts only while the row stands.
     Ok(Answer::no_content())
 }

@@ -65,18 +65,18 @@ async fn commit(
     let caller = context.caller;
     let with = |user: &User, role: Role| user.with_access(role, role.default_permissions(), context.now);
     let (old, new) = (with(&caller.user, Role::Admin), with(target, Role::PrimaryAdmin));
-    let mut change = context.portal.store().change();
-    caller.vouch(&mut change, Some(&caller.user));
-    change.hand_over(&caller.user, target);
-    change.change_user(&caller.user, &old);
-    change.change_user(target, &new);
-    change.check_credential(&caller.user.id, credential.version);
-    change.clear_counter(counter);
+    let mut transaction = context.portal.store().transaction();
+    caller.vouch(&mut transaction, Some(&caller.user));
+    transaction.hand_over(&caller.user, target);
+    transaction.change_user(&caller.user, &old);
+    transaction.change_user(target, &new);
+    transaction.check_credential(&caller.user.id, credential.version);
+    transaction.clear_counter(counter);
     let stepped_down =
         context.event(EventAction::PermissionsSet, &caller.user)?.changing(Some(&caller.user), Some(&old));
-    change.record(&target.partner_id, &stepped_down);
+    transaction.record(&target.partner_id, &stepped_down);
     let event = context.event(EventAction::PrimaryAdminHandedOver, target)?.changing(Some(target), Some(&new));
-    change.record(&target.partner_id, &event.told_last()?);
-    change.commit().await?;
+    transaction.record(&target.partner_id, &event.told_last()?);
+    transaction.commit().await?;
     Ok(new)
 }

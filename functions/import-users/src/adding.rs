@@ -175,7 +175,7 @@ impl<'a> Adding<'a> {
                 return Ok(());
             }
             let (numbers, newcomers): (Vec<usize>, Vec<Newcomer>) = turns.into_iter().unzip();
-            let mut change = self.context().adding(&newcomers)?;
+            let mut transaction = self.context().adding(&newcomers)?;
             let import = self.kept.as_ref().map(|kept| {
                 let lines = numbers.iter().filter_map(|number| self.lines.get(*number));
                 let added = lines.zip(&newcomers).map(|(line, Newcomer { user, .. })| Imported {
@@ -183,9 +183,9 @@ impl<'a> Adding<'a> {
                     id: user.id.clone(),
                     credential: 1,
                 });
-                kept.keep(&mut change, added)
+                kept.keep(&mut transaction, added)
             });
-            let committed = change.commit().await;
+            let committed = transaction.commit().await;
             turns = numbers.into_iter().zip(newcomers).collect();
             match committed.map_err(Failure::from) {
                 Ok(()) => {
@@ -331,13 +331,13 @@ impl<'a> Adding<'a> {
             return Ok(None);
         }
         let without = |failure: Failure| (failure, None);
-        let mut change = self.portal.store().change();
-        self.caller.vouch(&mut change, None);
+        let mut transaction = self.portal.store().transaction();
+        self.caller.vouch(&mut transaction, None);
         for Renewal { before, after, credential, renewed, .. } in renewals {
-            change.change_user(before, after);
-            change.change_credential(&before.id, credential, renewed);
+            transaction.change_user(before, after);
+            transaction.change_credential(&before.id, credential, renewed);
             let event = self.context().event(EventAction::PasswordSet, before).map_err(without)?;
-            change.record(&before.partner_id, &event.changing(Some(before), Some(after)));
+            transaction.record(&before.partner_id, &event.changing(Some(before), Some(after)));
         }
         let import = self.kept.as_ref().map(|kept| {
             let changed = renewals.iter().map(|Renewal { line, before, renewed, .. }| Imported {
@@ -345,9 +345,9 @@ impl<'a> Adding<'a> {
                 id: before.id.clone(),
                 credential: renewed.version,
             });
-            kept.keep(&mut change, changed)
+            kept.keep(&mut transaction, changed)
         });
-        match change.commit().await {
+        match transaction.commit().await {
             Ok(()) => Ok(import),
             Err(error) => Err((error.into(), import)),
         }

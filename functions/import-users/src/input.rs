@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use portal::error::Failure;
 use portal::http::{Column, LineError, Request, Shape};
 use portal::models::{Permissions, Profile, Role};
-use portal::policy::{Denied, Action, authorize};
+use portal::policy::{Action, Denied, authorize};
 use portal::session::{Caller, Claims};
 use portal::store::{Imported, Key, PartnerItem, Place, Rows, USER_LIMIT};
 use serde::Serialize;

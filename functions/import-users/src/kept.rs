@@ -3,7 +3,7 @@
 use portal::error::Failure;
 use portal::models::Timestamp;
 use portal::random;
-use portal::store::{Change, IdempotencyItem, Import, Imported, Key, Place, Rows, Store};
+use portal::store::{IdempotencyItem, Import, Imported, Key, Place, Rows, Store, Transaction};
 
 pub(crate) struct Kept {
     key: Key<IdempotencyItem>,
@@ -22,19 +22,19 @@ impl Kept {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let (run, is_retry) = (random::token()?, first.is_some());
-        let mut change = store.change();
+        let mut transaction = store.transaction();
         let (item, import) = if let Some((item, Import { run: earlier, added })) = first {
             let import = Import { run, added };
             let item = item.with_import(import.clone());
-            change.keep_in_place_of(&earlier, &key, &item);
+            transaction.keep_in_place_of(&earlier, &key, &item);
             (item, import)
         } else {
             let import = Import { run, added: Vec::new() };
             let item = IdempotencyItem::import(asked, import.clone(), now);
-            change.keep(&key, &item, now);
+            transaction.keep(&key, &item, now);
             (item, import)
         };
-        change.commit().await?;
+        transaction.commit().await?;
         Ok(Self { key, item, import, is_retry })
     }
 
@@ -61,10 +61,14 @@ impl Kept {
         Ok(())
     }
 
-    /// Makes `change` depend on this request still carrying the import out, and keep that these users have been added, or
+    /// Makes `transaction` depend on this request still carrying the import out, and keep that these users have been added, or
     /// have new passwords. Returns what is then kept.
     #[must_use]
-    pub(crate) fn keep(&self, change: &mut Change<'_>, changed: impl IntoIterator<Item = Imported>) -> Import {
+    pub(crate) fn keep(
+        &self,
+        transaction: &mut Transaction<'_>,
+        changed: impl IntoIterator<Item = Imported>,
+    ) -> Import {
         let mut import = self.import.clone();
         for changed in changed {
             match import.added.iter_mut().find(|added| added.line == changed.line) {
@@ -72,7 +76,7 @@ impl Kept {
                 None => import.added.push(changed),
             }
         }
-        change.keep_in_place_of(&self.import.run, &self.key, &self.item.with_import(import.clone()));
+        transaction.keep_in_place_of(&self.import.run, &self.key, &self.item.with_import(import.clone()));
         import
     }
 

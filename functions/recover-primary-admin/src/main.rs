@@ -32,16 +32,16 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
     let digests = digests.map_err(|rejection| Failure::password("password", rejection))?;
 
     let after = user.signed_out(now).with_new_password(true, now);
-    let mut change = portal.store().change();
-    change.change_user(&user, &after);
+    let mut transaction = portal.store().transaction();
+    transaction.change_user(&user, &after);
     let changed = credential.changed(digests, true, now).generated(issued.generated().is_some());
-    change.change_credential(&user.id, &credential, &changed);
-    change.end_generation(&user, now);
+    transaction.change_credential(&user.id, &credential, &changed);
+    transaction.end_generation(&user, now);
     let actor = Actor::operator(operator.as_ref());
     let event = Event::new(EventAction::PrimaryAdminRecovered, now, actor, &user, None, &request_id)?
         .changing(Some(&user), Some(&after));
-    change.record(&partner, &event);
-    change.commit().await?;
+    transaction.record(&partner, &event);
+    transaction.commit().await?;
 
     portal.identity()?.end_soon(&[Generation::of(&user)]).await;
     Ok(json!({

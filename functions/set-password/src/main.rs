@@ -99,8 +99,8 @@ impl Setting<'_> {
         let Context { portal, request, caller, now } = self.context;
         let (store, user) = (portal.store(), self.target);
         let action = Action::SetPassword { target: user };
-        let mut change = store.change();
-        self.context.count_own_change(&mut change, &Counter::own_changes("PASSWORD", &user.id), rows)?;
+        let mut transaction = store.transaction();
+        self.context.count_own_change(&mut transaction, &Counter::own_changes("PASSWORD", &user.id), rows)?;
         self.context.check_current_password(&action, current, self.credential, counter, rows).await?;
         let digests = match self.digests(password) {
             Ok(digests) => digests,
@@ -117,15 +117,15 @@ impl Setting<'_> {
         let others = session::that_fit(store, &user.id, others, count).await?;
 
         let after = user.changed(now).with_new_password(false, now);
-        caller.vouch(&mut change, Some(user));
-        change.change_user_unless_signed_in(user, &after);
-        change.change_credential(&user.id, self.credential, &self.credential.changed(digests, false, now));
+        caller.vouch(&mut transaction, Some(user));
+        transaction.change_user_unless_signed_in(user, &after);
+        transaction.change_credential(&user.id, self.credential, &self.credential.changed(digests, false, now));
         for session_id in &others {
-            change.end_session(&user.id, session_id);
+            transaction.end_session(&user.id, session_id);
         }
-        change.clear_counter(counter);
-        change.record(&user.partner_id, &self.event(EventAction::PasswordChanged, &after)?);
-        change.commit().await?;
+        transaction.clear_counter(counter);
+        transaction.record(&user.partner_id, &self.event(EventAction::PasswordChanged, &after)?);
+        transaction.commit().await?;
 
         let device = request.devices().of(&user.id).map(str::to_owned);
         let source = Source::new(request.address(), device.as_deref());
@@ -143,13 +143,13 @@ impl Setting<'_> {
         let user = self.target;
         let digests = self.digests(password)?;
         let after = user.signed_out(now).with_new_password(must_change, now);
-        let mut change = portal.store().change();
-        caller.vouch(&mut change, Some(user));
-        change.change_user(user, &after);
-        change.change_credential(&user.id, self.credential, &self.credential.changed(digests, must_change, now));
-        change.end_generation(user, now);
-        change.record(&user.partner_id, &self.event(EventAction::PasswordSet, &after)?);
-        change.commit().await?;
+        let mut transaction = portal.store().transaction();
+        caller.vouch(&mut transaction, Some(user));
+        transaction.change_user(user, &after);
+        transaction.change_credential(&user.id, self.credential, &self.credential.changed(digests, must_change, now));
+        transaction.end_generation(user, now);
+        transaction.record(&user.partner_id, &self.event(EventAction::PasswordSet, &after)?);
+        transaction.commit().await?;
         portal.identity()?.end_soon(&[Generation::of(user)]).await;
         Ok(())
     }

@@ -144,10 +144,10 @@ async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
     let user = refused.candidate.user();
     let result = async {
         let event = Event::new(action, now, Actor::Anonymous, user, Some(request.address()), request.id())?;
-        let mut change = portal.store().change();
+        let mut transaction = portal.store().transaction();
         let (partner, id) = refused.candidate.ids();
-        change.record_refused_sign_in(partner, id, &event, user.is_some());
-        match change.commit().await {
+        transaction.record_refused_sign_in(partner, id, &event, user.is_some());
+        match transaction.commit().await {
             // It is recorded already, or there is nobody.
             Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
             Err(CommitError::Store(error)) => Err(Failure::from(error)),
@@ -162,22 +162,22 @@ async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
 /// The next step of a sign-in whose password is right.
 async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) -> Result<Answer, Failure> {
     let [signing_in] = matching.as_slice() else { return ask_for_partner(sign_in, &matching).await };
-    let mut change = sign_in.portal.store().change();
+    let mut transaction = sign_in.portal.store().transaction();
     if signing_in.credential.must_change {
-        let answer = sign_in.ask_for_new_password(&mut change, signing_in)?;
-        change.commit().await?;
+        let answer = sign_in.ask_for_new_password(&mut transaction, signing_in)?;
+        transaction.commit().await?;
         return Ok(answer);
     }
     let issued = sign_in.issue(signing_in).await?;
     let SigningIn { user, credential, .. } = signing_in;
-    sign_in.note(&mut change, user)?;
+    sign_in.note(&mut transaction, user)?;
     if credential.digests.is_outdated() {
         let renewed = credential.renewed(credential.digests.renewed(&input.password, random::bytes()?)?);
-        change.change_credential(&user.id, credential, &renewed);
+        transaction.change_credential(&user.id, credential, &renewed);
     } else {
-        change.check_credential(&user.id, credential.version);
+        transaction.check_credential(&user.id, credential.version);
     }
-    sign_in.commit(change, issued, signing_in, &user.signed_in(sign_in.now), credential.changed_at).await
+    sign_in.commit(transaction, issued, signing_in, &user.signed_in(sign_in.now), credential.changed_at).await
 }
 
 /// The password is right at several partners, and only at those.
@@ -199,9 +199,9 @@ async fn ask_for_partner(sign_in: &SignIn<'_>, matching: &[SigningIn]) -> Result
     let expires_at = sign_in.now.plus(CHALLENGE_LIFETIME).unix_seconds();
     let choice = ChoiceItem { users: users.collect(), expires_at };
     let session = random::token()?;
-    let mut change = store.change();
-    change.add_choice(&session, &choice);
-    change.commit().await?;
+    let mut transaction = store.transaction();
+    transaction.add_choice(&session, &choice);
+    transaction.commit().await?;
     Answer::json(200, &Choice { challenge: CHOOSE_PARTNER, session, partners })
 }
 

@@ -20,12 +20,12 @@ async fn sign_out(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     let refresh_token = body.finish(refresh_token)?.or_else(|| request.refresh_cookie());
 
     let user = &caller.user;
-    let mut change = portal.store().change();
-    caller.sign_out(&mut change);
+    let mut transaction = portal.store().transaction();
+    caller.sign_out(&mut transaction);
     let event =
         Event::new(EventAction::SessionEnded, now, Actor::user(user), user, Some(request.address()), request.id())?;
-    change.record(&user.partner_id, &event);
-    change.commit().await?;
+    transaction.record(&user.partner_id, &event);
+    transaction.commit().await?;
 
     // The row is gone, so the refresh token is of no use already.
     let refresh_token = refresh_token.as_deref().and_then(RefreshToken::parse);

@@ -6,7 +6,7 @@ use crate::identity::machine_secret;
 use crate::models::{EventAction, Profile, User, UserId};
 use crate::passwords::{Digests, Issued, Password};
 use crate::random;
-use crate::store::{Change, CredentialItem};
+use crate::store::{CredentialItem, Transaction};
 
 /// The most users that one transaction adds: each is 4 of its 100 operations, beside the partner's count, the caller and
 /// the caller's session.
@@ -55,16 +55,16 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// As [`event`](Self::event).
-    pub fn adding(&self, newcomers: &[Newcomer]) -> Result<Change<'a>, Failure> {
+    pub fn adding(&self, newcomers: &[Newcomer]) -> Result<Transaction<'a>, Failure> {
         let partner = &self.caller.user.partner_id;
-        let mut change = self.portal.store().change();
-        self.caller.vouch(&mut change, None);
-        change.add_users(partner, newcomers.iter().map(|newcomer| &newcomer.user));
+        let mut transaction = self.portal.store().transaction();
+        self.caller.vouch(&mut transaction, None);
+        transaction.add_users(partner, newcomers.iter().map(|newcomer| &newcomer.user));
         for Newcomer { user, credential, .. } in newcomers {
-            change.add_credential(&user.id, credential);
+            transaction.add_credential(&user.id, credential);
             let event = self.event(EventAction::UserAdded, user)?.changing(None, Some(user));
-            change.record(partner, &event);
+            transaction.record(partner, &event);
         }
-        Ok(change)
+        Ok(transaction)
     }
 }

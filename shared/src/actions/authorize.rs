@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Context;
 use crate::error::Failure;
 use crate::models::{EventAction, User};
-use crate::policy::{Denied, Action, authorize};
+use crate::policy::{Action, Denied, authorize};
 use crate::store::CommitError;
 use crate::telemetry;
 
@@ -60,9 +60,9 @@ impl Context<'_> {
 
     async fn write_refusal(&self, action: &Action<'_>, attempted: &str, code: &str) -> Result<(), Failure> {
         let event = self.event(EventAction::ChangeRefused, action.target())?.refusing(attempted, code);
-        let mut change = self.portal.store().change();
-        change.record_refused(&self.caller.user, attempted, &event);
-        match change.commit().await {
+        let mut transaction = self.portal.store().transaction();
+        transaction.record_refused(&self.caller.user, attempted, &event);
+        match transaction.commit().await {
             // It has been recorded in this minute.
             Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
             Err(CommitError::Store(error)) => Err(error.into()),

@@ -49,19 +49,19 @@ impl Context<'_> {
     /// # Errors
     /// [`Failure::Moved`], or what kept us from it.
     async fn commit(&self, target: &User, after: Option<&User>, events: &[Event]) -> Result<(), Failure> {
-        let mut change = self.portal.store().change();
-        self.caller.vouch(&mut change, Some(target));
+        let mut transaction = self.portal.store().transaction();
+        self.caller.vouch(&mut transaction, Some(target));
         match after {
-            Some(after) => change.change_user(target, after),
-            None => change.remove_user(target),
+            Some(after) => transaction.change_user(target, after),
+            None => transaction.remove_user(target),
         }
         if Ended::by(target, after).is_some() {
-            change.end_generation(target, self.now);
+            transaction.end_generation(target, self.now);
         }
         for event in events {
-            change.record(&target.partner_id, event);
+            transaction.record(&target.partner_id, event);
         }
-        Ok(change.commit().await?)
+        Ok(transaction.commit().await?)
     }
 
     /// The audit event of what the caller does to `target`.

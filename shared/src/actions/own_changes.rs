@@ -2,18 +2,23 @@
 
 use super::Context;
 use crate::error::Failure;
-use crate::store::{Change, Counter, Rows};
+use crate::store::{Counter, Rows, Transaction};
 
 impl Context<'_> {
-    /// Counts in `change` that the caller changes themselves. Only what is committed counts, and changes by other users never
+    /// Counts in `transaction` that the caller changes themselves. Only what is committed counts, and changes by other users never
     /// do. `rows` is a read of the counter, a moment ago.
     ///
     /// # Errors
     /// [`Failure::TooManyRequests`], or what kept us from reading the counter.
-    pub fn count_own_change(&self, change: &mut Change<'_>, counter: &Counter, rows: &Rows) -> Result<(), Failure> {
+    pub fn count_own_change(
+        &self,
+        transaction: &mut Transaction<'_>,
+        counter: &Counter,
+        rows: &Rows,
+    ) -> Result<(), Failure> {
         if let Some(seconds) = counter.full(rows, self.now)? {
             return Err(Failure::TooManyRequests(seconds));
         }
-        Ok(change.count(counter, rows, self.now)?)
+        Ok(transaction.count(counter, rows, self.now)?)
     }
 }

@@ -12,7 +12,7 @@ use crate::models::{EventAction, Timestamp, User, UserId};
 use crate::random;
 use crate::session::{self, RefreshToken};
 use crate::store::{
-    Actor, ChallengeItem, Change, CredentialItem, DEVICE_KNOWN_FOR, Event, SessionItem, Source, SourcesItem,
+    Actor, ChallengeItem, CredentialItem, DEVICE_KNOWN_FOR, Event, SessionItem, Source, SourcesItem, Transaction,
 };
 
 /// How long a challenge can be answered.
@@ -75,13 +75,13 @@ impl SignIn<'_> {
         Ok(Issued { tokens: tokens?, term, superseded })
     }
 
-    /// Adds to `change` that the user signs in again: only while the user, the generation and the password are as read.
+    /// Adds to `transaction` that the user signs in again: only while the user, the generation and the password are as read.
     ///
     /// # Errors
     /// As [`Event::new`].
-    pub fn note(&self, change: &mut Change<'_>, user: &User) -> Result<(), Failure> {
-        change.note_sign_in(user, self.now);
-        change.record(&user.partner_id, &self.event(EventAction::SessionStarted, user)?);
+    pub fn note(&self, transaction: &mut Transaction<'_>, user: &User) -> Result<(), Failure> {
+        transaction.note_sign_in(user, self.now);
+        transaction.record(&user.partner_id, &self.event(EventAction::SessionStarted, user)?);
         Ok(())
     }
 
@@ -93,14 +93,14 @@ impl SignIn<'_> {
         Event::new(action, self.now, Actor::user(user), user, Some(self.request.address()), self.request.id())
     }
 
-    /// Commits `change` together with the session, and answers with the tokens and the user as `after`. Beside it, the
+    /// Commits `transaction` together with the session, and answers with the tokens and the user as `after`. Beside it, the
     /// source is recorded for the password that was set at `password_set_at`: a sign-in that fails is not worth more.
     ///
     /// # Errors
     /// [`Failure::Moved`], or what kept us from it.
     pub async fn commit(
         &self,
-        mut change: Change<'_>,
+        mut transaction: Transaction<'_>,
         issued: Issued,
         signing_in: &SigningIn,
         after: &User,
@@ -109,7 +109,7 @@ impl SignIn<'_> {
         let (user, sources) = (&signing_in.user, signing_in.sources.as_ref());
         let Issued { tokens, term, superseded } = issued;
         let refresh_token = RefreshToken::new(user, &tokens);
-        change.add_session(
+        transaction.add_session(
             &user.id,
             &tokens.origin_jti,
             &SessionItem {
@@ -122,7 +122,7 @@ impl SignIn<'_> {
             },
         );
         for session_id in &superseded {
-            change.end_session(&user.id, session_id);
+            transaction.end_session(&user.id, session_id);
         }
 
         let known = self.source(&user.id);
@@ -139,7 +139,8 @@ impl SignIn<'_> {
         };
         let source = Source::new(self.request.address(), device.as_deref());
         let sources = SourcesItem::signed_in(sources, password_set_at, &source, self.now);
-        let (committed, recorded) = tokio::join!(change.commit(), self.portal.store().put_sources(&user.id, &sources));
+        let (committed, recorded) =
+            tokio::join!(transaction.commit(), self.portal.store().put_sources(&user.id, &sources));
         committed?;
         let answer = Answer::signed_in(after, &tokens, &refresh_token.as_text(), self.refresh_token_in, term.lifetime)?;
         match (recorded, device) {
@@ -152,11 +153,15 @@ impl SignIn<'_> {
         }
     }
 
-    /// Adds to `change` a challenge to choose a new password, and returns the answer that asks for it.
+    /// Adds to `transaction` a challenge to choose a new password, and returns the answer that asks for it.
     ///
     /// # Errors
     /// [`Failure::Internal`].
-    pub fn ask_for_new_password(&self, change: &mut Change<'_>, signing_in: &SigningIn) -> Result<Answer, Failure> {
+    pub fn ask_for_new_password(
+        &self,
+        transaction: &mut Transaction<'_>,
+        signing_in: &SigningIn,
+    ) -> Result<Answer, Failure> {
         #[derive(Serialize)]
         struct Challenge {
             challenge: &'static str,
@@ -168,7 +173,7 @@ impl SignIn<'_> {
             credential_version: signing_in.credential.version,
             expires_at: self.now.plus(CHALLENGE_LIFETIME).unix_seconds(),
         };
-        change.add_challenge(&user.id, &secret, &challenge);
+        transaction.add_challenge(&user.id, &secret, &challenge);
         let session = format!("{}.{}.{secret}", user.partner_id, user.id);
         Answer::json(200, &Challenge { challenge: NEW_PASSWORD, session })
     }

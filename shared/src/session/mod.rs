@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::identity::{Generation, Tokens};
 use crate::models::{Email, PartnerId, Status, Timestamp, User, UserId};
 use crate::store::{
-    Change, Counter, EmailItem, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, StoreError,
+    Counter, EmailItem, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, StoreError, Transaction,
     UserItem, hash,
 };
 
@@ -111,19 +111,19 @@ impl Claims {
 }
 
 impl Caller {
-    /// Makes `change` rest on the caller's authority and session, as they were read. The target's own condition stands
+    /// Makes `transaction` rest on the caller's authority and session, as they were read. The target's own condition stands
     /// for the authority of somebody who changes themselves.
-    pub fn vouch(&self, change: &mut Change<'_>, target: Option<&User>) {
+    pub fn vouch(&self, transaction: &mut Transaction<'_>, target: Option<&User>) {
         if target.is_none_or(|target| target.id != self.user.id) {
-            change.check_actor(&self.user);
+            transaction.check_actor(&self.user);
         }
-        change.check_session(&self.user.id, &self.session_id);
+        transaction.check_session(&self.user.id, &self.session_id);
     }
 
-    /// Makes `change` end the caller's own session, on the caller's authority.
-    pub fn sign_out(&self, change: &mut Change<'_>) {
-        change.check_actor(&self.user);
-        change.end_standing_session(&self.user.id, &self.session_id);
+    /// Makes `transaction` end the caller's own session, on the caller's authority.
+    pub fn sign_out(&self, transaction: &mut Transaction<'_>) {
+        transaction.check_actor(&self.user);
+        transaction.end_standing_session(&self.user.id, &self.session_id);
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod attempts;
 mod audit;
-mod change;
 mod conflict;
 mod cursor;
 mod everyone;
@@ -16,6 +15,7 @@ mod read;
 mod search;
 mod sources;
 mod trail;
+mod transaction;
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -26,7 +26,6 @@ use expression::Expression;
 
 pub use attempts::{Counted, Counter, CounterItem};
 pub use audit::{Actor, Event, Target};
-pub use change::{Change, CommitError, Part};
 pub use conflict::jitter;
 pub use everyone::{Everyone, Found};
 pub use idempotency::{Created, IdempotencyItem, Import, Imported};
@@ -38,6 +37,7 @@ pub use read::{Rows, row};
 pub use search::Findable;
 pub use sources::{DEVICE_KNOWN_FOR, Source, SourcesItem, Standing};
 pub use trail::{Trail, Wanted};
+pub use transaction::{CommitError, Condition, Transaction};
 
 use crate::config::Config;
 use crate::error::{Cause, Failure};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::kinds::{ActionKind, user};
-use super::{Denied, Action, authorize};
+use super::{Action, Denied, authorize};
 use crate::models::{Permission, Permissions, Role, Status, User};
 
 const REVIEWED: &str = include_str!("grid.txt");

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::kinds::{ActionKind, user};
-use super::{Denied, Action, authorize};
+use super::{Action, Denied, authorize};
 use crate::models::{Permission, Permissions, Role, User};
 
 /// The parts of any action; `as_action` uses those that its kind has.
@@ -24,7 +24,9 @@ impl Plan {
             ActionKind::AddUser => Action::AddUser { role: self.role, permissions: &self.permissions },
             ActionKind::EditUser => Action::EditUser { target, email: self.email },
             ActionKind::SetPassword => Action::SetPassword { target },
-            ActionKind::SetPermissions => Action::SetPermissions { target, role: self.role, permissions: &self.permissions },
+            ActionKind::SetPermissions => {
+                Action::SetPermissions { target, role: self.role, permissions: &self.permissions }
+            }
             ActionKind::ForceLogout => Action::ForceLogout { target },
             ActionKind::RemoveUser => Action::RemoveUser { target },
             ActionKind::SetStatus => Action::SetStatus { target },

@@ -23,7 +23,7 @@ use crate::random;
 
 /// Whose condition a transaction rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Condition {
     /// The actor's authority.
     Actor,
     /// A session: the actor's, or one that is to end.
@@ -55,7 +55,7 @@ pub enum Part {
 pub enum CommitError {
     /// These conditions do not hold.
     #[error("conditions do not hold: {0:?}")]
-    Refused(Vec<Part>),
+    Refused(Vec<Condition>),
     /// DynamoDB could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -63,72 +63,74 @@ pub enum CommitError {
 
 impl From<CommitError> for Failure {
     fn from(error: CommitError) -> Self {
-        let parts = match error {
+        let conditions = match error {
             CommitError::Store(error) => return error.into(),
-            CommitError::Refused(parts) => parts,
+            CommitError::Refused(conditions) => conditions,
         };
-        let moved = |part: &Part| match part {
-            Part::Actor
-            | Part::Session
-            | Part::Target
-            | Part::Credential
-            | Part::Challenge
-            | Part::Idempotency
-            | Part::Counter => true,
-            Part::Email | Part::Partner | Part::Refusal | Part::Unconditional | Part::New => false,
+        let moved = |condition: &Condition| match condition {
+            Condition::Actor
+            | Condition::Session
+            | Condition::Target
+            | Condition::Credential
+            | Condition::Challenge
+            | Condition::Idempotency
+            | Condition::Counter => true,
+            Condition::Email | Condition::Partner | Condition::Refusal | Condition::Unconditional | Condition::New => {
+                false
+            }
         };
-        if parts.iter().any(moved) {
+        if conditions.iter().any(moved) {
             Self::Moved
-        } else if parts.contains(&Part::Email) {
+        } else if conditions.contains(&Condition::Email) {
             Self::EmailTaken
-        } else if parts.contains(&Part::Partner) {
+        } else if conditions.contains(&Condition::Partner) {
             Self::UserLimitReached
         } else {
-            Self::Internal(Cause::new("commit", &CommitError::Refused(parts)))
+            Self::Internal(Cause::new("commit", &CommitError::Refused(conditions)))
         }
     }
 }
 
 /// A transaction in the making.
 #[derive(Debug)]
-pub struct Change<'store> {
+pub struct Transaction<'store> {
     store: &'store Store,
-    operations: Vec<(Part, TransactWriteItem)>,
+    operations: Vec<(Condition, TransactWriteItem)>,
     /// The first fault met while it was made; `commit` tells it.
     fault: Option<StoreError>,
 }
 
 impl Store {
     /// An empty transaction.
-    pub fn change(&self) -> Change<'_> {
-        Change { store: self, operations: Vec::new(), fault: None }
+    pub fn transaction(&self) -> Transaction<'_> {
+        Transaction { store: self, operations: Vec::new(), fault: None }
     }
 }
 
-impl Change<'_> {
+impl Transaction<'_> {
     /// The actor has the authority that the decision read. Not for an actor who is the target: there the target's
     /// version says it, and two operations on one item are not possible.
     pub fn check_actor(&mut self, actor: &User) {
-        self.check_access(Part::Actor, actor);
+        self.check_access(Condition::Actor, actor);
     }
 
     /// The user whom the decision was about is who it read, where the change itself is not of the user's item.
     pub fn check_target(&mut self, target: &User) {
-        self.check_access(Part::Target, target);
+        self.check_access(Condition::Target, target);
     }
 
-    fn check_access(&mut self, part: Part, user: &User) {
+    fn check_access(&mut self, condition: Condition, user: &User) {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("access_version", "=", number(user.access_version));
-        self.check(part, &Key::user(&user.partner_id, &user.id).place, expression);
+        self.check(condition, &Key::user(&user.partner_id, &user.id).place, expression);
     }
 
     /// The session still stands.
     pub fn check_session(&mut self, user: &UserId, session_id: &str) {
         let mut expression = Expression::default();
         expression.when_present();
-        self.check(Part::Session, &Key::session(user, session_id).place, expression);
+        self.check(Condition::Session, &Key::session(user, session_id).place, expression);
     }
 
     /// The digest is the one that was read.
@@ -136,12 +138,12 @@ impl Change<'_> {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("version", "=", number(version));
-        self.check(Part::Credential, &Key::credential(user).place, expression);
+        self.check(Condition::Credential, &Key::credential(user).place, expression);
     }
 
     /// A new partner with its first user.
     pub fn add_partner(&mut self, partner: &PartnerItem, primary_admin: &User) {
-        self.put_new(Part::New, &Key::partner(&primary_admin.partner_id).place, partner);
+        self.put_new(Condition::New, &Key::partner(&primary_admin.partner_id).place, partner);
         self.put_user(primary_admin);
     }
 
@@ -156,23 +158,23 @@ impl Change<'_> {
         expression.when_present();
         expression.when("user_count", "<=", number(USER_LIMIT.saturating_sub(count)));
         expression.add("user_count", i64::try_from(count).unwrap_or(i64::MAX));
-        self.update(Part::Partner, &Key::partner(partner).place, expression);
+        self.update(Condition::Partner, &Key::partner(partner).place, expression);
     }
 
     fn put_user(&mut self, user: &User) {
-        self.put_new(Part::New, &Key::user(&user.partner_id, &user.id).place, &UserItem::from(user.clone()));
+        self.put_new(Condition::New, &Key::user(&user.partner_id, &user.id).place, &UserItem::from(user.clone()));
         self.put_email(user);
     }
 
     fn put_email(&mut self, user: &User) {
         let item = EmailItem { partner_id: user.partner_id.clone(), user_id: user.id.clone() };
-        self.put_new(Part::Email, &Key::email(&user.email, &user.partner_id).place, &item);
+        self.put_new(Condition::Email, &Key::email(&user.email, &user.partner_id).place, &item);
     }
 
     fn delete_email(&mut self, user: &User) {
         let mut expression = Expression::default();
         expression.when("user_id", "=", text(user.id.as_str()));
-        self.delete(Part::Target, &Key::email(&user.email, &user.partner_id).place, expression);
+        self.delete(Condition::Target, &Key::email(&user.email, &user.partner_id).place, expression);
     }
 
     /// Turns `before` into `after`: only what differs, only if `before` is what is there. Moves the email's entry along.
@@ -197,12 +199,12 @@ impl Change<'_> {
         let differing: Vec<_> = new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect();
         if differing.is_empty() {
             // An update must set something.
-            self.check(Part::Target, &place, expression);
+            self.check(Condition::Target, &place, expression);
         } else {
             for (attribute, value) in differing {
                 expression.set(&attribute, value);
             }
-            self.update(Part::Target, &place, expression);
+            self.update(Condition::Target, &place, expression);
         }
         if !before.email.same_address(&after.email) {
             self.delete_email(before);
@@ -216,13 +218,13 @@ impl Change<'_> {
         expression.when_present();
         expression.when("version", "=", number(user.version));
         expression.when("access_version", "=", number(user.access_version));
-        self.delete(Part::Target, &Key::user(&user.partner_id, &user.id).place, expression);
+        self.delete(Condition::Target, &Key::user(&user.partner_id, &user.id).place, expression);
         self.delete_email(user);
-        self.delete(Part::Unconditional, &Key::credential(&user.id).place, Expression::default());
+        self.delete(Condition::Unconditional, &Key::credential(&user.id).place, Expression::default());
         let mut expression = Expression::default();
         expression.when_present();
         expression.add("user_count", -1);
-        self.update(Part::Partner, &Key::partner(&user.partner_id).place, expression);
+        self.update(Condition::Partner, &Key::partner(&user.partner_id).place, expression);
     }
 
     /// The portal goes from one primary admin to the next, as far as the partner's own item says it.
@@ -231,7 +233,7 @@ impl Change<'_> {
         expression.when_present();
         expression.when("primary_admin_id", "=", text(from.id.as_str()));
         expression.set("primary_admin_id", text(to.id.as_str()));
-        self.update(Part::Actor, &Key::partner(&from.partner_id).place, expression);
+        self.update(Condition::Actor, &Key::partner(&from.partner_id).place, expression);
     }
 
     /// A sign-in: only while the user is active and in the generation that was read.
@@ -243,18 +245,18 @@ impl Change<'_> {
         expression.set("last_sign_in_at", text(at.to_string()));
         expression.set("last_sign_in_key", text(last_sign_in_key(&user.id, Some(at))));
         expression.add("sign_ins", 1);
-        self.update(Part::Target, &Key::user(&user.partner_id, &user.id).place, expression);
+        self.update(Condition::Target, &Key::user(&user.partner_id, &user.id).place, expression);
     }
 
     /// The end of the user's present generation is due in Cognito.
     pub fn end_generation(&mut self, user: &User, at: Timestamp) {
         let mark = Mark::new(user, at);
-        self.put(Part::Unconditional, &mark.place(), &mark, Expression::default());
+        self.put(Condition::Unconditional, &mark.place(), &mark, Expression::default());
     }
 
     /// A new user's credential.
     pub fn add_credential(&mut self, user: &UserId, credential: &CredentialItem) {
-        self.put_new(Part::New, &Key::credential(user).place, credential);
+        self.put_new(Condition::New, &Key::credential(user).place, credential);
     }
 
     /// The whole credential anew, if `before` is the one that is there.
@@ -266,62 +268,62 @@ impl Change<'_> {
         for (attribute, value) in new {
             expression.set(&attribute, value);
         }
-        self.update(Part::Credential, &Key::credential(user).place, expression);
+        self.update(Condition::Credential, &Key::credential(user).place, expression);
     }
 
     /// Keeps what a request under this key did, if nothing is kept there.
     pub fn keep(&mut self, key: &Key<IdempotencyItem>, item: &IdempotencyItem, now: Timestamp) {
         let mut expression = Expression::default();
         expression.when_absent_or_expired(now);
-        self.put(Part::Idempotency, &key.place, item, expression);
+        self.put(Condition::Idempotency, &key.place, item, expression);
     }
 
     /// Replaces what is kept, if it is what the import called `run` has written last.
     pub fn keep_in_place_of(&mut self, run: &str, key: &Key<IdempotencyItem>, item: &IdempotencyItem) {
         let mut expression = Expression::default();
         expression.when("run", "=", text(run));
-        self.put(Part::Idempotency, &key.place, item, expression);
+        self.put(Condition::Idempotency, &key.place, item, expression);
     }
 
     /// A new session.
     pub fn add_session(&mut self, user: &UserId, session_id: &str, session: &SessionItem) {
-        self.put_new(Part::New, &Key::session(user, session_id).place, session);
+        self.put_new(Condition::New, &Key::session(user, session_id).place, session);
     }
 
     /// Ends a session, if it still stands.
     pub fn end_standing_session(&mut self, user: &UserId, session_id: &str) {
         let mut expression = Expression::default();
         expression.when_present();
-        self.delete(Part::Session, &Key::session(user, session_id).place, expression);
+        self.delete(Condition::Session, &Key::session(user, session_id).place, expression);
     }
 
     /// Ends a session, whether or not it still stands.
     pub fn end_session(&mut self, user: &UserId, session_id: &str) {
-        self.delete(Part::Unconditional, &Key::session(user, session_id).place, Expression::default());
+        self.delete(Condition::Unconditional, &Key::session(user, session_id).place, Expression::default());
     }
 
     /// A new challenge.
     pub fn add_challenge(&mut self, user: &UserId, secret: &str, challenge: &ChallengeItem) {
-        self.put_new(Part::New, &Key::challenge(user, secret).place, challenge);
+        self.put_new(Condition::New, &Key::challenge(user, secret).place, challenge);
     }
 
     /// Uses a challenge up, if nobody has.
     pub fn use_challenge(&mut self, user: &UserId, secret: &str) {
         let mut expression = Expression::default();
         expression.when_present();
-        self.delete(Part::Challenge, &Key::challenge(user, secret).place, expression);
+        self.delete(Condition::Challenge, &Key::challenge(user, secret).place, expression);
     }
 
     /// A new choice between partners.
     pub fn add_choice(&mut self, secret: &str, choice: &ChoiceItem) {
-        self.put_new(Part::New, &Key::choice(secret).place, choice);
+        self.put_new(Condition::New, &Key::choice(secret).place, choice);
     }
 
     /// Uses a choice up, if nobody has.
     pub fn use_choice(&mut self, secret: &str) {
         let mut expression = Expression::default();
         expression.when_present();
-        self.delete(Part::Challenge, &Key::choice(secret).place, expression);
+        self.delete(Condition::Challenge, &Key::choice(secret).place, expression);
     }
 
     /// Counts one more, if there is room. `rows` is a read of the counter, a moment ago.
@@ -329,25 +331,25 @@ impl Change<'_> {
     /// # Errors
     /// [`StoreError::Shape`].
     pub fn count(&mut self, counter: &Counter, rows: &Rows, now: Timestamp) -> Result<(), StoreError> {
-        self.update(Part::Counter, counter.place(), counter.one_more(rows, now)?);
+        self.update(Condition::Counter, counter.place(), counter.one_more(rows, now)?);
         Ok(())
     }
 
     /// Forgets the attempts that a counter has counted.
     pub fn clear_counter(&mut self, counter: &Counter) {
-        self.delete(Part::Unconditional, counter.place(), Expression::default());
+        self.delete(Condition::Unconditional, counter.place(), Expression::default());
     }
 
     /// An audit event. Every change has one; beside it, one tells that it was decided in a review, that somebody else was
     /// changed by it, or that it was a sign-in too.
     pub fn record(&mut self, partner: &PartnerId, event: &Event) {
-        self.put_new(Part::New, &keys::event(partner, &event.id), &EventItem::new(partner, event));
+        self.put_new(Condition::New, &keys::event(partner, &event.id), &EventItem::new(partner, event));
     }
 
     /// As [`record`](Self::record), of what `actor` was refused; only if nothing tells of the like in this minute.
     pub fn record_refused(&mut self, actor: &User, attempted: &str, event: &Event) {
         let place = keys::refusal(&actor.partner_id, &actor.id, attempted, event.at);
-        self.put_new(Part::Refusal, &place, &RefusalItem::new(event));
+        self.put_new(Condition::Refusal, &place, &RefusalItem::new(event));
         self.record(&actor.partner_id, event);
     }
 
@@ -361,7 +363,7 @@ impl Change<'_> {
         } else {
             expression.when_present();
         }
-        self.put(Part::Refusal, &place, &RefusalItem::new(event), expression);
+        self.put(Condition::Refusal, &place, &RefusalItem::new(event), expression);
         self.record(partner, event);
     }
 
@@ -374,7 +376,7 @@ impl Change<'_> {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
-        let (parts, operations): (Vec<Part>, Vec<TransactWriteItem>) = self.operations.into_iter().unzip();
+        let (conditions, operations): (Vec<Condition>, Vec<TransactWriteItem>) = self.operations.into_iter().unzip();
         // The same token for every try: DynamoDB carries out at most one of them.
         let token = random::token().map_err(|_| StoreError::Unavailable("no random bytes".to_owned()))?;
         let token: String = token.chars().take(36).collect();
@@ -392,11 +394,11 @@ impl Change<'_> {
                 Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                     let codes: Vec<&str> =
                         canceled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
-                    let refused: Vec<Part> = codes
+                    let refused: Vec<Condition> = codes
                         .iter()
-                        .zip(&parts)
+                        .zip(&conditions)
                         .filter(|(code, _)| **code == "ConditionalCheckFailed")
-                        .map(|(_, part)| *part)
+                        .map(|(_, condition)| *condition)
                         .collect();
                     if !refused.is_empty() {
                         return Err(CommitError::Refused(refused));
@@ -420,13 +422,13 @@ impl Change<'_> {
         Err(StoreError::Unavailable("TransactWriteItems: conflicts without end".to_owned()).into())
     }
 
-    fn put_new(&mut self, part: Part, place: &Place, value: &impl Serialize) {
+    fn put_new(&mut self, condition: Condition, place: &Place, value: &impl Serialize) {
         let mut expression = Expression::default();
         expression.when_absent();
-        self.put(part, place, value, expression);
+        self.put(condition, place, value, expression);
     }
 
-    fn put(&mut self, part: Part, place: &Place, value: &impl Serialize, expression: Expression) {
+    fn put(&mut self, condition: Condition, place: &Place, value: &impl Serialize, expression: Expression) {
         let Some(mut attributes) = self.sound(item(value)) else { return };
         attributes.extend(place.attributes());
         let Some(table) = self.table(place) else { return };
@@ -438,10 +440,10 @@ impl Change<'_> {
             .set_expression_attribute_names(written.names)
             .set_expression_attribute_values(written.values)
             .build();
-        self.push(part, put.map(|put| TransactWriteItem::builder().put(put).build()));
+        self.push(condition, put.map(|put| TransactWriteItem::builder().put(put).build()));
     }
 
-    fn update(&mut self, part: Part, place: &Place, expression: Expression) {
+    fn update(&mut self, condition: Condition, place: &Place, expression: Expression) {
         let Some(table) = self.table(place) else { return };
         let written = expression.write();
         let update = Update::builder()
@@ -452,10 +454,10 @@ impl Change<'_> {
             .set_expression_attribute_names(written.names)
             .set_expression_attribute_values(written.values)
             .build();
-        self.push(part, update.map(|update| TransactWriteItem::builder().update(update).build()));
+        self.push(condition, update.map(|update| TransactWriteItem::builder().update(update).build()));
     }
 
-    fn delete(&mut self, part: Part, place: &Place, expression: Expression) {
+    fn delete(&mut self, condition: Condition, place: &Place, expression: Expression) {
         let Some(table) = self.table(place) else { return };
         let written = expression.write();
         let delete = Delete::builder()
@@ -465,10 +467,10 @@ impl Change<'_> {
             .set_expression_attribute_names(written.names)
             .set_expression_attribute_values(written.values)
             .build();
-        self.push(part, delete.map(|delete| TransactWriteItem::builder().delete(delete).build()));
+        self.push(condition, delete.map(|delete| TransactWriteItem::builder().delete(delete).build()));
     }
 
-    fn check(&mut self, part: Part, place: &Place, expression: Expression) {
+    fn check(&mut self, condition: Condition, place: &Place, expression: Expression) {
         let Some(table) = self.table(place) else { return };
         let written = expression.write();
         let check = ConditionCheck::builder()
@@ -478,17 +480,17 @@ impl Change<'_> {
             .set_expression_attribute_names(written.names)
             .set_expression_attribute_values(written.values)
             .build();
-        self.push(part, check.map(|check| TransactWriteItem::builder().condition_check(check).build()));
+        self.push(condition, check.map(|check| TransactWriteItem::builder().condition_check(check).build()));
     }
 
     fn push(
         &mut self,
-        part: Part,
+        condition: Condition,
         operation: Result<TransactWriteItem, aws_smithy_types::error::operation::BuildError>,
     ) {
         let operation = operation.map_err(|error| StoreError::Refused(error.to_string()));
         if let Some(operation) = self.sound(operation) {
-            self.operations.push((part, operation));
+            self.operations.push((condition, operation));
         }
     }
 
