@@ -24,17 +24,17 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     let claims = Claims::read(request.claims())?;
     let key = request.idempotency_key();
     let kept = key.as_ref().ok().and_then(Option::as_ref).map(|key| claims.idempotency_key(key.as_str()));
-    let mut places = claims.places().to_vec();
-    places.extend(kept.iter().map(Key::place));
-    let rows = store.read(&places).await?;
-    let caller = claims.caller(&rows, now)?;
+    let mut item_keys = claims.item_keys().to_vec();
+    item_keys.extend(kept.iter().map(Key::item_key));
+    let stored = store.read(&item_keys).await?;
+    let caller = claims.caller(&stored, now)?;
     key?;
     let (profile, password) = parse(&request)?;
     let context = Context { portal, request: &request, caller: &caller, now };
     context.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
     let asked = json!([profile, password.is_some()]).to_string();
     if let Some(kept) = &kept
-        && let Some(first) = store.first_answer(&rows, kept, &asked, password.as_ref(), now).await?
+        && let Some(first) = store.first_answer(&stored, kept, &asked, password.as_ref(), now).await?
     {
         return Ok(added(Answer::written(201, first.answer), &first.user_id).as_replay());
     }

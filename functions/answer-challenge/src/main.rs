@@ -8,7 +8,7 @@ use portal::error::{Failure, FieldError};
 use portal::http::{Answer, Fields, FromField, RefreshTokenIn, Request, Stopped, serve};
 use portal::models::{EventAction, PartnerId, Status, Timestamp, UserId};
 use portal::passwords::{About, Password};
-use portal::store::{Chosen, Key, Rows, Store};
+use portal::store::{Chosen, Items, Key, Store};
 use portal::telemetry;
 
 const WRONG: Failure = Failure::Unauthenticated("This challenge is not open, or no longer.");
@@ -113,11 +113,13 @@ struct Offered {
 async fn open(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failure> {
     let Some((partner, id, secret)) = split(token) else { return open_choice(store, token, now).await };
     let challenge = Key::challenge(&id, secret);
-    let mut places = places(&partner, &id);
-    places.push(challenge.place());
-    let rows = store.read(&places).await?;
-    let challenge = rows.get(&challenge)?.filter(|challenge| challenge.expires_at > now.unix_seconds()).ok_or(WRONG)?;
-    let signing_in = stands(&rows, &partner, &id, challenge.generation, challenge.credential_version)?.ok_or(WRONG)?;
+    let mut item_keys = item_keys(&partner, &id);
+    item_keys.push(challenge.item_key());
+    let stored = store.read(&item_keys).await?;
+    let challenge =
+        stored.get(&challenge)?.filter(|challenge| challenge.expires_at > now.unix_seconds()).ok_or(WRONG)?;
+    let signing_in =
+        stands(&stored, &partner, &id, challenge.generation, challenge.credential_version)?.ok_or(WRONG)?;
     if signing_in.credential.is_expired(now) {
         return Err(Failure::InitialPasswordExpired);
     }
@@ -126,34 +128,35 @@ async fn open(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failur
 
 async fn open_choice(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failure> {
     let key = Key::choice(token);
-    let choice = store.read(&[key.place()]).await?.get(&key)?;
+    let choice = store.read(&[key.item_key()]).await?.get(&key)?;
     let choice = choice.filter(|choice| choice.expires_at > now.unix_seconds()).ok_or(WRONG)?;
-    let places: Vec<_> = choice.users.iter().flat_map(|user| places(&user.partner_id, &user.user_id)).collect();
-    let rows = store.read(&places).await?;
+    let item_keys: Vec<_> = choice.users.iter().flat_map(|user| item_keys(&user.partner_id, &user.user_id)).collect();
+    let stored = store.read(&item_keys).await?;
     let mut offered = Vec::new();
     for Chosen { partner_id, user_id, generation, credential_version } in choice.users {
-        let standing = stands(&rows, &partner_id, &user_id, generation, credential_version)?;
+        let standing = stands(&stored, &partner_id, &user_id, generation, credential_version)?;
         offered.push(Offered { partner_id, standing });
     }
     Ok(Open::Choice { secret: token.to_owned(), offered })
 }
 
-fn places(partner: &PartnerId, id: &UserId) -> Vec<portal::store::Place> {
-    vec![Key::user(partner, id).place(), Key::credential(id).place(), Key::sources(id).place()]
+fn item_keys(partner: &PartnerId, id: &UserId) -> Vec<portal::store::ItemKey> {
+    vec![Key::user(partner, id).item_key(), Key::credential(id).item_key(), Key::sources(id).item_key()]
 }
 
 /// The user, if active, in this generation and with this password still.
 fn stands(
-    rows: &Rows,
+    stored: &Items,
     partner: &PartnerId,
     id: &UserId,
     generation: u64,
     credential_version: u64,
 ) -> Result<Option<SigningIn>, Failure> {
-    let (Some(item), Some(credential)) = (rows.get(&Key::user(partner, id))?, rows.get(&Key::credential(id))?) else {
+    let (Some(item), Some(credential)) = (stored.get(&Key::user(partner, id))?, stored.get(&Key::credential(id))?)
+    else {
         return Ok(None);
     };
-    let (user, sources) = (item.user, rows.get(&Key::sources(id))?);
+    let (user, sources) = (item.user, stored.get(&Key::sources(id))?);
     let stands = generation == user.session_generation
         && credential_version == credential.version
         && user.status == Status::Active;

@@ -37,11 +37,11 @@ async fn change_users(portal: &Portal, request: Request) -> Result<Answer, Failu
     let claims = Claims::read(request.claims())?;
     // Told only to who is signed in.
     let input = parse(&request);
-    let mut places = claims.places().to_vec();
+    let mut item_keys = claims.item_keys().to_vec();
     let keys = input.iter().flat_map(|(_, names)| names).filter_map(|name| claims.named_key(name));
-    places.extend(keys.map(|key| key.place()));
-    let rows = portal.store().read(&places).await?;
-    let caller = claims.caller(&rows, portal.now())?;
+    item_keys.extend(keys.map(|key| key.item_key()));
+    let stored = portal.store().read(&item_keys).await?;
+    let caller = claims.caller(&stored, portal.now())?;
     let (task, names) = input?;
 
     // Oneself last: nobody acts once signed out.
@@ -56,7 +56,7 @@ async fn change_users(portal: &Portal, request: Request) -> Result<Answer, Failu
         }
         // A malformed id names nobody.
         let done = match UserId::parse(name) {
-            Ok(id) => work.carry_out(&id, rows.get(&claims.colleague_key(&id))?.map(|item| item.user)).await,
+            Ok(id) => work.carry_out(&id, stored.get(&claims.colleague_key(&id))?.map(|item| item.user)).await,
             Err(_) => Err(Failure::NotFound),
         };
         let done = match done {

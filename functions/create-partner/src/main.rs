@@ -29,8 +29,8 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     let kept = key.map(|key| Key::operator_idempotency(key.as_str()));
     let asked = json!([name, first_name, last_name, email, password.is_some()]).to_string();
     if let Some(kept) = &kept {
-        let rows = store.read(&[kept.place()]).await?;
-        if let Some(first) = store.first_answer(&rows, kept, &asked, password.as_ref(), now).await? {
+        let stored = store.read(&[kept.item_key()]).await?;
+        if let Some(first) = store.first_answer(&stored, kept, &asked, password.as_ref(), now).await? {
             let mut answer: Value = serde_json::from_str(&first.answer)
                 .map_err(|error| Failure::internal("reading a kept answer", &error))?;
             if let Value::Object(fields) = &mut answer {

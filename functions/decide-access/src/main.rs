@@ -30,12 +30,12 @@ async fn decide_access(portal: &Portal, request: Request) -> Result<Answer, Fail
     // Told only to who is signed in.
     let input = parse(&request);
     let target = input.as_ref().ok().and_then(|input| claims.named_key(&input.user_id));
-    let mut places = claims.places().to_vec();
-    places.extend(target.iter().map(Key::place));
-    let rows = portal.store().read(&places).await?;
-    let caller = claims.caller(&rows, now)?;
+    let mut item_keys = claims.item_keys().to_vec();
+    item_keys.extend(target.iter().map(Key::item_key));
+    let stored = portal.store().read(&item_keys).await?;
+    let caller = claims.caller(&stored, now)?;
     let input = input?;
-    let target = target.map(|key| rows.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
+    let target = target.map(|key| stored.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
     let context = Context { portal, request: &request, caller: &caller, now };
     let ruling = authorized(&context, input.decision, &target).await?;
     request.expects(target.version)?;

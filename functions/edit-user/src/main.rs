@@ -26,13 +26,13 @@ async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let id = request.user_id();
     let key = id.as_ref().map(|id| claims.colleague_key(id));
     let own = id.filter(|id| id == claims.user()).map(|id| Counter::own_changes("EDIT", &id));
-    let mut places = claims.places().to_vec();
-    places.extend(key.iter().map(Key::place));
-    places.extend(own.iter().map(|counter| counter.place().clone()));
-    let rows = portal.store().read(&places).await?;
-    let caller = claims.caller(&rows, now)?;
+    let mut item_keys = claims.item_keys().to_vec();
+    item_keys.extend(key.iter().map(Key::item_key));
+    item_keys.extend(own.iter().map(|counter| counter.item_key().clone()));
+    let stored = portal.store().read(&item_keys).await?;
+    let caller = claims.caller(&stored, now)?;
     let input = parse(&request)?;
-    let target = key.map(|key| rows.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
+    let target = key.map(|key| stored.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
     let edited = User {
         first_name: input.first_name.unwrap_or_else(|| target.first_name.clone()),
         last_name: input.last_name.unwrap_or_else(|| target.last_name.clone()),
@@ -53,7 +53,7 @@ async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let after = edited.changed(now);
     let mut transaction = portal.store().transaction();
     if let Some(counter) = &own {
-        context.count_own_change(&mut transaction, counter, &rows)?;
+        context.count_own_change(&mut transaction, counter, &stored)?;
     }
     caller.vouch(&mut transaction, Some(&target));
     transaction.change_user(&target, &after);

@@ -106,9 +106,9 @@ async fn end_all_sessions(portal: &'static Portal, mut input: Fields, request_id
         let Ok(page) = patiently(|| async { Ok(portal.store().everyone(after).await?) }).await else {
             return Ok(report.stop(Reason::Unavailable, &position));
         };
-        if let Some((reason, number)) = run.end_page(&page.places, &mut report).await {
+        if let Some((reason, number)) = run.end_page(&page.positions, &mut report).await {
             // The page goes on after the last user before that one.
-            let done = number.checked_sub(1).and_then(|last| page.places.get(last));
+            let done = number.checked_sub(1).and_then(|last| page.positions.get(last));
             return Ok(report.stop(reason, done.unwrap_or(&position)));
         }
         match page.next {
@@ -140,14 +140,14 @@ impl Listed {
 
 impl Run {
     /// Ends the sessions of these. Returns the number of the first who is left to another run, and why, if anyone is.
-    async fn end_page(&self, places: &[Position], report: &mut Report) -> Option<(Reason, usize)> {
+    async fn end_page(&self, positions: &[Position], report: &mut Report) -> Option<(Reason, usize)> {
         let mut under_way = JoinSet::new();
         let mut left: Option<(Reason, usize)> = None;
-        for (number, place) in places.iter().enumerate() {
+        for (number, position) in positions.iter().enumerate() {
             if under_way.len() >= AT_ONCE
                 && let Some(done) = under_way.join_next().await
             {
-                left = earlier(left, report.add(places, done));
+                left = earlier(left, report.add(positions, done));
             }
             if left.is_some() {
                 break;
@@ -156,17 +156,17 @@ impl Run {
                 left = Some((Reason::TimeIsUp, number));
                 break;
             }
-            let (run, place) = (self.clone(), place.clone());
-            under_way.spawn(async move { (number, run.end_sessions(&place).await) });
+            let (run, position) = (self.clone(), position.clone());
+            under_way.spawn(async move { (number, run.end_sessions(&position).await) });
         }
         while let Some(done) = under_way.join_next().await {
-            left = earlier(left, report.add(places, done));
+            left = earlier(left, report.add(positions, done));
         }
         left
     }
 
-    async fn end_sessions(&self, place: &Position) -> Outcome {
-        match self.try_to_end_sessions(place).await {
+    async fn end_sessions(&self, position: &Position) -> Outcome {
+        match self.try_to_end_sessions(position).await {
             Ok(outcome) => outcome,
             Err(Failure::Unavailable(cause)) => {
                 tracing::warn!(cause = cause.as_str(), "sessions are left to another run");
@@ -179,7 +179,7 @@ impl Run {
         }
     }
 
-    async fn try_to_end_sessions(&self, place: &Position) -> Result<Outcome, Failure> {
+    async fn try_to_end_sessions(&self, position: &Position) -> Result<Outcome, Failure> {
         let store = self.portal.store();
         let mut written = Vec::new();
         let mut last = Failure::Conflict;
@@ -187,7 +187,7 @@ impl Run {
             if attempt > 0 {
                 pause(attempt).await;
             }
-            let user = match patiently(|| async { Ok(store.user_at(place).await?) }).await? {
+            let user = match patiently(|| async { Ok(store.user_at(position).await?) }).await? {
                 Found::User(user) => user,
                 Found::Nothing => return Ok(Outcome::Gone),
                 Found::Unreadable => return Ok(Outcome::Unreadable),
@@ -229,19 +229,19 @@ impl Report {
     /// Counts what was done. Returns the user's number if that is to be done again.
     fn add(
         &mut self,
-        places: &[Position],
+        positions: &[Position],
         done: Result<(usize, Outcome), tokio::task::JoinError>,
     ) -> Option<(Reason, usize)> {
         let Ok((number, outcome)) = done else {
             self.failed.count += 1;
             return None;
         };
-        let place = places.get(number)?;
+        let position = positions.get(number)?;
         match outcome {
             Outcome::Ended => self.ended += 1,
             Outcome::Gone => {}
-            Outcome::Unreadable => self.unreadable.add(place),
-            Outcome::Failed => self.failed.add(place),
+            Outcome::Unreadable => self.unreadable.add(position),
+            Outcome::Failed => self.failed.add(position),
             Outcome::Unavailable => return Some((Reason::Unavailable, number)),
         }
         None

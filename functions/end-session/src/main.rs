@@ -19,20 +19,20 @@ async fn end_session(portal: &Portal, request: Request) -> Result<Answer, Failur
     let claims = Claims::read(request.claims())?;
     let target = request.user_id().map(|id| (claims.colleague_key(&id), id));
     let session = target.as_ref().zip(request.session_id()).map(|((_, user), id)| (Key::session(user, &id), id));
-    let mut places = claims.places().to_vec();
-    places.extend(target.iter().map(|(key, _)| key.place()));
-    places.extend(session.iter().map(|(key, _)| key.place()));
+    let mut item_keys = claims.item_keys().to_vec();
+    item_keys.extend(target.iter().map(|(key, _)| key.item_key()));
+    item_keys.extend(session.iter().map(|(key, _)| key.item_key()));
     let own = Counter::own_changes("SESSION", claims.user());
-    places.push(own.place().clone());
-    let rows = portal.store().read(&places).await?;
-    let caller = claims.caller(&rows, now)?;
+    item_keys.push(own.item_key().clone());
+    let stored = portal.store().read(&item_keys).await?;
+    let caller = claims.caller(&stored, now)?;
     request.no_body()?;
     let (key, _) = target.ok_or(Failure::NotFound)?;
-    let target = rows.get(&key)?.ok_or(Failure::NotFound)?.user;
+    let target = stored.get(&key)?.ok_or(Failure::NotFound)?.user;
     let context = Context { portal, request: &request, caller: &caller, now };
     context.authorize(&Action::EndSession { target: &target }).await?;
     let (key, session_id) = session.ok_or(Failure::NoSuchSession)?;
-    let session = rows.get(&key)?.filter(|session| session.is_live(&target, now)).ok_or(Failure::NoSuchSession)?;
+    let session = stored.get(&key)?.filter(|session| session.is_live(&target, now)).ok_or(Failure::NoSuchSession)?;
 
     let mut transaction = portal.store().transaction();
     if target.id == caller.user.id && session_id == caller.session_id {
@@ -40,7 +40,7 @@ async fn end_session(portal: &Portal, request: Request) -> Result<Answer, Failur
     } else {
         caller.vouch(&mut transaction, None);
         if target.id == caller.user.id {
-            context.count_own_change(&mut transaction, &own, &rows)?;
+            context.count_own_change(&mut transaction, &own, &stored)?;
         } else {
             transaction.check_target(&target);
         }

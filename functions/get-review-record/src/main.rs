@@ -95,14 +95,14 @@ async fn get_review_record(portal: &Portal, request: Request) -> Result<Answer, 
     let partner_key = claims.partner_key();
     let everybody = Counter::reads_of_everybody(claims.user());
     let trail = Counter::expensive_reads(claims.user());
-    let more = [partner_key.place(), everybody.place().clone(), trail.place().clone()];
-    let rows = store.read(&[&claims.places()[..], &more].concat()).await?;
-    let caller = claims.caller(&rows, now)?.user;
+    let more = [partner_key.item_key(), everybody.item_key().clone(), trail.item_key().clone()];
+    let stored = store.read(&[&claims.item_keys()[..], &more].concat()).await?;
+    let caller = claims.caller(&stored, now)?.user;
     request.no_body()?;
     let input = parse(&request)?;
     authorize(&caller, &Action::ReviewAccess)?;
 
-    let partner = rows.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
+    let partner = stored.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
     let list = format!("{} review record {:?} {:?}", caller.partner_id, input.from, input.to);
     let start = input.cursor.as_deref().map(|cursor| start(&list, cursor)).transpose()?;
     let period = match &start {
@@ -121,7 +121,7 @@ async fn get_review_record(portal: &Portal, request: Request) -> Result<Answer, 
         if is_first { period.outstanding(store, &caller.partner_id).await.map(Some) } else { Ok(None) }
     });
     let counter = if is_first { everybody } else { trail };
-    let (trail, outstanding) = session::counted(store, &counter, &rows, now, Box::pin(read)).await?;
+    let (trail, outstanding) = session::counted(store, &counter, &stored, now, Box::pin(read)).await?;
 
     let next_cursor = trail.next.map(|position| period.go_on(position).to_cursor(&list));
     let items: Vec<Item<'_>> = trail.events.iter().map(Item::from).collect();

@@ -25,19 +25,19 @@ async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let target = input.as_ref().ok().and_then(|input| claims.named_key(&input.user_id));
     let (credential, counter) =
         (Key::credential(claims.user()), Counter::current_password(claims.user(), claims.session_id()));
-    let mut places = claims.places().to_vec();
-    places.extend([credential.place(), counter.place().clone()]);
-    places.extend(target.iter().map(Key::place));
-    let rows = portal.store().read(&places).await?;
-    let caller = claims.caller(&rows, now)?;
+    let mut item_keys = claims.item_keys().to_vec();
+    item_keys.extend([credential.item_key(), counter.item_key().clone()]);
+    item_keys.extend(target.iter().map(Key::item_key));
+    let stored = portal.store().read(&item_keys).await?;
+    let caller = claims.caller(&stored, now)?;
     let input = input?;
-    let target = target.map(|key| rows.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
+    let target = target.map(|key| stored.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
     let context = Context { portal, request: &request, caller: &caller, now };
     let action = Action::HandOver { target: &target };
     context.authorize(&action).await?;
     request.expects(target.version)?;
-    let credential = rows.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
-    context.check_current_password(&action, &input.current, &credential, &counter, &rows).await?;
+    let credential = stored.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
+    context.check_current_password(&action, &input.current, &credential, &counter, &stored).await?;
 
     let after = commit(&context, &target, &credential, &counter).await?;
     Answer::user(&after)

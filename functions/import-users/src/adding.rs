@@ -206,17 +206,17 @@ impl<'a> Adding<'a> {
 
     /// Reads the caller and the emails again. Answers who is still to be added.
     async fn decide_anew(&mut self, turns: Vec<Turn>) -> Result<Vec<Turn>, Failure> {
-        let mut places = self.claims.places().to_vec();
-        places.extend(turns.iter().map(|(_, newcomer)| self.claims.email_key(&newcomer.user.email).place()));
-        places.extend(self.kept.iter().map(Kept::place));
-        let rows = self.portal.store().read(&places).await?;
+        let mut item_keys = self.claims.item_keys().to_vec();
+        item_keys.extend(turns.iter().map(|(_, newcomer)| self.claims.email_key(&newcomer.user.email).item_key()));
+        item_keys.extend(self.kept.iter().map(Kept::item_key));
+        let stored = self.portal.store().read(&item_keys).await?;
         if let Some(kept) = &mut self.kept {
-            kept.update(&rows)?;
+            kept.update(&stored)?;
         }
         // First who was added, if it is us who did it: then the caller had the right to.
         let mut left = Vec::with_capacity(turns.len());
         for (number, newcomer) in turns {
-            match rows.get(&self.claims.email_key(&newcomer.user.email))? {
+            match stored.get(&self.claims.email_key(&newcomer.user.email))? {
                 Some(entry) if entry.user_id == newcomer.user.id => {
                     self.settle(number, Fate::added(newcomer));
                 }
@@ -227,7 +227,7 @@ impl<'a> Adding<'a> {
         if left.is_empty() {
             return Ok(left);
         }
-        self.caller = self.claims.caller(&rows, self.portal.now())?;
+        self.caller = self.claims.caller(&stored, self.portal.now())?;
         let mut allowed = Vec::with_capacity(left.len());
         for (number, newcomer) in left {
             let (role, permissions) = (newcomer.user.role, &newcomer.user.permissions);
@@ -286,24 +286,22 @@ impl<'a> Adding<'a> {
         let Some(kept) = &mut self.kept else { return Ok(<_>::default()) };
         let ids: Vec<(usize, Imported)> =
             people.iter().filter_map(|(number, person)| Some((*number, kept.added(person.line)?.clone()))).collect();
-        let mut places = self.claims.places().to_vec();
-        places.push(kept.place());
-        places.extend(
-            ids.iter().flat_map(|(_, Imported { id, .. })| {
-                [self.claims.colleague_key(id).place(), Key::credential(id).place()]
-            }),
-        );
-        let rows = self.portal.store().read(&places).await?;
-        kept.update(&rows)?;
-        self.caller = self.claims.caller(&rows, now)?;
+        let mut item_keys = self.claims.item_keys().to_vec();
+        item_keys.push(kept.item_key());
+        item_keys.extend(ids.iter().flat_map(|(_, Imported { id, .. })| {
+            [self.claims.colleague_key(id).item_key(), Key::credential(id).item_key()]
+        }));
+        let stored = self.portal.store().read(&item_keys).await?;
+        kept.update(&stored)?;
+        self.caller = self.claims.caller(&stored, now)?;
 
         let (mut renewals, mut others) = (Vec::new(), Vec::new());
         for ((number, imported), (_, person)) in ids.into_iter().zip(people) {
             let line = imported.line;
             // As read with the rest.
             let version = kept.added(line).map_or(imported.credential, |added| added.credential);
-            let user = rows.get(&self.claims.colleague_key(&imported.id))?.map(|item| item.user);
-            let credential = rows.get(&Key::credential(&imported.id))?;
+            let user = stored.get(&self.claims.colleague_key(&imported.id))?.map(|item| item.user);
+            let credential = stored.get(&Key::credential(&imported.id))?;
             let (Some(before), Some(credential)) = (user.clone(), credential) else {
                 others.push((number, user));
                 continue;
@@ -356,8 +354,8 @@ impl<'a> Adding<'a> {
     /// Whether this is what is kept.
     async fn is_kept(&mut self, import: Option<&Import>) -> Result<bool, Failure> {
         let (Some(kept), Some(import)) = (&mut self.kept, import) else { return Ok(false) };
-        let rows = self.portal.store().read(&[kept.place()]).await?;
-        kept.update(&rows)?;
+        let stored = self.portal.store().read(&[kept.item_key()]).await?;
+        kept.update(&stored)?;
         Ok(kept.is(import))
     }
 
@@ -381,8 +379,8 @@ impl<'a> Adding<'a> {
     }
 
     fn settle(&mut self, number: usize, fate: Fate) {
-        if let Some(place) = self.fates.get_mut(number) {
-            *place = Some(fate);
+        if let Some(item_key) = self.fates.get_mut(number) {
+            *item_key = Some(fate);
         }
     }
 

@@ -7,7 +7,7 @@ use portal::http::{Column, LineError, Request, Shape};
 use portal::models::{Permissions, Profile, Role};
 use portal::policy::{Action, Denied, authorize};
 use portal::session::{Caller, Claims};
-use portal::store::{Imported, Key, PartnerItem, Place, Rows, USER_LIMIT};
+use portal::store::{Imported, ItemKey, Items, Key, PartnerItem, USER_LIMIT};
 use serde::Serialize;
 use serde_json::json;
 
@@ -96,9 +96,9 @@ impl Input {
     }
 
     /// What to read to check them.
-    pub(crate) fn places(&self, claims: &Claims) -> Vec<Place> {
-        let emails = self.people.iter().map(|person| claims.email_key(&person.profile.email).place());
-        [claims.partner_key().place()].into_iter().chain(emails).collect()
+    pub(crate) fn item_keys(&self, claims: &Claims) -> Vec<ItemKey> {
+        let emails = self.people.iter().map(|person| claims.email_key(&person.profile.email).item_key());
+        [claims.partner_key().item_key()].into_iter().chain(emails).collect()
     }
 
     /// Compares the users of the file with what is stored, and records what prevents each from being added. `added` are the
@@ -107,18 +107,18 @@ impl Input {
         &mut self,
         claims: &Claims,
         caller: &Caller,
-        rows: &Rows,
+        stored: &Items,
         added: &[Imported],
     ) -> Result<Checked, Failure> {
         let mut checked = Checked { taken: Vec::new(), denied: None };
         let partner: Key<PartnerItem> = claims.partner_key();
-        let partner = rows.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
+        let partner = stored.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
         let mut room = USER_LIMIT.saturating_sub(partner.user_count);
         let mut is_full = false;
         for person in &self.people {
             let line = person.line;
             let is_added = added.iter().any(|added| added.line == line);
-            if !is_added && rows.get(&claims.email_key(&person.profile.email))?.is_some() {
+            if !is_added && stored.get(&claims.email_key(&person.profile.email))?.is_some() {
                 // Left as it is, so it needs no permission.
                 checked.taken.push(line);
                 continue;

@@ -3,7 +3,7 @@
 use portal::error::Failure;
 use portal::models::Timestamp;
 use portal::random;
-use portal::store::{IdempotencyItem, Import, Imported, Key, Place, Rows, Store, Transaction};
+use portal::store::{IdempotencyItem, Import, Imported, ItemKey, Items, Key, Store, Transaction};
 
 pub(crate) struct Kept {
     key: Key<IdempotencyItem>,
@@ -47,16 +47,16 @@ impl Kept {
         self.import.added.iter().find(|added| added.line == line)
     }
 
-    pub(crate) fn place(&self) -> Place {
-        self.key.place()
+    pub(crate) fn item_key(&self) -> ItemKey {
+        self.key.item_key()
     }
 
     /// Takes over what `rows` have.
     ///
     /// # Errors
     /// [`Failure::Conflict`] when another request carries the import out by now.
-    pub(crate) fn update(&mut self, rows: &Rows) -> Result<(), Failure> {
-        let import = rows.get(&self.key)?.and_then(IdempotencyItem::into_import);
+    pub(crate) fn update(&mut self, stored: &Items) -> Result<(), Failure> {
+        let import = stored.get(&self.key)?.and_then(IdempotencyItem::into_import);
         self.import = import.filter(|import| import.run == self.import.run).ok_or(Failure::Conflict)?;
         Ok(())
     }

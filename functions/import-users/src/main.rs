@@ -55,11 +55,11 @@ async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failu
     let parsed = parse(&request);
     let key = request.idempotency_key();
     let key_read = key.as_ref().ok().and_then(Option::as_ref).map(|key| claims.idempotency_key(key.as_str()));
-    let mut places = claims.places().to_vec();
-    places.extend(key_read.iter().map(Key::place));
-    places.extend(parsed.iter().flat_map(|(_, input)| input.places(&claims)));
-    let rows = portal.store().read(&places).await?;
-    let caller = claims.caller(&rows, now)?;
+    let mut item_keys = claims.item_keys().to_vec();
+    item_keys.extend(key_read.iter().map(Key::item_key));
+    item_keys.extend(parsed.iter().flat_map(|(_, input)| input.item_keys(&claims)));
+    let stored = portal.store().read(&item_keys).await?;
+    let caller = claims.caller(&stored, now)?;
     key?;
     let (is_dry_run, mut input) = parsed?;
     let context = Context { portal, request: &request, caller: &caller, now };
@@ -71,10 +71,10 @@ async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failu
     let key = key_read.filter(|_| !is_dry_run);
     let asked = input.asked();
     let first = match &key {
-        Some(key) => portal.store().first_import(&rows, key, &asked, now)?,
+        Some(key) => portal.store().first_import(&stored, key, &asked, now)?,
         None => None,
     };
-    let checked = input.check(&claims, &caller, &rows, first.as_ref().map_or(&[], |(_, first)| &first.added))?;
+    let checked = input.check(&claims, &caller, &stored, first.as_ref().map_or(&[], |(_, first)| &first.added))?;
 
     if is_dry_run {
         return preview(input, &checked.taken);

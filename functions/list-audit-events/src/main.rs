@@ -66,8 +66,8 @@ async fn list_audit_events(portal: &Portal, request: Request) -> Result<Answer, 
     let (now, store) = (portal.now(), portal.store());
     let claims = Claims::read(request.claims())?;
     let counter = Counter::expensive_reads(claims.user());
-    let rows = store.read(&[&claims.places()[..], &[counter.place().clone()]].concat()).await?;
-    let caller = claims.caller(&rows, now)?.user;
+    let stored = store.read(&[&claims.item_keys()[..], &[counter.item_key().clone()]].concat()).await?;
+    let caller = claims.caller(&stored, now)?.user;
     request.no_body()?;
     let input = parse(&request)?;
     authorize(&caller, &Action::ListAuditEvents)?;
@@ -75,7 +75,7 @@ async fn list_audit_events(portal: &Portal, request: Request) -> Result<Answer, 
     let list = format!("{} events {:?}", caller.partner_id, input.wanted);
     let after = input.cursor.map(|cursor| position(&list, &cursor, &input.wanted)).transpose()?;
     let read = async { Ok(store.events(&caller.partner_id, &input.wanted, after.as_ref(), input.limit).await?) };
-    let trail = session::counted(store, &counter, &rows, now, Box::pin(read)).await?;
+    let trail = session::counted(store, &counter, &stored, now, Box::pin(read)).await?;
     let next_cursor = trail.next.map(|position| position.to_cursor(&list));
     let items: Vec<Item<'_>> = trail.events.iter().map(Item::from).collect();
     match request.format() {

@@ -47,8 +47,9 @@ async fn list_users(portal: &Portal, request: Request) -> Result<Answer, Failure
     let claims = Claims::read(request.claims())?;
     let partner_key = claims.partner_key();
     let counter = Counter::expensive_reads(claims.user());
-    let rows = store.read(&[&claims.places()[..], &[partner_key.place(), counter.place().clone()]].concat()).await?;
-    let caller = claims.caller(&rows, now)?;
+    let stored =
+        store.read(&[&claims.item_keys()[..], &[partner_key.item_key(), counter.item_key().clone()]].concat()).await?;
+    let caller = claims.caller(&stored, now)?;
     request.no_body()?;
     let input = parse(&request)?;
     authorize(&caller.user, &Action::ListUsers)?;
@@ -59,7 +60,7 @@ async fn list_users(portal: &Portal, request: Request) -> Result<Answer, Failure
     let sorted = (input.sort, input.order);
     let read = async {
         if input.filter.is_everybody() {
-            let count = rows.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.user_count;
+            let count = stored.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.user_count;
             Ok((store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count))
         } else {
             let matches = |user: &Findable| input.filter.matches(user);
@@ -72,7 +73,7 @@ async fn list_users(portal: &Portal, request: Request) -> Result<Answer, Failure
     // A page of the plain list is as cheap as a user each.
     let is_cheap = input.filter.is_everybody() && request.format() == Format::Json;
     let (page, total) =
-        if is_cheap { read.await } else { session::counted(store, &counter, &rows, now, Box::pin(read)).await }?;
+        if is_cheap { read.await } else { session::counted(store, &counter, &stored, now, Box::pin(read)).await }?;
     let next_cursor = page.next.map(|position| position.to_cursor(&list));
     let items: Vec<PublicUser<'_>> = page.users.iter().map(PublicUser::from).collect();
     match request.format() {

@@ -53,10 +53,10 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
 
 async fn load(store: &Store, partner: &PartnerId) -> Result<(User, CredentialItem), Failure> {
     let key = Key::partner(partner);
-    let id = store.read(&[key.place()]).await?.get(&key)?.ok_or(Failure::NotFound)?.primary_admin_id;
+    let id = store.read(&[key.item_key()]).await?.get(&key)?.ok_or(Failure::NotFound)?.primary_admin_id;
     let (user, credential) = (Key::user(partner, &id), Key::credential(&id));
-    let rows = store.read(&[user.place(), credential.place()]).await?;
-    match (rows.get(&user)?.filter(|item| item.user.is_primary_admin()), rows.get(&credential)?) {
+    let stored = store.read(&[user.item_key(), credential.item_key()]).await?;
+    match (stored.get(&user)?.filter(|item| item.user.is_primary_admin()), stored.get(&credential)?) {
         (Some(item), Some(credential)) => Ok((item.user, credential)),
         (Some(_), None) => Err(Failure::bug("a primary admin without a credential")),
         // The portal was handed over between the two reads.

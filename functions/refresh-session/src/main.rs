@@ -39,11 +39,11 @@ async fn refresh_session(portal: &Portal, request: Request) -> Result<Answer, Fa
     let refresh_token = body.finish(refresh_token)?.or_else(|| request.refresh_cookie()).ok_or(WRONG)?;
 
     let token = RefreshToken::parse(&refresh_token).ok_or(WRONG)?;
-    let (now, rows) = (portal.now(), portal.store().read(&token.places()).await?);
-    token.check(&rows, now)?;
+    let (now, stored) = (portal.now(), portal.store().read(&token.item_keys()).await?);
+    token.check(&stored, now)?;
     let refreshed = portal.identity()?.refresh(token.secret()).await?.ok_or(WRONG)?;
     // The new token is of the very session whose rows were read.
-    Claims::read(&claims_of(&refreshed.access_token).unwrap_or_default())?.caller(&rows, now)?;
+    Claims::read(&claims_of(&refreshed.access_token).unwrap_or_default())?.caller(&stored, now)?;
     Answer::json(
         200,
         &Refreshed { access_token: &refreshed.access_token, token_type: "Bearer", expires_in: refreshed.expires_in },

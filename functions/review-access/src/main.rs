@@ -64,7 +64,7 @@ struct Item<'a> {
     reduced: Option<Access>,
 }
 
-/// A user, why to look at them, and their place in the list.
+/// A user, why to look at them, and their position in the list.
 struct Entry {
     position: Position,
     user: User,
@@ -72,16 +72,16 @@ struct Entry {
 }
 
 impl Entry {
-    fn place(&self) -> (Option<&str>, &str) {
-        place(&self.position)
+    fn order(&self) -> (Option<&str>, &str) {
+        order(&self.position)
     }
 }
 
-fn place(position: &Position) -> (Option<&str>, &str) {
+fn order(position: &Position) -> (Option<&str>, &str) {
     (position.key.as_deref(), &position.sk)
 }
 
-/// The first entries of a list after some place, found among all that are offered, in any order, while few are held.
+/// The first entries of a list after some position, found among all that are offered, in any order, while few are held.
 struct Page {
     after: Option<Position>,
     length: usize,
@@ -90,7 +90,7 @@ struct Page {
 
 impl Page {
     fn offer(&mut self, entry: Entry) {
-        if self.after.as_ref().is_some_and(|after| entry.place() <= place(after)) {
+        if self.after.as_ref().is_some_and(|after| entry.order() <= order(after)) {
             return;
         }
         self.entries.push(entry);
@@ -101,7 +101,7 @@ impl Page {
 
     /// One more than fits says that there is more.
     fn keep_first(&mut self) {
-        self.entries.sort_unstable_by(|one, other| one.place().cmp(&other.place()));
+        self.entries.sort_unstable_by(|one, other| one.order().cmp(&other.order()));
         self.entries.truncate(self.length + 1);
     }
 
@@ -118,8 +118,8 @@ async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Fail
     let (now, store) = (portal.now(), portal.store());
     let claims = Claims::read(request.claims())?;
     let counter = Counter::reads_of_everybody(claims.user());
-    let rows = store.read(&[&claims.places()[..], &[counter.place().clone()]].concat()).await?;
-    let caller = claims.caller(&rows, now)?.user;
+    let stored = store.read(&[&claims.item_keys()[..], &[counter.item_key().clone()]].concat()).await?;
+    let caller = claims.caller(&stored, now)?.user;
     request.no_body()?;
     let input = parse(&request)?;
     authorize(&caller, &Action::ReviewAccess)?;
@@ -137,7 +137,7 @@ async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Fail
         page.offer(Entry { position: Position { key, ..by_name }, user, reasons });
     };
     let read = async { Ok(store.visit_users(&caller.partner_id, visit).await?) };
-    session::counted(store, &counter, &rows, now, Box::pin(read)).await?;
+    session::counted(store, &counter, &stored, now, Box::pin(read)).await?;
     let (entries, is_more) = page.done();
     let next_cursor = entries.last().filter(|_| is_more).map(|entry| entry.position.to_cursor(&list));
 

@@ -12,7 +12,7 @@ use portal::models::{EventAction, User};
 use portal::passwords::{About, Attempt, Digests, Password};
 use portal::policy::Action;
 use portal::session::{self, Claims};
-use portal::store::{Counter, CredentialItem, Event, Key, Rows, Source, SourcesItem};
+use portal::store::{Counter, CredentialItem, Event, Items, Key, Source, SourcesItem};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -25,30 +25,30 @@ async fn set_password(portal: &Portal, request: Request) -> Result<Answer, Failu
     let target = request.user_id().map(|id| {
         (claims.colleague_key(&id), Key::credential(&id), Counter::current_password(&id, claims.session_id()))
     });
-    let mut places = claims.places().to_vec();
+    let mut item_keys = claims.item_keys().to_vec();
     if let Some((user, credential, counter)) = &target {
-        places.extend([user.place(), credential.place(), counter.place().clone()]);
+        item_keys.extend([user.item_key(), credential.item_key(), counter.item_key().clone()]);
     }
     if let Some(id) = request.user_id().filter(|id| id == claims.user()) {
-        places.extend([Key::sources(&id).place(), Counter::own_changes("PASSWORD", &id).place().clone()]);
+        item_keys.extend([Key::sources(&id).item_key(), Counter::own_changes("PASSWORD", &id).item_key().clone()]);
     }
-    let rows = portal.store().read(&places).await?;
-    let caller = claims.caller(&rows, now)?;
+    let stored = portal.store().read(&item_keys).await?;
+    let caller = claims.caller(&stored, now)?;
 
     let is_own = request.user_id().is_some_and(|id| id == caller.user.id);
     let input = parse(&request, is_own)?;
     let (user, credential, counter) = target.ok_or(Failure::NotFound)?;
-    let target = rows.get(&user)?.ok_or(Failure::NotFound)?.user;
+    let target = stored.get(&user)?.ok_or(Failure::NotFound)?.user;
     let context = Context { portal, request: &request, caller: &caller, now };
     context.authorize(&Action::SetPassword { target: &target }).await?;
     request.expects(target.version)?;
-    let credential = rows.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
+    let credential = stored.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
 
     let about = About { email: &target.email, first_name: &target.first_name, last_name: &target.last_name };
     input.password.check_strength(&about).map_err(|rejection| Failure::password("password", rejection))?;
     let setting = Setting { context, target: &target, credential: &credential };
     match &input.whose {
-        Whose::Own { current } => setting.own(&input.password, current, &counter, &rows).await?,
+        Whose::Own { current } => setting.own(&input.password, current, &counter, &stored).await?,
         Whose::Another { must_change } => setting.of_another(&input.password, *must_change).await?,
     }
     Ok(Answer::no_content())
@@ -95,13 +95,19 @@ struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    async fn own(&self, password: &Password, current: &Attempt, counter: &Counter, rows: &Rows) -> Result<(), Failure> {
+    async fn own(
+        &self,
+        password: &Password,
+        current: &Attempt,
+        counter: &Counter,
+        stored: &Items,
+    ) -> Result<(), Failure> {
         let Context { portal, request, caller, now } = self.context;
         let (store, user) = (portal.store(), self.target);
         let action = Action::SetPassword { target: user };
         let mut transaction = store.transaction();
-        self.context.count_own_change(&mut transaction, &Counter::own_changes("PASSWORD", &user.id), rows)?;
-        self.context.check_current_password(&action, current, self.credential, counter, rows).await?;
+        self.context.count_own_change(&mut transaction, &Counter::own_changes("PASSWORD", &user.id), stored)?;
+        self.context.check_current_password(&action, current, self.credential, counter, stored).await?;
         let digests = match self.digests(password) {
             Ok(digests) => digests,
             Err(failure) => {
@@ -129,7 +135,7 @@ impl Setting<'_> {
 
         let device = request.devices().of(&user.id).map(str::to_owned);
         let source = Source::new(request.address(), device.as_deref());
-        let sources = rows.get(&Key::sources(&user.id))?;
+        let sources = stored.get(&Key::sources(&user.id))?;
         if let Some(kept) = SourcesItem::password_changed(sources.as_ref(), self.credential.changed_at, &source, now)
             && let Err(error) = store.put_sources(&user.id, &kept).await
         {

@@ -46,7 +46,7 @@ pub(crate) async fn find(
     let store = sign_in.portal.store();
     let mut entries = if let Some(partner) = partner {
         let key = Key::email(email, partner);
-        store.read(&[key.place()]).await?.get(&key)?.into_iter().collect()
+        store.read(&[key.item_key()]).await?.get(&key)?.into_iter().collect()
     } else {
         store.users_with_email(email, LOOKED_AT).await?
     };
@@ -69,17 +69,17 @@ fn nobody(now: Timestamp) -> Result<(PartnerId, UserId), Failure> {
 /// Reads them, and those who are nobody alike.
 pub(crate) async fn load(sign_in: &SignIn<'_>, found: Vec<(PartnerId, UserId)>) -> Result<Vec<Candidate>, Failure> {
     let keys = |(partner, id): &(PartnerId, UserId)| (Key::user(partner, id), Key::credential(id), Key::sources(id));
-    let places: Vec<_> = found
+    let item_keys: Vec<_> = found
         .iter()
         .map(keys)
-        .flat_map(|(user, credential, sources)| [user.place(), credential.place(), sources.place()])
+        .flat_map(|(user, credential, sources)| [user.item_key(), credential.item_key(), sources.item_key()])
         .collect();
-    let rows = sign_in.portal.store().read(&places).await?;
+    let stored = sign_in.portal.store().read(&item_keys).await?;
     let candidate = |(partner, id): (PartnerId, UserId)| {
         let (user, credential, sources) = keys(&(partner.clone(), id.clone()));
-        let found = match (rows.get(&user)?, rows.get(&credential)?) {
+        let found = match (stored.get(&user)?, stored.get(&credential)?) {
             (Some(item), Some(credential)) => {
-                Some(Box::new(SigningIn { user: item.user, credential, sources: rows.get(&sources)? }))
+                Some(Box::new(SigningIn { user: item.user, credential, sources: stored.get(&sources)? }))
             }
             (Some(_), None) | (None, _) => None,
         };

@@ -2,7 +2,7 @@
 
 use portal::error::Failure;
 use portal::models::{Email, PartnerId, Timestamp};
-use portal::store::{Counted, Counter, Rows, Store};
+use portal::store::{Counted, Counter, Items, Store};
 
 /// Failed sign-ins with this email from this network, and failed sign-ins from this network.
 pub(crate) struct Limits([Counter; 2]);
@@ -16,19 +16,24 @@ impl Limits {
         Self([Counter::sign_in(email, partner, address), Counter::network(address)])
     }
 
-    pub(crate) async fn read(&self, store: &Store) -> Result<Rows, Failure> {
-        Ok(store.read(&self.0.each_ref().map(|counter| counter.place().clone())).await?)
+    pub(crate) async fn read(&self, store: &Store) -> Result<Items, Failure> {
+        Ok(store.read(&self.0.each_ref().map(|counter| counter.item_key().clone())).await?)
     }
 
-    /// Counts an attempt. Returns the seconds until the next one counts again when too many have failed. `rows` is a read
+    /// Counts an attempt. Returns the seconds until the next one counts again when too many have failed. `stored` is a read
     /// of a moment ago.
-    pub(crate) async fn count(&self, store: &Store, rows: &Rows, now: Timestamp) -> Result<Result<Open, u64>, Failure> {
+    pub(crate) async fn count(
+        &self,
+        store: &Store,
+        stored: &Items,
+        now: Timestamp,
+    ) -> Result<Result<Open, u64>, Failure> {
         let Self([pair, network]) = self;
-        if let Some(seconds) = pair.blocked(rows, now)?.max(network.blocked(rows, now)?) {
+        if let Some(seconds) = pair.blocked(stored, now)?.max(network.blocked(stored, now)?) {
             return Ok(Err(seconds));
         }
         let (pair, network) =
-            tokio::try_join!(store.count_open(pair, rows, now), store.count_open(network, rows, now))?;
+            tokio::try_join!(store.count_open(pair, stored, now), store.count_open(network, stored, now))?;
         match (pair, network) {
             (Ok(pair), Ok(network)) => Ok(Ok(Open(vec![pair, network]))),
             // What the other has counted was not compared with anything.

@@ -77,11 +77,11 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
     let SignIn { portal, request, now, .. } = *sign_in;
     let store = portal.store();
     let limits = Limits::of(&input.email, input.partner.as_ref(), request.address());
-    let (found, rows) =
+    let (found, stored) =
         tokio::try_join!(candidates::find(sign_in, &input.email, input.partner.as_ref()), limits.read(store))?;
     let count = async {
         // A request that is decided again has been counted.
-        if request.is_decided_anew() { Ok(Ok(Open::default())) } else { limits.count(store, &rows, now).await }
+        if request.is_decided_anew() { Ok(Ok(Open::default())) } else { limits.count(store, &stored, now).await }
     };
     let (open, mut candidates) = tokio::try_join!(count, candidates::load(sign_in, found))?;
     let open = match open {
@@ -184,10 +184,10 @@ async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) 
 async fn ask_for_partner(sign_in: &SignIn<'_>, matching: &[SigningIn]) -> Result<Answer, Failure> {
     let store = sign_in.portal.store();
     let keys: Vec<_> = matching.iter().map(|one| Key::partner(&one.user.partner_id)).collect();
-    let rows = store.read(&keys.iter().map(Key::place).collect::<Vec<_>>()).await?;
+    let stored = store.read(&keys.iter().map(Key::item_key).collect::<Vec<_>>()).await?;
     let mut partners = Vec::new();
     for (SigningIn { user, .. }, key) in matching.iter().zip(&keys) {
-        let name = rows.get(key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
+        let name = stored.get(key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
         partners.push(Named { id: &user.partner_id, name });
     }
     let users = matching.iter().map(|SigningIn { user, credential, .. }| Chosen {

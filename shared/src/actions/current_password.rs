@@ -4,12 +4,12 @@ use super::Context;
 use crate::error::Failure;
 use crate::passwords::Attempt;
 use crate::policy::Action;
-use crate::store::{Counter, CredentialItem, Rows};
+use crate::store::{Counter, CredentialItem, Items};
 use crate::telemetry;
 
 impl Context<'_> {
     /// Checks that `attempt` is the caller's present password, which `action` takes. It counts as an attempt, once for each
-    /// request; who clears `counter` knows that it was right. A wrong one is told as a refusal. `rows` is a read of the
+    /// request; who clears `counter` knows that it was right. A wrong one is told as a refusal. `stored` is a read of the
     /// counter, a moment ago.
     ///
     /// # Errors
@@ -20,10 +20,10 @@ impl Context<'_> {
         attempt: &Attempt,
         credential: &CredentialItem,
         counter: &Counter,
-        rows: &Rows,
+        stored: &Items,
     ) -> Result<(), Failure> {
         if !self.request.is_decided_anew()
-            && let Some(seconds) = self.portal.store().count(counter, rows, self.now).await?
+            && let Some(seconds) = self.portal.store().count(counter, stored, self.now).await?
         {
             return Err(Failure::TooManyRequests(seconds));
         }

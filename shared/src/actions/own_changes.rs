@@ -2,11 +2,11 @@
 
 use super::Context;
 use crate::error::Failure;
-use crate::store::{Counter, Rows, Transaction};
+use crate::store::{Counter, Items, Transaction};
 
 impl Context<'_> {
     /// Counts in `transaction` that the caller changes themselves. Only what is committed counts, and changes by other users never
-    /// do. `rows` is a read of the counter, a moment ago.
+    /// do. `stored` is a read of the counter, a moment ago.
     ///
     /// # Errors
     /// [`Failure::TooManyRequests`], or what kept us from reading the counter.
@@ -14,11 +14,11 @@ impl Context<'_> {
         &self,
         transaction: &mut Transaction<'_>,
         counter: &Counter,
-        rows: &Rows,
+        stored: &Items,
     ) -> Result<(), Failure> {
-        if let Some(seconds) = counter.full(rows, self.now)? {
+        if let Some(seconds) = counter.full(stored, self.now)? {
             return Err(Failure::TooManyRequests(seconds));
         }
-        Ok(transaction.count(counter, rows, self.now)?)
+        Ok(transaction.count(counter, stored, self.now)?)
     }
 }

@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::identity::{Generation, Tokens};
 use crate::models::{Email, PartnerId, Status, Timestamp, User, UserId};
 use crate::store::{
-    Counter, EmailItem, IdempotencyItem, Key, PartnerItem, Place, Rows, SessionItem, Store, StoreError, Transaction,
+    Counter, EmailItem, IdempotencyItem, ItemKey, Items, Key, PartnerItem, SessionItem, Store, StoreError, Transaction,
     UserItem, hash,
 };
 
@@ -57,17 +57,17 @@ impl Claims {
     }
 
     /// The rows to read.
-    pub fn places(&self) -> [Place; 2] {
-        [self.user_key().place(), self.session_key().place()]
+    pub fn item_keys(&self) -> [ItemKey; 2] {
+        [self.user_key().item_key(), self.session_key().item_key()]
     }
 
-    /// The caller, by rows that hold [`places`](Self::places).
+    /// The caller, by rows that hold [`item_keys`](Self::item_keys).
     ///
     /// # Errors
     /// [`Failure::SessionEnded`].
-    pub fn caller(&self, rows: &Rows, now: Timestamp) -> Result<Caller, Failure> {
-        let user = rows.get(&self.user_key())?.ok_or(Failure::SessionEnded)?.user;
-        let session = rows.get(&self.session_key())?.ok_or(Failure::SessionEnded)?;
+    pub fn caller(&self, stored: &Items, now: Timestamp) -> Result<Caller, Failure> {
+        let user = stored.get(&self.user_key())?.ok_or(Failure::SessionEnded)?.user;
+        let session = stored.get(&self.session_key())?.ok_or(Failure::SessionEnded)?;
         let is_live = session.is_live(&user, now)
             && session.generation == self.generation.number
             && user.status == Status::Active;
@@ -223,20 +223,20 @@ impl RefreshToken {
     }
 
     /// The rows to read.
-    pub fn places(&self) -> [Place; 2] {
-        [Key::user(&self.partner, &self.user).place(), Key::session(&self.user, &self.session_id).place()]
+    pub fn item_keys(&self) -> [ItemKey; 2] {
+        [Key::user(&self.partner, &self.user).item_key(), Key::session(&self.user, &self.session_id).item_key()]
     }
 
-    /// Whether the session stands and this is its token, by rows that hold [`places`](Self::places).
+    /// Whether the session stands and this is its token, by rows that hold [`item_keys`](Self::item_keys).
     ///
     /// # Errors
     /// [`Failure::SessionEnded`]; [`Failure::Unauthenticated`] for another token.
-    pub fn check(&self, rows: &Rows, now: Timestamp) -> Result<(), Failure> {
-        let session = rows.get(&Key::session(&self.user, &self.session_id))?.ok_or(Failure::SessionEnded)?;
+    pub fn check(&self, stored: &Items, now: Timestamp) -> Result<(), Failure> {
+        let session = stored.get(&Key::session(&self.user, &self.session_id))?.ok_or(Failure::SessionEnded)?;
         if session.refresh_hash != self.hash() {
             return Err(Failure::Unauthenticated("This refresh token is not valid."));
         }
-        let user = rows.get(&Key::user(&self.partner, &self.user))?.ok_or(Failure::SessionEnded)?.user;
+        let user = stored.get(&Key::user(&self.partner, &self.user))?.ok_or(Failure::SessionEnded)?.user;
         let is_live = session.is_live(&user, now) && user.status == Status::Active;
         if is_live { Ok(()) } else { Err(Failure::SessionEnded) }
     }
@@ -248,7 +248,7 @@ impl RefreshToken {
 /// [`Failure::Unauthenticated`], [`Failure::SessionEnded`], or what kept us from reading.
 pub async fn caller(store: &Store, claims: &BTreeMap<String, String>, now: Timestamp) -> Result<Caller, Failure> {
     let claims = Claims::read(claims)?;
-    claims.caller(&store.read(&claims.places()).await?, now)
+    claims.caller(&store.read(&claims.item_keys()).await?, now)
 }
 
 /// The caller and a user of the same partner, `None` when there is no such user; in one read.
@@ -263,15 +263,15 @@ pub async fn caller_and_target(
 ) -> Result<(Caller, Option<User>), Failure> {
     let claims = Claims::read(claims)?;
     let target = target.map(|id| claims.colleague_key(id));
-    let mut places = claims.places().to_vec();
-    places.extend(target.iter().map(Key::place));
-    let rows = store.read(&places).await?;
-    let caller = claims.caller(&rows, now)?;
-    let target = target.map(|key| rows.get(&key)).transpose()?.flatten();
+    let mut item_keys = claims.item_keys().to_vec();
+    item_keys.extend(target.iter().map(Key::item_key));
+    let stored = store.read(&item_keys).await?;
+    let caller = claims.caller(&stored, now)?;
+    let target = target.map(|key| stored.get(&key)).transpose()?.flatten();
     Ok((caller, target.map(|item| item.user)))
 }
 
-/// Makes an expensive read and counts it at the same time. `rows` has the counter, read together with the caller.
+/// Makes an expensive read and counts it at the same time. `stored` has the counter, read together with the caller.
 ///
 /// # Errors
 /// [`Failure::TooManyRequests`] when the user has made too many, what kept us from counting, or the error of the read. A read
@@ -279,13 +279,13 @@ pub async fn caller_and_target(
 pub async fn counted<T>(
     store: &Store,
     counter: &Counter,
-    rows: &Rows,
+    stored: &Items,
     now: Timestamp,
     read: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let count =
-        async { store.count(counter, rows, now).await?.map_or(Ok(()), |wait| Err(Failure::TooManyRequests(wait))) };
-    // The count is polled first, and a full counter is known from `rows`: the read then never starts.
+        async { store.count(counter, stored, now).await?.map_or(Ok(()), |wait| Err(Failure::TooManyRequests(wait))) };
+    // The count is polled first, and a full counter is known from `stored`: the read then never starts.
     let ((), result) = try_join(count, async { Ok(read.await) }).await?;
     result
 }

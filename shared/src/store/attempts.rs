@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::expression::{Expression, number};
-use super::keys::{self, Place};
-use super::read::{Rows, row};
+use super::keys::{self, ItemKey};
+use super::read::{Items, from_item};
 use super::{Store, StoreError};
 use crate::models::{Email, PartnerId, Timestamp, UserId};
 use crate::random;
@@ -30,7 +30,7 @@ const IN_FLIGHT: Duration = Duration::from_secs(8);
 /// Attempts of one kind, by one source or on one target.
 #[derive(Debug, Clone)]
 pub struct Counter {
-    place: Place,
+    item_key: ItemKey,
     limit: u32,
 }
 
@@ -70,33 +70,33 @@ impl Counter {
     }
 
     fn new(kind: &str, of: &str, limit: u32) -> Self {
-        Self { place: keys::counter(kind, of), limit }
+        Self { item_key: keys::counter(kind, of), limit }
     }
 
     /// Where it is stored.
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn item_key(&self) -> &ItemKey {
+        &self.item_key
     }
 
     /// The seconds until the next attempt counts again, when too many have failed.
     ///
     /// # Errors
     /// [`StoreError::Shape`].
-    pub fn blocked(&self, rows: &Rows, now: Timestamp) -> Result<Option<u64>, StoreError> {
-        Ok(self.item(rows)?.and_then(|item| item.blocked(self.limit, now)))
+    pub fn blocked(&self, stored: &Items, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        Ok(self.item(stored)?.and_then(|item| item.blocked(self.limit, now)))
     }
 
     /// The seconds until the next attempt counts again, when there have been too many, whatever their outcome.
     ///
     /// # Errors
     /// [`StoreError::Shape`].
-    pub fn full(&self, rows: &Rows, now: Timestamp) -> Result<Option<u64>, StoreError> {
-        Ok(self.item(rows)?.filter(|item| item.is_full(self.limit, now)).map(|item| item.seconds_left(now)))
+    pub fn full(&self, stored: &Items, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        Ok(self.item(stored)?.filter(|item| item.is_full(self.limit, now)).map(|item| item.seconds_left(now)))
     }
 
-    /// The update that counts one more, if `rows` is still right about the window and there is room in it.
-    pub(super) fn one_more(&self, rows: &Rows, now: Timestamp) -> Result<Expression, StoreError> {
-        Ok(self.counting(self.item(rows)?.as_ref(), now).0)
+    /// The update that counts one more, if `stored` is still right about the window and there is room in it.
+    pub(super) fn one_more(&self, stored: &Items, now: Timestamp) -> Result<Expression, StoreError> {
+        Ok(self.counting(self.item(stored)?.as_ref(), now).0)
     }
 
     /// The same, and when the window ends.
@@ -121,8 +121,8 @@ impl Counter {
         (expression, expires_at)
     }
 
-    fn item(&self, rows: &Rows) -> Result<Option<CounterItem>, StoreError> {
-        rows.item(&self.place).map(row).transpose()
+    fn item(&self, stored: &Items) -> Result<Option<CounterItem>, StoreError> {
+        stored.item(&self.item_key).map(from_item).transpose()
     }
 }
 
@@ -159,20 +159,20 @@ impl CounterItem {
 #[derive(Debug)]
 #[must_use]
 pub struct Counted {
-    place: Place,
+    item_key: ItemKey,
     /// Names the window.
     expires_at: i64,
 }
 
 impl Store {
-    /// Counts an attempt whose every outcome counts. `rows` is a read of the counter, a moment ago.
+    /// Counts an attempt whose every outcome counts. `stored` is a read of the counter, a moment ago.
     ///
     /// Returns the seconds until the next attempt counts again, when there have been too many.
     ///
     /// # Errors
     /// [`StoreError`]; the attempt must then not go on.
-    pub async fn count(&self, counter: &Counter, rows: &Rows, now: Timestamp) -> Result<Option<u64>, StoreError> {
-        let mut item = counter.item(rows)?;
+    pub async fn count(&self, counter: &Counter, stored: &Items, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        let mut item = counter.item(stored)?;
         for _ in 0..TRIES {
             if let Some(item) = &item
                 && item.is_full(counter.limit, now)
@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// Counts an attempt that is [taken back](Self::take_back) when it succeeds and [failed](Self::count_failed) when it
-    /// does not. `rows` is a read of the counter, a moment ago.
+    /// does not. `stored` is a read of the counter, a moment ago.
     ///
     /// Returns the seconds until the next attempt counts again when too many have failed.
     ///
@@ -197,10 +197,10 @@ impl Store {
     pub async fn count_open(
         &self,
         counter: &Counter,
-        rows: &Rows,
+        stored: &Items,
         now: Timestamp,
     ) -> Result<Result<Counted, u64>, StoreError> {
-        let mut item = counter.item(rows)?;
+        let mut item = counter.item(stored)?;
         let begun = Instant::now();
         loop {
             if let Some(item) = &item {
@@ -246,7 +246,7 @@ impl Store {
         expression.when("expires_at", "=", number(counted.expires_at));
         expression.when("attempts", ">", number(0));
         expression.add(attribute, amount);
-        self.update_if(&counted.place, expression).await?;
+        self.update_if(&counted.item_key, expression).await?;
         Ok(())
     }
 
@@ -255,11 +255,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn clear_counter(&self, counter: &Counter) -> Result<(), StoreError> {
-        self.delete(&counter.place).await
+        self.delete(&counter.item_key).await
     }
 
     async fn read_counter(&self, counter: &Counter) -> Result<Option<CounterItem>, StoreError> {
-        counter.item(&self.read(slice::from_ref(&counter.place)).await?)
+        counter.item(&self.read(slice::from_ref(&counter.item_key)).await?)
     }
 
     async fn try_count(
@@ -269,8 +269,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Counted>, StoreError> {
         let (expression, expires_at) = counter.counting(item, now);
-        let is_counted = self.update_if(&counter.place, expression).await?;
-        Ok(is_counted.then(|| Counted { place: counter.place.clone(), expires_at }))
+        let is_counted = self.update_if(&counter.item_key, expression).await?;
+        Ok(is_counted.then(|| Counted { item_key: counter.item_key.clone(), expires_at }))
     }
 }
 

@@ -5,9 +5,9 @@ use std::slice;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::keys::{Key, Place};
+use super::keys::{ItemKey, Key};
 use super::listing::Position;
-use super::read::{row, string};
+use super::read::{from_item, string};
 use super::{Store, StoreError, Table, UserItem};
 use crate::models::{User, UserId};
 
@@ -18,7 +18,7 @@ const PAGE: i32 = 200;
 #[derive(Debug)]
 pub struct Everyone {
     /// Where they are, in the order of the table.
-    pub places: Vec<Position>,
+    pub item_keys: Vec<Position>,
     /// Where the next page begins, if there is more.
     pub next: Option<Position>,
 }
@@ -61,22 +61,22 @@ impl Store {
         let position = |key: &HashMap<String, AttributeValue>| {
             Ok::<_, StoreError>(Position { sk: string(key, "sk")?, key: Some(string(key, "pk")?) })
         };
-        let places = answer.items.unwrap_or_default().iter().map(position).collect::<Result<_, _>>()?;
+        let item_keys = answer.items.unwrap_or_default().iter().map(position).collect::<Result<_, _>>()?;
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
-        Ok(Everyone { places, next: next.as_ref().map(position).transpose()? })
+        Ok(Everyone { item_keys, next: next.as_ref().map(position).transpose()? })
     }
 
-    /// The user at a place that [`everyone`](Self::everyone) found.
+    /// The user at a position that [`everyone`](Self::everyone) found.
     ///
     /// # Errors
     /// [`StoreError`], but not for an item that cannot be read.
     pub async fn user_at(&self, position: &Position) -> Result<Found, StoreError> {
         let pk = position.key.clone().unwrap_or_default();
-        let place = Place { table: Table::Users, pk, sk: Some(position.sk.clone()) };
-        let rows = self.read(slice::from_ref(&place)).await?;
-        let Some(item) = rows.item(&place) else { return Ok(Found::Nothing) };
-        let user = row::<UserItem>(item).map(|item| item.user);
-        let user = user.ok().filter(|user| Key::user(&user.partner_id, &user.id).place == place);
+        let item_key = ItemKey { table: Table::Users, pk, sk: Some(position.sk.clone()) };
+        let stored = self.read(slice::from_ref(&item_key)).await?;
+        let Some(item) = stored.item(&item_key) else { return Ok(Found::Nothing) };
+        let user = from_item::<UserItem>(item).map(|item| item.user);
+        let user = user.ok().filter(|user| Key::user(&user.partner_id, &user.id).item_key == item_key);
         Ok(user.map_or(Found::Unreadable, |user| Found::User(Box::new(user))))
     }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::conflict::jitter;
 use super::expression::{Expression, number, text};
-use super::keys::{self, Key, Place, Table};
-use super::{Rows, Store};
+use super::keys::{self, ItemKey, Key, Table};
+use super::{Items, Store};
 use crate::error::{Cause, Failure};
 use crate::models::{PartnerId, Timestamp, UserId};
 use crate::passwords::{Attempt, Password};
@@ -74,12 +74,12 @@ pub struct Imported {
 impl Key<IdempotencyItem> {
     /// What a user's request under this key did. The client chooses the key.
     pub fn idempotency(partner: &PartnerId, actor: &UserId, key: &str) -> Self {
-        Self::at(Place::new(Table::Users, format!("IDEMPOTENCY#{partner}#{actor}"), sort_key(key)))
+        Self::at(ItemKey::new(Table::Users, format!("IDEMPOTENCY#{partner}#{actor}"), sort_key(key)))
     }
 
     /// What an operator's request under this key did.
     pub fn operator_idempotency(key: &str) -> Self {
-        Self::at(Place::new(Table::Users, "IDEMPOTENCY#operator".to_owned(), sort_key(key)))
+        Self::at(ItemKey::new(Table::Users, "IDEMPOTENCY#operator".to_owned(), sort_key(key)))
     }
 }
 
@@ -127,7 +127,7 @@ impl IdempotencyItem {
 }
 
 impl Store {
-    /// What a create under `key` made, if there was one in the last day. `rows` is a read of the key.
+    /// What a create under `key` made, if there was one in the last day. `stored` is a read of the key.
     ///
     /// The password of a retry is compared only while the user's credential is as the create wrote it. Later it says nothing
     /// about the create, and comparing it would be a way to guess the user's own password.
@@ -137,20 +137,20 @@ impl Store {
     /// sent; or why DynamoDB could not be used.
     pub async fn first_answer(
         &self,
-        rows: &Rows,
+        stored: &Items,
         key: &Key<IdempotencyItem>,
         asked: &str,
         password: Option<&Password>,
         now: Timestamp,
     ) -> Result<Option<Created>, Failure> {
-        let Some(first) = kept(rows, key, asked, now)? else { return Ok(None) };
+        let Some(first) = kept(stored, key, asked, now)? else { return Ok(None) };
         let Some(created) = first.created.clone() else { return Err(Failure::IdempotencyKeyReused) };
         if first.mismatches >= MISMATCHES_MAX {
             return Err(Failure::IdempotencyKeyReused);
         }
         let Some(password) = password else { return Ok(Some(created)) };
         let credential_key = Key::credential(&created.user_id);
-        let credential = self.read(&[credential_key.place()]).await?.get(&credential_key)?;
+        let credential = self.read(&[credential_key.item_key()]).await?.get(&credential_key)?;
         if let Some(credential) = credential.filter(|credential| credential.version == 1) {
             self.begin_comparison(key, first).await?;
             let is_right = credential.digests.verify(&Attempt::parse(password.expose()))?;
@@ -162,18 +162,18 @@ impl Store {
         Ok(Some(created))
     }
 
-    /// What an import under `key` has done so far, if there was one in the last day. `rows` is a read of the key.
+    /// What an import under `key` has done so far, if there was one in the last day. `stored` is a read of the key.
     ///
     /// # Errors
     /// [`Failure::IdempotencyKeyReused`] when something else was asked for under this key.
     pub fn first_import(
         &self,
-        rows: &Rows,
+        stored: &Items,
         key: &Key<IdempotencyItem>,
         asked: &str,
         now: Timestamp,
     ) -> Result<Option<(IdempotencyItem, Import)>, Failure> {
-        let Some(first) = kept(rows, key, asked, now)? else { return Ok(None) };
+        let Some(first) = kept(stored, key, asked, now)? else { return Ok(None) };
         let import = first.import.clone().ok_or(Failure::IdempotencyKeyReused)?;
         Ok(Some((first, import)))
     }
@@ -189,13 +189,13 @@ impl Store {
                 expression.when("fingerprint", "=", text(&first.fingerprint));
                 expression.when("comparisons", "<", number(MISMATCHES_MAX));
                 expression.add("comparisons", 1);
-                if self.update_if(&key.place, expression).await? {
+                if self.update_if(&key.item_key, expression).await? {
                     return Ok(());
                 }
             }
             // As many as can be wrong are being compared.
             tokio::time::sleep(jitter(wait)).await;
-            first = self.read(slice::from_ref(&key.place)).await?.get(key)?.ok_or(Failure::Moved)?;
+            first = self.read(slice::from_ref(&key.item_key)).await?.get(key)?.ok_or(Failure::Moved)?;
         }
         Err(Failure::Unavailable(Cause::of("too many retries under one idempotency key at once")))
     }
@@ -208,19 +208,19 @@ impl Store {
         } else {
             expression.add("mismatches", 1);
         }
-        self.update_if(&key.place, expression).await?;
+        self.update_if(&key.item_key, expression).await?;
         Ok(())
     }
 }
 
 /// What is kept under `key`, unless it has expired.
 fn kept(
-    rows: &Rows,
+    stored: &Items,
     key: &Key<IdempotencyItem>,
     asked: &str,
     now: Timestamp,
 ) -> Result<Option<IdempotencyItem>, Failure> {
-    let first = rows.get(key)?.filter(|first| first.expires_at > now.unix_seconds());
+    let first = stored.get(key)?.filter(|first| first.expires_at > now.unix_seconds());
     if first.as_ref().is_some_and(|first| first.fingerprint != keys::hash(asked)) {
         return Err(Failure::IdempotencyKeyReused);
     }

@@ -24,15 +24,15 @@ pub enum Table {
     Audit,
 }
 
-/// The place of one item.
+/// The primary key of one item, with its table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct ItemKey {
     pub(super) table: Table,
     pub(super) pk: String,
     pub(super) sk: Option<String>,
 }
 
-impl Place {
+impl ItemKey {
     pub(super) fn new(table: Table, pk: String, sk: String) -> Self {
         Self { table, pk, sk: Some(sk) }
     }
@@ -46,97 +46,97 @@ impl Place {
     }
 }
 
-/// The place of an item that is read as `T`.
+/// The key of an item that is read as `T`.
 #[derive(Debug, Clone)]
 pub struct Key<T> {
-    pub(super) place: Place,
+    pub(super) item_key: ItemKey,
     item: PhantomData<fn() -> T>,
 }
 
 impl<T> Key<T> {
-    pub(super) fn at(place: Place) -> Self {
-        Self { place, item: PhantomData }
+    pub(super) fn at(item_key: ItemKey) -> Self {
+        Self { item_key, item: PhantomData }
     }
 
-    /// The place, for a read of several kinds of items at once.
-    pub fn place(&self) -> Place {
-        self.place.clone()
+    /// The untyped key, for a read of several kinds of items at once.
+    pub fn item_key(&self) -> ItemKey {
+        self.item_key.clone()
     }
 }
 
 impl Key<PartnerItem> {
     /// A partner.
     pub fn partner(partner: &PartnerId) -> Self {
-        Self::at(Place::new(Table::Users, partition(partner), "PARTNER".to_owned()))
+        Self::at(ItemKey::new(Table::Users, partition(partner), "PARTNER".to_owned()))
     }
 }
 
 impl Key<UserItem> {
     /// A user.
     pub fn user(partner: &PartnerId, user: &UserId) -> Self {
-        Self::at(Place::new(Table::Users, partition(partner), user_sort_key(user)))
+        Self::at(ItemKey::new(Table::Users, partition(partner), user_sort_key(user)))
     }
 }
 
 impl Key<EmailItem> {
     /// The entry that keeps an email unique within a partner.
     pub fn email(email: &Email, partner: &PartnerId) -> Self {
-        Self::at(Place::new(Table::Users, email_partition(email), partition(partner)))
+        Self::at(ItemKey::new(Table::Users, email_partition(email), partition(partner)))
     }
 }
 
 impl Key<CredentialItem> {
     /// A user's credential.
     pub fn credential(user: &UserId) -> Self {
-        Self::at(Place { table: Table::Credentials, pk: user_sort_key(user), sk: None })
+        Self::at(ItemKey { table: Table::Credentials, pk: user_sort_key(user), sk: None })
     }
 }
 
 impl Key<SessionItem> {
     /// A session, named by its tokens' `origin_jti`.
     pub fn session(user: &UserId, origin_jti: &str) -> Self {
-        Self::at(Place::new(Table::Sessions, user_sort_key(user), format!("SESSION#{origin_jti}")))
+        Self::at(ItemKey::new(Table::Sessions, user_sort_key(user), format!("SESSION#{origin_jti}")))
     }
 }
 
 impl Key<ChallengeItem> {
     /// A challenge, known only by its token's hash.
     pub fn challenge(user: &UserId, secret: &str) -> Self {
-        Self::at(Place::new(Table::Sessions, user_sort_key(user), format!("CHALLENGE#{}", hash(secret))))
+        Self::at(ItemKey::new(Table::Sessions, user_sort_key(user), format!("CHALLENGE#{}", hash(secret))))
     }
 }
 
 impl Key<ChoiceItem> {
     /// A choice between partners, known only by its token's hash.
     pub fn choice(secret: &str) -> Self {
-        Self::at(Place::new(Table::Sessions, format!("CHOICE#{}", hash(secret)), "CHOICE".to_owned()))
+        Self::at(ItemKey::new(Table::Sessions, format!("CHOICE#{}", hash(secret)), "CHOICE".to_owned()))
     }
 }
 
-pub(super) fn mark(partner: &PartnerId, user: &UserId, generation: u64) -> Place {
-    Place::new(Table::Users, partition(partner), format!("ENDED#{user}#{generation}"))
+pub(super) fn mark(partner: &PartnerId, user: &UserId, generation: u64) -> ItemKey {
+    ItemKey::new(Table::Users, partition(partner), format!("ENDED#{user}#{generation}"))
 }
 
-pub(super) fn counter(kind: &str, of: &str) -> Place {
+pub(super) fn counter(kind: &str, of: &str) -> ItemKey {
     // Hashed, so that what a client sends has no length or meaning here.
-    Place::new(Table::Sessions, format!("ATTEMPTS#{kind}#{}", hash(of)), "ATTEMPTS".to_owned())
+    ItemKey::new(Table::Sessions, format!("ATTEMPTS#{kind}#{}", hash(of)), "ATTEMPTS".to_owned())
 }
 
-pub(super) fn event(partner: &PartnerId, event: &EventId) -> Place {
-    Place::new(Table::Audit, partition(partner), event.as_str().to_owned())
+pub(super) fn event(partner: &PartnerId, event: &EventId) -> ItemKey {
+    ItemKey::new(Table::Audit, partition(partner), event.as_str().to_owned())
 }
 
 /// That somebody was refused something in one minute. Beside the trail, so that the same rights write both.
-pub(super) fn refusal(partner: &PartnerId, actor: &UserId, attempted: &str, at: Timestamp) -> Place {
+pub(super) fn refusal(partner: &PartnerId, actor: &UserId, attempted: &str, at: Timestamp) -> ItemKey {
     const MINUTE: usize = "2026-11-22T12:29".len();
     let minute: String = at.to_string().chars().take(MINUTE).collect();
-    Place::new(Table::Audit, format!("REFUSED#{partner}#{actor}"), format!("{minute}#{attempted}"))
+    ItemKey::new(Table::Audit, format!("REFUSED#{partner}#{actor}"), format!("{minute}#{attempted}"))
 }
 
 /// That a quarter of an hour has an event of refused sign-ins of a user.
-pub(super) fn refused_sign_in(partner: &PartnerId, user: &UserId, action: &str, at: Timestamp) -> Place {
+pub(super) fn refused_sign_in(partner: &PartnerId, user: &UserId, action: &str, at: Timestamp) -> ItemKey {
     let quarter = at.unix_seconds() / (15 * 60);
-    Place::new(Table::Audit, format!("REFUSED#{partner}#{user}"), format!("{action}#{quarter}"))
+    ItemKey::new(Table::Audit, format!("REFUSED#{partner}#{user}"), format!("{action}#{quarter}"))
 }
 
 /// Whose events an index of the trail lists.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::keys::{email_partition, partition};
-use super::read::{Item, row, string};
+use super::read::{Item, from_item, string};
 use super::{EmailItem, Store, StoreError, Table, UserItem};
 use crate::models::{Email, PartnerId, User};
 
@@ -83,7 +83,7 @@ impl Store {
             let missing = limit.saturating_add(1).saturating_sub(found.len());
             let (items, last) = self.query_users(partner, (sort, order), start, Some(missing)).await?;
             for item in &items {
-                found.push((position(sort, item)?, row::<UserItem>(item)?.user));
+                found.push((position(sort, item)?, from_item::<UserItem>(item)?.user));
             }
             start = last;
             if start.is_none() || found.len() > limit {
@@ -105,7 +105,7 @@ impl Store {
         loop {
             let (items, last) = self.query_users(partner, (Sort::Name, Order::Ascending), start, None).await?;
             for item in items {
-                visit(position(Sort::Name, &item)?, row::<UserItem>(&item)?.user);
+                visit(position(Sort::Name, &item)?, from_item::<UserItem>(&item)?.user);
             }
             start = last;
             if start.is_none() {
@@ -156,7 +156,7 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::from_sdk("Query", &error))?;
-        answer.items.unwrap_or_default().iter().map(row).collect()
+        answer.items.unwrap_or_default().iter().map(from_item).collect()
     }
 }
 

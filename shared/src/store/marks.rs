@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use super::expression::{Expression, number, text};
-use super::keys::{self, Place};
-use super::read::row;
+use super::keys::{self, ItemKey};
+use super::read::from_item;
 use super::{Store, StoreError, Table};
 use crate::models::{PartnerId, Timestamp, User, UserId};
 
@@ -52,7 +52,7 @@ impl Mark {
         }
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn item_key(&self) -> ItemKey {
         keys::mark(&self.partner_id, &self.user_id, self.generation)
     }
 }
@@ -106,7 +106,7 @@ impl Store {
             .await
             .map_err(|error| StoreError::from_sdk("Query", &error))?;
         let items = answer.items.unwrap_or_default();
-        let due: Vec<Mark> = items.iter().filter_map(|item| row(item).ok()).collect();
+        let due: Vec<Mark> = items.iter().filter_map(|item| from_item(item).ok()).collect();
         let unreadable = u32::try_from(items.len().saturating_sub(due.len())).unwrap_or(u32::MAX);
         Ok(Marks { due, unreadable, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
     }
@@ -124,7 +124,7 @@ impl Store {
                 let item = item.map_err(|error| StoreError::from_sdk("Query", &error))?;
                 backlog.marks += 1;
                 // One that cannot be read counts all the same.
-                let Ok(Mark { created_at, .. }) = row(&item) else { continue };
+                let Ok(Mark { created_at, .. }) = from_item(&item) else { continue };
                 backlog.oldest = Some(backlog.oldest.map_or(created_at, |oldest| oldest.min(created_at)));
             }
         }
@@ -145,7 +145,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn clear_mark(&self, mark: &Mark) -> Result<(), StoreError> {
-        self.delete(&mark.place()).await
+        self.delete(&mark.item_key()).await
     }
 
     /// Counts a failed repair and puts the next one off until `due`. A mark that went meanwhile stays gone.
@@ -157,7 +157,7 @@ impl Store {
         expression.when_present();
         expression.set("attempts", number(mark.attempts.saturating_add(1)));
         expression.set("repair_due", text(due.to_string()));
-        self.update_if(&mark.place(), expression).await?;
+        self.update_if(&mark.item_key(), expression).await?;
         Ok(())
     }
 }

@@ -30,10 +30,10 @@ pub use conflict::jitter;
 pub use everyone::{Everyone, Found};
 pub use idempotency::{Created, IdempotencyItem, Import, Imported};
 pub use items::{ChallengeItem, ChoiceItem, Chosen, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem};
-pub use keys::{Key, Place, Table, hash};
+pub use keys::{ItemKey, Key, Table, hash};
 pub use listing::{Order, Page, Position, Sort};
 pub use marks::{Backlog, Mark, Marks};
-pub use read::{Rows, row};
+pub use read::{Items, from_item};
 pub use search::Findable;
 pub use sources::{DEVICE_KNOWN_FOR, Source, SourcesItem, Standing};
 pub use trail::{Trail, Wanted};
@@ -68,26 +68,26 @@ impl Store {
     }
 
     /// Takes one item away, whether or not it is there.
-    async fn delete(&self, place: &Place) -> Result<(), StoreError> {
+    async fn delete(&self, item_key: &ItemKey) -> Result<(), StoreError> {
         let request =
-            self.client.delete_item().table_name(self.name_of(place.table)?).set_key(Some(place.attributes()));
+            self.client.delete_item().table_name(self.name_of(item_key.table)?).set_key(Some(item_key.attributes()));
         past_conflicts(|| request.clone().send()).await.map_err(|error| StoreError::from_sdk("DeleteItem", &error))?;
         Ok(())
     }
 
     /// Updates one item if its conditions hold. Returns whether they did.
-    async fn update_if(&self, place: &Place, expression: Expression) -> Result<bool, StoreError> {
-        Ok(self.update(place, expression).await?.is_some())
+    async fn update_if(&self, item_key: &ItemKey, expression: Expression) -> Result<bool, StoreError> {
+        Ok(self.update(item_key, expression).await?.is_some())
     }
 
     /// Updates one item if its conditions hold. Returns the item as it is then; nothing, when they did not hold.
-    async fn update(&self, place: &Place, expression: Expression) -> Result<Option<read::Item>, StoreError> {
+    async fn update(&self, item_key: &ItemKey, expression: Expression) -> Result<Option<read::Item>, StoreError> {
         let written = expression.write();
         let request = self
             .client
             .update_item()
-            .table_name(self.name_of(place.table)?)
-            .set_key(Some(place.attributes()))
+            .table_name(self.name_of(item_key.table)?)
+            .set_key(Some(item_key.attributes()))
             .update_expression(written.update)
             .set_condition_expression(written.condition)
             .set_expression_attribute_names(written.names)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::de::DeserializeOwned;
 
-use super::keys::{Key, Place, user_sort_key};
+use super::keys::{ItemKey, Key, user_sort_key};
 use super::{SessionItem, Store, StoreError, Table};
 use crate::models::UserId;
 
@@ -20,19 +20,19 @@ const ASKS: u32 = 6;
 
 /// What a read found.
 #[derive(Debug, Default)]
-pub struct Rows(HashMap<Place, Item>);
+pub struct Items(HashMap<ItemKey, Item>);
 
-impl Rows {
+impl Items {
     /// The item at `key`, if there is one. It must have been asked for.
     ///
     /// # Errors
     /// [`StoreError::Shape`].
     pub fn get<T: DeserializeOwned>(&self, key: &Key<T>) -> Result<Option<T>, StoreError> {
-        self.0.get(&key.place).map(row).transpose()
+        self.0.get(&key.item_key).map(from_item).transpose()
     }
 
-    pub(super) fn item(&self, place: &Place) -> Option<&Item> {
-        self.0.get(place)
+    pub(super) fn item(&self, item_key: &ItemKey) -> Option<&Item> {
+        self.0.get(item_key)
     }
 }
 
@@ -40,31 +40,31 @@ impl Rows {
 ///
 /// # Errors
 /// [`StoreError::Shape`].
-pub fn row<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
+pub fn from_item<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
     Ok(serde_dynamo::from_item(item.clone())?)
 }
 
 impl Store {
-    /// Reads items of any table: up to 100 at once, the first ones first. A place may be named twice.
+    /// Reads items of any table: up to 100 at once, the first ones first. A key may occur twice.
     ///
     /// # Errors
     /// Keys that DynamoDB does not get to are never taken for absent: [`StoreError::Unavailable`].
-    pub async fn read(&self, places: &[Place]) -> Result<Rows, StoreError> {
-        let mut seen = HashSet::with_capacity(places.len());
-        let places: Vec<&Place> = places.iter().filter(|place| seen.insert(*place)).collect();
-        let mut rows = Rows::default();
-        for places in places.chunks(KEYS_AT_ONCE) {
-            self.read_at_once(places, &mut rows).await?;
+    pub async fn read(&self, item_keys: &[ItemKey]) -> Result<Items, StoreError> {
+        let mut seen = HashSet::with_capacity(item_keys.len());
+        let item_keys: Vec<&ItemKey> = item_keys.iter().filter(|item_key| seen.insert(*item_key)).collect();
+        let mut stored = Items::default();
+        for item_keys in item_keys.chunks(KEYS_AT_ONCE) {
+            self.read_at_once(item_keys, &mut stored).await?;
         }
-        Ok(rows)
+        Ok(stored)
     }
 
-    async fn read_at_once(&self, places: &[&Place], rows: &mut Rows) -> Result<(), StoreError> {
+    async fn read_at_once(&self, item_keys: &[&ItemKey], stored: &mut Items) -> Result<(), StoreError> {
         let mut wanted: HashMap<String, KeysAndAttributes> = HashMap::new();
         let mut by_table: HashMap<&str, (Table, Vec<Item>)> = HashMap::new();
-        for place in places {
-            let name = self.name_of(place.table)?;
-            by_table.entry(name).or_insert_with(|| (place.table, Vec::new())).1.push(place.attributes());
+        for item_key in item_keys {
+            let name = self.name_of(item_key.table)?;
+            by_table.entry(name).or_insert_with(|| (item_key.table, Vec::new())).1.push(item_key.attributes());
         }
         let tables: HashMap<String, Table> =
             by_table.iter().map(|(name, (table, _))| ((*name).to_owned(), *table)).collect();
@@ -86,7 +86,7 @@ impl Store {
             for (name, items) in answer.responses.unwrap_or_default() {
                 let Some(table) = tables.get(&name).copied() else { continue };
                 for item in items {
-                    rows.0.insert(place_of(table, &item)?, item);
+                    stored.0.insert(place_of(table, &item)?, item);
                 }
             }
             wanted = answer.unprocessed_keys.unwrap_or_default();
@@ -102,7 +102,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn end_session(&self, user: &UserId, session_id: &str) -> Result<(), StoreError> {
-        self.delete(&Key::session(user, session_id).place).await
+        self.delete(&Key::session(user, session_id).item_key).await
     }
 
     /// Every session row of a user, expired ones too, with the token family (`origin_jti`) that it stands for.
@@ -126,7 +126,7 @@ impl Store {
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| StoreError::from_sdk("Query", &error))?;
             if let Some(origin_jti) = string(&item, "sk")?.strip_prefix(PREFIX) {
-                sessions.push((origin_jti.to_owned(), row(&item)?));
+                sessions.push((origin_jti.to_owned(), from_item(&item)?));
             }
         }
         Ok(sessions)
@@ -141,12 +141,12 @@ fn consistent(keys: Vec<Item>) -> Result<KeysAndAttributes, StoreError> {
         .map_err(|error| StoreError::Refused(error.to_string()))
 }
 
-fn place_of(table: Table, item: &Item) -> Result<Place, StoreError> {
+fn place_of(table: Table, item: &Item) -> Result<ItemKey, StoreError> {
     let sk = match table {
         Table::Credentials => None,
         Table::Users | Table::Sessions | Table::Audit => Some(string(item, "sk")?),
     };
-    Ok(Place { table, pk: string(item, "pk")?, sk })
+    Ok(ItemKey { table, pk: string(item, "pk")?, sk })
 }
 
 pub(super) fn string(item: &Item, attribute: &str) -> Result<String, StoreError> {

@@ -64,10 +64,10 @@ impl Store {
     /// These users, in this order, without those who are gone.
     async fn users(&self, partner: &PartnerId, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
         let keys: Vec<_> = ids.iter().map(|id| Key::user(partner, id)).collect();
-        let rows = self.read(&keys.iter().map(Key::place).collect::<Vec<_>>()).await?;
+        let stored = self.read(&keys.iter().map(Key::item_key).collect::<Vec<_>>()).await?;
         let mut users = Vec::with_capacity(ids.len());
         for key in &keys {
-            users.extend(rows.get(key)?.map(|item| item.user));
+            users.extend(stored.get(key)?.map(|item| item.user));
         }
         Ok(users)
     }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::network;
 use super::expression::{Expression, number, text};
-use super::keys::{self, Key, Place, Table};
-use super::read::{Item, row};
+use super::keys::{self, ItemKey, Key, Table};
+use super::read::{Item, from_item};
 use super::{Store, StoreError};
 use crate::models::{Timestamp, UserId};
 
@@ -97,7 +97,7 @@ pub enum Standing {
 impl Key<SourcesItem> {
     /// The networks and devices from which a user signs in.
     pub fn sources(user: &UserId) -> Self {
-        Self::at(Place::new(Table::Sessions, keys::user_sort_key(user), "SOURCES".to_owned()))
+        Self::at(ItemKey::new(Table::Sessions, keys::user_sort_key(user), "SOURCES".to_owned()))
     }
 }
 
@@ -206,8 +206,8 @@ impl Store {
                     expression.set("expires_at", number(now.plus(DEVICE_KNOWN_FOR).unix_seconds()));
                 }
             }
-            if let Some(after) = self.update(&key.place, expression).await? {
-                let after: SourcesItem = row(&after)?;
+            if let Some(after) = self.update(&key.item_key, expression).await? {
+                let after: SourcesItem = from_item(&after)?;
                 match known {
                     Some(name) if after.known.get(&name).is_some_and(|known| known.failures <= KNOWN_LIMIT) => {
                         return Ok(Standing::Known(name));
@@ -218,7 +218,7 @@ impl Store {
                     None => return Ok(Standing::Unknown),
                 }
             }
-            item = self.read(&[key.place()]).await?.get(&key)?;
+            item = self.read(&[key.item_key()]).await?.get(&key)?;
         }
         Err(StoreError::Unavailable("a user's sources are written by too many at once".to_owned()))
     }
@@ -231,7 +231,7 @@ impl Store {
         let mut expression = Expression::default();
         expression.when_present();
         expression.add("failures", 1);
-        self.update_if(&Key::sources(nobody).place, expression).await?;
+        self.update_if(&Key::sources(nobody).item_key, expression).await?;
         Ok(())
     }
 
@@ -257,7 +257,7 @@ impl Store {
                 expression.add("failures", -1);
             }
         }
-        self.update_if(&Key::sources(user).place, expression).await?;
+        self.update_if(&Key::sources(user).item_key, expression).await?;
         Ok(())
     }
 
@@ -270,7 +270,7 @@ impl Store {
         for (attribute, value) in serde_dynamo::to_item::<_, Item>(sources)? {
             expression.set(&attribute, value);
         }
-        self.update_if(&Key::sources(user).place, expression).await?;
+        self.update_if(&Key::sources(user).item_key, expression).await?;
         Ok(())
     }
 }

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::audit::Actor;
-use super::keys::{self, Place, partition};
-use super::read::{Item, row, string};
+use super::keys::{self, ItemKey, partition};
+use super::read::{Item, from_item, string};
 use super::{Event, Position, Store, StoreError, Table};
 use crate::models::{EventAction, EventId, PartnerId, Timestamp, UserId};
 
@@ -169,7 +169,7 @@ impl Store {
         let items = answer.items.unwrap_or_default();
         let events = match index {
             Some(_) => self.events_at(partner, &items).await?,
-            None => items.iter().map(row).collect::<Result<_, _>>()?,
+            None => items.iter().map(from_item).collect::<Result<_, _>>()?,
         };
         Ok((events, stopped.transpose()?))
     }
@@ -223,14 +223,14 @@ impl Store {
 
     /// The events whose keys an index told.
     async fn events_at(&self, partner: &PartnerId, keys: &[Item]) -> Result<Vec<Event>, StoreError> {
-        let places = keys.iter().map(|key| {
+        let item_keys = keys.iter().map(|key| {
             let id = EventId::parse(&string(key, "sk")?)
                 .map_err(|error| StoreError::Refused(format!("an event's key: {error}")))?;
             Ok(keys::event(partner, &id))
         });
-        let places: Vec<Place> = places.collect::<Result<_, StoreError>>()?;
-        let rows = self.read(&places).await?;
-        places.iter().filter_map(|place| rows.item(place)).map(row).collect()
+        let item_keys: Vec<ItemKey> = item_keys.collect::<Result<_, StoreError>>()?;
+        let stored = self.read(&item_keys).await?;
+        item_keys.iter().filter_map(|item_key| stored.item(item_key)).map(from_item).collect()
     }
 }
 

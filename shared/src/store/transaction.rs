@@ -13,9 +13,9 @@ use super::idempotency::IdempotencyItem;
 use super::items::{
     ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem, last_sign_in_key,
 };
-use super::keys::{self, Key, Place};
+use super::keys::{self, ItemKey, Key};
 use super::marks::Mark;
-use super::read::{Item, Rows};
+use super::read::{Item, Items};
 use super::{Store, StoreError, USER_LIMIT};
 use crate::error::{Cause, Failure};
 use crate::models::{PartnerId, Timestamp, User, UserId};
@@ -123,14 +123,14 @@ impl Transaction<'_> {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("access_version", "=", number(user.access_version));
-        self.check(condition, &Key::user(&user.partner_id, &user.id).place, expression);
+        self.check(condition, &Key::user(&user.partner_id, &user.id).item_key, expression);
     }
 
     /// The session still stands.
     pub fn check_session(&mut self, user: &UserId, session_id: &str) {
         let mut expression = Expression::default();
         expression.when_present();
-        self.check(Condition::Session, &Key::session(user, session_id).place, expression);
+        self.check(Condition::Session, &Key::session(user, session_id).item_key, expression);
     }
 
     /// The digest is the one that was read.
@@ -138,12 +138,12 @@ impl Transaction<'_> {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("version", "=", number(version));
-        self.check(Condition::Credential, &Key::credential(user).place, expression);
+        self.check(Condition::Credential, &Key::credential(user).item_key, expression);
     }
 
     /// A new partner with its first user.
     pub fn add_partner(&mut self, partner: &PartnerItem, primary_admin: &User) {
-        self.put_new(Condition::New, &Key::partner(&primary_admin.partner_id).place, partner);
+        self.put_new(Condition::New, &Key::partner(&primary_admin.partner_id).item_key, partner);
         self.put_user(primary_admin);
     }
 
@@ -158,23 +158,23 @@ impl Transaction<'_> {
         expression.when_present();
         expression.when("user_count", "<=", number(USER_LIMIT.saturating_sub(count)));
         expression.add("user_count", i64::try_from(count).unwrap_or(i64::MAX));
-        self.update(Condition::Partner, &Key::partner(partner).place, expression);
+        self.update(Condition::Partner, &Key::partner(partner).item_key, expression);
     }
 
     fn put_user(&mut self, user: &User) {
-        self.put_new(Condition::New, &Key::user(&user.partner_id, &user.id).place, &UserItem::from(user.clone()));
+        self.put_new(Condition::New, &Key::user(&user.partner_id, &user.id).item_key, &UserItem::from(user.clone()));
         self.put_email(user);
     }
 
     fn put_email(&mut self, user: &User) {
         let item = EmailItem { partner_id: user.partner_id.clone(), user_id: user.id.clone() };
-        self.put_new(Condition::Email, &Key::email(&user.email, &user.partner_id).place, &item);
+        self.put_new(Condition::Email, &Key::email(&user.email, &user.partner_id).item_key, &item);
     }
 
     fn delete_email(&mut self, user: &User) {
         let mut expression = Expression::default();
         expression.when("user_id", "=", text(user.id.as_str()));
-        self.delete(Condition::Target, &Key::email(&user.email, &user.partner_id).place, expression);
+        self.delete(Condition::Target, &Key::email(&user.email, &user.partner_id).item_key, expression);
     }
 
     /// Turns `before` into `after`: only what differs, only if `before` is what is there. Moves the email's entry along.
@@ -195,16 +195,16 @@ impl Transaction<'_> {
         expression.when("access_version", "=", number(before.access_version));
         let items = (item(&UserItem::from(before.clone())), item(&UserItem::from(after.clone())));
         let (Some(old), Some(new)) = (self.sound(items.0), self.sound(items.1)) else { return };
-        let place = Key::user(&before.partner_id, &before.id).place;
+        let item_key = Key::user(&before.partner_id, &before.id).item_key;
         let differing: Vec<_> = new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect();
         if differing.is_empty() {
             // An update must set something.
-            self.check(Condition::Target, &place, expression);
+            self.check(Condition::Target, &item_key, expression);
         } else {
             for (attribute, value) in differing {
                 expression.set(&attribute, value);
             }
-            self.update(Condition::Target, &place, expression);
+            self.update(Condition::Target, &item_key, expression);
         }
         if !before.email.same_address(&after.email) {
             self.delete_email(before);
@@ -218,13 +218,13 @@ impl Transaction<'_> {
         expression.when_present();
         expression.when("version", "=", number(user.version));
         expression.when("access_version", "=", number(user.access_version));
-        self.delete(Condition::Target, &Key::user(&user.partner_id, &user.id).place, expression);
+        self.delete(Condition::Target, &Key::user(&user.partner_id, &user.id).item_key, expression);
         self.delete_email(user);
-        self.delete(Condition::Unconditional, &Key::credential(&user.id).place, Expression::default());
+        self.delete(Condition::Unconditional, &Key::credential(&user.id).item_key, Expression::default());
         let mut expression = Expression::default();
         expression.when_present();
         expression.add("user_count", -1);
-        self.update(Condition::Partner, &Key::partner(&user.partner_id).place, expression);
+        self.update(Condition::Partner, &Key::partner(&user.partner_id).item_key, expression);
     }
 
     /// The portal goes from one primary admin to the next, as far as the partner's own item says it.
@@ -233,7 +233,7 @@ impl Transaction<'_> {
         expression.when_present();
         expression.when("primary_admin_id", "=", text(from.id.as_str()));
         expression.set("primary_admin_id", text(to.id.as_str()));
-        self.update(Condition::Actor, &Key::partner(&from.partner_id).place, expression);
+        self.update(Condition::Actor, &Key::partner(&from.partner_id).item_key, expression);
     }
 
     /// A sign-in: only while the user is active and in the generation that was read.
@@ -245,18 +245,18 @@ impl Transaction<'_> {
         expression.set("last_sign_in_at", text(at.to_string()));
         expression.set("last_sign_in_key", text(last_sign_in_key(&user.id, Some(at))));
         expression.add("sign_ins", 1);
-        self.update(Condition::Target, &Key::user(&user.partner_id, &user.id).place, expression);
+        self.update(Condition::Target, &Key::user(&user.partner_id, &user.id).item_key, expression);
     }
 
     /// The end of the user's present generation is due in Cognito.
     pub fn end_generation(&mut self, user: &User, at: Timestamp) {
         let mark = Mark::new(user, at);
-        self.put(Condition::Unconditional, &mark.place(), &mark, Expression::default());
+        self.put(Condition::Unconditional, &mark.item_key(), &mark, Expression::default());
     }
 
     /// A new user's credential.
     pub fn add_credential(&mut self, user: &UserId, credential: &CredentialItem) {
-        self.put_new(Condition::New, &Key::credential(user).place, credential);
+        self.put_new(Condition::New, &Key::credential(user).item_key, credential);
     }
 
     /// The whole credential anew, if `before` is the one that is there.
@@ -268,76 +268,76 @@ impl Transaction<'_> {
         for (attribute, value) in new {
             expression.set(&attribute, value);
         }
-        self.update(Condition::Credential, &Key::credential(user).place, expression);
+        self.update(Condition::Credential, &Key::credential(user).item_key, expression);
     }
 
     /// Keeps what a request under this key did, if nothing is kept there.
     pub fn keep(&mut self, key: &Key<IdempotencyItem>, item: &IdempotencyItem, now: Timestamp) {
         let mut expression = Expression::default();
         expression.when_absent_or_expired(now);
-        self.put(Condition::Idempotency, &key.place, item, expression);
+        self.put(Condition::Idempotency, &key.item_key, item, expression);
     }
 
     /// Replaces what is kept, if it is what the import called `run` has written last.
     pub fn keep_in_place_of(&mut self, run: &str, key: &Key<IdempotencyItem>, item: &IdempotencyItem) {
         let mut expression = Expression::default();
         expression.when("run", "=", text(run));
-        self.put(Condition::Idempotency, &key.place, item, expression);
+        self.put(Condition::Idempotency, &key.item_key, item, expression);
     }
 
     /// A new session.
     pub fn add_session(&mut self, user: &UserId, session_id: &str, session: &SessionItem) {
-        self.put_new(Condition::New, &Key::session(user, session_id).place, session);
+        self.put_new(Condition::New, &Key::session(user, session_id).item_key, session);
     }
 
     /// Ends a session, if it still stands.
     pub fn end_standing_session(&mut self, user: &UserId, session_id: &str) {
         let mut expression = Expression::default();
         expression.when_present();
-        self.delete(Condition::Session, &Key::session(user, session_id).place, expression);
+        self.delete(Condition::Session, &Key::session(user, session_id).item_key, expression);
     }
 
     /// Ends a session, whether or not it still stands.
     pub fn end_session(&mut self, user: &UserId, session_id: &str) {
-        self.delete(Condition::Unconditional, &Key::session(user, session_id).place, Expression::default());
+        self.delete(Condition::Unconditional, &Key::session(user, session_id).item_key, Expression::default());
     }
 
     /// A new challenge.
     pub fn add_challenge(&mut self, user: &UserId, secret: &str, challenge: &ChallengeItem) {
-        self.put_new(Condition::New, &Key::challenge(user, secret).place, challenge);
+        self.put_new(Condition::New, &Key::challenge(user, secret).item_key, challenge);
     }
 
     /// Uses a challenge up, if nobody has.
     pub fn use_challenge(&mut self, user: &UserId, secret: &str) {
         let mut expression = Expression::default();
         expression.when_present();
-        self.delete(Condition::Challenge, &Key::challenge(user, secret).place, expression);
+        self.delete(Condition::Challenge, &Key::challenge(user, secret).item_key, expression);
     }
 
     /// A new choice between partners.
     pub fn add_choice(&mut self, secret: &str, choice: &ChoiceItem) {
-        self.put_new(Condition::New, &Key::choice(secret).place, choice);
+        self.put_new(Condition::New, &Key::choice(secret).item_key, choice);
     }
 
     /// Uses a choice up, if nobody has.
     pub fn use_choice(&mut self, secret: &str) {
         let mut expression = Expression::default();
         expression.when_present();
-        self.delete(Condition::Challenge, &Key::choice(secret).place, expression);
+        self.delete(Condition::Challenge, &Key::choice(secret).item_key, expression);
     }
 
-    /// Counts one more, if there is room. `rows` is a read of the counter, a moment ago.
+    /// Counts one more, if there is room. `stored` is a read of the counter, a moment ago.
     ///
     /// # Errors
     /// [`StoreError::Shape`].
-    pub fn count(&mut self, counter: &Counter, rows: &Rows, now: Timestamp) -> Result<(), StoreError> {
-        self.update(Condition::Counter, counter.place(), counter.one_more(rows, now)?);
+    pub fn count(&mut self, counter: &Counter, stored: &Items, now: Timestamp) -> Result<(), StoreError> {
+        self.update(Condition::Counter, counter.item_key(), counter.one_more(stored, now)?);
         Ok(())
     }
 
     /// Forgets the attempts that a counter has counted.
     pub fn clear_counter(&mut self, counter: &Counter) {
-        self.delete(Condition::Unconditional, counter.place(), Expression::default());
+        self.delete(Condition::Unconditional, counter.item_key(), Expression::default());
     }
 
     /// An audit event. Every change has one; beside it, one tells that it was decided in a review, that somebody else was
@@ -348,22 +348,22 @@ impl Transaction<'_> {
 
     /// As [`record`](Self::record), of what `actor` was refused; only if nothing tells of the like in this minute.
     pub fn record_refused(&mut self, actor: &User, attempted: &str, event: &Event) {
-        let place = keys::refusal(&actor.partner_id, &actor.id, attempted, event.at);
-        self.put_new(Condition::Refusal, &place, &RefusalItem::new(event));
+        let item_key = keys::refusal(&actor.partner_id, &actor.id, attempted, event.at);
+        self.put_new(Condition::Refusal, &item_key, &RefusalItem::new(event));
         self.record(&actor.partner_id, event);
     }
 
     /// As [`record`](Self::record), of a sign-in of `user` that was refused; only if no event records the like in this
     /// quarter of an hour. Without `exists` the same is sent, under a condition that fails.
     pub fn record_refused_sign_in(&mut self, partner: &PartnerId, user: &UserId, event: &Event, exists: bool) {
-        let place = keys::refused_sign_in(partner, user, &event.action, event.at);
+        let item_key = keys::refused_sign_in(partner, user, &event.action, event.at);
         let mut expression = Expression::default();
         if exists {
             expression.when_absent();
         } else {
             expression.when_present();
         }
-        self.put(Condition::Refusal, &place, &RefusalItem::new(event), expression);
+        self.put(Condition::Refusal, &item_key, &RefusalItem::new(event), expression);
         self.record(partner, event);
     }
 
@@ -422,16 +422,16 @@ impl Transaction<'_> {
         Err(StoreError::Unavailable("TransactWriteItems: conflicts without end".to_owned()).into())
     }
 
-    fn put_new(&mut self, condition: Condition, place: &Place, value: &impl Serialize) {
+    fn put_new(&mut self, condition: Condition, item_key: &ItemKey, value: &impl Serialize) {
         let mut expression = Expression::default();
         expression.when_absent();
-        self.put(condition, place, value, expression);
+        self.put(condition, item_key, value, expression);
     }
 
-    fn put(&mut self, condition: Condition, place: &Place, value: &impl Serialize, expression: Expression) {
+    fn put(&mut self, condition: Condition, item_key: &ItemKey, value: &impl Serialize, expression: Expression) {
         let Some(mut attributes) = self.sound(item(value)) else { return };
-        attributes.extend(place.attributes());
-        let Some(table) = self.table(place) else { return };
+        attributes.extend(item_key.attributes());
+        let Some(table) = self.table(item_key) else { return };
         let written = expression.write();
         let put = Put::builder()
             .table_name(table)
@@ -443,12 +443,12 @@ impl Transaction<'_> {
         self.push(condition, put.map(|put| TransactWriteItem::builder().put(put).build()));
     }
 
-    fn update(&mut self, condition: Condition, place: &Place, expression: Expression) {
-        let Some(table) = self.table(place) else { return };
+    fn update(&mut self, condition: Condition, item_key: &ItemKey, expression: Expression) {
+        let Some(table) = self.table(item_key) else { return };
         let written = expression.write();
         let update = Update::builder()
             .table_name(table)
-            .set_key(Some(place.attributes()))
+            .set_key(Some(item_key.attributes()))
             .update_expression(written.update)
             .set_condition_expression(written.condition)
             .set_expression_attribute_names(written.names)
@@ -457,12 +457,12 @@ impl Transaction<'_> {
         self.push(condition, update.map(|update| TransactWriteItem::builder().update(update).build()));
     }
 
-    fn delete(&mut self, condition: Condition, place: &Place, expression: Expression) {
-        let Some(table) = self.table(place) else { return };
+    fn delete(&mut self, condition: Condition, item_key: &ItemKey, expression: Expression) {
+        let Some(table) = self.table(item_key) else { return };
         let written = expression.write();
         let delete = Delete::builder()
             .table_name(table)
-            .set_key(Some(place.attributes()))
+            .set_key(Some(item_key.attributes()))
             .set_condition_expression(written.condition)
             .set_expression_attribute_names(written.names)
             .set_expression_attribute_values(written.values)
@@ -470,12 +470,12 @@ impl Transaction<'_> {
         self.push(condition, delete.map(|delete| TransactWriteItem::builder().delete(delete).build()));
     }
 
-    fn check(&mut self, condition: Condition, place: &Place, expression: Expression) {
-        let Some(table) = self.table(place) else { return };
+    fn check(&mut self, condition: Condition, item_key: &ItemKey, expression: Expression) {
+        let Some(table) = self.table(item_key) else { return };
         let written = expression.write();
         let check = ConditionCheck::builder()
             .table_name(table)
-            .set_key(Some(place.attributes()))
+            .set_key(Some(item_key.attributes()))
             .set_condition_expression(written.condition)
             .set_expression_attribute_names(written.names)
             .set_expression_attribute_values(written.values)
@@ -494,8 +494,8 @@ impl Transaction<'_> {
         }
     }
 
-    fn table(&mut self, place: &Place) -> Option<String> {
-        let name = self.store.name_of(place.table).map(str::to_owned);
+    fn table(&mut self, item_key: &ItemKey) -> Option<String> {
+        let name = self.store.name_of(item_key.table).map(str::to_owned);
         self.sound(name)
     }
 
