@@ -18,7 +18,7 @@ const PAGE: i32 = 200;
 #[derive(Debug)]
 pub struct Everyone {
     /// Where they are, in the order of the table.
-    pub item_keys: Vec<Position>,
+    pub positions: Vec<Position>,
     /// Where the next page begins, if there is more.
     pub next: Option<Position>,
 }
@@ -61,9 +61,9 @@ impl Store {
         let position = |key: &HashMap<String, AttributeValue>| {
             Ok::<_, StoreError>(Position { sk: string(key, "sk")?, key: Some(string(key, "pk")?) })
         };
-        let item_keys = answer.items.unwrap_or_default().iter().map(position).collect::<Result<_, _>>()?;
+        let positions = answer.items.unwrap_or_default().iter().map(position).collect::<Result<_, _>>()?;
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
-        Ok(Everyone { item_keys, next: next.as_ref().map(position).transpose()? })
+        Ok(Everyone { positions, next: next.as_ref().map(position).transpose()? })
     }
 
     /// The user at a position that [`everyone`](Self::everyone) found.
