@@ -6,7 +6,7 @@ use std::time::Duration;
 use portal::Portal;
 use portal::actions::{self, Context, Ended};
 use portal::error::{Cause, Failure, FieldError};
-use portal::http::{DECISIONS, FromField, Request};
+use portal::http::{MAX_ATTEMPTS, FromField, Request};
 use portal::identity::PATIENCE_WITH_ALL;
 use portal::models::{Status, User, UserId};
 use portal::policy::{Action, authorize};
@@ -73,18 +73,18 @@ impl<'a> Work<'a> {
         if time.is_zero() {
             return Err(is_up());
         }
-        tokio::time::timeout(time, self.decide(id, target)).await.unwrap_or_else(|_| Err(is_up()))
+        tokio::time::timeout(time, self.with_retries(id, target)).await.unwrap_or_else(|_| Err(is_up()))
     }
 
-    /// Decides, and decides anew when what it rested on moved: the user, or the caller's own authority.
-    async fn decide(&mut self, id: &UserId, mut target: Option<User>) -> Result<(Outcome, Option<User>), Failure> {
-        for decision in 0..DECISIONS {
-            if decision > 0 {
+    /// Makes the change, and retries it when the user or the caller's authority has changed since they were read.
+    async fn with_retries(&mut self, id: &UserId, mut target: Option<User>) -> Result<(Outcome, Option<User>), Failure> {
+        for attempt in 0..MAX_ATTEMPTS {
+            if attempt > 0 {
                 let (store, claims) = (self.portal.store(), self.request.claims());
                 (self.caller, target) = session::caller_and_target(store, claims, Some(id), self.portal.now()).await?;
             }
             match self.change(target.as_ref().ok_or(Failure::NotFound)?).await {
-                Err(Failure::Moved) => {}
+                Err(Failure::StaleRead) => {}
                 result => return result,
             }
         }

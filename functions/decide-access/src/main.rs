@@ -73,7 +73,7 @@ async fn authorized(context: &Context<'_>, decision: Decision, target: &User) ->
             return Err(Failure::field("decision", "nothing_less", why));
         }
         // What was decided on moved, and less than it is now is less than was decided.
-        if context.request.is_decided_anew() {
+        if context.request.is_retry() {
             return Err(Failure::Conflict);
         }
     }

@@ -200,7 +200,7 @@ impl Run {
                 written.push(generation);
                 match within_a_try(self.commit(&user, &after)).await {
                     Ok(()) => {}
-                    Err(Failure::Moved) => continue,
+                    Err(Failure::StaleRead) => continue,
                     Err(failure @ Failure::Unavailable(_)) => {
                         last = failure;
                         continue;

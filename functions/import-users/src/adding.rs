@@ -9,7 +9,7 @@ use std::time::Duration;
 use portal::Portal;
 use portal::actions::{ADDED_AT_ONCE, Context, Newcomer};
 use portal::error::{Cause, Failure};
-use portal::http::{Answer, DECISIONS, Format, PartProblem, Request};
+use portal::http::{Answer, MAX_ATTEMPTS, Format, PartProblem, Request};
 use portal::models::{Email, EventAction, PersonName, PublicUser, Role, User};
 use portal::passwords::{Digests, Issued};
 use portal::policy::{Action, authorize};
@@ -164,12 +164,13 @@ impl<'a> Adding<'a> {
         if is_time_up { Err(no_time()) } else { Ok(()) }
     }
 
-    /// One transaction; another one, of those who are still to be added, when what it rested on moved.
+    /// Adds these users in one transaction. When the data that was read has changed, it retries with the users that are
+    /// still to be added.
     async fn commit(&mut self, mut turns: Vec<Turn>) -> Result<(), Failure> {
         let mut last = Failure::Conflict;
-        for decision in 0..DECISIONS {
-            if decision > 0 {
-                turns = self.decide_anew(turns).await?;
+        for attempt in 0..MAX_ATTEMPTS {
+            if attempt > 0 {
+                turns = self.still_to_add(turns).await?;
             }
             if turns.is_empty() {
                 return Ok(());
@@ -195,8 +196,8 @@ impl<'a> Adding<'a> {
                     }
                     return Ok(());
                 }
-                Err(Failure::Moved | Failure::EmailTaken) => last = Failure::Conflict,
-                // It may have been committed all the same, and nobody else knows the passwords: look.
+                Err(Failure::StaleRead | Failure::EmailTaken) => last = Failure::Conflict,
+                // It may have been committed, and only this process knows the passwords: read again.
                 Err(failure @ Failure::Unavailable(_)) => last = failure,
                 Err(failure) => return Err(failure),
             }
@@ -204,8 +205,8 @@ impl<'a> Adding<'a> {
         Err(last)
     }
 
-    /// Reads the caller and the emails again. Answers who is still to be added.
-    async fn decide_anew(&mut self, turns: Vec<Turn>) -> Result<Vec<Turn>, Failure> {
+    /// Reads the caller and the emails again. Returns the users that are still to be added.
+    async fn still_to_add(&mut self, turns: Vec<Turn>) -> Result<Vec<Turn>, Failure> {
         let mut item_keys = self.claims.item_keys().to_vec();
         item_keys.extend(turns.iter().map(|(_, newcomer)| self.claims.email_key(&newcomer.user.email).item_key()));
         item_keys.extend(self.kept.iter().map(Kept::item_key));
@@ -213,7 +214,7 @@ impl<'a> Adding<'a> {
         if let Some(kept) = &mut self.kept {
             kept.update(&stored)?;
         }
-        // First who was added, if it is us who did it: then the caller had the right to.
+        // First the users that this request has added: the caller was authorized then.
         let mut left = Vec::with_capacity(turns.len());
         for (number, newcomer) in turns {
             match stored.get(&self.claims.email_key(&newcomer.user.email))? {
@@ -246,13 +247,13 @@ impl<'a> Adding<'a> {
     /// users' access is as it was granted when they were added.
     async fn renew(&mut self, people: &[(usize, &Person)]) -> Result<(), Failure> {
         let mut last = Failure::Conflict;
-        for _ in 0..DECISIONS {
+        for _ in 0..MAX_ATTEMPTS {
             let (renewals, others) = self.renewals(people).await?;
             let is_time_up = renewals.len() + others.len() < people.len();
             let import = self.commit_renewals(&renewals).await;
             match import {
                 Ok(import) => self.committed(import),
-                Err((Failure::Moved, _)) => {
+                Err((Failure::StaleRead, _)) => {
                     last = Failure::Conflict;
                     continue;
                 }

@@ -60,6 +60,6 @@ async fn load(store: &Store, partner: &PartnerId) -> Result<(User, CredentialIte
         (Some(item), Some(credential)) => Ok((item.user, credential)),
         (Some(_), None) => Err(Failure::bug("a primary admin without a credential")),
         // The portal was handed over between the two reads.
-        (None, _) => Err(Failure::Moved),
+        (None, _) => Err(Failure::StaleRead),
     }
 }

@@ -107,14 +107,14 @@ impl Candidate {
     pub(crate) async fn count(&self, sign_in: &SignIn<'_>) -> Result<Option<Standing>, Failure> {
         let store = sign_in.portal.store();
         let Some(found) = &self.found else {
-            if !sign_in.request.is_decided_anew() {
+            if !sign_in.request.is_retry() {
                 store.count_no_guess(&self.id).await?;
             }
             return Ok(None);
         };
         let SigningIn { user, credential, sources } = &**found;
         let (source, set_at) = (sign_in.source(&user.id), credential.changed_at);
-        if sign_in.request.is_decided_anew() {
+        if sign_in.request.is_retry() {
             return Ok(Some(SourcesItem::standing(sources.as_ref(), set_at, &source, sign_in.now)));
         }
         Ok(Some(store.count_guess(&user.id, sources.as_ref(), set_at, &source, sign_in.now).await?))

@@ -81,7 +81,7 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
         tokio::try_join!(candidates::find(sign_in, &input.email, input.partner.as_ref()), limits.read(store))?;
     let count = async {
         // A request that is decided again has been counted.
-        if request.is_decided_anew() { Ok(Ok(Open::default())) } else { limits.count(store, &stored, now).await }
+        if request.is_retry() { Ok(Ok(Open::default())) } else { limits.count(store, &stored, now).await }
     };
     let (open, mut candidates) = tokio::try_join!(count, candidates::load(sign_in, found))?;
     let open = match open {
@@ -126,7 +126,7 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
     open.take_back(store).await?;
     // Tokens clear all counts of the user who gets them. A challenge may never be answered.
     let is_challenged = matching.len() > 1 || matching.iter().any(|(one, _)| one.credential.must_change);
-    if is_challenged && !request.is_decided_anew() {
+    if is_challenged && !request.is_retry() {
         for (SigningIn { user, credential, .. }, standing) in &matching {
             if let Some(standing) = standing {
                 store.take_guess_back(&user.id, credential.changed_at, standing).await?;

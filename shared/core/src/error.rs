@@ -32,9 +32,9 @@ pub enum Failure {
     NoSuchSession,
     /// The partner has a user with this email already.
     EmailTaken,
-    /// What the decision rested on moved while it was carried out: decide anew.
-    Moved,
-    /// It moved every time.
+    /// The data that was read changed before the commit; the caller should retry.
+    StaleRead,
+    /// The data changed before the commit at every attempt.
     Conflict,
     /// `If-Match` names another version.
     VersionMismatch,
@@ -96,7 +96,7 @@ impl Failure {
     /// Whether the answer stays no, however often the same is asked.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Moved | Self::Conflict | Self::TooManyRequests(_) | Self::Unavailable(_) | Self::Internal(_) => false,
+            Self::StaleRead | Self::Conflict | Self::TooManyRequests(_) | Self::Unavailable(_) | Self::Internal(_) => false,
             Self::InvalidRequest(..)
             | Self::UnsupportedMediaType(_)
             | Self::BodyTooLarge(_)

@@ -22,7 +22,7 @@ impl Context<'_> {
         counter: &Counter,
         stored: &Items,
     ) -> Result<(), Failure> {
-        if !self.request.is_decided_anew()
+        if !self.request.is_retry()
             && let Some(seconds) = self.portal.store().count(counter, stored, self.now).await?
         {
             return Err(Failure::TooManyRequests(seconds));

@@ -7,7 +7,7 @@ use crate::models::{EventAction, User};
 /// Ends every session of `target`. Answers the user as it is then.
 ///
 /// # Errors
-/// [`Failure::Moved`], or what kept us from it.
+/// [`Failure::StaleRead`], or what kept us from it.
 pub async fn force_logout(context: &Context<'_>, target: &User) -> Result<(User, Ended), Failure> {
     let after = target.signed_out(context.now);
     let event = context.event(EventAction::LogoutForced, target)?;

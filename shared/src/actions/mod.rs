@@ -47,7 +47,7 @@ impl Context<'_> {
     /// caller's authority and session. Where it ends a generation, that end is due from then on.
     ///
     /// # Errors
-    /// [`Failure::Moved`], or what kept us from it.
+    /// [`Failure::StaleRead`], or what kept us from it.
     async fn commit(&self, target: &User, after: Option<&User>, events: &[Event]) -> Result<(), Failure> {
         let mut transaction = self.portal.store().transaction();
         self.caller.vouch(&mut transaction, Some(target));

@@ -8,7 +8,7 @@ use crate::store::Event;
 /// Removes `target`, with every session and secret.
 ///
 /// # Errors
-/// [`Failure::Moved`], or what kept us from it.
+/// [`Failure::StaleRead`], or what kept us from it.
 pub async fn remove_user(context: &Context<'_>, target: &User) -> Result<Ended, Failure> {
     context.commit(target, None, &[told(context, target)?]).await?;
     Ok(Ended::of(target))

@@ -47,7 +47,7 @@ impl Ruling {
 /// that with `If-Match` one that is sent twice is recorded once.
 ///
 /// # Errors
-/// [`Failure::Moved`], or what kept us from it.
+/// [`Failure::StaleRead`], or what kept us from it.
 pub async fn review(
     context: &Context<'_>,
     target: &User,

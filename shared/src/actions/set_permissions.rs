@@ -9,7 +9,7 @@ use crate::store::Event;
 /// Gives `target` this access; nothing changes when the user has exactly that. Returns the user as it is then.
 ///
 /// # Errors
-/// [`Failure::Moved`], or what kept us from it.
+/// [`Failure::StaleRead`], or what kept us from it.
 pub async fn set_permissions(context: &Context<'_>, target: &User, access: Access) -> Result<User, Failure> {
     if access == Access::of(target) {
         return Ok(target.clone());

@@ -10,7 +10,7 @@ use crate::store::Event;
 /// is then.
 ///
 /// # Errors
-/// [`Failure::Moved`], or what kept us from it.
+/// [`Failure::StaleRead`], or what kept us from it.
 pub async fn set_status(
     context: &Context<'_>,
     target: &User,

@@ -64,7 +64,7 @@ impl SignIn<'_> {
     /// Issues tokens for the user's present generation.
     ///
     /// # Errors
-    /// What kept us from it, [`Failure::Moved`] among others.
+    /// What kept us from it, [`Failure::StaleRead`] among others.
     pub async fn issue(&self, signing_in: &SigningIn) -> Result<Issued, Failure> {
         let SigningIn { user, credential, .. } = signing_in;
         let term = session::Term { from: self.now, lifetime: self.portal.session_lifetime()? };
@@ -97,7 +97,7 @@ impl SignIn<'_> {
     /// source is recorded for the password that was set at `password_set_at`: a sign-in that fails is not worth more.
     ///
     /// # Errors
-    /// [`Failure::Moved`], or what kept us from it.
+    /// [`Failure::StaleRead`], or what kept us from it.
     pub async fn commit(
         &self,
         mut transaction: Transaction<'_>,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Fields;
 use super::log::log;
-use super::serve::{decide, within};
+use super::serve::{with_retries, within};
 use crate::Portal;
 use crate::error::Failure;
 use crate::telemetry;
@@ -32,8 +32,8 @@ where
         let LambdaEvent { payload, context } = event;
         let result = match Fields::from_value(payload) {
             Ok(fields) => {
-                let decided = decide(|_anew| Box::pin(action(portal, fields.clone(), context.request_id.clone())));
-                within(portal.front(), context.deadline, decided).await
+                let result = with_retries(|_is_retry| Box::pin(action(portal, fields.clone(), context.request_id.clone())));
+                within(portal.front(), context.deadline, result).await
             }
             Err(failure) => Err(failure),
         };

@@ -27,7 +27,7 @@ pub use invoke::serve as serve_invocations;
 pub use part_problem::PartProblem;
 pub use query::Query;
 pub use request::{IdempotencyKey, RefreshTokenIn, Request};
-pub use serve::{DECISIONS, serve, serve_with};
+pub use serve::{MAX_ATTEMPTS, serve, serve_with};
 pub use sheet::{Column, LineError, Row, Shape, Sheet};
 
 /// Why a function stopped serving.

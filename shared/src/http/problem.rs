@@ -115,7 +115,7 @@ impl Problem {
                 (409, "email_taken", "Email taken", "Another user of this partner has this email.", vec![error])
             }
             // `serve` tries again on Moved; past the last try it is a conflict.
-            Failure::Moved | Failure::Conflict => {
+            Failure::StaleRead | Failure::Conflict => {
                 (409, "conflict", "Conflict", "This was changed by others at the same time. Try again.", vec![])
             }
             Failure::VersionMismatch => (

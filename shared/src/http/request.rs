@@ -20,7 +20,7 @@ use crate::models::UserId;
 #[derive(Debug, Clone)]
 pub struct Request {
     inner: Arc<Inner>,
-    decided_anew: bool,
+    is_retry: bool,
 }
 
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Request {
             Sender::Stranger => return Err(BypassedEdge),
         };
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
-        Ok(Self { decided_anew: false, inner: Arc::new(Inner { request, id, address, host, claims, deadline }) })
+        Ok(Self { is_retry: false, inner: Arc::new(Inner { request, id, address, host, claims, deadline }) })
     }
 
     /// # Errors
@@ -72,13 +72,13 @@ impl Request {
         accepts.check(&self.inner.request)
     }
 
-    /// Whether this request has been decided before, on something that moved: attempts count once.
-    pub fn is_decided_anew(&self) -> bool {
-        self.decided_anew
+    /// Whether an earlier attempt at this request failed on stale data. Limits count a request once.
+    pub fn is_retry(&self) -> bool {
+        self.is_retry
     }
 
-    pub(super) fn decided(&self, anew: bool) -> Self {
-        Self { inner: self.inner.clone(), decided_anew: anew }
+    pub(super) fn attempt(&self, is_retry: bool) -> Self {
+        Self { inner: self.inner.clone(), is_retry }
     }
 
     pub(super) fn deadline(&self) -> u64 {

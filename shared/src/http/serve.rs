@@ -13,8 +13,8 @@ use crate::error::{Cause, Failure};
 use crate::telemetry;
 use crate::{Front, Portal};
 
-/// How often an action is decided anew when what it rested on moves.
-pub const DECISIONS: usize = 3;
+/// The maximum number of attempts at an action whose transaction finds that the data it read has changed.
+pub const MAX_ATTEMPTS: usize = 3;
 
 /// What an action can borrow: the portal, or its front alone, where a function then has nothing of AWS in it.
 pub trait Held: Sized + Send + Sync + 'static {
@@ -79,7 +79,7 @@ where
         let Ok(request) = Request::new(request, held.front().edge()) else { return bypassed_edge() };
         let (id, deadline) = (request.id().to_owned(), request.deadline());
         let result = match request.check(accepts) {
-            Ok(()) => within(held.front(), deadline, decide(|anew| action(held, request.decided(anew)))).await,
+            Ok(()) => within(held.front(), deadline, with_retries(|is_retry| action(held, request.attempt(is_retry)))).await,
             Err(failure) => Err(failure),
         };
         respond(result, &id)
@@ -87,14 +87,15 @@ where
     .await
 }
 
-/// Decides anew, and says so, when what a decision rested on moved.
-pub(super) async fn decide<T, A>(action: impl Fn(bool) -> A) -> Result<T, Failure>
+/// Runs an action, and runs it again when the data that it read has changed before its transaction. The action must
+/// therefore support being called several times; the flag marks a retry.
+pub(super) async fn with_retries<T, A>(action: impl Fn(bool) -> A) -> Result<T, Failure>
 where
     A: Future<Output = Result<T, Failure>>,
 {
-    for decision in 0..DECISIONS {
-        match action(decision > 0).await {
-            Err(Failure::Moved) => tracing::debug!("what this was decided on moved"),
+    for attempt in 0..MAX_ATTEMPTS {
+        match action(attempt > 0).await {
+            Err(Failure::StaleRead) => tracing::debug!("stale read; retrying the action"),
             result => return result,
         }
     }

@@ -114,7 +114,7 @@ impl From<IdentityError> for Failure {
             IdentityError::Ended => {
                 // Should it be the pool that refuses whatever we make, this is all that tells.
                 tracing::warn!(cause = cause.as_str(), "deciding anew");
-                Self::Moved
+                Self::StaleRead
             }
         }
     }

@@ -195,7 +195,7 @@ impl Store {
             }
             // As many as can be wrong are being compared.
             tokio::time::sleep(jitter(wait)).await;
-            first = self.read(slice::from_ref(&key.item_key)).await?.get(key)?.ok_or(Failure::Moved)?;
+            first = self.read(slice::from_ref(&key.item_key)).await?.get(key)?.ok_or(Failure::StaleRead)?;
         }
         Err(Failure::Unavailable(Cause::of("too many retries under one idempotency key at once")))
     }

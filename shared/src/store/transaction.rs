@@ -80,7 +80,7 @@ impl From<CommitError> for Failure {
             }
         };
         if conditions.iter().any(moved) {
-            Self::Moved
+            Self::StaleRead
         } else if conditions.contains(&Condition::Email) {
             Self::EmailTaken
         } else if conditions.contains(&Condition::Partner) {
