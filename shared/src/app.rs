@@ -19,21 +19,21 @@ use crate::store::Store;
 use crate::{config, connector};
 
 /// The state that lives as long as the process, for functions that call no AWS service.
-pub struct Front {
+pub struct BaseApp {
     config: Config,
     edge: Edge,
     clock: Clock,
 }
 
 /// The state that lives as long as the process: clients are made once and borrowed.
-pub struct Portal {
-    front: Front,
+pub struct App {
+    base: BaseApp,
     http_client: SharedHttpClient,
     store: Store,
     identity: OnceLock<Identity>,
 }
 
-impl Front {
+impl BaseApp {
     /// Reads the environment.
     ///
     /// # Errors
@@ -54,27 +54,27 @@ impl Front {
     }
 }
 
-impl Portal {
+impl App {
     /// Reads the environment and makes the DynamoDB client, while Lambda still starts the process: there it has a whole
     /// processor, later the share that its memory buys.
     ///
     /// # Errors
     /// Names the variable that is missing.
     pub fn from_environment() -> Result<Self, lambda_runtime::Error> {
-        let front = Front::from_environment()?;
+        let base = BaseApp::from_environment()?;
         let http_client = connector::http_client()?;
-        let store = Store::new(&front.config, http_client.clone());
-        Ok(Self { front, http_client, store, identity: OnceLock::new() })
+        let store = Store::new(&base.config, http_client.clone());
+        Ok(Self { base, http_client, store, identity: OnceLock::new() })
     }
 
     /// The part that needs no AWS service.
-    pub(crate) fn front(&self) -> &Front {
-        &self.front
+    pub(crate) fn base(&self) -> &BaseApp {
+        &self.base
     }
 
     /// The time of this moment.
     pub fn now(&self) -> Timestamp {
-        self.front.now()
+        self.base.now()
     }
 
     /// How long a session lives when nobody ends it: as long as its refresh token.
@@ -82,7 +82,7 @@ impl Portal {
     /// # Errors
     /// [`Failure::Internal`] when the environment does not say it.
     pub fn session_lifetime(&self) -> Result<Duration, Failure> {
-        let days = self.front.config.refresh_token_days.ok_or_else(|| Failure::bug("REFRESH_TOKEN_DAYS is not set"))?;
+        let days = self.base.config.refresh_token_days.ok_or_else(|| Failure::bug("REFRESH_TOKEN_DAYS is not set"))?;
         Ok(Duration::from_hours(u64::from(days) * 24))
     }
 
@@ -91,7 +91,7 @@ impl Portal {
     /// # Errors
     /// [`Failure::Internal`] when the environment has no key.
     pub fn pseudonym(&self, email: &Email) -> Result<String, Failure> {
-        let key = self.front.config.email_hash_key.as_ref().ok_or_else(|| Failure::bug("EMAIL_HASH_KEY is not set"))?;
+        let key = self.base.config.email_hash_key.as_ref().ok_or_else(|| Failure::bug("EMAIL_HASH_KEY is not set"))?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes())
             .map_err(|error| Failure::internal("hashing an email", &error))?;
         mac.update(email.normalized().as_bytes());
@@ -112,7 +112,7 @@ impl Portal {
         if let Some(identity) = self.identity.get() {
             return Ok(identity);
         }
-        let identity = Identity::new(&self.front.config, self.http_client.clone())?;
+        let identity = Identity::new(&self.base.config, self.http_client.clone())?;
         Ok(self.identity.get_or_init(|| identity))
     }
 }

@@ -1,5 +1,5 @@
-//! What every function of the partner portal shares, over the domain in `portal-core`. Dependencies point downward only:
-//! functions → `actions` → `session` → `http` → `app` → `store`, `identity` → `portal-core`.
+//! What every function of the partner portal shares, over the domain in `app-core`. Dependencies point downward only:
+//! functions → `actions` → `session` → `http` → `app` → `store`, `identity` → `app-core`.
 
 pub mod actions;
 mod app;
@@ -14,5 +14,5 @@ pub mod session;
 pub mod store;
 pub mod telemetry;
 
-pub use app::{Front, Portal};
+pub use app::{App, BaseApp};
 pub use portal_core::{error, models, passwords, policy, review};

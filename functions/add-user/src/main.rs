@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use portal::Portal;
+use portal::App;
 use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
@@ -19,8 +19,8 @@ async fn main() -> Result<(), Stopped> {
     serve(add_user).await
 }
 
-async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (portal.now(), portal.store());
+async fn add_user(app: &App, request: Request) -> Result<Answer, Failure> {
+    let (now, store) = (app.now(), app.store());
     let claims = Claims::read(request.claims())?;
     let key = request.idempotency_key();
     let kept = key.as_ref().ok().and_then(Option::as_ref).map(|key| claims.idempotency_key(key.as_str()));
@@ -30,7 +30,7 @@ async fn add_user(portal: &Portal, request: Request) -> Result<Answer, Failure> 
     let caller = claims.caller(&stored, now)?;
     key?;
     let (profile, password) = parse(&request)?;
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     context.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
     let asked = json!([profile, password.is_some()]).to_string();
     if let Some(kept) = &kept

@@ -2,7 +2,7 @@
 //!
 //! Each answer uses its challenge up, reads the rows as they are then, and decides what comes next.
 
-use portal::Portal;
+use portal::App;
 use portal::actions::{CHOOSE_PARTNER, NEW_PASSWORD, SignIn, SigningIn};
 use portal::error::{Failure, FieldError};
 use portal::http::{Answer, Fields, FromField, RefreshTokenIn, Request, Stopped, serve};
@@ -19,15 +19,15 @@ async fn main() -> Result<(), Stopped> {
 }
 
 /// Counts what an alarm watches.
-async fn count_refused(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let result = Box::pin(answer_challenge(portal, request)).await;
+async fn count_refused(app: &App, request: Request) -> Result<Answer, Failure> {
+    let result = Box::pin(answer_challenge(app, request)).await;
     if let Err(Failure::Unauthenticated(_)) = &result {
         telemetry::count("ChallengesRefused", 1);
     }
     result
 }
 
-async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+async fn answer_challenge(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut body = request.body()?;
     let kind: Option<Kind> = body.required("challenge");
     let token: Option<String> = body.required("session");
@@ -38,10 +38,10 @@ async fn answer_challenge(portal: &Portal, request: Request) -> Result<Answer, F
     let input = body.finish((|| Some((token.clone()?, answer?, refresh_token_in?)))());
     let Some(token) = token else { return Err(input.err().unwrap_or(WRONG)) };
 
-    let (now, store) = (portal.now(), portal.store());
+    let (now, store) = (app.now(), app.store());
     let open = open(store, &token, now).await?;
     let (_, answer, refresh_token_in) = input?;
-    let sign_in = SignIn { portal, request: &request, now, refresh_token_in };
+    let sign_in = SignIn { app, request: &request, now, refresh_token_in };
     match (open, answer) {
         (Open::Choice { secret, offered }, Given::Partner(partner)) => {
             Box::pin(choose_partner(&sign_in, &secret, offered, &partner)).await
@@ -184,7 +184,7 @@ async fn choose_partner(
     if credential.is_expired(sign_in.now) {
         return Err(Failure::InitialPasswordExpired);
     }
-    let mut transaction = sign_in.portal.store().transaction();
+    let mut transaction = sign_in.app.store().transaction();
     transaction.use_choice(secret);
     if credential.must_change {
         let answer = sign_in.ask_for_new_password(&mut transaction, &signing_in)?;
@@ -216,7 +216,7 @@ async fn set_password(
     let after = before.changed(now).signed_in(now).with_new_password(false, now);
     let changed = credential.changed(digests, false, now);
     let issued = sign_in.issue(signing_in).await?;
-    let mut transaction = sign_in.portal.store().transaction();
+    let mut transaction = sign_in.app.store().transaction();
     transaction.use_challenge(&before.id, secret);
     transaction.change_user(before, &after);
     transaction.change_credential(&before.id, credential, &changed);

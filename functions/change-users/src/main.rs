@@ -10,7 +10,7 @@ mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Answer, PartProblem, Request, Stopped, serve};
 use portal::models::UserId;
@@ -33,20 +33,20 @@ struct Results {
     results: Vec<Told>,
 }
 
-async fn change_users(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+async fn change_users(app: &App, request: Request) -> Result<Answer, Failure> {
     let claims = Claims::read(request.claims())?;
     // Told only to who is signed in.
     let input = parse(&request);
     let mut item_keys = claims.item_keys().to_vec();
     let keys = input.iter().flat_map(|(_, names)| names).filter_map(|name| claims.named_key(name));
     item_keys.extend(keys.map(|key| key.item_key()));
-    let stored = portal.store().read(&item_keys).await?;
-    let caller = claims.caller(&stored, portal.now())?;
+    let stored = app.store().read(&item_keys).await?;
+    let caller = claims.caller(&stored, app.now())?;
     let (task, names) = input?;
 
     // Oneself last: nobody acts once signed out.
     let (own, others): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| *name == caller.user.id.as_str());
-    let mut work = Work::new(portal, &request, task, caller);
+    let mut work = Work::new(app, &request, task, caller);
     let mut told = BTreeMap::new();
     let mut stopped: Option<(Outcome, PartProblem)> = None;
     for name in others.into_iter().chain(own) {

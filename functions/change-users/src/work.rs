@@ -3,10 +3,10 @@
 use std::mem;
 use std::time::Duration;
 
-use portal::Portal;
+use portal::App;
 use portal::actions::{self, Context, Ended};
 use portal::error::{Cause, Failure, FieldError};
-use portal::http::{MAX_ATTEMPTS, FromField, Request};
+use portal::http::{FromField, MAX_ATTEMPTS, Request};
 use portal::identity::PATIENCE_WITH_ALL;
 use portal::models::{Status, User, UserId};
 use portal::policy::{Action, authorize};
@@ -42,7 +42,7 @@ impl FromField for Task {
 }
 
 pub(crate) struct Work<'a> {
-    portal: &'a Portal,
+    app: &'a App,
     request: &'a Request,
     task: Task,
     /// As read last.
@@ -53,8 +53,8 @@ pub(crate) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(crate) fn new(portal: &'a Portal, request: &'a Request, task: Task, caller: Caller) -> Self {
-        Self { portal, request, task, caller, is_refusal_told: false, ended: Vec::new() }
+    pub(crate) fn new(app: &'a App, request: &'a Request, task: Task, caller: Caller) -> Self {
+        Self { app, request, task, caller, is_refusal_told: false, ended: Vec::new() }
     }
 
     pub(crate) fn is_nothing_done(&self) -> bool {
@@ -67,7 +67,7 @@ impl<'a> Work<'a> {
         id: &UserId,
         target: Option<User>,
     ) -> Result<(Outcome, Option<User>), Failure> {
-        let time = self.request.time_left(self.portal).saturating_sub(TIME_TO_END);
+        let time = self.request.time_left(self.app).saturating_sub(TIME_TO_END);
         // A timeout would let work without any time begin.
         let is_up = || Failure::Unavailable(Cause::of("the time for changes is up"));
         if time.is_zero() {
@@ -77,11 +77,15 @@ impl<'a> Work<'a> {
     }
 
     /// Makes the change, and retries it when the user or the caller's authority has changed since they were read.
-    async fn with_retries(&mut self, id: &UserId, mut target: Option<User>) -> Result<(Outcome, Option<User>), Failure> {
+    async fn with_retries(
+        &mut self,
+        id: &UserId,
+        mut target: Option<User>,
+    ) -> Result<(Outcome, Option<User>), Failure> {
         for attempt in 0..MAX_ATTEMPTS {
             if attempt > 0 {
-                let (store, claims) = (self.portal.store(), self.request.claims());
-                (self.caller, target) = session::caller_and_target(store, claims, Some(id), self.portal.now()).await?;
+                let (store, claims) = (self.app.store(), self.request.claims());
+                (self.caller, target) = session::caller_and_target(store, claims, Some(id), self.app.now()).await?;
             }
             match self.change(target.as_ref().ok_or(Failure::NotFound)?).await {
                 Err(Failure::StaleRead) => {}
@@ -92,8 +96,8 @@ impl<'a> Work<'a> {
     }
 
     async fn change(&mut self, target: &User) -> Result<(Outcome, Option<User>), Failure> {
-        let Self { portal, request, caller, .. } = self;
-        let context = Context { portal, request, caller, now: portal.now() };
+        let Self { app, request, caller, .. } = self;
+        let context = Context { app, request, caller, now: app.now() };
         let action = match self.task {
             Task::Remove => Action::RemoveUser { target },
             Task::ForceLogout => Action::ForceLogout { target },
@@ -127,7 +131,7 @@ impl<'a> Work<'a> {
 
     /// Ends in Cognito what is committed, as far as that works at once.
     pub(crate) async fn end(self) -> Result<(), Failure> {
-        let Self { portal, request, caller, ended, .. } = self;
-        Context { portal, request, caller: &caller, now: portal.now() }.end(ended).await
+        let Self { app, request, caller, ended, .. } = self;
+        Context { app, request, caller: &caller, now: app.now() }.end(ended).await
     }
 }

@@ -1,6 +1,6 @@
 //! Invoked by operators: makes a partner and its primary admin.
 
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Fields, IdempotencyKey, Stopped, serve_invocations};
 use portal::identity::machine_secret;
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Stopped> {
     serve_invocations(create_partner).await
 }
 
-async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) -> Result<Value, Failure> {
+async fn create_partner(app: &App, mut input: Fields, request_id: String) -> Result<Value, Failure> {
     let name: Option<PartnerName> = input.required("partner_name");
     let person = input.object("primary_admin", Fields::person);
     let key: Option<Option<IdempotencyKey>> = input.optional("idempotency_key");
@@ -25,7 +25,7 @@ async fn create_partner(portal: &Portal, mut input: Fields, request_id: String) 
     let (name, (first_name, last_name, email, password), key, operator) =
         input.finish((|| Some((name?, person?, key?, operator?)))())?;
 
-    let (now, store) = (portal.now(), portal.store());
+    let (now, store) = (app.now(), app.store());
     let kept = key.map(|key| Key::operator_idempotency(key.as_str()));
     let asked = json!([name, first_name, last_name, email, password.is_some()]).to_string();
     if let Some(kept) = &kept {

@@ -1,6 +1,6 @@
 //! `POST /v1/access-review/decisions`: decides what becomes of a user's access, carries it out and keeps a record of it.
 
-use portal::Portal;
+use portal::App;
 use portal::actions::{self, Context, Ruling};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
@@ -24,19 +24,19 @@ struct Decided<'a> {
     reviewed_at: Timestamp,
 }
 
-async fn decide_access(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn decide_access(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let claims = Claims::read(request.claims())?;
     // Told only to who is signed in.
     let input = parse(&request);
     let target = input.as_ref().ok().and_then(|input| claims.named_key(&input.user_id));
     let mut item_keys = claims.item_keys().to_vec();
     item_keys.extend(target.iter().map(Key::item_key));
-    let stored = portal.store().read(&item_keys).await?;
+    let stored = app.store().read(&item_keys).await?;
     let caller = claims.caller(&stored, now)?;
     let input = input?;
     let target = target.map(|key| stored.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     let ruling = authorized(&context, input.decision, &target).await?;
     request.expects(target.version)?;
 

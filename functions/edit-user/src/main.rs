@@ -1,6 +1,6 @@
 //! `PATCH /v1/users/{user_id}`: changes a user's name or email.
 
-use portal::Portal;
+use portal::App;
 use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
@@ -20,8 +20,8 @@ struct Input {
     email: Option<Email>,
 }
 
-async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let claims = Claims::read(request.claims())?;
     let id = request.user_id();
     let key = id.as_ref().map(|id| claims.colleague_key(id));
@@ -29,7 +29,7 @@ async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let mut item_keys = claims.item_keys().to_vec();
     item_keys.extend(key.iter().map(Key::item_key));
     item_keys.extend(own.iter().map(|counter| counter.item_key().clone()));
-    let stored = portal.store().read(&item_keys).await?;
+    let stored = app.store().read(&item_keys).await?;
     let caller = claims.caller(&stored, now)?;
     let input = parse(&request)?;
     let target = key.map(|key| stored.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
@@ -39,7 +39,7 @@ async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure>
         email: input.email.unwrap_or_else(|| target.email.clone()),
         ..target.clone()
     };
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     context.authorize(&Action::EditUser { target: &target, email: edited.email != target.email }).await?;
     let is_unchanged = edited == target;
     if is_unchanged {
@@ -51,7 +51,7 @@ async fn edit_user(portal: &Portal, request: Request) -> Result<Answer, Failure>
     }
 
     let after = edited.changed(now);
-    let mut transaction = portal.store().transaction();
+    let mut transaction = app.store().transaction();
     if let Some(counter) = &own {
         context.count_own_change(&mut transaction, counter, &stored)?;
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use portal::Portal;
+use portal::App;
 use portal::error::{Cause, Failure};
 use portal::http::{Fields, Stopped, serve_invocations};
 use portal::models::{EventAction, PersonName, Timestamp, User};
@@ -82,13 +82,13 @@ enum Outcome {
 /// Who ends them, and until when.
 #[derive(Clone)]
 struct Run {
-    portal: &'static Portal,
+    app: &'static App,
     end: Timestamp,
     actor: Actor,
     request_id: String,
 }
 
-async fn end_all_sessions(portal: &'static Portal, mut input: Fields, request_id: String) -> Result<Report, Failure> {
+async fn end_all_sessions(app: &'static App, mut input: Fields, request_id: String) -> Result<Report, Failure> {
     let from: Option<Option<String>> = input.optional("from");
     let operator: Option<Option<PersonName>> = input.optional("operator");
     let (from, operator) = input.finish((|| Some((from?, operator?)))())?;
@@ -99,11 +99,11 @@ async fn end_all_sessions(portal: &'static Portal, mut input: Fields, request_id
     };
 
     let actor = Actor::operator(operator.as_ref());
-    let run = Run { portal, end: portal.now().plus(WORK_FOR), actor, request_id };
+    let run = Run { app, end: app.now().plus(WORK_FOR), actor, request_id };
     let mut report = Report::default();
     loop {
         let after = (position != beginning()).then_some(&position);
-        let Ok(page) = patiently(|| async { Ok(portal.store().everyone(after).await?) }).await else {
+        let Ok(page) = patiently(|| async { Ok(app.store().everyone(after).await?) }).await else {
             return Ok(report.stop(Reason::Unavailable, &position));
         };
         if let Some((reason, number)) = run.end_page(&page.positions, &mut report).await {
@@ -152,7 +152,7 @@ impl Run {
             if left.is_some() {
                 break;
             }
-            if self.portal.now() > self.end {
+            if self.app.now() > self.end {
                 left = Some((Reason::TimeIsUp, number));
                 break;
             }
@@ -180,7 +180,7 @@ impl Run {
     }
 
     async fn try_to_end_sessions(&self, position: &Position) -> Result<Outcome, Failure> {
-        let store = self.portal.store();
+        let store = self.app.store();
         let mut written = Vec::new();
         let mut last = Failure::Conflict;
         for attempt in 0..TRIES {
@@ -195,7 +195,7 @@ impl Run {
             // An earlier try may have been committed although its answer did not arrive.
             let mut generation = user.session_generation;
             if !written.contains(&generation) {
-                let after = user.signed_out_past_any_generation(self.portal.now());
+                let after = user.signed_out_past_any_generation(self.app.now());
                 generation = after.session_generation;
                 written.push(generation);
                 match within_a_try(self.commit(&user, &after)).await {
@@ -215,8 +215,8 @@ impl Run {
     }
 
     async fn commit(&self, user: &User, after: &User) -> Result<(), Failure> {
-        let now = self.portal.now();
-        let mut transaction = self.portal.store().transaction();
+        let now = self.app.now();
+        let mut transaction = self.app.store().transaction();
         transaction.change_user(user, after);
         transaction.end_generation(user, now);
         let event = Event::new(EventAction::LogoutForced, now, self.actor.clone(), user, None, &self.request_id)?;

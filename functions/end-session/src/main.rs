@@ -1,6 +1,6 @@
 //! `DELETE /v1/users/{user_id}/sessions/{session_id}`: signs a user out in one place.
 
-use portal::Portal;
+use portal::App;
 use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
@@ -14,8 +14,8 @@ async fn main() -> Result<(), Stopped> {
     serve(end_session).await
 }
 
-async fn end_session(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn end_session(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let claims = Claims::read(request.claims())?;
     let target = request.user_id().map(|id| (claims.colleague_key(&id), id));
     let session = target.as_ref().zip(request.session_id()).map(|((_, user), id)| (Key::session(user, &id), id));
@@ -24,17 +24,17 @@ async fn end_session(portal: &Portal, request: Request) -> Result<Answer, Failur
     item_keys.extend(session.iter().map(|(key, _)| key.item_key()));
     let own = Counter::own_changes("SESSION", claims.user());
     item_keys.push(own.item_key().clone());
-    let stored = portal.store().read(&item_keys).await?;
+    let stored = app.store().read(&item_keys).await?;
     let caller = claims.caller(&stored, now)?;
     request.no_body()?;
     let (key, _) = target.ok_or(Failure::NotFound)?;
     let target = stored.get(&key)?.ok_or(Failure::NotFound)?.user;
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     context.authorize(&Action::EndSession { target: &target }).await?;
     let (key, session_id) = session.ok_or(Failure::NoSuchSession)?;
     let session = stored.get(&key)?.filter(|session| session.is_live(&target, now)).ok_or(Failure::NoSuchSession)?;
 
-    let mut transaction = portal.store().transaction();
+    let mut transaction = app.store().transaction();
     if target.id == caller.user.id && session_id == caller.session_id {
         caller.sign_out(&mut transaction);
     } else {

@@ -1,6 +1,6 @@
 //! `POST /v1/users/{user_id}/force-logout`: ends every session of a user, now.
 
-use portal::Portal;
+use portal::App;
 use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
@@ -19,13 +19,13 @@ struct SignedOut {
     signed_out_at: Timestamp,
 }
 
-async fn force_logout(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn force_logout(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let id = request.user_id();
-    let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
+    let (caller, target) = session::caller_and_target(app.store(), request.claims(), id.as_ref(), now).await?;
     request.no_body()?;
     let target = target.ok_or(Failure::NotFound)?;
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     context.authorize(&Action::ForceLogout { target: &target }).await?;
     request.expects(target.version)?;
 

@@ -1,6 +1,6 @@
 //! `GET /v1/me`: the caller.
 
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::session;
@@ -10,8 +10,8 @@ async fn main() -> Result<(), Stopped> {
     serve(get_me).await
 }
 
-async fn get_me(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let caller = session::caller(portal.store(), request.claims(), portal.now()).await?;
+async fn get_me(app: &App, request: Request) -> Result<Answer, Failure> {
+    let caller = session::caller(app.store(), request.claims(), app.now()).await?;
     request.no_body()?;
     Answer::user(&caller.user)
 }

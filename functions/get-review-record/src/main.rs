@@ -2,7 +2,7 @@
 //! whose nobody decided.
 
 use futures_util::future::try_join;
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timestamp, User, UserId};
@@ -89,8 +89,8 @@ struct Outstanding<'a> {
     role: Role,
 }
 
-async fn get_review_record(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (portal.now(), portal.store());
+async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failure> {
+    let (now, store) = (app.now(), app.store());
     let claims = Claims::read(request.claims())?;
     let partner_key = claims.partner_key();
     let everybody = Counter::reads_of_everybody(claims.user());

@@ -2,7 +2,7 @@
 //!
 //! Nobody is signed out. Whatever is being decided on what either of them may do is decided anew.
 
-use portal::Portal;
+use portal::App;
 use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
@@ -17,8 +17,8 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().if_match(), hand_over).await
 }
 
-async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn hand_over(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let claims = Claims::read(request.claims())?;
     // Told only to who is signed in.
     let input = parse(&request);
@@ -28,11 +28,11 @@ async fn hand_over(portal: &Portal, request: Request) -> Result<Answer, Failure>
     let mut item_keys = claims.item_keys().to_vec();
     item_keys.extend([credential.item_key(), counter.item_key().clone()]);
     item_keys.extend(target.iter().map(Key::item_key));
-    let stored = portal.store().read(&item_keys).await?;
+    let stored = app.store().read(&item_keys).await?;
     let caller = claims.caller(&stored, now)?;
     let input = input?;
     let target = target.map(|key| stored.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     let action = Action::HandOver { target: &target };
     context.authorize(&action).await?;
     request.expects(target.version)?;
@@ -65,7 +65,7 @@ async fn commit(
     let caller = context.caller;
     let with = |user: &User, role: Role| user.with_access(role, role.default_permissions(), context.now);
     let (old, new) = (with(&caller.user, Role::Admin), with(target, Role::PrimaryAdmin));
-    let mut transaction = context.portal.store().transaction();
+    let mut transaction = context.app.store().transaction();
     caller.vouch(&mut transaction, Some(&caller.user));
     transaction.hand_over(&caller.user, target);
     transaction.change_user(&caller.user, &old);

@@ -6,10 +6,10 @@
 use std::mem;
 use std::time::Duration;
 
-use portal::Portal;
+use portal::App;
 use portal::actions::{ADDED_AT_ONCE, Context, Newcomer};
 use portal::error::{Cause, Failure};
-use portal::http::{Answer, MAX_ATTEMPTS, Format, PartProblem, Request};
+use portal::http::{Answer, Format, MAX_ATTEMPTS, PartProblem, Request};
 use portal::models::{Email, EventAction, PersonName, PublicUser, Role, User};
 use portal::passwords::{Digests, Issued};
 use portal::policy::{Action, authorize};
@@ -96,7 +96,7 @@ struct Renewal {
 type Turn = (usize, Newcomer);
 
 pub(crate) struct Adding<'a> {
-    portal: &'a Portal,
+    app: &'a App,
     request: &'a Request,
     claims: Claims,
     /// As read last.
@@ -110,14 +110,8 @@ pub(crate) struct Adding<'a> {
 }
 
 impl<'a> Adding<'a> {
-    pub(crate) fn new(
-        portal: &'a Portal,
-        request: &'a Request,
-        claims: Claims,
-        caller: Caller,
-        kept: Option<Kept>,
-    ) -> Self {
-        Self { portal, request, claims, caller, kept, lines: Vec::new(), fates: Vec::new() }
+    pub(crate) fn new(app: &'a App, request: &'a Request, claims: Claims, caller: Caller, kept: Option<Kept>) -> Self {
+        Self { app, request, claims, caller, kept, lines: Vec::new(), fates: Vec::new() }
     }
 
     /// Adds all but those in the lines that are `taken`.
@@ -140,7 +134,7 @@ impl<'a> Adding<'a> {
 
     async fn add_all(&mut self, added: &[(usize, &Person)], free: &[(usize, &Person)]) -> Result<(), Failure> {
         for people in added.chunks(ADDED_AT_ONCE) {
-            let time = self.request.time_left(self.portal).saturating_sub(TIME_TO_TELL);
+            let time = self.request.time_left(self.app).saturating_sub(TIME_TO_TELL);
             within(time, self.renew(people)).await?;
         }
         for people in free.chunks(ADDED_AT_ONCE) {
@@ -153,13 +147,13 @@ impl<'a> Adding<'a> {
     async fn add(&mut self, people: &[(usize, &Person)]) -> Result<(), Failure> {
         let mut turns = Vec::with_capacity(people.len());
         for (number, person) in people {
-            if self.request.time_left(self.portal) < TIME_TO_COMMIT {
+            if self.request.time_left(self.app) < TIME_TO_COMMIT {
                 break;
             }
             turns.push((*number, self.context().newcomer(person.profile.clone(), None)?));
         }
         let is_time_up = turns.len() < people.len();
-        let time = self.request.time_left(self.portal).saturating_sub(TIME_TO_TELL);
+        let time = self.request.time_left(self.app).saturating_sub(TIME_TO_TELL);
         within(time, self.commit(turns)).await?;
         if is_time_up { Err(no_time()) } else { Ok(()) }
     }
@@ -210,7 +204,7 @@ impl<'a> Adding<'a> {
         let mut item_keys = self.claims.item_keys().to_vec();
         item_keys.extend(turns.iter().map(|(_, newcomer)| self.claims.email_key(&newcomer.user.email).item_key()));
         item_keys.extend(self.kept.iter().map(Kept::item_key));
-        let stored = self.portal.store().read(&item_keys).await?;
+        let stored = self.app.store().read(&item_keys).await?;
         if let Some(kept) = &mut self.kept {
             kept.update(&stored)?;
         }
@@ -228,7 +222,7 @@ impl<'a> Adding<'a> {
         if left.is_empty() {
             return Ok(left);
         }
-        self.caller = self.claims.caller(&stored, self.portal.now())?;
+        self.caller = self.claims.caller(&stored, self.app.now())?;
         let mut allowed = Vec::with_capacity(left.len());
         for (number, newcomer) in left {
             let (role, permissions) = (newcomer.user.role, &newcomer.user.permissions);
@@ -283,7 +277,7 @@ impl<'a> Adding<'a> {
         &mut self,
         people: &[(usize, &Person)],
     ) -> Result<(Vec<Renewal>, Vec<(usize, Option<User>)>), Failure> {
-        let now = self.portal.now();
+        let now = self.app.now();
         let Some(kept) = &mut self.kept else { return Ok(<_>::default()) };
         let ids: Vec<(usize, Imported)> =
             people.iter().filter_map(|(number, person)| Some((*number, kept.added(person.line)?.clone()))).collect();
@@ -292,7 +286,7 @@ impl<'a> Adding<'a> {
         item_keys.extend(ids.iter().flat_map(|(_, Imported { id, .. })| {
             [self.claims.colleague_key(id).item_key(), Key::credential(id).item_key()]
         }));
-        let stored = self.portal.store().read(&item_keys).await?;
+        let stored = self.app.store().read(&item_keys).await?;
         kept.update(&stored)?;
         self.caller = self.claims.caller(&stored, now)?;
 
@@ -312,7 +306,7 @@ impl<'a> Adding<'a> {
                 others.push((number, user));
                 continue;
             }
-            if self.request.time_left(self.portal) < TIME_TO_COMMIT {
+            if self.request.time_left(self.app) < TIME_TO_COMMIT {
                 break;
             }
             let issued = Issued::given_or_generated(None, &random::bytes()?);
@@ -330,7 +324,7 @@ impl<'a> Adding<'a> {
             return Ok(None);
         }
         let without = |failure: Failure| (failure, None);
-        let mut transaction = self.portal.store().transaction();
+        let mut transaction = self.app.store().transaction();
         self.caller.vouch(&mut transaction, None);
         for Renewal { before, after, credential, renewed, .. } in renewals {
             transaction.change_user(before, after);
@@ -355,7 +349,7 @@ impl<'a> Adding<'a> {
     /// Whether this is what is kept.
     async fn is_kept(&mut self, import: Option<&Import>) -> Result<bool, Failure> {
         let (Some(kept), Some(import)) = (&mut self.kept, import) else { return Ok(false) };
-        let stored = self.portal.store().read(&[kept.item_key()]).await?;
+        let stored = self.app.store().read(&[kept.item_key()]).await?;
         kept.update(&stored)?;
         Ok(kept.is(import))
     }
@@ -386,7 +380,7 @@ impl<'a> Adding<'a> {
     }
 
     fn context(&self) -> Context<'_> {
-        Context { portal: self.portal, request: self.request, caller: &self.caller, now: self.portal.now() }
+        Context { app: self.app, request: self.request, caller: &self.caller, now: self.app.now() }
     }
 
     fn answer(mut self, rows: usize, people: &[Person]) -> Result<Answer, Failure> {

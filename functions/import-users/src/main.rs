@@ -10,7 +10,7 @@ mod adding;
 mod input;
 mod kept;
 
-use portal::Portal;
+use portal::App;
 use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, LineError, Request, Stopped, serve_with};
@@ -48,8 +48,8 @@ struct Planned<'a> {
     permissions: Permissions,
 }
 
-async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn import_users(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let claims = Claims::read(request.claims())?;
     // What is wrong with the request is shown only to a caller who is signed in.
     let parsed = parse(&request);
@@ -58,11 +58,11 @@ async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failu
     let mut item_keys = claims.item_keys().to_vec();
     item_keys.extend(key_read.iter().map(Key::item_key));
     item_keys.extend(parsed.iter().flat_map(|(_, input)| input.item_keys(&claims)));
-    let stored = portal.store().read(&item_keys).await?;
+    let stored = app.store().read(&item_keys).await?;
     let caller = claims.caller(&stored, now)?;
     key?;
     let (is_dry_run, mut input) = parsed?;
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     if is_dry_run {
         authorize(&caller.user, &LEAST)?;
     } else {
@@ -71,7 +71,7 @@ async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failu
     let key = key_read.filter(|_| !is_dry_run);
     let asked = input.asked();
     let first = match &key {
-        Some(key) => portal.store().first_import(&stored, key, &asked, now)?,
+        Some(key) => app.store().first_import(&stored, key, &asked, now)?,
         None => None,
     };
     let checked = input.check(&claims, &caller, &stored, first.as_ref().map_or(&[], |(_, first)| &first.added))?;
@@ -87,10 +87,10 @@ async fn import_users(portal: &Portal, request: Request) -> Result<Answer, Failu
         return Err(Failure::ValidationFailed(faults.collect()));
     }
     let kept = match key {
-        Some(key) => Some(Kept::begin(portal.store(), key, first, &asked, now).await?),
+        Some(key) => Some(Kept::begin(app.store(), key, first, &asked, now).await?),
         None => None,
     };
-    Adding::new(portal, &request, claims, caller, kept).run(input, &checked.taken).await
+    Adding::new(app, &request, claims, caller, kept).run(input, &checked.taken).await
 }
 
 fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {

@@ -2,7 +2,7 @@
 
 mod summary;
 
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, EventId, Timestamp, UserId};
@@ -62,8 +62,8 @@ struct Who<'a> {
     name: Option<&'a str>,
 }
 
-async fn list_audit_events(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (portal.now(), portal.store());
+async fn list_audit_events(app: &App, request: Request) -> Result<Answer, Failure> {
+    let (now, store) = (app.now(), app.store());
     let claims = Claims::read(request.claims())?;
     let counter = Counter::expensive_reads(claims.user());
     let stored = store.read(&[&claims.item_keys()[..], &[counter.item_key().clone()]].concat()).await?;

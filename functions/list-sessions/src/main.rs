@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::{Timestamp, browser};
@@ -31,15 +31,15 @@ struct Item<'a> {
     is_current: bool,
 }
 
-async fn list_sessions(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn list_sessions(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let id = request.user_id();
-    let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
+    let (caller, target) = session::caller_and_target(app.store(), request.claims(), id.as_ref(), now).await?;
     request.no_body()?;
     let target = target.ok_or(Failure::NotFound)?;
     authorize(&caller.user, &Action::ListSessions { target: &target })?;
 
-    let mut sessions = portal.store().sessions_of(&target.id).await?;
+    let mut sessions = app.store().sessions_of(&target.id).await?;
     sessions.retain(|(_, session)| session.is_live(&target, now));
     sessions.sort_by_key(|(_, session)| Reverse(session.created_at));
     let items = sessions.iter().map(|(id, session)| Item {

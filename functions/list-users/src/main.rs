@@ -1,6 +1,6 @@
 //! `GET /v1/users`: the partner's users, sorted, searched and filtered, page by page.
 
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Role, Status, fold};
@@ -42,8 +42,8 @@ struct List<'a> {
     total: u64,
 }
 
-async fn list_users(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (portal.now(), portal.store());
+async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
+    let (now, store) = (app.now(), app.store());
     let claims = Claims::read(request.claims())?;
     let partner_key = claims.partner_key();
     let counter = Counter::expensive_reads(claims.user());

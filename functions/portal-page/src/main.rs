@@ -1,6 +1,6 @@
 //! `GET /` and `GET /assets/{file+}`: the page for managing users, embedded in the binary. It contains no data of users.
 
-use portal::Front;
+use portal::BaseApp;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 
@@ -38,7 +38,7 @@ const SECURITY: [(&str, &str); 4] = [
     ("permissions-policy", PERMISSIONS_POLICY),
 ];
 
-async fn portal_page(_: &Front, request: Request) -> Result<Answer, Failure> {
+async fn portal_page(_: &BaseApp, request: Request) -> Result<Answer, Failure> {
     let path = request.path_parameter("file");
     let (name, cache) = match path.as_deref() {
         None => (Some(PAGE), "no-cache"),

@@ -1,6 +1,6 @@
 //! Invoked by operators: gives a primary admin who is locked out a new password, and ends all of their sessions.
 
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Fields, Stopped, serve_invocations};
 use portal::identity::Generation;
@@ -15,14 +15,14 @@ async fn main() -> Result<(), Stopped> {
     serve_invocations(recover_primary_admin).await
 }
 
-async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: String) -> Result<Value, Failure> {
+async fn recover_primary_admin(app: &App, mut input: Fields, request_id: String) -> Result<Value, Failure> {
     let partner: Option<PartnerId> = input.required("partner_id");
     let password: Option<Option<Password>> = input.optional("password");
     let operator: Option<Option<PersonName>> = input.optional("operator");
     let (partner, password, operator) = input.finish((|| Some((partner?, password?, operator?)))())?;
 
-    let now = portal.now();
-    let (user, credential) = load(portal.store(), &partner).await?;
+    let now = app.now();
+    let (user, credential) = load(app.store(), &partner).await?;
     let issued = Issued::given_or_generated(password, &random::bytes()?);
     let about = About { email: &user.email, first_name: &user.first_name, last_name: &user.last_name };
     let digests = match issued.password().check_strength(&about) {
@@ -32,7 +32,7 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
     let digests = digests.map_err(|rejection| Failure::password("password", rejection))?;
 
     let after = user.signed_out(now).with_new_password(true, now);
-    let mut transaction = portal.store().transaction();
+    let mut transaction = app.store().transaction();
     transaction.change_user(&user, &after);
     let changed = credential.changed(digests, true, now).generated(issued.generated().is_some());
     transaction.change_credential(&user.id, &credential, &changed);
@@ -43,7 +43,7 @@ async fn recover_primary_admin(portal: &Portal, mut input: Fields, request_id: S
     transaction.record(&partner, &event);
     transaction.commit().await?;
 
-    portal.identity()?.end_soon(&[Generation::of(&user)]).await;
+    app.identity()?.end_soon(&[Generation::of(&user)]).await;
     Ok(json!({
         "partner_id": partner,
         "primary_admin": PublicUser::from(&after),

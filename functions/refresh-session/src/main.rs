@@ -2,7 +2,7 @@
 //!
 //! The session's row decides before Cognito is called, so a token that is no good costs one read and blocks nobody.
 
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::identity::claims_of;
@@ -18,8 +18,8 @@ async fn main() -> Result<(), Stopped> {
 }
 
 /// Counts what an alarm watches.
-async fn count_refused(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let result = refresh_session(portal, request).await;
+async fn count_refused(app: &App, request: Request) -> Result<Answer, Failure> {
+    let result = refresh_session(app, request).await;
     if let Err(Failure::Unauthenticated(_)) = &result {
         telemetry::count("RefreshesRefused", 1);
     }
@@ -33,15 +33,15 @@ struct Refreshed<'a> {
     expires_in: i32,
 }
 
-async fn refresh_session(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+async fn refresh_session(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut body = request.body_or_empty()?;
     let refresh_token: Option<Option<String>> = body.optional("refresh_token");
     let refresh_token = body.finish(refresh_token)?.or_else(|| request.refresh_cookie()).ok_or(WRONG)?;
 
     let token = RefreshToken::parse(&refresh_token).ok_or(WRONG)?;
-    let (now, stored) = (portal.now(), portal.store().read(&token.item_keys()).await?);
+    let (now, stored) = (app.now(), app.store().read(&token.item_keys()).await?);
     token.check(&stored, now)?;
-    let refreshed = portal.identity()?.refresh(token.secret()).await?.ok_or(WRONG)?;
+    let refreshed = app.identity()?.refresh(token.secret()).await?.ok_or(WRONG)?;
     // The new token is of the very session whose rows were read.
     Claims::read(&claims_of(&refreshed.access_token).unwrap_or_default())?.caller(&stored, now)?;
     Answer::json(

@@ -1,6 +1,6 @@
 //! `DELETE /v1/users/{user_id}`: removes a user for good.
 
-use portal::Portal;
+use portal::App;
 use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
@@ -12,13 +12,13 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().if_match(), remove_user).await
 }
 
-async fn remove_user(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn remove_user(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let id = request.user_id();
-    let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
+    let (caller, target) = session::caller_and_target(app.store(), request.claims(), id.as_ref(), now).await?;
     request.no_body()?;
     let target = target.ok_or(Failure::NotFound)?;
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     context.authorize(&Action::RemoveUser { target: &target }).await?;
     request.expects(target.version)?;
 

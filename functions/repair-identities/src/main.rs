@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Fields, Stopped, serve_invocations};
 use portal::identity::Generation;
@@ -47,13 +47,13 @@ impl Report {
     }
 }
 
-async fn repair_identities(portal: &'static Portal, mut input: Fields, _request: String) -> Result<Report, Failure> {
+async fn repair_identities(app: &'static App, mut input: Fields, _request: String) -> Result<Report, Failure> {
     let older_than: Option<Option<u32>> = input.optional("older_than_seconds");
     let older_than = Duration::from_secs(input.finish(older_than)?.unwrap_or(OLDER_THAN_SECONDS).into());
 
-    let start = portal.now();
-    let (report, repaired) = repair_due(portal, start.minus(older_than), start.plus(WORK_FOR)).await;
-    let (now, backlog) = (portal.now(), portal.store().backlog().await);
+    let start = app.now();
+    let (report, repaired) = repair_due(app, start.minus(older_than), start.plus(WORK_FOR)).await;
+    let (now, backlog) = (app.now(), app.store().backlog().await);
     let mut metrics = vec![("RepairFailed", "Count", report.failed.into())];
     if let Ok(backlog) = &backlog {
         let age = backlog.oldest.map_or(0, |oldest| now.unix_seconds().saturating_sub(oldest.unix_seconds()));
@@ -68,7 +68,7 @@ async fn repair_identities(portal: &'static Portal, mut input: Fields, _request:
 
 /// Every mark that was due at `due`, page by page and at a pace, until `end`. Returns the first failure of a read beside what
 /// was done in spite of it.
-async fn repair_due(portal: &'static Portal, due: Timestamp, end: Timestamp) -> (Report, Result<(), Failure>) {
+async fn repair_due(app: &'static App, due: Timestamp, end: Timestamp) -> (Report, Result<(), Failure>) {
     let (mut report, mut read) = (Report::default(), Ok(()));
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -76,7 +76,7 @@ async fn repair_due(portal: &'static Portal, due: Timestamp, end: Timestamp) -> 
     'shards: for shard in Mark::shards(due) {
         let mut next = None;
         loop {
-            let marks = match portal.store().marks_due(shard, due, next).await {
+            let marks = match app.store().marks_due(shard, due, next).await {
                 Ok(marks) => marks,
                 Err(error) => {
                     read = read.and(Err(error.into()));
@@ -86,7 +86,7 @@ async fn repair_due(portal: &'static Portal, due: Timestamp, end: Timestamp) -> 
             (0..marks.unreadable).for_each(|_| report.add(false));
             for mark in marks.due {
                 pace.tick().await;
-                if portal.now() > end {
+                if app.now() > end {
                     break 'shards;
                 }
                 if under_way.len() >= AT_ONCE
@@ -94,7 +94,7 @@ async fn repair_due(portal: &'static Portal, due: Timestamp, end: Timestamp) -> 
                 {
                     report.add(done.unwrap_or(false));
                 }
-                under_way.spawn(repair_or_postpone(portal, mark));
+                under_way.spawn(repair_or_postpone(app, mark));
             }
             next = marks.next;
             if next.is_none() {
@@ -109,21 +109,21 @@ async fn repair_due(portal: &'static Portal, due: Timestamp, end: Timestamp) -> 
 }
 
 /// Returns whether it was repaired. A mark that fails is postponed, so that it does not delay others, and is never given up.
-async fn repair_or_postpone(portal: &'static Portal, mark: Mark) -> bool {
-    let Err(failure) = repair(portal, &mark).await else { return true };
+async fn repair_or_postpone(app: &'static App, mark: Mark) -> bool {
+    let Err(failure) = repair(app, &mark).await else { return true };
     tracing::warn!(?failure, attempts = mark.attempts, "a generation's end is postponed");
-    if let Err(error) = portal.store().postpone_mark(&mark, portal.now().plus(pause(mark.attempts))).await {
+    if let Err(error) = app.store().postpone_mark(&mark, app.now().plus(pause(mark.attempts))).await {
         // It stays due.
         tracing::warn!(%error, attempts = mark.attempts, "a mark cannot be postponed");
     }
     false
 }
 
-async fn repair(portal: &Portal, mark: &Mark) -> Result<(), Failure> {
+async fn repair(app: &App, mark: &Mark) -> Result<(), Failure> {
     let generation =
         Generation { partner: mark.partner_id.clone(), user: mark.user_id.clone(), number: mark.generation };
-    portal.identity()?.end(&generation).await?;
-    Ok(portal.store().clear_mark(mark).await?)
+    app.identity()?.end(&generation).await?;
+    Ok(app.store().clear_mark(mark).await?)
 }
 
 /// One minute, doubled with each failure to about an hour.

@@ -1,7 +1,7 @@
 //! `GET /v1/access-review`: who has access, who uses it, and at whom to look first, page by page.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use portal::Portal;
+use portal::App;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Reviewer, Status, Timestamp, User};
@@ -114,8 +114,8 @@ impl Page {
     }
 }
 
-async fn review_access(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (portal.now(), portal.store());
+async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
+    let (now, store) = (app.now(), app.store());
     let claims = Claims::read(request.claims())?;
     let counter = Counter::reads_of_everybody(claims.user());
     let stored = store.read(&[&claims.item_keys()[..], &[counter.item_key().clone()]].concat()).await?;

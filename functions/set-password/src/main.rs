@@ -3,7 +3,7 @@
 //! Another user's: ends all of their sessions, and by default has to be changed at the next sign-in. One's own: needs the
 //! present one, and ends all other sessions.
 
-use portal::Portal;
+use portal::App;
 use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
@@ -19,8 +19,8 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().if_match(), set_password).await
 }
 
-async fn set_password(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn set_password(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let claims = Claims::read(request.claims())?;
     let target = request.user_id().map(|id| {
         (claims.colleague_key(&id), Key::credential(&id), Counter::current_password(&id, claims.session_id()))
@@ -32,14 +32,14 @@ async fn set_password(portal: &Portal, request: Request) -> Result<Answer, Failu
     if let Some(id) = request.user_id().filter(|id| id == claims.user()) {
         item_keys.extend([Key::sources(&id).item_key(), Counter::own_changes("PASSWORD", &id).item_key().clone()]);
     }
-    let stored = portal.store().read(&item_keys).await?;
+    let stored = app.store().read(&item_keys).await?;
     let caller = claims.caller(&stored, now)?;
 
     let is_own = request.user_id().is_some_and(|id| id == caller.user.id);
     let input = parse(&request, is_own)?;
     let (user, credential, counter) = target.ok_or(Failure::NotFound)?;
     let target = stored.get(&user)?.ok_or(Failure::NotFound)?.user;
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     context.authorize(&Action::SetPassword { target: &target }).await?;
     request.expects(target.version)?;
     let credential = stored.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
@@ -102,8 +102,8 @@ impl Setting<'_> {
         counter: &Counter,
         stored: &Items,
     ) -> Result<(), Failure> {
-        let Context { portal, request, caller, now } = self.context;
-        let (store, user) = (portal.store(), self.target);
+        let Context { app, request, caller, now } = self.context;
+        let (store, user) = (app.store(), self.target);
         let action = Action::SetPassword { target: user };
         let mut transaction = store.transaction();
         self.context.count_own_change(&mut transaction, &Counter::own_changes("PASSWORD", &user.id), stored)?;
@@ -145,18 +145,18 @@ impl Setting<'_> {
     }
 
     async fn of_another(&self, password: &Password, must_change: bool) -> Result<(), Failure> {
-        let Context { portal, caller, now, .. } = self.context;
+        let Context { app, caller, now, .. } = self.context;
         let user = self.target;
         let digests = self.digests(password)?;
         let after = user.signed_out(now).with_new_password(must_change, now);
-        let mut transaction = portal.store().transaction();
+        let mut transaction = app.store().transaction();
         caller.vouch(&mut transaction, Some(user));
         transaction.change_user(user, &after);
         transaction.change_credential(&user.id, self.credential, &self.credential.changed(digests, must_change, now));
         transaction.end_generation(user, now);
         transaction.record(&user.partner_id, &self.event(EventAction::PasswordSet, &after)?);
         transaction.commit().await?;
-        portal.identity()?.end_soon(&[Generation::of(user)]).await;
+        app.identity()?.end_soon(&[Generation::of(user)]).await;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! `PUT /v1/users/{user_id}/status`: suspends a user, or lets a suspended one in again.
 
-use portal::Portal;
+use portal::App;
 use portal::actions::{self, Context};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
@@ -13,16 +13,16 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().if_match(), set_status).await
 }
 
-async fn set_status(portal: &Portal, request: Request) -> Result<Answer, Failure> {
-    let now = portal.now();
+async fn set_status(app: &App, request: Request) -> Result<Answer, Failure> {
+    let now = app.now();
     let id = request.user_id();
-    let (caller, target) = session::caller_and_target(portal.store(), request.claims(), id.as_ref(), now).await?;
+    let (caller, target) = session::caller_and_target(app.store(), request.claims(), id.as_ref(), now).await?;
     let mut body = request.body()?;
     let status: Option<Status> = body.required("status");
     let reason: Option<Option<Note>> = body.optional("reason");
     let (status, reason) = body.finish((|| Some((status?, reason?)))())?;
     let target = target.ok_or(Failure::NotFound)?;
-    let context = Context { portal, request: &request, caller: &caller, now };
+    let context = Context { app, request: &request, caller: &caller, now };
     context.authorize(&Action::SetStatus { target: &target }).await?;
     if status == target.status && reason.is_none() {
         context.authorize_unchanged(&target)?;

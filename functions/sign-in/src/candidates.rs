@@ -43,7 +43,7 @@ pub(crate) async fn find(
     email: &Email,
     partner: Option<&PartnerId>,
 ) -> Result<Vec<(PartnerId, UserId)>, Failure> {
-    let store = sign_in.portal.store();
+    let store = sign_in.app.store();
     let mut entries = if let Some(partner) = partner {
         let key = Key::email(email, partner);
         store.read(&[key.item_key()]).await?.get(&key)?.into_iter().collect()
@@ -74,7 +74,7 @@ pub(crate) async fn load(sign_in: &SignIn<'_>, found: Vec<(PartnerId, UserId)>) 
         .map(keys)
         .flat_map(|(user, credential, sources)| [user.item_key(), credential.item_key(), sources.item_key()])
         .collect();
-    let stored = sign_in.portal.store().read(&item_keys).await?;
+    let stored = sign_in.app.store().read(&item_keys).await?;
     let candidate = |(partner, id): (PartnerId, UserId)| {
         let (user, credential, sources) = keys(&(partner.clone(), id.clone()));
         let found = match (stored.get(&user)?, stored.get(&credential)?) {
@@ -105,7 +105,7 @@ impl Candidate {
     /// Counts the attempt as failed, before it is compared; or returns how it was counted, for a request that is decided
     /// again.
     pub(crate) async fn count(&self, sign_in: &SignIn<'_>) -> Result<Option<Standing>, Failure> {
-        let store = sign_in.portal.store();
+        let store = sign_in.app.store();
         let Some(found) = &self.found else {
             if !sign_in.request.is_retry() {
                 store.count_no_guess(&self.id).await?;

@@ -10,7 +10,7 @@ mod limits;
 use candidates::{Outcome, Refused};
 use futures_util::future::{join_all, try_join_all};
 use limits::{Limits, Open};
-use portal::Portal;
+use portal::App;
 use portal::actions::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, SignIn, SigningIn};
 use portal::error::Failure;
 use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
@@ -35,15 +35,15 @@ struct Input {
     refresh_token_in: RefreshTokenIn,
 }
 
-async fn sign_in(portal: &Portal, request: Request) -> Result<Answer, Failure> {
+async fn sign_in(app: &App, request: Request) -> Result<Answer, Failure> {
     let input = parse(&request)?;
-    let sign_in = SignIn { portal, request: &request, now: portal.now(), refresh_token_in: input.refresh_token_in };
+    let sign_in = SignIn { app, request: &request, now: app.now(), refresh_token_in: input.refresh_token_in };
     let outcome = Box::pin(compare(&sign_in, &input)).await;
     if let Err(
         failure @ (Failure::Unauthenticated(_) | Failure::InitialPasswordExpired | Failure::TooManyRequests(_)),
     ) = &outcome
     {
-        let (address, email) = (request.address(), portal.pseudonym(&input.email)?);
+        let (address, email) = (request.address(), app.pseudonym(&input.email)?);
         let is_blocked = matches!(failure, Failure::TooManyRequests(_));
         tracing::info!(request_id = request.id(), address, email, is_blocked, "sign-in refused");
         telemetry::count("SignInsRefused", 1);
@@ -74,8 +74,8 @@ fn parse(request: &Request) -> Result<Input, Failure> {
 /// # Errors
 /// [`Failure::Unauthenticated`] when there is none, [`Failure::TooManyRequests`], or what kept us from comparing.
 async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, Failure> {
-    let SignIn { portal, request, now, .. } = *sign_in;
-    let store = portal.store();
+    let SignIn { app, request, now, .. } = *sign_in;
+    let store = app.store();
     let limits = Limits::of(&input.email, input.partner.as_ref(), request.address());
     let (found, stored) =
         tokio::try_join!(candidates::find(sign_in, &input.email, input.partner.as_ref()), limits.read(store))?;
@@ -139,12 +139,12 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
 /// Records in the user's history that a sign-in was refused: once in a quarter of an hour. For nobody the same is sent,
 /// under a condition that fails. That it cannot be recorded changes nothing.
 async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
-    let SignIn { portal, request, now, .. } = *sign_in;
+    let SignIn { app, request, now, .. } = *sign_in;
     let action = if refused.is_blocked { EventAction::SignInBlocked } else { EventAction::SignInRefused };
     let user = refused.candidate.user();
     let result = async {
         let event = Event::new(action, now, Actor::Anonymous, user, Some(request.address()), request.id())?;
-        let mut transaction = portal.store().transaction();
+        let mut transaction = app.store().transaction();
         let (partner, id) = refused.candidate.ids();
         transaction.record_refused_sign_in(partner, id, &event, user.is_some());
         match transaction.commit().await {
@@ -162,7 +162,7 @@ async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
 /// The next step of a sign-in whose password is right.
 async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) -> Result<Answer, Failure> {
     let [signing_in] = matching.as_slice() else { return ask_for_partner(sign_in, &matching).await };
-    let mut transaction = sign_in.portal.store().transaction();
+    let mut transaction = sign_in.app.store().transaction();
     if signing_in.credential.must_change {
         let answer = sign_in.ask_for_new_password(&mut transaction, signing_in)?;
         transaction.commit().await?;
@@ -182,7 +182,7 @@ async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) 
 
 /// The password is right at several partners, and only at those.
 async fn ask_for_partner(sign_in: &SignIn<'_>, matching: &[SigningIn]) -> Result<Answer, Failure> {
-    let store = sign_in.portal.store();
+    let store = sign_in.app.store();
     let keys: Vec<_> = matching.iter().map(|one| Key::partner(&one.user.partner_id)).collect();
     let stored = store.read(&keys.iter().map(Key::item_key).collect::<Vec<_>>()).await?;
     let mut partners = Vec::new();

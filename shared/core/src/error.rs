@@ -96,7 +96,9 @@ impl Failure {
     /// Whether the answer stays no, however often the same is asked.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::StaleRead | Self::Conflict | Self::TooManyRequests(_) | Self::Unavailable(_) | Self::Internal(_) => false,
+            Self::StaleRead | Self::Conflict | Self::TooManyRequests(_) | Self::Unavailable(_) | Self::Internal(_) => {
+                false
+            }
             Self::InvalidRequest(..)
             | Self::UnsupportedMediaType(_)
             | Self::BodyTooLarge(_)

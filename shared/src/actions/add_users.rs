@@ -57,7 +57,7 @@ impl<'a> Context<'a> {
     /// As [`event`](Self::event).
     pub fn adding(&self, newcomers: &[Newcomer]) -> Result<Transaction<'a>, Failure> {
         let partner = &self.caller.user.partner_id;
-        let mut transaction = self.portal.store().transaction();
+        let mut transaction = self.app.store().transaction();
         self.caller.vouch(&mut transaction, None);
         transaction.add_users(partner, newcomers.iter().map(|newcomer| &newcomer.user));
         for Newcomer { user, credential, .. } in newcomers {

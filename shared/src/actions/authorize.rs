@@ -60,7 +60,7 @@ impl Context<'_> {
 
     async fn write_refusal(&self, action: &Action<'_>, attempted: &str, code: &str) -> Result<(), Failure> {
         let event = self.event(EventAction::ChangeRefused, action.target())?.refusing(attempted, code);
-        let mut transaction = self.portal.store().transaction();
+        let mut transaction = self.app.store().transaction();
         transaction.record_refused(&self.caller.user, attempted, &event);
         match transaction.commit().await {
             // It has been recorded in this minute.

@@ -23,7 +23,7 @@ impl Context<'_> {
         stored: &Items,
     ) -> Result<(), Failure> {
         if !self.request.is_retry()
-            && let Some(seconds) = self.portal.store().count(counter, stored, self.now).await?
+            && let Some(seconds) = self.app.store().count(counter, stored, self.now).await?
         {
             return Err(Failure::TooManyRequests(seconds));
         }

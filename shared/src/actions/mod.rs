@@ -21,7 +21,7 @@ pub use set_permissions::set_permissions;
 pub use set_status::set_status;
 pub use sign_in::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Issued, NEW_PASSWORD, SignIn, SigningIn};
 
-use crate::Portal;
+use crate::App;
 use crate::error::Failure;
 use crate::http::Request;
 use crate::identity::Generation;
@@ -33,7 +33,7 @@ use crate::store::{Actor, Event};
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Where.
-    pub portal: &'a Portal,
+    pub app: &'a App,
     /// What asked for it.
     pub request: &'a Request,
     /// Who.
@@ -49,7 +49,7 @@ impl Context<'_> {
     /// # Errors
     /// [`Failure::StaleRead`], or what kept us from it.
     async fn commit(&self, target: &User, after: Option<&User>, events: &[Event]) -> Result<(), Failure> {
-        let mut transaction = self.portal.store().transaction();
+        let mut transaction = self.app.store().transaction();
         self.caller.vouch(&mut transaction, Some(target));
         match after {
             Some(after) => transaction.change_user(target, after),
@@ -76,11 +76,11 @@ impl Context<'_> {
     /// Ends in Cognito what a change has ended. What fails is left to repair: its mark is committed.
     ///
     /// # Errors
-    /// As [`Portal::identity`].
+    /// As [`App::identity`].
     pub async fn end(&self, ended: impl IntoIterator<Item = Ended>) -> Result<(), Failure> {
         let generations: Vec<Generation> = ended.into_iter().map(|Ended(generation)| generation).collect();
         if !generations.is_empty() {
-            self.portal.identity()?.end_soon(&generations).await;
+            self.app.identity()?.end_soon(&generations).await;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Portal;
+use crate::App;
 use crate::error::Failure;
 use crate::http::{Answer, RefreshTokenIn, Request};
 use crate::identity::{Generation, Tokens};
@@ -28,7 +28,7 @@ pub const CHOOSE_PARTNER: &str = "choose_partner";
 #[derive(Clone, Copy)]
 pub struct SignIn<'a> {
     /// Where.
-    pub portal: &'a Portal,
+    pub app: &'a App,
     /// What asked for it.
     pub request: &'a Request,
     /// When.
@@ -67,8 +67,8 @@ impl SignIn<'_> {
     /// What kept us from it, [`Failure::StaleRead`] among others.
     pub async fn issue(&self, signing_in: &SigningIn) -> Result<Issued, Failure> {
         let SigningIn { user, credential, .. } = signing_in;
-        let term = session::Term { from: self.now, lifetime: self.portal.session_lifetime()? };
-        let (identity, store, generation) = (self.portal.identity()?, self.portal.store(), Generation::of(user));
+        let term = session::Term { from: self.now, lifetime: self.app.session_lifetime()? };
+        let (identity, store, generation) = (self.app.identity()?, self.app.store(), Generation::of(user));
         let (tokens, sessions) =
             tokio::join!(identity.issue(&generation, &credential.machine_secret), store.sessions_of(&user.id));
         let superseded = session::superseded(store, &user.id, sessions?, self.now).await?;
@@ -140,7 +140,7 @@ impl SignIn<'_> {
         let source = Source::new(self.request.address(), device.as_deref());
         let sources = SourcesItem::signed_in(sources, password_set_at, &source, self.now);
         let (committed, recorded) =
-            tokio::join!(transaction.commit(), self.portal.store().put_sources(&user.id, &sources));
+            tokio::join!(transaction.commit(), self.app.store().put_sources(&user.id, &sources));
         committed?;
         let answer = Answer::signed_in(after, &tokens, &refresh_token.as_text(), self.refresh_token_in, term.lifetime)?;
         match (recorded, device) {

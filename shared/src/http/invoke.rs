@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Fields;
 use super::log::log;
 use super::serve::{with_retries, within};
-use crate::Portal;
+use crate::App;
 use crate::error::Failure;
 use crate::telemetry;
 
@@ -20,20 +20,21 @@ use crate::telemetry;
 /// When the environment lacks something, or the Lambda runtime is out of reach.
 pub async fn serve<F, A, T>(action: F) -> Result<(), lambda_runtime::Error>
 where
-    F: Fn(&'static Portal, Fields, String) -> A + Send + Sync,
+    F: Fn(&'static App, Fields, String) -> A + Send + Sync,
     A: Future<Output = Result<T, Failure>> + Send,
     T: Serialize,
 {
     telemetry::start();
     // Lives as long as the process, so that actions can borrow it.
-    let portal: &'static Portal = Box::leak(Box::new(Portal::from_environment()?));
+    let app: &'static App = Box::leak(Box::new(App::from_environment()?));
     let action = &action;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
         let result = match Fields::from_value(payload) {
             Ok(fields) => {
-                let result = with_retries(|_is_retry| Box::pin(action(portal, fields.clone(), context.request_id.clone())));
-                within(portal.front(), context.deadline, result).await
+                let result =
+                    with_retries(|_is_retry| Box::pin(action(app, fields.clone(), context.request_id.clone())));
+                within(app.base(), context.deadline, result).await
             }
             Err(failure) => Err(failure),
         };

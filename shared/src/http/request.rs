@@ -11,7 +11,7 @@ use lambda_http::{Body, RequestExt as _};
 use super::deadline::time_left;
 use super::format::prefers_gzip;
 use super::{Accepts, DeviceCookie, Fields, Format, FromField, Query, Shape, Sheet, condition, cookie};
-use crate::Portal;
+use crate::App;
 use crate::edge::{Edge, Sender};
 use crate::error::{Failure, FieldError};
 use crate::models::UserId;
@@ -86,8 +86,8 @@ impl Request {
     }
 
     /// How long this request can still be worked on before it must be answered.
-    pub fn time_left(&self, portal: &Portal) -> Duration {
-        time_left(portal.front(), self.inner.deadline)
+    pub fn time_left(&self, app: &App) -> Duration {
+        time_left(app.base(), self.inner.deadline)
     }
 
     /// Names this request in logs, problems and audit events.

@@ -11,13 +11,13 @@ use super::log::log;
 use super::{Accepts, Answer, Request};
 use crate::error::{Cause, Failure};
 use crate::telemetry;
-use crate::{Front, Portal};
+use crate::{App, BaseApp};
 
 /// The maximum number of attempts at an action whose transaction finds that the data it read has changed.
 pub const MAX_ATTEMPTS: usize = 3;
 
 /// What an action can borrow: the portal, or its front alone, where a function then has nothing of AWS in it.
-pub trait Held: Sized + Send + Sync + 'static {
+pub trait AppState: Sized + Send + Sync + 'static {
     /// Reads the environment.
     ///
     /// # Errors
@@ -25,26 +25,26 @@ pub trait Held: Sized + Send + Sync + 'static {
     fn from_environment() -> Result<Self, lambda_http::Error>;
 
     /// Its front.
-    fn front(&self) -> &Front;
+    fn base(&self) -> &BaseApp;
 }
 
-impl Held for Front {
+impl AppState for BaseApp {
     fn from_environment() -> Result<Self, lambda_http::Error> {
         Ok(Self::from_environment()?)
     }
 
-    fn front(&self) -> &Front {
+    fn base(&self) -> &BaseApp {
         self
     }
 }
 
-impl Held for Portal {
+impl AppState for App {
     fn from_environment() -> Result<Self, lambda_http::Error> {
         Self::from_environment()
     }
 
-    fn front(&self) -> &Front {
-        self.front()
+    fn base(&self) -> &BaseApp {
+        self.base()
     }
 }
 
@@ -54,7 +54,7 @@ impl Held for Portal {
 /// As [`serve_with`].
 pub async fn serve<H, F, A>(action: F) -> Result<(), lambda_http::Error>
 where
-    H: Held,
+    H: AppState,
     F: Fn(&'static H, Request) -> A + Send + Sync,
     A: Future<Output = Result<Answer, Failure>> + Send,
 {
@@ -67,19 +67,21 @@ where
 /// When the environment lacks something, or the Lambda runtime is out of reach.
 pub async fn serve_with<H, F, A>(accepts: Accepts, action: F) -> Result<(), lambda_http::Error>
 where
-    H: Held,
+    H: AppState,
     F: Fn(&'static H, Request) -> A + Send + Sync,
     A: Future<Output = Result<Answer, Failure>> + Send,
 {
     telemetry::start();
     // Lives as long as the process, so that actions can borrow it.
-    let held: &'static H = Box::leak(Box::new(H::from_environment()?));
+    let state: &'static H = Box::leak(Box::new(H::from_environment()?));
     let (accepts, action) = (&accepts, &action);
     lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
-        let Ok(request) = Request::new(request, held.front().edge()) else { return bypassed_edge() };
+        let Ok(request) = Request::new(request, state.base().edge()) else { return bypassed_edge() };
         let (id, deadline) = (request.id().to_owned(), request.deadline());
         let result = match request.check(accepts) {
-            Ok(()) => within(held.front(), deadline, with_retries(|is_retry| action(held, request.attempt(is_retry)))).await,
+            Ok(()) => {
+                within(state.base(), deadline, with_retries(|is_retry| action(state, request.attempt(is_retry)))).await
+            }
             Err(failure) => Err(failure),
         };
         respond(result, &id)
@@ -105,11 +107,11 @@ where
 /// Gives `work` until shortly before `deadline` (milliseconds since 1970). A transaction that was sent by then may still
 /// commit after the answer: as a whole, or not at all.
 pub(super) async fn within<T>(
-    front: &Front,
+    base: &BaseApp,
     deadline: u64,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(time_left(front, deadline), work).await {
+    match tokio::time::timeout(time_left(base, deadline), work).await {
         Ok(result) => result,
         Err(elapsed) => Err(Failure::Unavailable(Cause::new("the function's time is up", &elapsed))),
     }
