@@ -23,7 +23,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 /// How long a connection may take to come about.
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// From Amazon Trust Services, as the file itself says.
 const ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
@@ -41,7 +41,7 @@ pub(crate) fn http_client() -> Result<SharedHttpClient, rustls::Error> {
         .with_no_client_auth();
     let mut tcp = Tcp::new();
     tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(CONNECT_WITHIN));
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     // An endpoint that says http:// is a laptop's.
     tcp.enforce_http(false);
     let connector =

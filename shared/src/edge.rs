@@ -35,7 +35,7 @@ pub(crate) enum Sender {
     /// The edge, for a viewer.
     Edge(Viewer),
     /// A client that bypasses the edge.
-    Stranger,
+    Untrusted,
 }
 
 impl Edge {
@@ -56,7 +56,7 @@ impl Edge {
             (true, Some(address), Some(host)) => {
                 Sender::Edge(Viewer { address: address.to_string(), host: host.to_owned() })
             }
-            _ => Sender::Stranger,
+            _ => Sender::Untrusted,
         }
     }
 
@@ -91,17 +91,17 @@ mod tests {
         let edge = Sender::Edge(Viewer { address: "2001:db8::7".into(), host: "portal.example".into() });
         assert_eq!(sender(DIGESTS, &with("secret")), edge);
         assert_eq!(sender(DIGESTS, &with("next")), edge);
-        assert_eq!(sender(DIGESTS, &with("wrong")), Sender::Stranger);
-        assert_eq!(sender(DIGESTS, &with("")), Sender::Stranger);
-        assert_eq!(sender(DIGESTS, &viewer), Sender::Stranger);
+        assert_eq!(sender(DIGESTS, &with("wrong")), Sender::Untrusted);
+        assert_eq!(sender(DIGESTS, &with("")), Sender::Untrusted);
+        assert_eq!(sender(DIGESTS, &viewer), Sender::Untrusted);
     }
 
     #[test]
     fn an_edge_that_names_no_viewer_is_none() {
         let secret = ("x-origin-secret", "secret");
-        assert_eq!(sender(DIGESTS, &[secret, ("x-viewer-host", "portal.example")]), Sender::Stranger);
-        assert_eq!(sender(DIGESTS, &[secret, ("x-viewer-address", "192.0.2.7")]), Sender::Stranger);
+        assert_eq!(sender(DIGESTS, &[secret, ("x-viewer-host", "portal.example")]), Sender::Untrusted);
+        assert_eq!(sender(DIGESTS, &[secret, ("x-viewer-address", "192.0.2.7")]), Sender::Untrusted);
         let forged = ("x-viewer-address", "192.0.2.7, 192.0.2.8");
-        assert_eq!(sender(DIGESTS, &[secret, forged, ("x-viewer-host", "portal.example")]), Sender::Stranger);
+        assert_eq!(sender(DIGESTS, &[secret, forged, ("x-viewer-host", "portal.example")]), Sender::Untrusted);
     }
 }

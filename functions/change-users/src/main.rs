@@ -15,12 +15,12 @@ use portal::error::Failure;
 use portal::http::{Answer, PartProblem, Request, Stopped, serve};
 use portal::models::UserId;
 use portal::session::Claims;
-use result::{Outcome, Told};
+use result::{Outcome, UserResult};
 use serde::Serialize;
 use work::{Task, Work};
 
 /// The most users in one request.
-const MOST: usize = 100;
+const MAX_USERS: usize = 100;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Stopped> {
 #[derive(Serialize)]
 struct Results {
     /// In the order in which they were asked for.
-    results: Vec<Told>,
+    results: Vec<UserResult>,
 }
 
 async fn change_users(app: &App, request: Request) -> Result<Answer, Failure> {
@@ -47,11 +47,11 @@ async fn change_users(app: &App, request: Request) -> Result<Answer, Failure> {
     // Oneself last: nobody acts once signed out.
     let (own, others): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| *name == caller.user.id.as_str());
     let mut work = Work::new(app, &request, task, caller);
-    let mut told = BTreeMap::new();
+    let mut results = BTreeMap::new();
     let mut stopped: Option<(Outcome, PartProblem)> = None;
     for name in others.into_iter().chain(own) {
         if let Some((outcome, problem)) = &stopped {
-            told.insert(name, Told::failed(name, *outcome, problem.clone()));
+            results.insert(name, UserResult::failed(name, *outcome, problem.clone()));
             continue;
         }
         // A malformed id names nobody.
@@ -60,7 +60,7 @@ async fn change_users(app: &App, request: Request) -> Result<Answer, Failure> {
             Err(_) => Err(Failure::NotFound),
         };
         let done = match done {
-            Ok((outcome, user)) => Told::done(name, outcome, user),
+            Ok((outcome, user)) => UserResult::done(name, outcome, user),
             Err(failure) => {
                 let (outcome, stops) = Outcome::of(&failure);
                 if stops && work.is_nothing_done() {
@@ -70,13 +70,13 @@ async fn change_users(app: &App, request: Request) -> Result<Answer, Failure> {
                 if stops {
                     stopped = Some((outcome, problem.clone()));
                 }
-                Told::failed(name, outcome, problem)
+                UserResult::failed(name, outcome, problem)
             }
         };
-        told.insert(name, done);
+        results.insert(name, done);
     }
     work.end().await?;
-    Answer::json(200, &Results { results: names.iter().filter_map(|name| told.remove(name)).collect() })
+    Answer::json(200, &Results { results: names.iter().filter_map(|name| results.remove(name)).collect() })
 }
 
 fn parse(request: &Request) -> Result<(Task, Vec<String>), Failure> {
@@ -84,7 +84,7 @@ fn parse(request: &Request) -> Result<(Task, Vec<String>), Failure> {
     let task = body.required("action");
     let ids: Option<Vec<String>> = body.required("user_ids");
     if let Some(ids) = &ids {
-        if ids.is_empty() || ids.len() > MOST {
+        if ids.is_empty() || ids.len() > MAX_USERS {
             body.refuse("user_ids", "wrong_length", "From 1 to 100 users can be changed at once.");
         } else if ids.iter().collect::<BTreeSet<_>>().len() < ids.len() {
             body.refuse("user_ids", "repeated", "A user is named more than once.");

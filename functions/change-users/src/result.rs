@@ -34,9 +34,9 @@ impl Outcome {
     }
 }
 
-/// What a client is told of one user.
+/// The result for one user.
 #[derive(Serialize)]
-pub(crate) struct Told {
+pub(crate) struct UserResult {
     /// As it was named.
     user_id: String,
     outcome: Outcome,
@@ -47,7 +47,7 @@ pub(crate) struct Told {
     problem: Option<PartProblem>,
 }
 
-impl Told {
+impl UserResult {
     pub(crate) fn done(id: &str, outcome: Outcome, user: Option<User>) -> Self {
         Self { user_id: id.to_owned(), outcome, user, problem: None }
     }

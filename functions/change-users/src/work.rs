@@ -4,10 +4,10 @@ use std::mem;
 use std::time::Duration;
 
 use portal::App;
-use portal::actions::{self, Context, Ended};
+use portal::actions::{self, Context, PendingRevocation};
 use portal::error::{Cause, Failure, FieldError};
 use portal::http::{FromField, MAX_ATTEMPTS, Request};
-use portal::identity::PATIENCE_WITH_ALL;
+use portal::identity::BATCH_TIMEOUT;
 use portal::models::{Status, User, UserId};
 use portal::policy::{Action, authorize};
 use portal::session::{self, Caller};
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::result::Outcome;
 
 /// Kept back from the function's time, to end in Cognito what is committed.
-const TIME_TO_END: Duration = PATIENCE_WITH_ALL.saturating_add(Duration::from_millis(500));
+const END_RESERVE: Duration = BATCH_TIMEOUT.saturating_add(Duration::from_millis(500));
 
 /// What is done to each user.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ pub(crate) struct Work<'a> {
     caller: Caller,
     is_refusal_told: bool,
     /// What is committed, and not yet ended in Cognito.
-    ended: Vec<Ended>,
+    ended: Vec<PendingRevocation>,
 }
 
 impl<'a> Work<'a> {
@@ -67,7 +67,7 @@ impl<'a> Work<'a> {
         id: &UserId,
         target: Option<User>,
     ) -> Result<(Outcome, Option<User>), Failure> {
-        let time = self.request.time_left(self.app).saturating_sub(TIME_TO_END);
+        let time = self.request.time_left(self.app).saturating_sub(END_RESERVE);
         // A timeout would let work without any time begin.
         let is_up = || Failure::Unavailable(Cause::of("the time for changes is up"));
         if time.is_zero() {

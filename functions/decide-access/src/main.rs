@@ -1,7 +1,7 @@
 //! `POST /v1/access-review/decisions`: decides what becomes of a user's access, carries it out and keeps a record of it.
 
 use portal::App;
-use portal::actions::{self, Context, Ruling};
+use portal::actions::{self, Context, ResolvedDecision};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{Decision, Note, PublicUser, Timestamp, User};
@@ -37,10 +37,10 @@ async fn decide_access(app: &App, request: Request) -> Result<Answer, Failure> {
     let input = input?;
     let target = target.map(|key| stored.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
     let context = Context { app, request: &request, caller: &caller, now };
-    let ruling = authorized(&context, input.decision, &target).await?;
+    let resolved = authorized(&context, input.decision, &target).await?;
     request.expects(target.version)?;
 
-    let (after, ended) = actions::review(&context, &target, &ruling, input.note.as_ref()).await?;
+    let (after, ended) = actions::review(&context, &target, &resolved, input.note.as_ref()).await?;
     context.end(ended).await?;
     let user = after.as_ref();
     let answer =
@@ -52,16 +52,16 @@ async fn decide_access(app: &App, request: Request) -> Result<Answer, Failure> {
 }
 
 /// What the decision means for `target`, where the caller may decide so, and may see what there is to decide on.
-async fn authorized(context: &Context<'_>, decision: Decision, target: &User) -> Result<Ruling, Failure> {
+async fn authorized(context: &Context<'_>, decision: Decision, target: &User) -> Result<ResolvedDecision, Failure> {
     let less = reduced(target);
-    let ruling = match decision {
-        Decision::Keep => Ruling::Keep,
-        Decision::Suspend => Ruling::Suspend,
-        Decision::Remove => Ruling::Remove,
-        // Whoever may not reduce the access is told that, and not that there is nothing less.
-        Decision::Reduce => Ruling::Reduce(less.unwrap_or(Access::of(target))),
+    let resolved = match decision {
+        Decision::Keep => ResolvedDecision::Keep,
+        Decision::Suspend => ResolvedDecision::Suspend,
+        Decision::Remove => ResolvedDecision::Remove,
+        // A caller who may not reduce the access gets that error, and not the one that it cannot be reduced.
+        Decision::Reduce => ResolvedDecision::Reduce(less.unwrap_or(Access::of(target))),
     };
-    let action = ruling.action(target);
+    let action = resolved.action(target);
     context.authorize(&action).await?;
     if let Err(denied) = authorize(&context.caller.user, &Action::ReviewAccess) {
         context.record_refusal(&action, denied).await;
@@ -72,12 +72,12 @@ async fn authorized(context: &Context<'_>, decision: Decision, target: &User) ->
             let why = "This user's access cannot be reduced further.";
             return Err(Failure::field("decision", "nothing_less", why));
         }
-        // What was decided on moved, and less than it is now is less than was decided.
+        // The access has changed since the first attempt: reducing it now could leave less than the caller saw.
         if context.request.is_retry() {
             return Err(Failure::Conflict);
         }
     }
-    Ok(ruling)
+    Ok(resolved)
 }
 
 struct Input {

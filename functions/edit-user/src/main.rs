@@ -55,7 +55,7 @@ async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
     if let Some(counter) = &own {
         context.count_own_change(&mut transaction, counter, &stored)?;
     }
-    caller.vouch(&mut transaction, Some(&target));
+    caller.require_caller(&mut transaction, Some(&target));
     transaction.change_user(&target, &after);
     let event = context.event(EventAction::UserEdited, &target)?.changing(Some(&target), Some(&after));
     transaction.record(&target.partner_id, &event);

@@ -16,19 +16,19 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// What is not begun by then is left to the next run. Less than the function's time in the template.
-const WORK_FOR: Duration = Duration::from_mins(12);
+const RUN_TIMEOUT: Duration = Duration::from_mins(12);
 
 /// Users under way at once.
 const AT_ONCE: usize = 16;
 
 /// How often a call, or the change of one user, is tried. The SDK's own retries are within each try.
-const TRIES: u32 = 4;
+const MAX_TRIES: u32 = 4;
 
 /// The longest that one try may take: a transaction that keeps meeting others would not end by itself.
-const TRY_FOR: Duration = Duration::from_secs(15);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The most keys that a run lists of those that it could not do.
-const LISTED_MAX: usize = 100;
+const MAX_LISTED: usize = 100;
 
 /// What cursors of this list are sealed with.
 const LIST: &str = "everyone";
@@ -99,7 +99,7 @@ async fn end_all_sessions(app: &'static App, mut input: Fields, request_id: Stri
     };
 
     let actor = Actor::operator(operator.as_ref());
-    let run = Run { app, end: app.now().plus(WORK_FOR), actor, request_id };
+    let run = Run { app, end: app.now().plus(RUN_TIMEOUT), actor, request_id };
     let mut report = Report::default();
     loop {
         let after = (position != beginning()).then_some(&position);
@@ -132,7 +132,7 @@ impl Report {
 impl Listed {
     fn add(&mut self, Position { sk, key }: &Position) {
         self.count += 1;
-        if self.keys.len() < LISTED_MAX {
+        if self.keys.len() < MAX_LISTED {
             self.keys.push(format!("{}/{sk}", key.as_deref().unwrap_or_default()));
         }
     }
@@ -183,7 +183,7 @@ impl Run {
         let store = self.app.store();
         let mut written = Vec::new();
         let mut last = Failure::Conflict;
-        for attempt in 0..TRIES {
+        for attempt in 0..MAX_TRIES {
             if attempt > 0 {
                 pause(attempt).await;
             }
@@ -258,7 +258,7 @@ async fn patiently<T, F>(work: impl Fn() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    for attempt in 1..TRIES {
+    for attempt in 1..MAX_TRIES {
         match within_a_try(work()).await {
             Err(Failure::Unavailable(_)) => pause(attempt).await,
             result => return result,
@@ -269,7 +269,7 @@ where
 
 async fn within_a_try<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let elapsed = |error| Failure::Unavailable(Cause::new("a try takes too long", &error));
-    timeout(TRY_FOR, work).await.map_err(elapsed)?
+    timeout(RETRY_TIMEOUT, work).await.map_err(elapsed)?
 }
 
 /// Some tenths of a second, at random.

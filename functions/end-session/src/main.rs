@@ -38,7 +38,7 @@ async fn end_session(app: &App, request: Request) -> Result<Answer, Failure> {
     if target.id == caller.user.id && session_id == caller.session_id {
         caller.sign_out(&mut transaction);
     } else {
-        caller.vouch(&mut transaction, None);
+        caller.require_caller(&mut transaction, None);
         if target.id == caller.user.id {
             context.count_own_change(&mut transaction, &own, &stored)?;
         } else {

@@ -9,7 +9,7 @@ use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timest
 use portal::policy::{Action, authorize};
 use portal::review;
 use portal::session::{self, Claims};
-use portal::store::{Actor, Counter, Event, Position, Store, Target, Wanted};
+use portal::store::{Actor, Counter, Event, EventFilter, Position, Store, Target};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -110,11 +110,11 @@ async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failur
         None => Period::asked(&input, now)?,
     };
     let is_first = start.is_none() && request.format() == Format::Json;
-    let wanted = Wanted {
+    let wanted = EventFilter {
         action: Some(EventAction::AccessReviewed),
         from: Some(period.from),
         to: Some(period.to),
-        ..Wanted::default()
+        ..EventFilter::default()
     };
     let after = start.as_ref().map(|(_, position)| position);
     let read = try_join(async { Ok(store.events(&caller.partner_id, &wanted, after, input.limit).await?) }, async {
@@ -157,7 +157,7 @@ impl Period {
     fn asked(input: &Input, now: Timestamp) -> Result<Self, Failure> {
         // With what is decided at this very moment.
         let to = input.to.unwrap_or_else(|| now.plus(std::time::Duration::from_millis(1)));
-        let from = input.from.unwrap_or_else(|| to.minus(review::EVERY));
+        let from = input.from.unwrap_or_else(|| to.minus(review::REVIEW_PERIOD));
         if from < to {
             Ok(Self { from, to })
         } else {

@@ -7,7 +7,7 @@ use portal::actions::Context;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{EventAction, Role, User};
-use portal::passwords::Attempt;
+use portal::passwords::SubmittedPassword;
 use portal::policy::Action;
 use portal::session::Claims;
 use portal::store::{Counter, CredentialItem, Key};
@@ -45,7 +45,7 @@ async fn hand_over(app: &App, request: Request) -> Result<Answer, Failure> {
 
 struct Input {
     user_id: String,
-    current: Attempt,
+    current: SubmittedPassword,
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {
@@ -66,7 +66,7 @@ async fn commit(
     let with = |user: &User, role: Role| user.with_access(role, role.default_permissions(), context.now);
     let (old, new) = (with(&caller.user, Role::Admin), with(target, Role::PrimaryAdmin));
     let mut transaction = context.app.store().transaction();
-    caller.vouch(&mut transaction, Some(&caller.user));
+    caller.require_caller(&mut transaction, Some(&caller.user));
     transaction.hand_over(&caller.user, target);
     transaction.change_user(&caller.user, &old);
     transaction.change_user(target, &new);
@@ -76,7 +76,7 @@ async fn commit(
         context.event(EventAction::PermissionsSet, &caller.user)?.changing(Some(&caller.user), Some(&old));
     transaction.record(&target.partner_id, &stepped_down);
     let event = context.event(EventAction::PrimaryAdminHandedOver, target)?.changing(Some(target), Some(&new));
-    transaction.record(&target.partner_id, &event.told_last()?);
+    transaction.record(&target.partner_id, &event.sorted_last()?);
     transaction.commit().await?;
     Ok(new)
 }

@@ -7,7 +7,7 @@ use std::mem;
 use std::time::Duration;
 
 use portal::App;
-use portal::actions::{ADDED_AT_ONCE, Context, Newcomer};
+use portal::actions::{Context, MAX_ADDED_AT_ONCE, Newcomer};
 use portal::error::{Cause, Failure};
 use portal::http::{Answer, Format, MAX_ATTEMPTS, PartProblem, Request};
 use portal::models::{Email, EventAction, PersonName, PublicUser, Role, User};
@@ -22,10 +22,10 @@ use crate::input::{Input, Person};
 use crate::kept::Kept;
 
 /// The part of the function's time that is reserved for the commit when another password is hashed.
-const TIME_TO_COMMIT: Duration = Duration::from_secs(4);
+const COMMIT_RESERVE: Duration = Duration::from_secs(4);
 
 /// Kept back from that, to answer with what is committed.
-const TIME_TO_TELL: Duration = Duration::from_millis(500);
+const REPORT_RESERVE: Duration = Duration::from_millis(500);
 
 /// What a table of the answer has.
 const COLUMNS: [&str; 7] = ["line", "first_name", "last_name", "email", "role", "outcome", "generated_password"];
@@ -34,7 +34,7 @@ const COLUMNS: [&str; 7] = ["line", "first_name", "last_name", "email", "role", 
 struct Report<'a> {
     dry_run: bool,
     rows: usize,
-    results: Vec<Told<'a>>,
+    results: Vec<RowResult<'a>>,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -49,9 +49,9 @@ enum Outcome {
     Unavailable,
 }
 
-/// What a client is told of one row.
+/// The result for one row.
 #[derive(Serialize)]
-struct Told<'a> {
+struct RowResult<'a> {
     line: u64,
     email: &'a Email,
     outcome: Outcome,
@@ -62,7 +62,7 @@ struct Told<'a> {
 
 /// The same as a row of a table.
 #[derive(Serialize)]
-struct ToldInTable<'a> {
+struct CsvRowResult<'a> {
     line: u64,
     first_name: &'a PersonName,
     last_name: &'a PersonName,
@@ -73,7 +73,7 @@ struct ToldInTable<'a> {
 }
 
 /// What became of one row.
-enum Fate {
+enum RowState {
     /// By this request or, under the same key, by an earlier one. The user is absent once removed, and the password is absent
     /// once it is not the portal's to replace.
     Added(Option<Box<User>>, Option<Issued>),
@@ -93,7 +93,7 @@ struct Renewal {
 }
 
 /// Whose turn it is, by number.
-type Turn = (usize, Newcomer);
+type Pending = (usize, Newcomer);
 
 pub(crate) struct Adding<'a> {
     app: &'a App,
@@ -106,19 +106,19 @@ pub(crate) struct Adding<'a> {
     /// The line of each row, in order.
     lines: Vec<u64>,
     /// Of each row, in order; none for those whose turn has not come.
-    fates: Vec<Option<Fate>>,
+    states: Vec<Option<RowState>>,
 }
 
 impl<'a> Adding<'a> {
     pub(crate) fn new(app: &'a App, request: &'a Request, claims: Claims, caller: Caller, kept: Option<Kept>) -> Self {
-        Self { app, request, claims, caller, kept, lines: Vec::new(), fates: Vec::new() }
+        Self { app, request, claims, caller, kept, lines: Vec::new(), states: Vec::new() }
     }
 
     /// Adds all but those in the lines that are `taken`.
     pub(crate) async fn run(mut self, input: Input, taken: &[u64]) -> Result<Answer, Failure> {
         let Input { rows, people, .. } = input;
         self.lines = people.iter().map(|person| person.line).collect();
-        self.fates = people.iter().map(|person| taken.contains(&person.line).then_some(Fate::Exists)).collect();
+        self.states = people.iter().map(|person| taken.contains(&person.line).then_some(RowState::Exists)).collect();
         let not_taken = people.iter().enumerate().filter(|(_, person)| !taken.contains(&person.line));
         let (added, free): (Vec<_>, Vec<_>) = not_taken.partition(|(_, person)| self.is_added(person));
         if let Err(failure) = self.add_all(&added, &free).await {
@@ -133,11 +133,11 @@ impl<'a> Adding<'a> {
     }
 
     async fn add_all(&mut self, added: &[(usize, &Person)], free: &[(usize, &Person)]) -> Result<(), Failure> {
-        for people in added.chunks(ADDED_AT_ONCE) {
-            let time = self.request.time_left(self.app).saturating_sub(TIME_TO_TELL);
+        for people in added.chunks(MAX_ADDED_AT_ONCE) {
+            let time = self.request.time_left(self.app).saturating_sub(REPORT_RESERVE);
             within(time, self.renew(people)).await?;
         }
-        for people in free.chunks(ADDED_AT_ONCE) {
+        for people in free.chunks(MAX_ADDED_AT_ONCE) {
             self.add(people).await?;
         }
         Ok(())
@@ -145,31 +145,31 @@ impl<'a> Adding<'a> {
 
     /// Adds these. Those whose passwords there is no time to hash are left over, and a failure.
     async fn add(&mut self, people: &[(usize, &Person)]) -> Result<(), Failure> {
-        let mut turns = Vec::with_capacity(people.len());
+        let mut pending = Vec::with_capacity(people.len());
         for (number, person) in people {
-            if self.request.time_left(self.app) < TIME_TO_COMMIT {
+            if self.request.time_left(self.app) < COMMIT_RESERVE {
                 break;
             }
-            turns.push((*number, self.context().newcomer(person.profile.clone(), None)?));
+            pending.push((*number, self.context().newcomer(person.profile.clone(), None)?));
         }
-        let is_time_up = turns.len() < people.len();
-        let time = self.request.time_left(self.app).saturating_sub(TIME_TO_TELL);
-        within(time, self.commit(turns)).await?;
+        let is_time_up = pending.len() < people.len();
+        let time = self.request.time_left(self.app).saturating_sub(REPORT_RESERVE);
+        within(time, self.commit(pending)).await?;
         if is_time_up { Err(no_time()) } else { Ok(()) }
     }
 
     /// Adds these users in one transaction. When the data that was read has changed, it retries with the users that are
     /// still to be added.
-    async fn commit(&mut self, mut turns: Vec<Turn>) -> Result<(), Failure> {
+    async fn commit(&mut self, mut pending: Vec<Pending>) -> Result<(), Failure> {
         let mut last = Failure::Conflict;
         for attempt in 0..MAX_ATTEMPTS {
             if attempt > 0 {
-                turns = self.still_to_add(turns).await?;
+                pending = self.still_to_add(pending).await?;
             }
-            if turns.is_empty() {
+            if pending.is_empty() {
                 return Ok(());
             }
-            let (numbers, newcomers): (Vec<usize>, Vec<Newcomer>) = turns.into_iter().unzip();
+            let (numbers, newcomers): (Vec<usize>, Vec<Newcomer>) = pending.into_iter().unzip();
             let mut transaction = self.context().adding(&newcomers)?;
             let import = self.kept.as_ref().map(|kept| {
                 let lines = numbers.iter().filter_map(|number| self.lines.get(*number));
@@ -181,12 +181,12 @@ impl<'a> Adding<'a> {
                 kept.keep(&mut transaction, added)
             });
             let committed = transaction.commit().await;
-            turns = numbers.into_iter().zip(newcomers).collect();
+            pending = numbers.into_iter().zip(newcomers).collect();
             match committed.map_err(Failure::from) {
                 Ok(()) => {
                     self.committed(import);
-                    for (number, newcomer) in turns {
-                        self.settle(number, Fate::added(newcomer));
+                    for (number, newcomer) in pending {
+                        self.settle(number, RowState::added(newcomer));
                     }
                     return Ok(());
                 }
@@ -200,22 +200,22 @@ impl<'a> Adding<'a> {
     }
 
     /// Reads the caller and the emails again. Returns the users that are still to be added.
-    async fn still_to_add(&mut self, turns: Vec<Turn>) -> Result<Vec<Turn>, Failure> {
+    async fn still_to_add(&mut self, pending: Vec<Pending>) -> Result<Vec<Pending>, Failure> {
         let mut item_keys = self.claims.item_keys().to_vec();
-        item_keys.extend(turns.iter().map(|(_, newcomer)| self.claims.email_key(&newcomer.user.email).item_key()));
+        item_keys.extend(pending.iter().map(|(_, newcomer)| self.claims.email_key(&newcomer.user.email).item_key()));
         item_keys.extend(self.kept.iter().map(Kept::item_key));
         let stored = self.app.store().read(&item_keys).await?;
         if let Some(kept) = &mut self.kept {
             kept.update(&stored)?;
         }
         // First the users that this request has added: the caller was authorized then.
-        let mut left = Vec::with_capacity(turns.len());
-        for (number, newcomer) in turns {
+        let mut left = Vec::with_capacity(pending.len());
+        for (number, newcomer) in pending {
             match stored.get(&self.claims.email_key(&newcomer.user.email))? {
                 Some(entry) if entry.user_id == newcomer.user.id => {
-                    self.settle(number, Fate::added(newcomer));
+                    self.settle(number, RowState::added(newcomer));
                 }
-                Some(_) => self.settle(number, Fate::Exists),
+                Some(_) => self.settle(number, RowState::Exists),
                 None => left.push((number, newcomer)),
             }
         }
@@ -230,7 +230,7 @@ impl<'a> Adding<'a> {
                 Ok(()) => allowed.push((number, newcomer)),
                 Err(denied) => {
                     let problem = PartProblem::new(denied.into(), self.request);
-                    self.settle(number, Fate::Failed(Outcome::Refused, problem));
+                    self.settle(number, RowState::Failed(Outcome::Refused, problem));
                 }
             }
         }
@@ -261,10 +261,10 @@ impl<'a> Adding<'a> {
                 Err((failure, _)) => return Err(failure),
             }
             for Renewal { number, after, issued, .. } in renewals {
-                self.settle(number, Fate::Added(Some(Box::new(after)), Some(issued)));
+                self.settle(number, RowState::Added(Some(Box::new(after)), Some(issued)));
             }
             for (number, user) in others {
-                self.settle(number, Fate::Added(user.map(Box::new), None));
+                self.settle(number, RowState::Added(user.map(Box::new), None));
             }
             return if is_time_up { Err(no_time()) } else { Ok(()) };
         }
@@ -306,7 +306,7 @@ impl<'a> Adding<'a> {
                 others.push((number, user));
                 continue;
             }
-            if self.request.time_left(self.app) < TIME_TO_COMMIT {
+            if self.request.time_left(self.app) < COMMIT_RESERVE {
                 break;
             }
             let issued = Issued::given_or_generated(None, &random::bytes()?);
@@ -325,7 +325,7 @@ impl<'a> Adding<'a> {
         }
         let without = |failure: Failure| (failure, None);
         let mut transaction = self.app.store().transaction();
-        self.caller.vouch(&mut transaction, None);
+        self.caller.require_caller(&mut transaction, None);
         for Renewal { before, after, credential, renewed, .. } in renewals {
             transaction.change_user(before, after);
             transaction.change_credential(&before.id, credential, renewed);
@@ -362,20 +362,20 @@ impl<'a> Adding<'a> {
 
     /// Settles all that are left, or fails when nobody is added.
     fn stop(&mut self, failure: Failure) -> Result<(), Failure> {
-        if !self.fates.iter().flatten().any(|fate| matches!(fate, Fate::Added(..))) {
+        if !self.states.iter().flatten().any(|state| matches!(state, RowState::Added(..))) {
             return Err(failure);
         }
         let outcome = if failure.is_final() { Outcome::Refused } else { Outcome::Unavailable };
         let problem = PartProblem::new(failure, self.request);
-        for fate in &mut self.fates {
-            fate.get_or_insert_with(|| Fate::Failed(outcome, problem.clone()));
+        for state in &mut self.states {
+            state.get_or_insert_with(|| RowState::Failed(outcome, problem.clone()));
         }
         Ok(())
     }
 
-    fn settle(&mut self, number: usize, fate: Fate) {
-        if let Some(item_key) = self.fates.get_mut(number) {
-            *item_key = Some(fate);
+    fn settle(&mut self, number: usize, state: RowState) {
+        if let Some(entry) = self.states.get_mut(number) {
+            *entry = Some(state);
         }
     }
 
@@ -384,25 +384,32 @@ impl<'a> Adding<'a> {
     }
 
     fn answer(mut self, rows: usize, people: &[Person]) -> Result<Answer, Failure> {
-        let fates = mem::take(&mut self.fates);
-        let told = people.iter().zip(&fates).filter_map(|(person, fate)| {
-            let (outcome, user, issued, problem) = match fate.as_ref()? {
-                Fate::Added(user, issued) => (Outcome::Added, user.as_deref(), issued.as_ref(), None),
-                Fate::Exists => (Outcome::Exists, None, None, None),
-                Fate::Failed(outcome, problem) => (*outcome, None, None, Some(problem)),
+        let states = mem::take(&mut self.states);
+        let results = people.iter().zip(&states).filter_map(|(person, state)| {
+            let (outcome, user, issued, problem) = match state.as_ref()? {
+                RowState::Added(user, issued) => (Outcome::Added, user.as_deref(), issued.as_ref(), None),
+                RowState::Exists => (Outcome::Exists, None, None, None),
+                RowState::Failed(outcome, problem) => (*outcome, None, None, Some(problem)),
             };
             let generated_password = issued.and_then(Issued::generated);
             let user = user.map(PublicUser::from);
-            let told =
-                Told { line: person.line, email: &person.profile.email, outcome, user, generated_password, problem };
-            Some((person, told))
+            let result = RowResult {
+                line: person.line,
+                email: &person.profile.email,
+                outcome,
+                user,
+                generated_password,
+                problem,
+            };
+            Some((person, result))
         });
         let answer = match self.request.format() {
-            Format::Json => {
-                Answer::json(200, &Report { dry_run: false, rows, results: told.map(|(_, told)| told).collect() })
-            }
+            Format::Json => Answer::json(
+                200,
+                &Report { dry_run: false, rows, results: results.map(|(_, result)| result).collect() },
+            ),
             Format::Csv => {
-                let rows: Vec<_> = told.map(|(person, told)| ToldInTable::new(person, &told)).collect();
+                let rows: Vec<_> = results.map(|(person, result)| CsvRowResult::new(person, &result)).collect();
                 Answer::csv("imported-users.csv", &COLUMNS, &rows, self.request, None)
             }
         }?;
@@ -410,7 +417,7 @@ impl<'a> Adding<'a> {
     }
 }
 
-impl Fate {
+impl RowState {
     fn added(newcomer: Newcomer) -> Self {
         let (user, issued) = newcomer.into();
         Self::Added(Some(Box::new(user)), Some(issued))
@@ -426,8 +433,8 @@ async fn within(time: Duration, work: impl Future<Output = Result<(), Failure>>)
     tokio::time::timeout(time, work).await.map_err(elapsed)?
 }
 
-impl<'a> ToldInTable<'a> {
-    fn new(person: &'a Person, told: &Told<'a>) -> Self {
+impl<'a> CsvRowResult<'a> {
+    fn new(person: &'a Person, result: &RowResult<'a>) -> Self {
         let Person { line, profile } = person;
         Self {
             line: *line,
@@ -435,8 +442,8 @@ impl<'a> ToldInTable<'a> {
             last_name: &profile.last_name,
             email: &profile.email,
             role: profile.role,
-            outcome: told.outcome,
-            generated_password: told.generated_password,
+            outcome: result.outcome,
+            generated_password: result.generated_password,
         }
     }
 }

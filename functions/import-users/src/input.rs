@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use portal::error::Failure;
-use portal::http::{Column, LineError, Request, Shape};
+use portal::http::{Column, CsvSchema, LineError, Request};
 use portal::models::{Permissions, Profile, Role};
 use portal::policy::{Action, Denied, authorize};
 use portal::session::{Caller, Claims};
-use portal::store::{Imported, ItemKey, Items, Key, PartnerItem, USER_LIMIT};
+use portal::store::{Imported, ItemKey, Items, Key, MAX_USERS, PartnerItem};
 use serde::Serialize;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ const fn column(name: &'static str, is_required: bool) -> Column {
     Column { name, is_required, is_list: false }
 }
 
-const SHAPE: Shape = Shape {
+const SCHEMA: CsvSchema = CsvSchema {
     columns: &[
         column("first_name", true),
         column("last_name", true),
@@ -59,7 +59,7 @@ pub(crate) struct Checked {
 
 impl Input {
     pub(crate) fn read(request: &Request) -> Result<Self, Failure> {
-        let sheet = request.sheet(&SHAPE)?;
+        let sheet = request.sheet(&SCHEMA)?;
         let mut input = Self { rows: sheet.count, people: Vec::new(), faults: sheet.faults };
         for row in sheet.rows {
             let line = row.line;
@@ -113,7 +113,7 @@ impl Input {
         let mut checked = Checked { taken: Vec::new(), denied: None };
         let partner: Key<PartnerItem> = claims.partner_key();
         let partner = stored.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
-        let mut room = USER_LIMIT.saturating_sub(partner.user_count);
+        let mut room = MAX_USERS.saturating_sub(partner.user_count);
         let mut is_full = false;
         for person in &self.people {
             let line = person.line;

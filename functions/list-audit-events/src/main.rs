@@ -8,7 +8,7 @@ use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, EventId, Timestamp, UserId};
 use portal::policy::{Action, authorize};
 use portal::session::{self, Claims};
-use portal::store::{Actor, Counter, Event, Position, Target, Wanted};
+use portal::store::{Actor, Counter, Event, EventFilter, Position, Target};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use summary::summary;
@@ -84,14 +84,14 @@ async fn list_audit_events(app: &App, request: Request) -> Result<Answer, Failur
     }
 }
 
-fn position(list: &str, cursor: &str, wanted: &Wanted) -> Result<Position, Failure> {
+fn position(list: &str, cursor: &str, wanted: &EventFilter) -> Result<Position, Failure> {
     Position::from_cursor(list, cursor).filter(|position| wanted.reaches(position)).ok_or_else(Failure::cursor)
 }
 
 struct Input {
     limit: usize,
     cursor: Option<String>,
-    wanted: Wanted,
+    wanted: EventFilter,
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {
@@ -109,7 +109,7 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
         return Err(Failure::query("to", "The end must be after the beginning."));
     }
-    Ok(Input { limit, cursor, wanted: Wanted { target, actor, action, from, to } })
+    Ok(Input { limit, cursor, wanted: EventFilter { target, actor, action, from, to } })
 }
 
 impl<'a> From<&'a Event> for Item<'a> {

@@ -6,7 +6,7 @@ use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Role, Status, fold};
 use portal::policy::{Action, authorize};
 use portal::session::{self, Claims};
-use portal::store::{Counter, Findable, Order, Position, Sort};
+use portal::store::{Counter, Order, Position, SearchEntry, Sort};
 use serde::Serialize;
 
 const PARAMETERS: [&str; 7] = ["limit", "cursor", "sort", "order", "search", "role", "status"];
@@ -63,7 +63,7 @@ async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
             let count = stored.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.user_count;
             Ok((store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count))
         } else {
-            let matches = |user: &Findable| input.filter.matches(user);
+            let matches = |user: &SearchEntry| input.filter.matches(user);
             let page =
                 store.find_users(partner, sorted, after.as_ref(), input.limit, input.filter.role, matches).await?;
             let count = u64::try_from(page.matching).unwrap_or(u64::MAX);
@@ -106,7 +106,7 @@ impl Filter {
         self.search.is_none() && self.role.is_none() && self.status.is_none()
     }
 
-    fn matches(&self, user: &Findable) -> bool {
+    fn matches(&self, user: &SearchEntry) -> bool {
         self.role.is_none_or(|role| role == user.role)
             && self.status.is_none_or(|status| status == user.searched.status)
             && self.search.as_ref().is_none_or(|search| user.searched.contains(search))

@@ -19,7 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 const OLDER_THAN_SECONDS: u32 = 60;
 
 /// What is not done by then is left to the next run. Less than the function's time in the template.
-const WORK_FOR: Duration = Duration::from_secs(40);
+const RUN_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// One mark in this time: 20 a second, which leaves a fifth of Cognito's default quota for `AdminDeleteUser` (25 requests a
 /// second, category `UserUpdate`) to people's own requests.
@@ -52,7 +52,7 @@ async fn repair_identities(app: &'static App, mut input: Fields, _request: Strin
     let older_than = Duration::from_secs(input.finish(older_than)?.unwrap_or(OLDER_THAN_SECONDS).into());
 
     let start = app.now();
-    let (report, repaired) = repair_due(app, start.minus(older_than), start.plus(WORK_FOR)).await;
+    let (report, repaired) = repair_due(app, start.minus(older_than), start.plus(RUN_TIMEOUT)).await;
     let (now, backlog) = (app.now(), app.store().backlog().await);
     let mut metrics = vec![("RepairFailed", "Count", report.failed.into())];
     if let Ok(backlog) = &backlog {

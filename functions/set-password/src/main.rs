@@ -9,7 +9,7 @@ use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::identity::Generation;
 use portal::models::{EventAction, User};
-use portal::passwords::{About, Attempt, Digests, Password};
+use portal::passwords::{About, Digests, Password, SubmittedPassword};
 use portal::policy::Action;
 use portal::session::{self, Claims};
 use portal::store::{Counter, CredentialItem, Event, Items, Key, Source, SourcesItem};
@@ -60,7 +60,7 @@ struct Input {
 }
 
 enum Whose {
-    Own { current: Attempt },
+    Own { current: SubmittedPassword },
     Another { must_change: bool },
 }
 
@@ -68,7 +68,7 @@ fn parse(request: &Request, is_own: bool) -> Result<Input, Failure> {
     let mut body = request.body()?;
     let password: Option<Password> = body.required("password");
     let must_change: Option<Option<bool>> = body.optional("must_change");
-    let current: Option<Option<Attempt>> = body.optional("current_password");
+    let current: Option<Option<SubmittedPassword>> = body.optional("current_password");
     if is_own && matches!(must_change, Some(Some(_))) {
         body.refuse("must_change", "not_allowed", "This is not possible for one's own password.");
     }
@@ -98,7 +98,7 @@ impl Setting<'_> {
     async fn own(
         &self,
         password: &Password,
-        current: &Attempt,
+        current: &SubmittedPassword,
         counter: &Counter,
         stored: &Items,
     ) -> Result<(), Failure> {
@@ -123,7 +123,7 @@ impl Setting<'_> {
         let others = session::that_fit(store, &user.id, others, count).await?;
 
         let after = user.changed(now).with_new_password(false, now);
-        caller.vouch(&mut transaction, Some(user));
+        caller.require_caller(&mut transaction, Some(user));
         transaction.change_user_unless_signed_in(user, &after);
         transaction.change_credential(&user.id, self.credential, &self.credential.changed(digests, false, now));
         for session_id in &others {
@@ -150,7 +150,7 @@ impl Setting<'_> {
         let digests = self.digests(password)?;
         let after = user.signed_out(now).with_new_password(must_change, now);
         let mut transaction = app.store().transaction();
-        caller.vouch(&mut transaction, Some(user));
+        caller.require_caller(&mut transaction, Some(user));
         transaction.change_user(user, &after);
         transaction.change_credential(&user.id, self.credential, &self.credential.changed(digests, must_change, now));
         transaction.end_generation(user, now);

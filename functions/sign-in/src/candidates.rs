@@ -3,7 +3,7 @@
 use portal::actions::{SignIn, SigningIn};
 use portal::error::Failure;
 use portal::models::{Email, PartnerId, Status, Timestamp, User, UserId};
-use portal::passwords::{Attempt, verify_nobody};
+use portal::passwords::{SubmittedPassword, verify_nobody};
 use portal::random;
 use portal::store::{Key, SourcesItem, Standing};
 
@@ -121,7 +121,7 @@ impl Candidate {
     }
 
     /// Computes one digest, and whether it is the password's.
-    pub(crate) fn verify(&self, password: &Attempt) -> Result<bool, Failure> {
+    pub(crate) fn verify(&self, password: &SubmittedPassword) -> Result<bool, Failure> {
         match &self.found {
             Some(found) => Ok(found.credential.digests.verify(password)?),
             None => Ok(verify_nobody(password).map(|()| false)?),

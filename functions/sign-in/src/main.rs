@@ -15,7 +15,7 @@ use portal::actions::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, SignIn, SigningIn};
 use portal::error::Failure;
 use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
 use portal::models::{Email, EventAction, PartnerId, PartnerName, Timestamp};
-use portal::passwords::Attempt;
+use portal::passwords::SubmittedPassword;
 use portal::random;
 use portal::store::{Actor, ChoiceItem, Chosen, CommitError, Event, Key};
 use portal::telemetry;
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Stopped> {
 
 struct Input {
     email: Email,
-    password: Attempt,
+    password: SubmittedPassword,
     partner: Option<PartnerId>,
     refresh_token_in: RefreshTokenIn,
 }

@@ -151,7 +151,7 @@ impl From<passwords::HashingFailed> for Failure {
 }
 
 /// The most characters of a field's name in an error.
-const FIELD_NAME_MAX: usize = 100;
+const MAX_FIELD_NAME: usize = 100;
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, Serialize)]
@@ -185,7 +185,7 @@ impl FieldError {
 
 /// A name that a client made up can be of any length.
 fn shortened(name: &str) -> String {
-    match name.char_indices().nth(FIELD_NAME_MAX) {
+    match name.char_indices().nth(MAX_FIELD_NAME) {
         Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
         None => name.to_owned(),
     }

@@ -10,7 +10,7 @@ use crate::store::{CredentialItem, Transaction};
 
 /// The most users that one transaction adds: each is 4 of its 100 operations, beside the partner's count, the caller and
 /// the caller's session.
-pub const ADDED_AT_ONCE: usize = 24;
+pub const MAX_ADDED_AT_ONCE: usize = 24;
 
 /// Somebody who is to be added.
 #[derive(Debug)]
@@ -51,14 +51,14 @@ impl<'a> Context<'a> {
         Ok(Newcomer { user, credential, issued })
     }
 
-    /// The transaction that adds these, of whom there are [`ADDED_AT_ONCE`] at the most; to be committed.
+    /// The transaction that adds these, of whom there are [`MAX_ADDED_AT_ONCE`] at the most; to be committed.
     ///
     /// # Errors
     /// As [`event`](Self::event).
     pub fn adding(&self, newcomers: &[Newcomer]) -> Result<Transaction<'a>, Failure> {
         let partner = &self.caller.user.partner_id;
         let mut transaction = self.app.store().transaction();
-        self.caller.vouch(&mut transaction, None);
+        self.caller.require_caller(&mut transaction, None);
         transaction.add_users(partner, newcomers.iter().map(|newcomer| &newcomer.user));
         for Newcomer { user, credential, .. } in newcomers {
             transaction.add_credential(&user.id, credential);

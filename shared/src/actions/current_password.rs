@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::error::Failure;
-use crate::passwords::Attempt;
+use crate::passwords::SubmittedPassword;
 use crate::policy::Action;
 use crate::store::{Counter, CredentialItem, Items};
 use crate::telemetry;
@@ -17,7 +17,7 @@ impl Context<'_> {
     pub async fn check_current_password(
         &self,
         action: &Action<'_>,
-        attempt: &Attempt,
+        attempt: &SubmittedPassword,
         credential: &CredentialItem,
         counter: &Counter,
         stored: &Items,

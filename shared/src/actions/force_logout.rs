@@ -1,6 +1,6 @@
 //! Ends every session of a user.
 
-use super::{Context, Ended};
+use super::{Context, PendingRevocation};
 use crate::error::Failure;
 use crate::models::{EventAction, User};
 
@@ -8,9 +8,9 @@ use crate::models::{EventAction, User};
 ///
 /// # Errors
 /// [`Failure::StaleRead`], or what kept us from it.
-pub async fn force_logout(context: &Context<'_>, target: &User) -> Result<(User, Ended), Failure> {
+pub async fn force_logout(context: &Context<'_>, target: &User) -> Result<(User, PendingRevocation), Failure> {
     let after = target.signed_out(context.now);
     let event = context.event(EventAction::LogoutForced, target)?;
     context.commit(target, Some(&after), &[event]).await?;
-    Ok((after, Ended::of(target)))
+    Ok((after, PendingRevocation::of(target)))
 }

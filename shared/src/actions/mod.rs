@@ -1,6 +1,6 @@
 //! Changes of a user that more than one function makes: each is one transaction, for a caller whom the policy has let. The
 //! function says who asks, and authorizes; what is changed, and what is told of it, is said here once. What is then left to
-//! end in Cognito comes back as [`Ended`], for who changes many at once ends all of them together.
+//! end in Cognito comes back as [`PendingRevocation`], for who changes many at once ends all of them together.
 
 mod add_users;
 mod authorize;
@@ -13,10 +13,10 @@ mod set_permissions;
 mod set_status;
 mod sign_in;
 
-pub use add_users::{ADDED_AT_ONCE, Newcomer};
+pub use add_users::{MAX_ADDED_AT_ONCE, Newcomer};
 pub use force_logout::force_logout;
 pub use remove_user::remove_user;
-pub use review::{Ruling, review};
+pub use review::{ResolvedDecision, review};
 pub use set_permissions::set_permissions;
 pub use set_status::set_status;
 pub use sign_in::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Issued, NEW_PASSWORD, SignIn, SigningIn};
@@ -50,12 +50,12 @@ impl Context<'_> {
     /// [`Failure::StaleRead`], or what kept us from it.
     async fn commit(&self, target: &User, after: Option<&User>, events: &[Event]) -> Result<(), Failure> {
         let mut transaction = self.app.store().transaction();
-        self.caller.vouch(&mut transaction, Some(target));
+        self.caller.require_caller(&mut transaction, Some(target));
         match after {
             Some(after) => transaction.change_user(target, after),
             None => transaction.remove_user(target),
         }
-        if Ended::by(target, after).is_some() {
+        if PendingRevocation::by(target, after).is_some() {
             transaction.end_generation(target, self.now);
         }
         for event in events {
@@ -77,8 +77,8 @@ impl Context<'_> {
     ///
     /// # Errors
     /// As [`App::identity`].
-    pub async fn end(&self, ended: impl IntoIterator<Item = Ended>) -> Result<(), Failure> {
-        let generations: Vec<Generation> = ended.into_iter().map(|Ended(generation)| generation).collect();
+    pub async fn end(&self, ended: impl IntoIterator<Item = PendingRevocation>) -> Result<(), Failure> {
+        let generations: Vec<Generation> = ended.into_iter().map(|PendingRevocation(generation)| generation).collect();
         if !generations.is_empty() {
             self.app.identity()?.end_soon(&generations).await;
         }
@@ -89,9 +89,9 @@ impl Context<'_> {
 /// A generation of a user's sessions whose end is committed, and that Cognito has still to end: see [`Context::end`].
 #[derive(Debug)]
 #[must_use]
-pub struct Ended(Generation);
+pub struct PendingRevocation(Generation);
 
-impl Ended {
+impl PendingRevocation {
     /// The generation that `target` was in.
     fn of(target: &User) -> Self {
         Self(Generation::of(target))

@@ -1,6 +1,6 @@
 //! Removes a user for good.
 
-use super::{Context, Ended};
+use super::{Context, PendingRevocation};
 use crate::error::Failure;
 use crate::models::{EventAction, User};
 use crate::store::Event;
@@ -9,12 +9,12 @@ use crate::store::Event;
 ///
 /// # Errors
 /// [`Failure::StaleRead`], or what kept us from it.
-pub async fn remove_user(context: &Context<'_>, target: &User) -> Result<Ended, Failure> {
-    context.commit(target, None, &[told(context, target)?]).await?;
-    Ok(Ended::of(target))
+pub async fn remove_user(context: &Context<'_>, target: &User) -> Result<PendingRevocation, Failure> {
+    context.commit(target, None, &[event(context, target)?]).await?;
+    Ok(PendingRevocation::of(target))
 }
 
 /// The event that tells of it.
-pub(super) fn told(context: &Context<'_>, target: &User) -> Result<Event, Failure> {
+pub(super) fn event(context: &Context<'_>, target: &User) -> Result<Event, Failure> {
     Ok(context.event(EventAction::UserRemoved, target)?.changing(Some(target), None))
 }

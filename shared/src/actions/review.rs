@@ -1,7 +1,7 @@
 //! Carries out what somebody decided on a user's access, and tells of it: the change of the decision's own action, with its
 //! event, and that it was reviewed, all in one transaction.
 
-use super::{Context, Ended, remove_user, set_permissions, set_status};
+use super::{Context, PendingRevocation, remove_user, set_permissions, set_status};
 use crate::error::Failure;
 use crate::models::{Decision, EventAction, Note, Status, User};
 use crate::policy::Action;
@@ -9,7 +9,7 @@ use crate::review::Access;
 
 /// A decision with all that carrying it out takes.
 #[derive(Debug, Clone, Copy)]
-pub enum Ruling {
+pub enum ResolvedDecision {
     /// The access stays as it is.
     Keep,
     /// This is what the user has from now on.
@@ -20,7 +20,7 @@ pub enum Ruling {
     Remove,
 }
 
-impl Ruling {
+impl ResolvedDecision {
     /// The decision.
     pub fn decision(&self) -> Decision {
         match self {
@@ -42,7 +42,7 @@ impl Ruling {
     }
 }
 
-/// Carries `ruling` out on `target`, and returns the user as it is then, unless removed. Where nothing else changes, the
+/// Carries `decision` out on `target`, and returns the user as it is then, unless removed. Where nothing else changes, the
 /// decision is recorded alone: for `keep`, and for `suspend` when the user is suspended. Every decision moves the version, so
 /// that with `If-Match` one that is sent twice is recorded once.
 ///
@@ -51,27 +51,27 @@ impl Ruling {
 pub async fn review(
     context: &Context<'_>,
     target: &User,
-    ruling: &Ruling,
+    decision: &ResolvedDecision,
     note: Option<&Note>,
-) -> Result<(Option<User>, Option<Ended>), Failure> {
-    let (after, event) = match ruling {
-        Ruling::Keep => (Some(target.changed(context.now)), None),
-        Ruling::Reduce(access) => {
+) -> Result<(Option<User>, Option<PendingRevocation>), Failure> {
+    let (after, event) = match decision {
+        ResolvedDecision::Keep => (Some(target.changed(context.now)), None),
+        ResolvedDecision::Reduce(access) => {
             let (after, event) = set_permissions::decided(context, target, *access)?;
             (Some(after), Some(event))
         }
-        Ruling::Suspend if target.status == Status::Suspended => (Some(target.changed(context.now)), None),
-        Ruling::Suspend => {
+        ResolvedDecision::Suspend if target.status == Status::Suspended => (Some(target.changed(context.now)), None),
+        ResolvedDecision::Suspend => {
             let (after, event) = set_status::decided(context, target, Status::Suspended, note)?;
             (Some(after), Some(event))
         }
-        Ruling::Remove => (None, Some(remove_user::told(context, target)?)),
+        ResolvedDecision::Remove => (None, Some(remove_user::event(context, target)?)),
     };
     let after = after.map(|user| user.reviewed(context.now, &context.caller.user));
     let reviewed = context.event(EventAction::AccessReviewed, target)?;
-    let reviewed = reviewed.deciding(ruling.decision(), target, after.as_ref()).because(note);
-    let events: Vec<_> = event.into_iter().chain([reviewed.told_last()?]).collect();
+    let reviewed = reviewed.deciding(decision.decision(), target, after.as_ref()).because(note);
+    let events: Vec<_> = event.into_iter().chain([reviewed.sorted_last()?]).collect();
     context.commit(target, after.as_ref(), &events).await?;
-    let ended = Ended::by(target, after.as_ref());
+    let ended = PendingRevocation::by(target, after.as_ref());
     Ok((after, ended))
 }

@@ -1,6 +1,6 @@
 //! Suspends a user, or lets a suspended one in again.
 
-use super::{Context, Ended};
+use super::{Context, PendingRevocation};
 use crate::error::Failure;
 use crate::models::{EventAction, Note, Status, User};
 use crate::store::Event;
@@ -16,13 +16,13 @@ pub async fn set_status(
     target: &User,
     status: Status,
     reason: Option<&Note>,
-) -> Result<(User, Option<Ended>), Failure> {
+) -> Result<(User, Option<PendingRevocation>), Failure> {
     if target.status == status && reason.is_none() {
         return Ok((target.clone(), None));
     }
     let (after, event) = decided(context, target, status, reason)?;
     context.commit(target, Some(&after), &[event]).await?;
-    let ended = Ended::by(target, Some(&after));
+    let ended = PendingRevocation::by(target, Some(&after));
     Ok((after, ended))
 }
 

@@ -51,7 +51,7 @@ pub struct SigningIn {
 /// Tokens that are issued, and what their session replaces.
 pub struct Issued {
     tokens: Tokens,
-    term: session::Term,
+    term: session::SessionWindow,
     superseded: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl SignIn<'_> {
     /// What kept us from it, [`Failure::StaleRead`] among others.
     pub async fn issue(&self, signing_in: &SigningIn) -> Result<Issued, Failure> {
         let SigningIn { user, credential, .. } = signing_in;
-        let term = session::Term { from: self.now, lifetime: self.app.session_lifetime()? };
+        let term = session::SessionWindow { from: self.now, lifetime: self.app.session_lifetime()? };
         let (identity, store, generation) = (self.app.identity()?, self.app.store(), Generation::of(user));
         let (tokens, sessions) =
             tokio::join!(identity.issue(&generation, &credential.machine_secret), store.sessions_of(&user.id));

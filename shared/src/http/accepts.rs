@@ -6,7 +6,7 @@ use super::{Query, condition};
 use crate::error::{Failure, FieldError};
 
 /// The most bytes of a body, unless a route says otherwise.
-const BODY_BYTES: usize = 65_536;
+const MAX_BODY_BYTES: usize = 65_536;
 
 /// What a route accepts. By default: no parameter in the query, no condition, and a small body.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub struct Accepts {
 impl Accepts {
     /// The default.
     pub const fn new() -> Self {
-        Self { parameters: Some(&[]), body_bytes: BODY_BYTES, if_match: false }
+        Self { parameters: Some(&[]), body_bytes: MAX_BODY_BYTES, if_match: false }
     }
 
     /// These parameters of the query, which the action reads from [`Request::query`](super::Request::query).

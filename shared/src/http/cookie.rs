@@ -11,7 +11,7 @@ const REFRESH: &str = "__Host-refresh";
 const DEVICE: &str = "__Host-device";
 
 /// How many users a device can be known to.
-const PAIRS_MAX: usize = 5;
+const MAX_PAIRS: usize = 5;
 
 /// Sets the refresh token's cookie.
 pub(super) fn set_refresh(refresh_token: &str, lifetime: Duration) -> String {
@@ -51,7 +51,7 @@ impl DeviceCookie {
 
     /// The ids of users, and the random text by which each knows the device.
     pub fn pairs(&self) -> impl Iterator<Item = (UserId, &str)> {
-        let pairs = self.0.split(':').take(PAIRS_MAX).filter_map(|pair| pair.split_once('.'));
+        let pairs = self.0.split(':').take(MAX_PAIRS).filter_map(|pair| pair.split_once('.'));
         pairs.filter_map(|(user, device)| Some((UserId::parse(user).ok()?, device)))
     }
 
@@ -64,7 +64,7 @@ impl DeviceCookie {
     #[must_use]
     pub fn with(&self, user: &UserId, device: &str) -> Self {
         let others = self.pairs().filter(|(named, _)| named != user).map(|(named, device)| format!("{named}.{device}"));
-        let pairs: Vec<String> = [format!("{user}.{device}")].into_iter().chain(others).take(PAIRS_MAX).collect();
+        let pairs: Vec<String> = [format!("{user}.{device}")].into_iter().chain(others).take(MAX_PAIRS).collect();
         Self(pairs.join(":"))
     }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::BaseApp;
 
 /// Reserved at the end of a function's time for its response.
-const TIME_TO_ANSWER: Duration = Duration::from_millis(700);
+const RESPONSE_RESERVE: Duration = Duration::from_millis(700);
 
 /// The time until work must end, for a function that Lambda stops at `deadline` (milliseconds since 1970).
 pub(super) fn time_left(base: &BaseApp, deadline: u64) -> Duration {
     let now = u64::try_from(base.now().unix_millis()).unwrap_or_default();
-    Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(TIME_TO_ANSWER)
+    Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(RESPONSE_RESERVE)
 }

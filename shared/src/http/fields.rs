@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Failure, FieldError};
 use crate::models::{Decision, Email, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status};
-use crate::passwords::{About, Attempt, Password};
+use crate::passwords::{About, Password, SubmittedPassword};
 
 /// A value that a request's field can hold. Parse, don't validate.
 pub trait FromField: Sized {
@@ -345,7 +345,7 @@ impl FromField for Password {
     }
 }
 
-impl FromField for Attempt {
+impl FromField for SubmittedPassword {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
         text(name, value).map(Self::parse)
     }

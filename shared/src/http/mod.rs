@@ -6,6 +6,7 @@ mod answer;
 mod condition;
 mod cookie;
 mod csv;
+mod csv_upload;
 mod deadline;
 mod fields;
 mod format;
@@ -16,11 +17,11 @@ mod problem;
 mod query;
 mod request;
 mod serve;
-mod sheet;
 
 pub use accepts::Accepts;
 pub use answer::Answer;
 pub use cookie::DeviceCookie;
+pub use csv_upload::{Column, CsvSchema, CsvUpload, LineError, Row};
 pub use fields::{Fields, FromField};
 pub use format::Format;
 pub use invoke::serve as serve_invocations;
@@ -28,7 +29,6 @@ pub use part_problem::PartProblem;
 pub use query::Query;
 pub use request::{IdempotencyKey, RefreshTokenIn, Request};
 pub use serve::{MAX_ATTEMPTS, serve, serve_with};
-pub use sheet::{Column, LineError, Row, Shape, Sheet};
 
 /// Why a function stopped serving.
 pub type Stopped = lambda_runtime::Error;

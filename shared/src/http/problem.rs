@@ -7,10 +7,10 @@ use crate::error::{Failure, FieldError};
 use crate::policy::Denied;
 
 /// Seconds after which a client may try again when AWS throttled us or was down.
-const TRY_AGAIN_AFTER: u64 = 2;
+const RETRY_AFTER: u64 = 2;
 
 /// The most errors that a problem lists.
-const ERRORS_MAX: usize = 20;
+const MAX_ERRORS: usize = 20;
 
 /// A problem as a client sees it.
 #[derive(Debug, Serialize)]
@@ -148,7 +148,7 @@ impl Problem {
                 (429, "too_many_requests", "Too many requests", "Too many attempts. Wait before the next one.", vec![])
             }
             Failure::Unavailable(_) => {
-                retry_after = Some(TRY_AGAIN_AFTER);
+                retry_after = Some(RETRY_AFTER);
                 (503, "unavailable", "Unavailable", "This is not possible at the moment. Try again shortly.", vec![])
             }
             Failure::Internal(_) => {
@@ -167,8 +167,8 @@ impl Problem {
         request_id: &str,
     ) -> Self {
         let mut detail = detail.to_owned();
-        if errors.len() > ERRORS_MAX {
-            errors.truncate(ERRORS_MAX);
+        if errors.len() > MAX_ERRORS {
+            errors.truncate(MAX_ERRORS);
             detail.push_str(" Only the first of them are listed.");
         }
         Self {

@@ -10,7 +10,7 @@ use lambda_http::{Body, RequestExt as _};
 
 use super::deadline::time_left;
 use super::format::prefers_gzip;
-use super::{Accepts, DeviceCookie, Fields, Format, FromField, Query, Shape, Sheet, condition, cookie};
+use super::{Accepts, CsvSchema, CsvUpload, DeviceCookie, Fields, Format, FromField, Query, condition, cookie};
 use crate::App;
 use crate::edge::{Edge, Sender};
 use crate::error::{Failure, FieldError};
@@ -60,7 +60,7 @@ impl Request {
                 (address, host.map(str::to_owned))
             }
             Sender::Edge(viewer) => (viewer.address, Some(viewer.host)),
-            Sender::Stranger => return Err(BypassedEdge),
+            Sender::Untrusted => return Err(BypassedEdge),
         };
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
         Ok(Self { is_retry: false, inner: Arc::new(Inner { request, id, address, host, claims, deadline }) })
@@ -167,11 +167,11 @@ impl Request {
     ///
     /// # Errors
     /// [`Failure::UnsupportedMediaType`].
-    pub fn sheet(&self, shape: &Shape) -> Result<Sheet, Failure> {
+    pub fn sheet(&self, shape: &CsvSchema) -> Result<CsvUpload, Failure> {
         if !self.has("text/csv") {
             return Err(Failure::UnsupportedMediaType("The body must be text/csv in UTF-8."));
         }
-        Ok(Sheet::parse(self.inner.request.body(), shape))
+        Ok(CsvUpload::parse(self.inner.request.body(), shape))
     }
 
     /// The body of a route that can do without: an empty one is an empty object.

@@ -19,10 +19,10 @@ use crate::random;
 pub use token::claims_of;
 
 /// How long a request waits for the end of a generation that it has already committed. Repair does what is left.
-const PATIENCE: Duration = Duration::from_secs(3);
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The same, for all the generations that a request ends.
-pub const PATIENCE_WITH_ALL: Duration = Duration::from_secs(6);
+pub const BATCH_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// How many generations a request ends at once: Cognito does some 25 a second.
 const AT_ONCE: usize = 10;
@@ -244,7 +244,7 @@ impl Identity {
 
     /// Revokes the refresh token of a session that has ended, as far as that works at once.
     pub async fn revoke_soon(&self, refresh_token: &str) {
-        match tokio::time::timeout(PATIENCE, self.revoke(refresh_token)).await {
+        match tokio::time::timeout(CALL_TIMEOUT, self.revoke(refresh_token)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "a refresh token without a session is left to expire"),
             Err(_) => tracing::warn!("a refresh token without a session is left to expire: Cognito is slow"),
@@ -269,13 +269,13 @@ impl Identity {
     /// Ends generations whose end is committed and marked, as far as that works at once.
     pub async fn end_soon(&self, generations: &[Generation]) {
         let ends = stream::iter(generations).for_each_concurrent(AT_ONCE, |generation| async move {
-            match tokio::time::timeout(PATIENCE, self.end(generation)).await {
+            match tokio::time::timeout(CALL_TIMEOUT, self.end(generation)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "a generation's end is left to repair"),
                 Err(_) => tracing::warn!("a generation's end is left to repair: Cognito is slow"),
             }
         });
-        if tokio::time::timeout(PATIENCE_WITH_ALL, ends).await.is_err() {
+        if tokio::time::timeout(BATCH_TIMEOUT, ends).await.is_err() {
             tracing::warn!("the ends of generations are left to repair: Cognito is slow");
         }
     }

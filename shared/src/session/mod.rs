@@ -15,7 +15,7 @@ use crate::store::{
 };
 
 /// The most sessions that one user has; a sign-in ends the oldest beyond.
-pub const MOST: usize = 20;
+pub const MAX_SESSIONS: usize = 20;
 
 /// Who is calling, and with which session.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ impl Claims {
 impl Caller {
     /// Makes `transaction` rest on the caller's authority and session, as they were read. The target's own condition stands
     /// for the authority of somebody who changes themselves.
-    pub fn vouch(&self, transaction: &mut Transaction<'_>, target: Option<&User>) {
+    pub fn require_caller(&self, transaction: &mut Transaction<'_>, target: Option<&User>) {
         if target.is_none_or(|target| target.id != self.user.id) {
             transaction.check_actor(&self.user);
         }
@@ -129,7 +129,7 @@ impl Caller {
 
 /// When a session begins and ends by itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Term {
+pub struct SessionWindow {
     /// Its beginning.
     pub from: Timestamp,
     /// How long it lives when nobody ends it.
@@ -137,7 +137,7 @@ pub struct Term {
 }
 
 /// The most sessions that one transaction ends, among its other operations.
-const ENDED_AT_ONCE: usize = 60;
+const MAX_ENDED_AT_ONCE: usize = 60;
 
 /// Which of `sessions` have to end for one more to begin. They fit into one transaction.
 ///
@@ -150,7 +150,7 @@ pub async fn superseded(
     now: Timestamp,
 ) -> Result<Vec<String>, StoreError> {
     sessions.retain(|(_, session)| session.expires_at > now.unix_seconds());
-    let count = (sessions.len() + 1).saturating_sub(MOST);
+    let count = (sessions.len() + 1).saturating_sub(MAX_SESSIONS);
     that_fit(store, user, sessions, count).await
 }
 
@@ -167,7 +167,7 @@ pub async fn that_fit(
 ) -> Result<Vec<String>, StoreError> {
     sessions.sort_by_key(|(_, session)| session.created_at);
     let mut names = sessions.into_iter().map(|(session_id, _)| session_id).take(count);
-    for session_id in names.by_ref().take(count.saturating_sub(ENDED_AT_ONCE)) {
+    for session_id in names.by_ref().take(count.saturating_sub(MAX_ENDED_AT_ONCE)) {
         store.end_session(user, &session_id).await?;
     }
     Ok(names.collect())

@@ -22,7 +22,7 @@ use crate::random;
 const WINDOW: Duration = Duration::from_mins(15);
 
 /// How often a count is retried when others count at the same time.
-const TRIES: u32 = 12;
+const MAX_TRIES: u32 = 12;
 
 /// How long an attempt waits for attempts in flight that fill a limit.
 const IN_FLIGHT: Duration = Duration::from_secs(8);
@@ -173,7 +173,7 @@ impl Store {
     /// [`StoreError`]; the attempt must then not go on.
     pub async fn count(&self, counter: &Counter, stored: &Items, now: Timestamp) -> Result<Option<u64>, StoreError> {
         let mut item = counter.item(stored)?;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             if let Some(item) = &item
                 && item.is_full(counter.limit, now)
             {

@@ -118,7 +118,7 @@ impl Event {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn told_last(self) -> Result<Self, Failure> {
+    pub fn sorted_last(self) -> Result<Self, Failure> {
         Ok(Self { id: event_id(self.at, true)?, ..self })
     }
 
@@ -175,7 +175,7 @@ impl Event {
 }
 
 /// How long the item stays that keeps a refusal from being recorded again: longer than the time that its key names.
-const REFUSAL_KEPT_FOR: Duration = Duration::from_hours(24);
+const REFUSAL_RETENTION: Duration = Duration::from_hours(24);
 
 /// That a refusal is recorded. It expires; events never do.
 #[derive(Debug, Serialize)]
@@ -188,7 +188,7 @@ pub(super) struct RefusalItem<'a> {
 
 impl<'a> RefusalItem<'a> {
     pub(super) fn new(event: &'a Event) -> Self {
-        Self { event_id: &event.id, expires_at: event.at.plus(REFUSAL_KEPT_FOR).unix_seconds() }
+        Self { event_id: &event.id, expires_at: event.at.plus(REFUSAL_RETENTION).unix_seconds() }
     }
 }
 

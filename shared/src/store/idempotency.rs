@@ -12,16 +12,16 @@ use super::keys::{self, ItemKey, Key, Table};
 use super::{Items, Store};
 use crate::error::{Cause, Failure};
 use crate::models::{PartnerId, Timestamp, UserId};
-use crate::passwords::{Attempt, Password};
+use crate::passwords::{Password, SubmittedPassword};
 
 /// How long a key is remembered.
-const KEPT: Duration = Duration::from_hours(24);
+const RETENTION: Duration = Duration::from_hours(24);
 
 /// How many retries with a wrong password void a key.
-const MISMATCHES_MAX: u32 = 5;
+const MAX_MISMATCHES: u32 = 5;
 
 /// How often a retry waits for others whose passwords are being compared.
-const WAITS: u32 = 20;
+const MAX_WAITS: u32 = 20;
 
 /// What a request under a key did.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -110,7 +110,7 @@ impl IdempotencyItem {
             import: None,
             comparisons: 0,
             mismatches: 0,
-            expires_at: now.plus(KEPT).unix_seconds(),
+            expires_at: now.plus(RETENTION).unix_seconds(),
         }
     }
 
@@ -145,7 +145,7 @@ impl Store {
     ) -> Result<Option<Created>, Failure> {
         let Some(first) = kept(stored, key, asked, now)? else { return Ok(None) };
         let Some(created) = first.created.clone() else { return Err(Failure::IdempotencyKeyReused) };
-        if first.mismatches >= MISMATCHES_MAX {
+        if first.mismatches >= MAX_MISMATCHES {
             return Err(Failure::IdempotencyKeyReused);
         }
         let Some(password) = password else { return Ok(Some(created)) };
@@ -153,7 +153,7 @@ impl Store {
         let credential = self.read(&[credential_key.item_key()]).await?.get(&credential_key)?;
         if let Some(credential) = credential.filter(|credential| credential.version == 1) {
             self.begin_comparison(key, first).await?;
-            let is_right = credential.digests.verify(&Attempt::parse(password.expose()))?;
+            let is_right = credential.digests.verify(&SubmittedPassword::parse(password.expose()))?;
             self.end_comparison(key, is_right).await?;
             if !is_right {
                 return Err(Failure::IdempotencyKeyReused);
@@ -180,14 +180,14 @@ impl Store {
 
     /// Counts a comparison before it is made, so that no number of retries at once makes more than five wrong ones.
     async fn begin_comparison(&self, key: &Key<IdempotencyItem>, mut first: IdempotencyItem) -> Result<(), Failure> {
-        for wait in 0..WAITS {
-            if first.mismatches >= MISMATCHES_MAX {
+        for wait in 0..MAX_WAITS {
+            if first.mismatches >= MAX_MISMATCHES {
                 return Err(Failure::IdempotencyKeyReused);
             }
-            if first.comparisons < MISMATCHES_MAX {
+            if first.comparisons < MAX_MISMATCHES {
                 let mut expression = Expression::default();
                 expression.when("fingerprint", "=", text(&first.fingerprint));
-                expression.when("comparisons", "<", number(MISMATCHES_MAX));
+                expression.when("comparisons", "<", number(MAX_MISMATCHES));
                 expression.add("comparisons", 1);
                 if self.update_if(&key.item_key, expression).await? {
                     return Ok(());

@@ -41,7 +41,7 @@ const NAME_BYTES: usize = 450;
 
 impl From<User> for UserItem {
     fn from(user: User) -> Self {
-        let searched = Searched::of(&user);
+        let searched = SearchText::of(&user);
         Self {
             name_key: name_key(&searched, &user.id),
             email_key: email_key(&user.email),
@@ -54,7 +54,7 @@ impl From<User> for UserItem {
 
 /// What a search looks through. Kept as one text: a partner's searches read all of them.
 #[derive(Debug)]
-pub struct Searched {
+pub struct SearchText {
     /// Folded.
     last_name: String,
     /// Folded.
@@ -65,7 +65,7 @@ pub struct Searched {
     pub status: Status,
 }
 
-impl Searched {
+impl SearchText {
     fn of(user: &User) -> Self {
         Self {
             last_name: fold(user.last_name.as_str()),
@@ -98,7 +98,7 @@ impl Searched {
     }
 }
 
-pub(super) fn name_key(name: &Searched, id: &UserId) -> String {
+pub(super) fn name_key(name: &SearchText, id: &UserId) -> String {
     let (last, first) = (within_a_key(&name.last_name), within_a_key(&name.first_name));
     format!("{last}{SEPARATOR}{first}{SEPARATOR}{id}")
 }
@@ -146,12 +146,12 @@ pub struct CredentialItem {
 }
 
 /// How long a password can be used that the user must change (OWASP ASVS 6.4.1: initial secrets are short-lived).
-const MUST_CHANGE_WITHIN: Duration = Duration::from_hours(7 * 24);
+const INITIAL_PASSWORD_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 impl CredentialItem {
     /// The credential of a new user.
     pub fn new(digests: Digests, must_change: bool, at: Timestamp, machine_secret: String) -> Self {
-        let must_change_by = must_change.then(|| at.plus(MUST_CHANGE_WITHIN));
+        let must_change_by = must_change.then(|| at.plus(INITIAL_PASSWORD_LIFETIME));
         Self { version: 1, digests, must_change, must_change_by, changed_at: at, machine_secret, is_generated: false }
     }
 

@@ -34,16 +34,16 @@ pub use keys::{ItemKey, Key, Table, hash};
 pub use listing::{Order, Page, Position, Sort};
 pub use marks::{Backlog, Mark, Marks};
 pub use read::{Items, from_item};
-pub use search::Findable;
+pub use search::SearchEntry;
 pub use sources::{DEVICE_KNOWN_FOR, Source, SourcesItem, Standing};
-pub use trail::{Trail, Wanted};
+pub use trail::{EventFilter, EventPage};
 pub use transaction::{CommitError, Condition, Transaction};
 
 use crate::config::Config;
 use crate::error::{Cause, Failure};
 
 /// The most users that a partner can have.
-pub const USER_LIMIT: u64 = 10_000;
+pub const MAX_USERS: u64 = 10_000;
 
 /// The four tables.
 #[derive(Debug)]

@@ -13,10 +13,10 @@ use crate::models::UserId;
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The most keys that DynamoDB takes at once.
-const KEYS_AT_ONCE: usize = 100;
+const MAX_KEYS_AT_ONCE: usize = 100;
 
 /// How often keys that come back unprocessed are asked for again.
-const ASKS: u32 = 6;
+const MAX_RETRIES: u32 = 6;
 
 /// What a read found.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Store {
         let mut seen = HashSet::with_capacity(item_keys.len());
         let item_keys: Vec<&ItemKey> = item_keys.iter().filter(|item_key| seen.insert(*item_key)).collect();
         let mut stored = Items::default();
-        for item_keys in item_keys.chunks(KEYS_AT_ONCE) {
+        for item_keys in item_keys.chunks(MAX_KEYS_AT_ONCE) {
             self.read_at_once(item_keys, &mut stored).await?;
         }
         Ok(stored)
@@ -72,7 +72,7 @@ impl Store {
             wanted.insert(name.to_owned(), consistent(keys)?);
         }
 
-        for ask in 0..ASKS {
+        for ask in 0..MAX_RETRIES {
             if ask > 0 {
                 tokio::time::sleep(Duration::from_millis(20 << ask)).await;
             }

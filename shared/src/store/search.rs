@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::items::{Searched, name_key};
+use super::items::{SearchText, name_key};
 use super::keys::{Key, partition};
 use super::listing::{Order, Page, Position, Sort};
 use super::read::{Item, string};
@@ -12,10 +12,10 @@ use crate::models::{PartnerId, Role, User, UserId};
 
 /// What a user is found by.
 #[derive(Debug)]
-pub struct Findable {
+pub struct SearchEntry {
     id: UserId,
     /// Name, email and status.
-    pub searched: Searched,
+    pub searched: SearchText,
     /// The role.
     pub role: Role,
 }
@@ -32,14 +32,14 @@ impl Store {
         after: Option<&Position>,
         limit: usize,
         role: Option<Role>,
-        matches: impl Fn(&Findable) -> bool,
+        matches: impl Fn(&SearchEntry) -> bool,
     ) -> Result<Page, StoreError> {
         let mut found: Vec<(Position, UserId)> = Vec::new();
         let mut start = None;
         loop {
-            let (items, last) = self.query_findable(partner, sort, role, start).await?;
+            let (items, last) = self.query_search_entries(partner, sort, role, start).await?;
             for item in &items {
-                let user = findable(item)?;
+                let user = search_entry(item)?;
                 if matches(&user) {
                     found.push((position(sort, item, &user)?, user.id));
                 }
@@ -72,7 +72,7 @@ impl Store {
         Ok(users)
     }
 
-    async fn query_findable(
+    async fn query_search_entries(
         &self,
         partner: &PartnerId,
         sort: Sort,
@@ -103,18 +103,18 @@ impl Store {
     }
 }
 
-fn findable(item: &Item) -> Result<Findable, StoreError> {
+fn search_entry(item: &Item) -> Result<SearchEntry, StoreError> {
     let wrong = || StoreError::Refused("a user who cannot be searched".to_owned());
     let sk = string(item, "sk")?;
-    Ok(Findable {
+    Ok(SearchEntry {
         id: sk.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok()).ok_or_else(wrong)?,
-        searched: Searched::read(&string(item, "search")?).ok_or_else(wrong)?,
+        searched: SearchText::read(&string(item, "search")?).ok_or_else(wrong)?,
         role: Role::parse(&string(item, "role")?).map_err(|_| wrong())?,
     })
 }
 
 /// As in the list that is not filtered.
-fn position(sort: Sort, item: &Item, user: &Findable) -> Result<Position, StoreError> {
+fn position(sort: Sort, item: &Item, user: &SearchEntry) -> Result<Position, StoreError> {
     let key = match sort {
         Sort::Name => Some(name_key(&user.searched, &user.id)),
         Sort::Email => Some(user.searched.email.clone()),

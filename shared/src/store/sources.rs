@@ -16,14 +16,14 @@ use super::{Store, StoreError};
 use crate::models::{Timestamp, UserId};
 
 /// Wrong passwords in a row, from sources that are not known, after which no such source signs the user in.
-const UNKNOWN_LIMIT: u32 = 50;
+const MAX_UNKNOWN: u32 = 50;
 
-/// Wrong passwords in a row from a known source, after which it is not known any more. With [`SOURCES_MAX`] sources and
-/// [`UNKNOWN_LIMIT`], 100 in all (NIST SP 800-63B-4, 3.2.2).
-const KNOWN_LIMIT: u32 = 10;
+/// Wrong passwords in a row from a known source, after which it is not known any more. With [`MAX_SOURCES`] sources and
+/// [`MAX_UNKNOWN`], 100 in all (NIST SP 800-63B-4, 3.2.2).
+const MAX_KNOWN: u32 = 10;
 
 /// The most sources that are known of one user.
-const SOURCES_MAX: usize = 5;
+const MAX_SOURCES: usize = 5;
 
 /// How long a device is known after its last sign-in.
 pub const DEVICE_KNOWN_FOR: Duration = Duration::from_hours(400 * 24);
@@ -32,7 +32,7 @@ pub const DEVICE_KNOWN_FOR: Duration = Duration::from_hours(400 * 24);
 const NETWORK_KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// How often a count is retried when others write the item at the same time.
-const TRIES: u32 = 8;
+const MAX_TRIES: u32 = 8;
 
 /// From where a request comes: always a network, and a device if it names one to this user.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ struct Known {
 
 impl Known {
     fn is_live(&self, now: Timestamp) -> bool {
-        self.until > now.unix_seconds() && self.failures < KNOWN_LIMIT
+        self.until > now.unix_seconds() && self.failures < MAX_KNOWN
     }
 }
 
@@ -127,7 +127,7 @@ impl SourcesItem {
         let Some(item) = Self::of(item, password_set_at) else { return Standing::Unknown };
         match item.known(source, now) {
             Some(name) => Standing::Known(name.clone()),
-            None if item.failures > UNKNOWN_LIMIT => Standing::Shut,
+            None if item.failures > MAX_UNKNOWN => Standing::Shut,
             None => Standing::Unknown,
         }
     }
@@ -146,7 +146,7 @@ impl SourcesItem {
         if let Some(device) = &source.device {
             known.insert(device.clone(), fresh(DEVICE_KNOWN_FOR));
         }
-        while known.len() > SOURCES_MAX {
+        while known.len() > MAX_SOURCES {
             let others = known.iter().filter(|(name, _)| !source.names().any(|own| own == *name));
             let Some(oldest) = others.min_by_key(|(_, known)| known.at).map(|(name, _)| name.clone()) else { break };
             known.remove(&oldest);
@@ -184,7 +184,7 @@ impl Store {
     ) -> Result<Standing, StoreError> {
         let key = Key::sources(user);
         let mut item = item.cloned();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let mut expression = Expression::default();
             let marker = text(password_set_at.to_string());
             let current = SourcesItem::of(item.as_ref(), password_set_at);
@@ -209,12 +209,12 @@ impl Store {
             if let Some(after) = self.update(&key.item_key, expression).await? {
                 let after: SourcesItem = from_item(&after)?;
                 match known {
-                    Some(name) if after.known.get(&name).is_some_and(|known| known.failures <= KNOWN_LIMIT) => {
+                    Some(name) if after.known.get(&name).is_some_and(|known| known.failures <= MAX_KNOWN) => {
                         return Ok(Standing::Known(name));
                     }
                     // It was forgotten at this moment: it counts as any other.
                     Some(_) => {}
-                    None if after.failures > UNKNOWN_LIMIT => return Ok(Standing::Shut),
+                    None if after.failures > MAX_UNKNOWN => return Ok(Standing::Shut),
                     None => return Ok(Standing::Unknown),
                 }
             }

@@ -15,15 +15,15 @@ use crate::models::{EventAction, EventId, PartnerId, Timestamp, UserId};
 const AT_ONCE: usize = 100;
 
 /// How often one page looks for more of them: so it examines 1,000 events at the most.
-const LOOKS: usize = 10;
+const MAX_QUERIES: usize = 10;
 
 /// The most bytes of events on a page, as JSON: a table repeats and escapes some of them, and an answer of Lambda's has 6 MB
 /// at the most. A thousand ordinary events have half of it.
-const MOST_BYTES: usize = 1_000_000;
+const MAX_BYTES: usize = 1_000_000;
 
 /// Which events are wanted. Every condition that is there must hold.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct EventFilter {
     /// To whom it was done.
     pub target: Option<UserId>,
     /// Who did it.
@@ -38,14 +38,14 @@ pub struct Wanted {
 
 /// Some events, newest first.
 #[derive(Debug, Default)]
-pub struct Trail {
+pub struct EventPage {
     /// The events.
     pub events: Vec<Event>,
     /// Where to go on, if there may be more.
     pub next: Option<Position>,
 }
 
-impl Wanted {
+impl EventFilter {
     /// The least and the greatest id that an event of this time can have. An id that is made of zeros alone is nobody's, so
     /// it does not matter that the upper one is included.
     fn ids(&self) -> (EventId, EventId) {
@@ -116,12 +116,12 @@ impl Store {
     pub async fn events(
         &self,
         partner: &PartnerId,
-        wanted: &Wanted,
+        wanted: &EventFilter,
         after: Option<&Position>,
         limit: usize,
-    ) -> Result<Trail, StoreError> {
+    ) -> Result<EventPage, StoreError> {
         // One more than asked for tells whether there is a next page.
-        let (looks, at_once) = if wanted.is_by_key() { (1, limit.saturating_add(1)) } else { (LOOKS, AT_ONCE) };
+        let (looks, at_once) = if wanted.is_by_key() { (1, limit.saturating_add(1)) } else { (MAX_QUERIES, AT_ONCE) };
         let mut events: Vec<Event> = Vec::new();
         let mut next = after.cloned();
         for _ in 0..looks {
@@ -137,14 +137,14 @@ impl Store {
             events.truncate(fitting);
             next = events.last().map(|event| Position { sk: event.id.as_str().to_owned(), key: None });
         }
-        Ok(Trail { events, next })
+        Ok(EventPage { events, next })
     }
 
     /// The next events of the index or the table, and where the last one of them is if it was not the last of all.
     async fn look(
         &self,
         partner: &PartnerId,
-        wanted: &Wanted,
+        wanted: &EventFilter,
         after: Option<&Position>,
         at_once: usize,
     ) -> Result<(Vec<Event>, Option<Position>), StoreError> {
@@ -178,7 +178,7 @@ impl Store {
     fn query_trail(
         &self,
         partner: &PartnerId,
-        wanted: &Wanted,
+        wanted: &EventFilter,
         index: Option<&Index>,
     ) -> Result<QueryFluentBuilder, StoreError> {
         let (least, greatest) = wanted.ids();
@@ -207,8 +207,12 @@ impl Store {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<HashSet<UserId>, StoreError> {
-        let wanted =
-            Wanted { action: Some(EventAction::AccessReviewed), from: Some(from), to: Some(to), ..Wanted::default() };
+        let wanted = EventFilter {
+            action: Some(EventAction::AccessReviewed),
+            from: Some(from),
+            to: Some(to),
+            ..EventFilter::default()
+        };
         let person = keys::person_prefix(partner);
         let mut reviewed = HashSet::new();
         let index = wanted.index(partner);
@@ -247,7 +251,7 @@ fn how_many_fit(events: &[Event]) -> usize {
     let fitting = events.iter().take_while(|event| {
         // What has no JSON form cannot be here, since it was read.
         bytes += serde_json::to_string(event).map_or(0, |event| event.len());
-        bytes <= MOST_BYTES
+        bytes <= MAX_BYTES
     });
     fitting.count().max(1)
 }

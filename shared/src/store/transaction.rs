@@ -16,7 +16,7 @@ use super::items::{
 use super::keys::{self, ItemKey, Key};
 use super::marks::Mark;
 use super::read::{Item, Items};
-use super::{Store, StoreError, USER_LIMIT};
+use super::{MAX_USERS, Store, StoreError};
 use crate::error::{Cause, Failure};
 use crate::models::{PartnerId, Timestamp, User, UserId};
 use crate::random;
@@ -156,7 +156,7 @@ impl Transaction<'_> {
         }
         let mut expression = Expression::default();
         expression.when_present();
-        expression.when("user_count", "<=", number(USER_LIMIT.saturating_sub(count)));
+        expression.when("user_count", "<=", number(MAX_USERS.saturating_sub(count)));
         expression.add("user_count", i64::try_from(count).unwrap_or(i64::MAX));
         self.update(Condition::Partner, &Key::partner(partner).item_key, expression);
     }
@@ -194,7 +194,7 @@ impl Transaction<'_> {
         expression.when("version", "=", number(before.version));
         expression.when("access_version", "=", number(before.access_version));
         let items = (item(&UserItem::from(before.clone())), item(&UserItem::from(after.clone())));
-        let (Some(old), Some(new)) = (self.sound(items.0), self.sound(items.1)) else { return };
+        let (Some(old), Some(new)) = (self.record_error(items.0), self.record_error(items.1)) else { return };
         let item_key = Key::user(&before.partner_id, &before.id).item_key;
         let differing: Vec<_> = new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect();
         if differing.is_empty() {
@@ -264,7 +264,7 @@ impl Transaction<'_> {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("version", "=", number(before.version));
-        let Some(new) = self.sound(item(after)) else { return };
+        let Some(new) = self.record_error(item(after)) else { return };
         for (attribute, value) in new {
             expression.set(&attribute, value);
         }
@@ -429,7 +429,7 @@ impl Transaction<'_> {
     }
 
     fn put(&mut self, condition: Condition, item_key: &ItemKey, value: &impl Serialize, expression: Expression) {
-        let Some(mut attributes) = self.sound(item(value)) else { return };
+        let Some(mut attributes) = self.record_error(item(value)) else { return };
         attributes.extend(item_key.attributes());
         let Some(table) = self.table(item_key) else { return };
         let written = expression.write();
@@ -489,17 +489,17 @@ impl Transaction<'_> {
         operation: Result<TransactWriteItem, aws_smithy_types::error::operation::BuildError>,
     ) {
         let operation = operation.map_err(|error| StoreError::Refused(error.to_string()));
-        if let Some(operation) = self.sound(operation) {
+        if let Some(operation) = self.record_error(operation) {
             self.operations.push((condition, operation));
         }
     }
 
     fn table(&mut self, item_key: &ItemKey) -> Option<String> {
         let name = self.store.name_of(item_key.table).map(str::to_owned);
-        self.sound(name)
+        self.record_error(name)
     }
 
-    fn sound<T>(&mut self, result: Result<T, StoreError>) -> Option<T> {
+    fn record_error<T>(&mut self, result: Result<T, StoreError>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {

@@ -5,11 +5,11 @@ use std::fmt;
 use super::text_form::text_form;
 
 /// The longest local part (RFC 5321, 4.5.3.1.1).
-const LOCAL_PART_MAX: usize = 64;
+const MAX_LOCAL_PART: usize = 64;
 /// The longest address that fits a path of SMTP (RFC 5321, 4.5.3.1.3).
-const WHOLE_MAX: usize = 254;
+const MAX_ADDRESS: usize = 254;
 /// The longest label of a domain (RFC 1035, 2.3.4).
-const LABEL_MAX: usize = 63;
+const MAX_LABEL: usize = 63;
 
 /// A valid ASCII email address.
 ///
@@ -58,7 +58,7 @@ impl Email {
         if !is_local_part(local_part) || !is_domain(domain) {
             return Err(InvalidEmail::Malformed);
         }
-        if local_part.len() > LOCAL_PART_MAX || typed.len() > WHOLE_MAX {
+        if local_part.len() > MAX_LOCAL_PART || typed.len() > MAX_ADDRESS {
             return Err(InvalidEmail::TooLong);
         }
         Ok(Self { typed: typed.to_owned(), normalized: typed.to_ascii_lowercase() })
@@ -94,7 +94,7 @@ fn is_local_part(text: &str) -> bool {
 
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
-        (1..=LABEL_MAX).contains(&label.len())
+        (1..=MAX_LABEL).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
@@ -235,7 +235,7 @@ mod tests {
         #[test]
         fn what_is_read_is_within_all_limits(text in "[a-c.@ -]{0,40}|[a-zA-Z.]{1,70}@[a-z.-]{1,200}") {
             if let Ok(email) = Email::parse(&text) {
-                prop_assert!(email.typed().len() <= WHOLE_MAX && email.local_part().len() <= LOCAL_PART_MAX);
+                prop_assert!(email.typed().len() <= MAX_ADDRESS && email.local_part().len() <= MAX_LOCAL_PART);
                 prop_assert_eq!(Email::parse(email.typed()), Ok(email.clone()));
                 prop_assert!(Email::parse(email.normalized()).unwrap().same_address(&email));
             }

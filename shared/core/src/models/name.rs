@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::text_form::text_form;
 
 /// The longest name, in Unicode scalar values after trimming and NFC.
-const LENGTH_MAX: usize = 100;
+const MAX_LENGTH: usize = 100;
 
 /// Why a text is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,14 +79,14 @@ name!(
 
 fn read(text: &str) -> Result<String, InvalidName> {
     // One more than allowed is enough to tell, however long the text is.
-    let name: String = text.trim().nfc().take(LENGTH_MAX + 1).collect();
+    let name: String = text.trim().nfc().take(MAX_LENGTH + 1).collect();
     if name.chars().any(is_control) {
         return Err(InvalidName::ControlCharacter);
     }
     if name.chars().all(is_invisible) {
         return Err(InvalidName::Empty);
     }
-    if name.chars().count() > LENGTH_MAX {
+    if name.chars().count() > MAX_LENGTH {
         return Err(InvalidName::TooLong);
     }
     Ok(name)
@@ -184,7 +184,7 @@ mod tests {
         #[test]
         fn what_is_read_reads_the_same_again(text in "\\PC{0,120}|.{0,120}") {
             if let Ok(name) = PersonName::parse(&text) {
-                prop_assert!((1..=LENGTH_MAX).contains(&name.as_str().chars().count()));
+                prop_assert!((1..=MAX_LENGTH).contains(&name.as_str().chars().count()));
                 prop_assert!(!name.as_str().chars().any(char::is_control));
                 prop_assert_eq!(PersonName::parse(name.as_str()), Ok(name));
             }

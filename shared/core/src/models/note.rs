@@ -8,7 +8,7 @@ use super::name::{is_control, is_invisible};
 use super::text_form::text_form;
 
 /// The longest note, in Unicode scalar values after trimming and NFC.
-const LENGTH_MAX: usize = 500;
+const MAX_LENGTH: usize = 500;
 
 /// Why a text is no note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,14 +43,14 @@ impl Note {
     /// Reads a note; white space around it is dropped, and it is kept in Unicode's form NFC.
     pub fn parse(text: &str) -> Result<Self, InvalidNote> {
         // One more than allowed is enough to tell, however long the text is.
-        let note: String = text.trim().nfc().take(LENGTH_MAX + 1).collect();
+        let note: String = text.trim().nfc().take(MAX_LENGTH + 1).collect();
         if note.chars().any(is_control) {
             return Err(InvalidNote::ControlCharacter);
         }
         if note.chars().all(is_invisible) {
             return Err(InvalidNote::Empty);
         }
-        if note.chars().count() > LENGTH_MAX {
+        if note.chars().count() > MAX_LENGTH {
             return Err(InvalidNote::TooLong);
         }
         Ok(Self(note))

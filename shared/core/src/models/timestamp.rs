@@ -14,7 +14,7 @@ const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// 9999-12-31T23:59:59.999Z, the last moment whose text has the fixed width.
-const LAST_MILLIS: i64 = 253_402_300_799_999;
+const MAX_MILLIS: i64 = 253_402_300_799_999;
 
 /// A moment between the years 1970 and 9999, in whole milliseconds.
 ///
@@ -30,7 +30,7 @@ pub struct InvalidTimestamp;
 impl Timestamp {
     /// The moment this many milliseconds after 1970 began, moved into 1970..=9999 when outside.
     pub fn from_unix_millis(millis: i64) -> Self {
-        let since_epoch = time::Duration::milliseconds(millis.clamp(0, LAST_MILLIS));
+        let since_epoch = time::Duration::milliseconds(millis.clamp(0, MAX_MILLIS));
         Self(OffsetDateTime::UNIX_EPOCH.saturating_add(since_epoch))
     }
 
@@ -167,20 +167,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_it_writes_it_reads(millis in 0..=LAST_MILLIS) {
+        fn what_it_writes_it_reads(millis in 0..=MAX_MILLIS) {
             let moment = Timestamp::from_unix_millis(millis);
             prop_assert_eq!(moment.unix_millis(), millis);
             prop_assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment));
         }
 
         #[test]
-        fn texts_sort_as_moments_do(one in 0..=LAST_MILLIS, other in 0..=LAST_MILLIS) {
+        fn texts_sort_as_moments_do(one in 0..=MAX_MILLIS, other in 0..=MAX_MILLIS) {
             let (one, other) = (Timestamp::from_unix_millis(one), Timestamp::from_unix_millis(other));
             prop_assert_eq!(one.to_string().cmp(&other.to_string()), one.cmp(&other));
         }
 
         #[test]
-        fn going_there_and_back_is_no_journey(millis in 0..LAST_MILLIS / 2, seconds in 0..1_000_000_u64) {
+        fn going_there_and_back_is_no_journey(millis in 0..MAX_MILLIS / 2, seconds in 0..1_000_000_u64) {
             let moment = Timestamp::from_unix_millis(millis);
             let duration = Duration::from_secs(seconds);
             prop_assert_eq!(moment.plus(duration).minus(duration), moment);

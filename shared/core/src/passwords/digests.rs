@@ -6,10 +6,10 @@ use std::hint::black_box;
 use serde::{Deserialize, Serialize};
 
 use super::digest::{Cost, Digest, Recipe};
-use super::{Attempt, HashingFailed, Password, Rejection};
+use super::{HashingFailed, Password, Rejection, SubmittedPassword};
 
 /// How many passwords are remembered beside the present one: five in all.
-const PREVIOUS_MAX: usize = 4;
+const MAX_PREVIOUS: usize = 4;
 
 /// The digests of a user's last five passwords, the present one among them.
 ///
@@ -30,7 +30,7 @@ impl Digests {
     }
 
     /// Whether this is the present password. One hash, whatever was typed.
-    pub fn verify(&self, attempt: &Attempt) -> Result<bool, HashingFailed> {
+    pub fn verify(&self, attempt: &SubmittedPassword) -> Result<bool, HashingFailed> {
         let typed = Digest::compute(attempt.as_bytes(), self.present.recipe().clone())?;
         Ok(typed.matches(&self.present) & attempt.can_match())
     }
@@ -54,7 +54,7 @@ impl Digests {
         if reused {
             return Ok(Err(Rejection::Reused));
         }
-        let previous = self.newest_first().take(PREVIOUS_MAX).cloned().collect();
+        let previous = self.newest_first().take(MAX_PREVIOUS).cloned().collect();
         Ok(Ok(Self { present, previous }))
     }
 
@@ -66,7 +66,7 @@ impl Digests {
     /// The same password with today's parameters and a new salt; the previous ones stay as they are.
     ///
     /// An attempt that is not the present password changes nothing. Two hashes, once per user and change of parameters.
-    pub fn renewed(&self, attempt: &Attempt, salt: [u8; 16]) -> Result<Self, HashingFailed> {
+    pub fn renewed(&self, attempt: &SubmittedPassword, salt: [u8; 16]) -> Result<Self, HashingFailed> {
         if !self.verify(attempt)? {
             return Ok(self.clone());
         }
@@ -86,9 +86,9 @@ impl fmt::Debug for Digests {
 }
 
 /// Does the work of `Digests::verify` for an email that nobody has, so that the answer's delay does not tell.
-pub fn verify_nobody(attempt: &Attempt) -> Result<(), HashingFailed> {
-    let typed = Digest::compute(attempt.as_bytes(), Recipe::new(Cost::TODAY, &[0; 16]))?;
-    black_box(typed.matches(&typed.clone()) & attempt.can_match());
+pub fn verify_nobody(password: &SubmittedPassword) -> Result<(), HashingFailed> {
+    let typed = Digest::compute(password.as_bytes(), Recipe::new(Cost::TODAY, &[0; 16]))?;
+    black_box(typed.matches(&typed.clone()) & password.can_match());
     Ok(())
 }
 
@@ -103,8 +103,8 @@ mod tests {
         Password::parse(&format!("password number {number}")).unwrap()
     }
 
-    fn attempt(number: u32) -> Attempt {
-        Attempt::parse(password(number).expose())
+    fn attempt(number: u32) -> SubmittedPassword {
+        SubmittedPassword::parse(password(number).expose())
     }
 
     /// Digests as an earlier version of the system with cheaper parameters would have left them, newest first.
@@ -126,23 +126,24 @@ mod tests {
         let digests = after_changes_up_to(2);
         assert!(digests.verify(&attempt(2)).unwrap());
         assert!(!digests.verify(&attempt(1)).unwrap());
-        assert!(!digests.verify(&Attempt::parse("")).unwrap());
-        assert!(!digests.verify(&Attempt::parse("Password number 2")).unwrap());
-        assert!(!digests.verify(&Attempt::parse("password number 2 ")).unwrap());
+        assert!(!digests.verify(&SubmittedPassword::parse("")).unwrap());
+        assert!(!digests.verify(&SubmittedPassword::parse("Password number 2")).unwrap());
+        assert!(!digests.verify(&SubmittedPassword::parse("password number 2 ")).unwrap());
     }
 
     #[test]
     fn a_password_typed_in_another_unicode_form_verifies() {
         let digests = Digests::new(&Password::parse("caf\u{E9} am kleinen Platz").unwrap(), SALT).unwrap();
-        assert!(digests.verify(&Attempt::parse("cafe\u{301} am kleinen Platz")).unwrap());
+        assert!(digests.verify(&SubmittedPassword::parse("cafe\u{301} am kleinen Platz")).unwrap());
     }
 
     #[test]
     fn more_than_the_longest_password_never_verifies_though_its_beginning_would() {
         let longest = "x".repeat(128);
         let digests = Digests::new(&Password::parse(&longest).unwrap(), SALT).unwrap();
-        assert!(digests.verify(&Attempt::parse(&longest)).unwrap());
-        let (verified, hashes) = count::during(|| digests.verify(&Attempt::parse(&format!("{longest}x"))).unwrap());
+        assert!(digests.verify(&SubmittedPassword::parse(&longest)).unwrap());
+        let (verified, hashes) =
+            count::during(|| digests.verify(&SubmittedPassword::parse(&format!("{longest}x"))).unwrap());
         assert_eq!((verified, hashes), (false, 1));
     }
 
@@ -162,7 +163,8 @@ mod tests {
     fn making_verifying_and_changing_cost_one_hash_each() {
         assert_eq!(count::during(|| Digests::new(&password(1), SALT).unwrap()).1, 1);
         let digests = after_changes_up_to(6);
-        for typed in [attempt(6), attempt(1), Attempt::parse(""), Attempt::parse(&"x".repeat(500))] {
+        for typed in [attempt(6), attempt(1), SubmittedPassword::parse(""), SubmittedPassword::parse(&"x".repeat(500))]
+        {
             assert_eq!(count::during(|| digests.verify(&typed).unwrap()).1, 1);
             assert_eq!(count::during(|| verify_nobody(&typed).unwrap()).1, 1);
         }
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn an_attempt_that_is_not_the_password_renews_nothing() {
         let old = outdated(&[1], SALT);
-        for wrong in [attempt(2), Attempt::parse(&"x".repeat(500))] {
+        for wrong in [attempt(2), SubmittedPassword::parse(&"x".repeat(500))] {
             let kept = old.renewed(&wrong, [8; 16]).unwrap();
             assert!(kept.is_outdated());
             assert!(kept.verify(&attempt(1)).unwrap() && !kept.verify(&wrong).unwrap());

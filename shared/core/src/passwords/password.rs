@@ -4,16 +4,16 @@ use std::fmt;
 
 use zxcvbn::{Score, zxcvbn};
 
-use super::{LENGTH_MAX, Rejection, normalized};
+use super::{MAX_LENGTH, Rejection, normalized};
 use crate::models::{Email, PersonName, fold};
 
 /// The least characters of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2).
-const LENGTH_MIN: usize = 15;
+const MIN_LENGTH: usize = 15;
 /// Shorter names and local parts turn up in good passwords by chance.
-const TELLTALE_MIN: usize = 4;
+const MIN_TELLTALE: usize = 4;
 /// How much of a password is judged: judging takes time that grows faster than the length, and who types a guessable
 /// beginning of this length has no better end.
-const JUDGED_MAX: usize = 64;
+const MAX_JUDGED: usize = 64;
 /// Lower-case letters and digits without those that look alike (0 o, 1 l). A power of two, so that every byte is fair.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
@@ -36,10 +36,10 @@ impl Password {
     pub fn parse(typed: &str) -> Result<Self, Rejection> {
         let text = normalized(typed);
         let length = text.chars().count();
-        if length < LENGTH_MIN {
+        if length < MIN_LENGTH {
             return Err(Rejection::TooShort);
         }
-        if length > LENGTH_MAX {
+        if length > MAX_LENGTH {
             return Err(Rejection::TooLong);
         }
         Ok(Self(text))
@@ -63,7 +63,7 @@ impl Password {
         let folded = fold(&self.0);
         let contains = |telltale: &str| {
             let telltale = fold(telltale);
-            telltale.chars().count() >= TELLTALE_MIN && folded.contains(&telltale)
+            telltale.chars().count() >= MIN_TELLTALE && folded.contains(&telltale)
         };
         let (first_name, last_name) = (about.first_name.as_str(), about.last_name.as_str());
         if contains(about.email.local_part()) {
@@ -77,7 +77,7 @@ impl Password {
         let words =
             texts.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).filter(|word| !word.is_empty());
         let known: Vec<&str> = texts.iter().copied().chain(words).collect();
-        let judged: String = self.0.chars().take(JUDGED_MAX).collect();
+        let judged: String = self.0.chars().take(MAX_JUDGED).collect();
         if zxcvbn(&judged, &known).score() < Score::Three { Err(Rejection::Guessable) } else { Ok(()) }
     }
 
@@ -238,7 +238,7 @@ mod tests {
         #[test]
         fn a_password_reads_the_same_again(typed in ".{0,140}") {
             if let Ok(password) = Password::parse(&typed) {
-                prop_assert!((LENGTH_MIN..=LENGTH_MAX).contains(&password.expose().chars().count()));
+                prop_assert!((MIN_LENGTH..=MAX_LENGTH).contains(&password.expose().chars().count()));
                 let again = Password::parse(password.expose()).unwrap();
                 prop_assert_eq!(again.expose(), password.expose());
             }

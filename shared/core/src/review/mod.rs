@@ -13,11 +13,11 @@ use serde::{Serialize, Serializer};
 use crate::models::{Status, Timestamp, User};
 
 /// Access is reviewed as often as this, and what nobody decided on for as long is to be looked at.
-pub const EVERY: Duration = days(90);
+pub const REVIEW_PERIOD: Duration = days(90);
 
 /// How long nobody has to look at somebody new who has not signed in, or at a password that is to be changed: it has
 /// expired then.
-const BEGINNING: Duration = days(7);
+const GRACE_PERIOD: Duration = days(7);
 
 /// This many days of 24 hours.
 pub const fn days(days: u32) -> Duration {
@@ -112,8 +112,8 @@ impl Review {
             Reason::InitialPasswordUnused => can_sign_in && user.must_change_password,
             Reason::ExceedsRoleDefault => !user.permissions.is_subset_of(&user.role.default_permissions()),
             Reason::NotReviewed => match user.review() {
-                Some((at, _)) => self.is_ago(EVERY, at),
-                None => user.raised_at.is_some() || self.is_ago(EVERY, user.created_at),
+                Some((at, _)) => self.is_ago(REVIEW_PERIOD, at),
+                None => user.raised_at.is_some() || self.is_ago(REVIEW_PERIOD, user.created_at),
             },
         }
     }
@@ -131,9 +131,9 @@ impl Review {
 
     fn is_pressing(&self, reason: Reason, user: &User) -> bool {
         match reason {
-            Reason::NeverSignedIn => self.is_ago(BEGINNING, user.created_at),
+            Reason::NeverSignedIn => self.is_ago(GRACE_PERIOD, user.created_at),
             Reason::InitialPasswordUnused => {
-                self.is_ago(BEGINNING, user.password_changed_at.unwrap_or(user.created_at))
+                self.is_ago(GRACE_PERIOD, user.password_changed_at.unwrap_or(user.created_at))
             }
             Reason::Inactive | Reason::ExceedsRoleDefault => true,
             Reason::NotReviewed => false,
@@ -142,7 +142,7 @@ impl Review {
 
     /// Whether the access was decided on in this round.
     fn is_reviewed(&self, user: &User) -> bool {
-        user.review().is_some_and(|(at, _)| !self.is_ago(EVERY, at))
+        user.review().is_some_and(|(at, _)| !self.is_ago(REVIEW_PERIOD, at))
     }
 
     /// Whether it was this long ago, or longer.

@@ -12,11 +12,11 @@ use super::csv::RUN_BY_SPREADSHEETS;
 use crate::error::{Failure, FieldError};
 
 /// Each unknown column is an error of its own.
-const HEADINGS_MAX: usize = 100;
+const MAX_HEADINGS: usize = 100;
 
 /// What a table may have.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub struct CsvSchema {
     /// Its columns, in any order.
     pub columns: &'static [Column],
     /// The most rows, without the headings.
@@ -36,7 +36,7 @@ pub struct Column {
 
 /// What was read of a table.
 #[derive(Debug, Default)]
-pub struct Sheet {
+pub struct CsvUpload {
     /// How many rows there are, whether or not they could be read.
     pub count: usize,
     /// The rows; none when it is not known which of their cells is what.
@@ -100,22 +100,22 @@ impl Row {
     }
 }
 
-impl Sheet {
+impl CsvUpload {
     /// Reads a table of this shape, separated by commas or semicolons.
-    pub(super) fn parse(bytes: &[u8], shape: &Shape) -> Self {
+    pub(super) fn parse(bytes: &[u8], shape: &CsvSchema) -> Self {
         let mut sheet = Self::default();
         match std::str::from_utf8(bytes) {
             Ok(text) => sheet.read(text.strip_prefix('\u{feff}').unwrap_or(text), shape),
             Err(error) => {
-                let sound = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                let record_error = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let message = "The file is not in UTF-8.";
-                sheet.faults.push(LineError::of_file(lines_before(sound), "not_utf8", message));
+                sheet.faults.push(LineError::of_file(lines_before(record_error), "not_utf8", message));
             }
         }
         sheet
     }
 
-    fn read(&mut self, text: &str, shape: &Shape) {
+    fn read(&mut self, text: &str, shape: &CsvSchema) {
         let mut records = records(text);
         let Some((line, headings)) = records.next() else {
             self.faults.push(LineError::of_file(1, "empty", "The file is empty."));
@@ -136,7 +136,7 @@ impl Sheet {
                     self.faults.push(LineError::new(line, "row", "too_many_cells", message));
                 }
                 let cells = columns.iter().zip(&record);
-                let cells = cells.filter_map(|(column, cell)| Some((column.as_ref()?, undefused(cell))));
+                let cells = cells.filter_map(|(column, cell)| Some((column.as_ref()?, unescape_formula(cell))));
                 let cells = cells.filter(|(_, cell)| !cell.is_empty());
                 let cells = cells.map(|(column, cell)| (column.name.to_owned(), value(column, cell))).collect();
                 self.rows.push(Row { line, cells });
@@ -148,9 +148,9 @@ impl Sheet {
     }
 
     /// Which column each cell of a row is in; `None` when that cannot be said of all that must be there.
-    fn columns(&mut self, line: u64, headings: &StringRecord, shape: &Shape) -> Option<Vec<Option<Column>>> {
-        if headings.len() > HEADINGS_MAX {
-            let message = format!("The file has more than {HEADINGS_MAX} columns.");
+    fn columns(&mut self, line: u64, headings: &StringRecord, shape: &CsvSchema) -> Option<Vec<Option<Column>>> {
+        if headings.len() > MAX_HEADINGS {
+            let message = format!("The file has more than {MAX_HEADINGS} columns.");
             self.faults.push(LineError::of_file(line, "too_many_columns", message));
             return None;
         }
@@ -224,7 +224,7 @@ fn lines_before(bytes: &[u8]) -> u64 {
 }
 
 /// The text of a cell, without the apostrophe that keeps spreadsheets from running it: see [`csv`](super::csv).
-fn undefused(cell: &str) -> &str {
+fn unescape_formula(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|text| text.starts_with(RUN_BY_SPREADSHEETS)).unwrap_or(cell)
 }
 
@@ -248,20 +248,20 @@ mod tests {
         Column { name, is_required, is_list }
     }
 
-    const SHAPE: Shape = Shape {
+    const SHAPE: CsvSchema = CsvSchema {
         columns: &[column("name", true, false), column("email", true, false), column("may", false, true)],
         rows: 3,
     };
 
-    fn parse(text: impl AsRef<[u8]>) -> Sheet {
-        Sheet::parse(text.as_ref(), &SHAPE)
+    fn parse(text: impl AsRef<[u8]>) -> CsvUpload {
+        CsvUpload::parse(text.as_ref(), &SHAPE)
     }
 
-    fn cells(sheet: &Sheet) -> Vec<(u64, String)> {
+    fn cells(sheet: &CsvUpload) -> Vec<(u64, String)> {
         sheet.rows.iter().map(|row| (row.line, Value::Object(row.cells.clone()).to_string())).collect()
     }
 
-    fn faults(sheet: &Sheet) -> Vec<(u64, &str, &str)> {
+    fn faults(sheet: &CsvUpload) -> Vec<(u64, &str, &str)> {
         sheet.faults.iter().map(|fault| (fault.line, fault.error.field.as_str(), fault.error.code)).collect()
     }
 
@@ -309,7 +309,7 @@ mod tests {
         ];
         assert_eq!(faults(&sheet), told);
         assert_eq!((sheet.count, sheet.rows.len()), (1, 0));
-        let wide = parse(format!("name,email{}\na,b", ",x".repeat(HEADINGS_MAX)));
+        let wide = parse(format!("name,email{}\na,b", ",x".repeat(MAX_HEADINGS)));
         assert_eq!(faults(&wide), [(1, "file", "too_many_columns")]);
     }
 

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use super::{LENGTH_MAX, normalized};
+use super::{MAX_LENGTH, normalized};
 
 /// What somebody typed as their password. Anything is one: what no password can be only never matches.
-pub struct Attempt {
+pub struct SubmittedPassword {
     text: String,
     too_long: bool,
 }
 
-impl Attempt {
+impl SubmittedPassword {
     /// Takes whatever was typed. Of a text too long to be a password only the beginning is kept, which is hashed like any other.
     pub fn parse(typed: &str) -> Self {
         let mut text = normalized(typed);
-        let too_long = text.chars().count() > LENGTH_MAX;
+        let too_long = text.chars().count() > MAX_LENGTH;
         if too_long {
             text.pop();
         }
@@ -31,9 +31,9 @@ impl Attempt {
     }
 }
 
-impl fmt::Debug for Attempt {
+impl fmt::Debug for SubmittedPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Attempt(…)")
+        f.write_str("SubmittedPassword(…)")
     }
 }
 
@@ -46,13 +46,13 @@ mod tests {
         for (length, can_match, kept) in
             [(0, true, 0), (1, true, 1), (128, true, 128), (129, false, 128), (9_999, false, 128)]
         {
-            let attempt = Attempt::parse(&"a".repeat(length));
+            let attempt = SubmittedPassword::parse(&"a".repeat(length));
             assert_eq!((attempt.can_match(), attempt.as_bytes().len()), (can_match, kept), "{length}");
         }
     }
 
     #[test]
     fn debug_hides_it() {
-        assert_eq!(format!("{:?}", Attempt::parse("hunter2")), "Attempt(…)");
+        assert_eq!(format!("{:?}", SubmittedPassword::parse("hunter2")), "SubmittedPassword(…)");
     }
 }
