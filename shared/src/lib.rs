@@ -9,6 +9,7 @@ mod connector;
 mod edge;
 pub mod http;
 pub mod identity;
+pub mod origin;
 pub mod random;
 pub mod session;
 pub mod store;

@@ -3,14 +3,13 @@
 use std::slice;
 
 use portal::App;
-use portal::actions::Context;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::{Profile, PublicUser, Role, UserId};
 use portal::passwords::Password;
 use portal::policy::Action;
-use portal::session::Claims;
-use portal::store::{IdempotencyItem, Key};
+use portal::store::IdempotencyItem;
 use serde::Serialize;
 use serde_json::json;
 
@@ -20,32 +19,27 @@ async fn main() -> Result<(), Stopped> {
 }
 
 async fn add_user(app: &App, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (app.now(), app.store());
-    let claims = Claims::read(request.claims())?;
+    let mut read = Call::begin(app, &request)?;
     let key = request.idempotency_key();
-    let kept = key.as_ref().ok().and_then(Option::as_ref).map(|key| claims.idempotency_key(key.as_str()));
-    let mut item_keys = claims.item_keys().to_vec();
-    item_keys.extend(kept.iter().map(Key::item_key));
-    let stored = store.read(&item_keys).await?;
-    let caller = claims.caller(&stored, now)?;
-    key?;
+    let kept = key.as_ref().ok().and_then(Option::as_ref).map(|key| read.claims().idempotency_key(key.as_str()));
+    let kept = kept.map(|key| read.item(key));
+    let (call, _) = read.send_with(key).await?;
     let (profile, password) = parse(&request)?;
-    let context = Context { app, request: &request, caller: &caller, now };
-    context.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
+    call.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
     let asked = json!([profile, password.is_some()]).to_string();
     if let Some(kept) = &kept
-        && let Some(first) = store.first_answer(&stored, kept, &asked, password.as_ref(), now).await?
+        && let Some(first) = app.store().first_answer(call.stored(), kept, &asked, password.as_ref(), call.now).await?
     {
         return Ok(added(Answer::written(201, first.answer), &first.user_id).as_replay());
     }
 
-    let newcomer = context.newcomer(profile, password)?;
-    let mut transaction = context.adding(slice::from_ref(&newcomer))?;
+    let newcomer = call.newcomer(profile, password)?;
+    let mut transaction = call.adding(slice::from_ref(&newcomer))?;
     let user = &newcomer.user;
     let answer = Added { user: user.into(), generated_password: newcomer.generated_password() };
     if let Some(kept) = &kept {
         let without_password = Added { generated_password: None, ..answer };
-        transaction.keep(kept, &IdempotencyItem::create(&asked, &user.id, &without_password, now)?, now);
+        transaction.keep(kept, &IdempotencyItem::create(&asked, &user.id, &without_password, call.now)?, call.now);
     }
     transaction.commit().await?;
     Ok(added(Answer::json(201, &answer)?, &user.id))
@@ -69,10 +63,10 @@ fn parse(request: &Request) -> Result<(Profile, Option<Password>), Failure> {
     let person = body.person();
     let access = body.access(Some(Role::Admin));
     let must_change: Option<Option<bool>> = body.optional("must_change");
-    body.finish((|| {
+    body.finish(|| {
         let (first_name, last_name, email, password) = person?;
         let (role, permissions) = access?;
         let must_change_password = must_change?.unwrap_or(true);
         Some((Profile { first_name, last_name, email, role, permissions, must_change_password }, password))
-    })())
+    })
 }

@@ -35,7 +35,7 @@ async fn answer_challenge(app: &App, request: Request) -> Result<Answer, Failure
     let refresh_token_in = refresh_token_in.map(|wanted| wanted.unwrap_or(RefreshTokenIn::Body));
     let answer = Given::read(kind, &mut body);
     // Held back: a client without a challenge learns nothing else.
-    let input = body.finish((|| Some((token.clone()?, answer?, refresh_token_in?)))());
+    let input = body.finish(|| Some((token.clone()?, answer?, refresh_token_in?)));
     let Some(token) = token else { return Err(input.err().unwrap_or(WRONG)) };
 
     let (now, store) = (app.now(), app.store());

@@ -1,9 +1,9 @@
-//! `POST /v1/users/bulk`: removes, signs out or suspends many users, each as if it were asked for alone.
+//! `POST /v1/users/bulk`: removes, signs out or suspends many users, each as a single request would.
 //!
-//! One transaction for each user, one after another: they all rest on the caller's own item, where two at once would meet.
-//! What stands against one user is told for that one, and the others go on. What stands against all that is left (the
-//! caller's session has ended, AWS fails, time is up) ends the request as it would any other while nothing is done; once
-//! something is, it is told for each that is left. So nothing that is done goes untold, and all is safe to ask for again.
+//! Each user has a transaction of its own, one after another: all of them depend on the caller's item, where concurrent
+//! transactions would conflict. A failure that concerns one user is reported for that user, and the others continue. A failure that
+//! concerns the whole request (the caller's session has ended, AWS fails, time is up) fails the request if nothing has been
+//! committed; otherwise the remaining users are reported as failed. So no committed change goes unreported, and a retry is safe.
 
 mod result;
 mod work;
@@ -11,15 +11,15 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portal::App;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Answer, PartProblem, Request, Stopped, serve};
 use portal::models::UserId;
-use portal::session::Claims;
 use result::{Outcome, UserResult};
 use serde::Serialize;
 use work::{Task, Work};
 
-/// The most users in one request.
+/// The maximum number of users in one request.
 const MAX_USERS: usize = 100;
 
 #[tokio::main(flavor = "current_thread")]
@@ -29,24 +29,22 @@ async fn main() -> Result<(), Stopped> {
 
 #[derive(Serialize)]
 struct Results {
-    /// In the order in which they were asked for.
+    /// In the order of the request.
     results: Vec<UserResult>,
 }
 
 async fn change_users(app: &App, request: Request) -> Result<Answer, Failure> {
-    let claims = Claims::read(request.claims())?;
-    // Told only to who is signed in.
     let input = parse(&request);
-    let mut item_keys = claims.item_keys().to_vec();
-    let keys = input.iter().flat_map(|(_, names)| names).filter_map(|name| claims.named_key(name));
-    item_keys.extend(keys.map(|key| key.item_key()));
-    let stored = app.store().read(&item_keys).await?;
-    let caller = claims.caller(&stored, app.now())?;
-    let (task, names) = input?;
+    let mut read = Call::begin(app, &request)?;
+    let ids = input.iter().flat_map(|(_, names)| names).filter_map(|name| UserId::parse(name).ok());
+    let targets: BTreeMap<_, _> = ids.map(|id| (id.clone(), read.target(Some(id)))).collect();
+    let (call, (task, names)) = read.send_with(input).await?;
+    let mut targets: BTreeMap<_, _> = targets.into_iter().map(|(id, key)| (id, call.target(&key))).collect();
 
-    // Oneself last: nobody acts once signed out.
-    let (own, others): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| *name == caller.user.id.as_str());
-    let mut work = Work::new(app, &request, task, caller);
+    // The caller comes last: a user whose sessions have ended cannot change anything.
+    let own_id = call.caller.user.id.clone();
+    let (own, others): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| *name == own_id.as_str());
+    let mut work = Work::new(call, &request, task);
     let mut results = BTreeMap::new();
     let mut stopped: Option<(Outcome, PartProblem)> = None;
     for name in others.into_iter().chain(own) {
@@ -54,9 +52,13 @@ async fn change_users(app: &App, request: Request) -> Result<Answer, Failure> {
             results.insert(name, UserResult::failed(name, *outcome, problem.clone()));
             continue;
         }
-        // A malformed id names nobody.
+        // A malformed id names no user.
         let done = match UserId::parse(name) {
-            Ok(id) => work.carry_out(&id, stored.get(&claims.colleague_key(&id))?.map(|item| item.user)).await,
+            Ok(id) => match targets.remove(&id) {
+                Some(Ok(target)) => work.carry_out(target).await,
+                Some(Err(failure)) => Err(failure),
+                None => Err(Failure::NotFound),
+            },
             Err(_) => Err(Failure::NotFound),
         };
         let done = match done {
@@ -75,7 +77,7 @@ async fn change_users(app: &App, request: Request) -> Result<Answer, Failure> {
         };
         results.insert(name, done);
     }
-    work.end().await?;
+    work.revoke().await?;
     Answer::json(200, &Results { results: names.iter().filter_map(|name| results.remove(name)).collect() })
 }
 
@@ -90,5 +92,5 @@ fn parse(request: &Request) -> Result<(Task, Vec<String>), Failure> {
             body.refuse("user_ids", "repeated", "A user is named more than once.");
         }
     }
-    body.finish((|| Some((task?, ids?)))())
+    body.finish(|| Some((task?, ids?)))
 }

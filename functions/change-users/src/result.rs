@@ -1,28 +1,28 @@
-//! What became of each user.
+//! The result for each user.
 
 use portal::error::Failure;
 use portal::http::PartProblem;
 use portal::models::{PublicUser, User};
 use serde::{Serialize, Serializer};
 
-/// In one word.
+/// The result as one word.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
-    /// It is done.
+    /// The change is committed.
     Done,
-    /// It was so before.
+    /// The user had this state before.
     Unchanged,
-    /// It may not be.
+    /// The change is not allowed.
     Refused,
-    /// There is no such user.
+    /// The user does not exist.
     NotFound,
-    /// It is not known to be done. Safe to ask for again.
+    /// It is not known whether the change is committed. A retry is safe.
     Unavailable,
 }
 
 impl Outcome {
-    /// What a failure comes to, and whether it stands against all that is left too.
+    /// The outcome for a failure, and whether the failure also concerns the remaining users.
     pub(crate) fn of(failure: &Failure) -> (Self, bool) {
         let is_about_one = matches!(failure, Failure::NotFound | Failure::Denied(_) | Failure::Conflict);
         let outcome = match failure {
@@ -37,13 +37,13 @@ impl Outcome {
 /// The result for one user.
 #[derive(Serialize)]
 pub(crate) struct UserResult {
-    /// As it was named.
+    /// As the request names it.
     user_id: String,
     outcome: Outcome,
-    /// As it is now, where it is done.
+    /// The user after the change.
     #[serde(serialize_with = "public")]
     user: Option<User>,
-    /// Why it is not done.
+    /// Why the user was not changed.
     problem: Option<PartProblem>,
 }
 

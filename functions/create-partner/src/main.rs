@@ -23,7 +23,7 @@ async fn create_partner(app: &App, mut input: Fields, request_id: String) -> Res
     let key: Option<Option<IdempotencyKey>> = input.optional("idempotency_key");
     let operator: Option<Option<PersonName>> = input.optional("operator");
     let (name, (first_name, last_name, email, password), key, operator) =
-        input.finish((|| Some((name?, person?, key?, operator?)))())?;
+        input.finish(|| Some((name?, person?, key?, operator?)))?;
 
     let (now, store) = (app.now(), app.store());
     let kept = key.map(|key| Key::operator_idempotency(key.as_str()));

@@ -1,14 +1,12 @@
-//! `POST /v1/access-review/decisions`: decides what becomes of a user's access, carries it out and keeps a record of it.
+//! `POST /v1/access-review/decisions`: decides on a user's access, carries the decision out and records it.
 
 use portal::App;
-use portal::actions::{self, Context, ResolvedDecision};
+use portal::actions::{self, Call, ResolvedDecision};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
-use portal::models::{Decision, Note, PublicUser, Timestamp, User};
+use portal::models::{Decision, Note, PublicUser, Timestamp, User, UserId};
 use portal::policy::{Action, authorize};
 use portal::review::{Access, reduced};
-use portal::session::Claims;
-use portal::store::Key;
 use serde::Serialize;
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,40 +17,35 @@ async fn main() -> Result<(), Stopped> {
 #[derive(Serialize)]
 struct Decided<'a> {
     decision: Decision,
-    /// Nobody, once removed.
+    /// `None` once the user is removed.
     user: Option<PublicUser<'a>>,
     reviewed_at: Timestamp,
 }
 
 async fn decide_access(app: &App, request: Request) -> Result<Answer, Failure> {
-    let now = app.now();
-    let claims = Claims::read(request.claims())?;
-    // Told only to who is signed in.
     let input = parse(&request);
-    let target = input.as_ref().ok().and_then(|input| claims.named_key(&input.user_id));
-    let mut item_keys = claims.item_keys().to_vec();
-    item_keys.extend(target.iter().map(Key::item_key));
-    let stored = app.store().read(&item_keys).await?;
-    let caller = claims.caller(&stored, now)?;
-    let input = input?;
-    let target = target.map(|key| stored.get(&key)).transpose()?.flatten().ok_or(Failure::NotFound)?.user;
-    let context = Context { app, request: &request, caller: &caller, now };
-    let resolved = authorized(&context, input.decision, &target).await?;
+    let mut read = Call::begin(app, &request)?;
+    let target = read.target(input.as_ref().ok().and_then(|input| UserId::parse(&input.user_id).ok()));
+    let (call, input) = read.send_with(input).await?;
+    let target = call.target(&target)?;
+    let resolved = authorized(&call, input.decision, &target).await?;
     request.expects(target.version)?;
 
-    let (after, ended) = actions::review(&context, &target, &resolved, input.note.as_ref()).await?;
-    context.end(ended).await?;
+    let (after, revocation) = actions::review(&call, &target, &resolved, input.note.as_ref()).await?;
+    call.revoke(revocation).await?;
     let user = after.as_ref();
-    let answer =
-        Answer::json(200, &Decided { decision: input.decision, user: user.map(PublicUser::from), reviewed_at: now })?;
+    let answer = Answer::json(
+        200,
+        &Decided { decision: input.decision, user: user.map(PublicUser::from), reviewed_at: call.now },
+    )?;
     Ok(match user {
         Some(user) => answer.with_version(user.version),
         None => answer,
     })
 }
 
-/// What the decision means for `target`, where the caller may decide so, and may see what there is to decide on.
-async fn authorized(context: &Context<'_>, decision: Decision, target: &User) -> Result<ResolvedDecision, Failure> {
+/// Resolves the decision for `target`, and authorizes it. The caller also needs the permission to see the access review.
+async fn authorized(call: &Call<'_>, decision: Decision, target: &User) -> Result<ResolvedDecision, Failure> {
     let less = reduced(target);
     let resolved = match decision {
         Decision::Keep => ResolvedDecision::Keep,
@@ -62,9 +55,9 @@ async fn authorized(context: &Context<'_>, decision: Decision, target: &User) ->
         Decision::Reduce => ResolvedDecision::Reduce(less.unwrap_or(Access::of(target))),
     };
     let action = resolved.action(target);
-    context.authorize(&action).await?;
-    if let Err(denied) = authorize(&context.caller.user, &Action::ReviewAccess) {
-        context.record_refusal(&action, denied).await;
+    call.authorize(&action).await?;
+    if let Err(denied) = authorize(&call.caller.user, &Action::ReviewAccess) {
+        call.record_refusal(&action, denied).await;
         return Err(denied.into());
     }
     if let Decision::Reduce = decision {
@@ -73,7 +66,7 @@ async fn authorized(context: &Context<'_>, decision: Decision, target: &User) ->
             return Err(Failure::field("decision", "nothing_less", why));
         }
         // The access has changed since the first attempt: reducing it now could leave less than the caller saw.
-        if context.request.is_retry() {
+        if call.origin.is_retry {
             return Err(Failure::Conflict);
         }
     }
@@ -91,5 +84,5 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     let user_id = body.required("user_id");
     let decision = body.required("decision");
     let note: Option<Option<Note>> = body.optional("note");
-    body.finish((|| Some(Input { user_id: user_id?, decision: decision?, note: note? }))())
+    body.finish(|| Some(Input { user_id: user_id?, decision: decision?, note: note? }))
 }

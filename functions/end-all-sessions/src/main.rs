@@ -91,7 +91,7 @@ struct Run {
 async fn end_all_sessions(app: &'static App, mut input: Fields, request_id: String) -> Result<Report, Failure> {
     let from: Option<Option<String>> = input.optional("from");
     let operator: Option<Option<PersonName>> = input.optional("operator");
-    let (from, operator) = input.finish((|| Some((from?, operator?)))())?;
+    let (from, operator) = input.finish(|| Some((from?, operator?)))?;
     let wrong = || Failure::InvalidRequest("`from` is not what an earlier run gave as `next`.", Vec::new());
     let mut position = match &from {
         Some(cursor) => Position::from_cursor(LIST, cursor).ok_or_else(wrong)?,

@@ -1,12 +1,11 @@
 //! `POST /v1/users/{user_id}/force-logout`: ends every session of a user, now.
 
 use portal::App;
-use portal::actions::{self, Context};
+use portal::actions::{self, Call};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::Timestamp;
 use portal::policy::Action;
-use portal::session;
 use serde::Serialize;
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,16 +19,15 @@ struct SignedOut {
 }
 
 async fn force_logout(app: &App, request: Request) -> Result<Answer, Failure> {
-    let now = app.now();
-    let id = request.user_id();
-    let (caller, target) = session::caller_and_target(app.store(), request.claims(), id.as_ref(), now).await?;
+    let mut read = Call::begin(app, &request)?;
+    let target = read.target(request.user_id());
+    let call = read.send().await?;
     request.no_body()?;
-    let target = target.ok_or(Failure::NotFound)?;
-    let context = Context { app, request: &request, caller: &caller, now };
-    context.authorize(&Action::ForceLogout { target: &target }).await?;
+    let target = call.target(&target)?;
+    call.authorize(&Action::ForceLogout { target: &target }).await?;
     request.expects(target.version)?;
 
-    let (_, ended) = actions::force_logout(&context, &target).await?;
-    context.end([ended]).await?;
-    Answer::json(200, &SignedOut { signed_out_at: now })
+    let (_, revocation) = actions::force_logout(&call, &target).await?;
+    call.revoke(revocation).await?;
+    Answer::json(200, &SignedOut { signed_out_at: call.now })
 }

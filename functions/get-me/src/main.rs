@@ -1,9 +1,9 @@
 //! `GET /v1/me`: the caller.
 
 use portal::App;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -11,7 +11,7 @@ async fn main() -> Result<(), Stopped> {
 }
 
 async fn get_me(app: &App, request: Request) -> Result<Answer, Failure> {
-    let caller = session::caller(app.store(), request.claims(), app.now()).await?;
+    let call = Call::begin(app, &request)?.send().await?;
     request.no_body()?;
-    Answer::user(&caller.user)
+    Answer::user(&call.caller.user)
 }

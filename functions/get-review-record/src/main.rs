@@ -3,12 +3,12 @@
 
 use futures_util::future::try_join;
 use portal::App;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timestamp, User, UserId};
-use portal::policy::{Action, authorize};
+use portal::policy::Action;
 use portal::review;
-use portal::session::{self, Claims};
 use portal::store::{Actor, Counter, Event, EventFilter, Position, Store, Target};
 use serde::Serialize;
 use serde_json::Value;
@@ -90,19 +90,21 @@ struct Outstanding<'a> {
 }
 
 async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (app.now(), app.store());
-    let claims = Claims::read(request.claims())?;
-    let partner_key = claims.partner_key();
-    let everybody = Counter::reads_of_everybody(claims.user());
-    let trail = Counter::expensive_reads(claims.user());
-    let more = [partner_key.item_key(), everybody.item_key().clone(), trail.item_key().clone()];
-    let stored = store.read(&[&claims.item_keys()[..], &more].concat()).await?;
-    let caller = claims.caller(&stored, now)?.user;
+    let store = app.store();
+    let mut read = Call::begin(app, &request)?;
+    let partner_key = read.claims().partner_key();
+    let partner_key = read.item(partner_key);
+    let whole_partner = Counter::reads_of_everybody(read.claims().user());
+    let whole_partner = read.counter(whole_partner);
+    let expensive = Counter::expensive_reads(read.claims().user());
+    let expensive = read.counter(expensive);
+    let call = read.send().await?;
+    let (caller, now) = (&call.caller.user, call.now);
     request.no_body()?;
     let input = parse(&request)?;
-    authorize(&caller, &Action::ReviewAccess)?;
+    call.authorize(&Action::ReviewAccess).await?;
 
-    let partner = stored.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
+    let partner = call.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
     let list = format!("{} review record {:?} {:?}", caller.partner_id, input.from, input.to);
     let start = input.cursor.as_deref().map(|cursor| start(&list, cursor)).transpose()?;
     let period = match &start {
@@ -110,21 +112,21 @@ async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failur
         None => Period::asked(&input, now)?,
     };
     let is_first = start.is_none() && request.format() == Format::Json;
-    let wanted = EventFilter {
+    let filter = EventFilter {
         action: Some(EventAction::AccessReviewed),
         from: Some(period.from),
         to: Some(period.to),
         ..EventFilter::default()
     };
     let after = start.as_ref().map(|(_, position)| position);
-    let read = try_join(async { Ok(store.events(&caller.partner_id, &wanted, after, input.limit).await?) }, async {
+    let result = try_join(async { Ok(store.events(&caller.partner_id, &filter, after, input.limit).await?) }, async {
         if is_first { period.outstanding(store, &caller.partner_id).await.map(Some) } else { Ok(None) }
     });
-    let counter = if is_first { everybody } else { trail };
-    let (trail, outstanding) = session::counted(store, &counter, &stored, now, Box::pin(read)).await?;
+    let counter = if is_first { whole_partner } else { expensive };
+    let (page, outstanding) = call.counted(&counter, Box::pin(result)).await?;
 
-    let next_cursor = trail.next.map(|position| period.go_on(position).to_cursor(&list));
-    let items: Vec<Item<'_>> = trail.events.iter().map(Item::from).collect();
+    let next_cursor = page.next.map(|position| period.go_on(position).to_cursor(&list));
+    let items: Vec<Item<'_>> = page.events.iter().map(Item::from).collect();
     match request.format() {
         Format::Json => {
             let users = outstanding.as_ref().map(|(_, users)| *users);
@@ -133,7 +135,7 @@ async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failur
                 from: period.from,
                 to: period.to,
                 made_at: now,
-                made_by: Reviewer { name: caller.full_name(), id: caller.id },
+                made_by: Reviewer { name: caller.full_name(), id: caller.id.clone() },
                 partner: Partner { id: &caller.partner_id, name: &partner.name },
                 items,
                 next_cursor,

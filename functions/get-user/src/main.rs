@@ -1,10 +1,10 @@
 //! `GET /v1/users/{user_id}`: one user.
 
 use portal::App;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::policy::{Action, authorize};
-use portal::session;
+use portal::policy::Action;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -12,10 +12,11 @@ async fn main() -> Result<(), Stopped> {
 }
 
 async fn get_user(app: &App, request: Request) -> Result<Answer, Failure> {
-    let id = request.user_id();
-    let (caller, target) = session::caller_and_target(app.store(), request.claims(), id.as_ref(), app.now()).await?;
+    let mut read = Call::begin(app, &request)?;
+    let target = read.target(request.user_id());
+    let call = read.send().await?;
     request.no_body()?;
-    let target = target.ok_or(Failure::NotFound)?;
-    authorize(&caller.user, &Action::GetUser { target: &target })?;
+    let target = call.target(&target)?;
+    call.authorize(&Action::GetUser { target: &target }).await?;
     Answer::user(&target)
 }

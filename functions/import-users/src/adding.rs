@@ -1,21 +1,19 @@
-//! Adds people, as many at once as one transaction takes, as long as there is time.
+//! Adds users, as many in one transaction as fit, until the time is up.
 //!
-//! Whatever happens once somebody is added, the answer tells it: it alone has the passwords. What stands against all that are
-//! left ends the request as it would any other only while nobody is.
+//! Once a user has been added, the response reports every row, because only the response contains the passwords. If a failure
+//! affects all remaining rows, the request fails only when no user has been added yet.
 
 use std::mem;
 use std::time::Duration;
 
-use portal::App;
-use portal::actions::{Context, MAX_ADDED_AT_ONCE, Newcomer};
+use portal::actions::{Call, MAX_ADDED_AT_ONCE, Newcomer};
 use portal::error::{Cause, Failure};
 use portal::http::{Answer, Format, MAX_ATTEMPTS, PartProblem, Request};
 use portal::models::{Email, EventAction, PersonName, PublicUser, Role, User};
 use portal::passwords::{Digests, Issued};
 use portal::policy::{Action, authorize};
 use portal::random;
-use portal::session::{Caller, Claims};
-use portal::store::{CredentialItem, Import, Imported, Key};
+use portal::store::{CredentialItem, Import, Imported, ItemKey, Key};
 use serde::Serialize;
 
 use crate::input::{Input, Person};
@@ -24,10 +22,10 @@ use crate::kept::Kept;
 /// The part of the function's time that is reserved for the commit when another password is hashed.
 const COMMIT_RESERVE: Duration = Duration::from_secs(4);
 
-/// Kept back from that, to answer with what is committed.
+/// The part of the function's time that is reserved for the response.
 const REPORT_RESERVE: Duration = Duration::from_millis(500);
 
-/// What a table of the answer has.
+/// The columns of a CSV response.
 const COLUMNS: [&str; 7] = ["line", "first_name", "last_name", "email", "role", "outcome", "generated_password"];
 
 #[derive(Serialize)]
@@ -43,9 +41,9 @@ enum Outcome {
     Added,
     /// The partner has a user with this email.
     Exists,
-    /// It may not be.
+    /// The caller may not add this user.
     Refused,
-    /// Not known to be added. Safe to ask for again.
+    /// It is not known whether the user has been added. A retry is safe.
     Unavailable,
 }
 
@@ -60,7 +58,7 @@ struct RowResult<'a> {
     problem: Option<&'a PartProblem>,
 }
 
-/// The same as a row of a table.
+/// The same as a row of a CSV response.
 #[derive(Serialize)]
 struct CsvRowResult<'a> {
     line: u64,
@@ -72,10 +70,10 @@ struct CsvRowResult<'a> {
     generated_password: Option<&'a str>,
 }
 
-/// What became of one row.
+/// The state of one row.
 enum RowState {
-    /// By this request or, under the same key, by an earlier one. The user is absent once removed, and the password is absent
-    /// once it is not the portal's to replace.
+    /// Added by this request or, under the same key, by an earlier one. The user is absent if it has been removed since, and
+    /// the password is absent if the portal may no longer replace it.
     Added(Option<Box<User>>, Option<Issued>),
     Exists,
     Failed(Outcome, PartProblem),
@@ -92,29 +90,27 @@ struct Renewal {
     issued: Issued,
 }
 
-/// Whose turn it is, by number.
+/// A user to be added, with the number of its row.
 type Pending = (usize, Newcomer);
 
 pub(crate) struct Adding<'a> {
-    app: &'a App,
-    request: &'a Request,
-    claims: Claims,
     /// As read last.
-    caller: Caller,
+    call: Call<'a>,
+    request: &'a Request,
     /// With an idempotency key.
     kept: Option<Kept>,
     /// The line of each row, in order.
     lines: Vec<u64>,
-    /// Of each row, in order; none for those whose turn has not come.
+    /// The state of each row, in order. `None` while it has not been processed.
     states: Vec<Option<RowState>>,
 }
 
 impl<'a> Adding<'a> {
-    pub(crate) fn new(app: &'a App, request: &'a Request, claims: Claims, caller: Caller, kept: Option<Kept>) -> Self {
-        Self { app, request, claims, caller, kept, lines: Vec::new(), states: Vec::new() }
+    pub(crate) fn new(call: Call<'a>, request: &'a Request, kept: Option<Kept>) -> Self {
+        Self { call, request, kept, lines: Vec::new(), states: Vec::new() }
     }
 
-    /// Adds all but those in the lines that are `taken`.
+    /// Adds all users except those in the lines that are `taken`.
     pub(crate) async fn run(mut self, input: Input, taken: &[u64]) -> Result<Answer, Failure> {
         let Input { rows, people, .. } = input;
         self.lines = people.iter().map(|person| person.line).collect();
@@ -134,7 +130,7 @@ impl<'a> Adding<'a> {
 
     async fn add_all(&mut self, added: &[(usize, &Person)], free: &[(usize, &Person)]) -> Result<(), Failure> {
         for people in added.chunks(MAX_ADDED_AT_ONCE) {
-            let time = self.request.time_left(self.app).saturating_sub(REPORT_RESERVE);
+            let time = self.request.time_left(self.call.app).saturating_sub(REPORT_RESERVE);
             within(time, self.renew(people)).await?;
         }
         for people in free.chunks(MAX_ADDED_AT_ONCE) {
@@ -143,17 +139,18 @@ impl<'a> Adding<'a> {
         Ok(())
     }
 
-    /// Adds these. Those whose passwords there is no time to hash are left over, and a failure.
+    /// Adds these users. Fails when there is no time to hash the passwords of all of them; the others have been added then.
     async fn add(&mut self, people: &[(usize, &Person)]) -> Result<(), Failure> {
+        self.call.now = self.call.app.now();
         let mut pending = Vec::with_capacity(people.len());
         for (number, person) in people {
-            if self.request.time_left(self.app) < COMMIT_RESERVE {
+            if self.request.time_left(self.call.app) < COMMIT_RESERVE {
                 break;
             }
-            pending.push((*number, self.context().newcomer(person.profile.clone(), None)?));
+            pending.push((*number, self.call.newcomer(person.profile.clone(), None)?));
         }
         let is_time_up = pending.len() < people.len();
-        let time = self.request.time_left(self.app).saturating_sub(REPORT_RESERVE);
+        let time = self.request.time_left(self.call.app).saturating_sub(REPORT_RESERVE);
         within(time, self.commit(pending)).await?;
         if is_time_up { Err(no_time()) } else { Ok(()) }
     }
@@ -170,7 +167,7 @@ impl<'a> Adding<'a> {
                 return Ok(());
             }
             let (numbers, newcomers): (Vec<usize>, Vec<Newcomer>) = pending.into_iter().unzip();
-            let mut transaction = self.context().adding(&newcomers)?;
+            let mut transaction = self.call.adding(&newcomers)?;
             let import = self.kept.as_ref().map(|kept| {
                 let lines = numbers.iter().filter_map(|number| self.lines.get(*number));
                 let added = lines.zip(&newcomers).map(|(line, Newcomer { user, .. })| Imported {
@@ -201,17 +198,18 @@ impl<'a> Adding<'a> {
 
     /// Reads the caller and the emails again. Returns the users that are still to be added.
     async fn still_to_add(&mut self, pending: Vec<Pending>) -> Result<Vec<Pending>, Failure> {
-        let mut item_keys = self.claims.item_keys().to_vec();
-        item_keys.extend(pending.iter().map(|(_, newcomer)| self.claims.email_key(&newcomer.user.email).item_key()));
+        let mut item_keys: Vec<ItemKey> = Vec::new();
+        item_keys
+            .extend(pending.iter().map(|(_, newcomer)| self.call.claims().email_key(&newcomer.user.email).item_key()));
         item_keys.extend(self.kept.iter().map(Kept::item_key));
-        let stored = self.app.store().read(&item_keys).await?;
+        self.call.reread(item_keys).await?;
         if let Some(kept) = &mut self.kept {
-            kept.update(&stored)?;
+            kept.update(self.call.stored())?;
         }
         // First the users that this request has added: the caller was authorized then.
         let mut left = Vec::with_capacity(pending.len());
         for (number, newcomer) in pending {
-            match stored.get(&self.claims.email_key(&newcomer.user.email))? {
+            match self.call.get(&self.call.claims().email_key(&newcomer.user.email))? {
                 Some(entry) if entry.user_id == newcomer.user.id => {
                     self.settle(number, RowState::added(newcomer));
                 }
@@ -222,11 +220,11 @@ impl<'a> Adding<'a> {
         if left.is_empty() {
             return Ok(left);
         }
-        self.caller = self.claims.caller(&stored, self.app.now())?;
+        self.call.authenticate()?;
         let mut allowed = Vec::with_capacity(left.len());
         for (number, newcomer) in left {
             let (role, permissions) = (newcomer.user.role, &newcomer.user.permissions);
-            match authorize(&self.caller.user, &Action::AddUser { role, permissions }) {
+            match authorize(&self.call.caller.user, &Action::AddUser { role, permissions }) {
                 Ok(()) => allowed.push((number, newcomer)),
                 Err(denied) => {
                     let problem = PartProblem::new(denied.into(), self.request);
@@ -252,7 +250,7 @@ impl<'a> Adding<'a> {
                     continue;
                 }
                 Err((failure @ Failure::Unavailable(_), import)) => {
-                    // It may have been committed all the same.
+                    // It may nevertheless have been committed.
                     last = failure;
                     if !self.is_kept(import.as_ref()).await? {
                         continue;
@@ -277,36 +275,35 @@ impl<'a> Adding<'a> {
         &mut self,
         people: &[(usize, &Person)],
     ) -> Result<(Vec<Renewal>, Vec<(usize, Option<User>)>), Failure> {
-        let now = self.app.now();
         let Some(kept) = &mut self.kept else { return Ok(<_>::default()) };
         let ids: Vec<(usize, Imported)> =
             people.iter().filter_map(|(number, person)| Some((*number, kept.added(person.line)?.clone()))).collect();
-        let mut item_keys = self.claims.item_keys().to_vec();
-        item_keys.push(kept.item_key());
+        let mut item_keys = vec![kept.item_key()];
         item_keys.extend(ids.iter().flat_map(|(_, Imported { id, .. })| {
-            [self.claims.colleague_key(id).item_key(), Key::credential(id).item_key()]
+            [self.call.claims().colleague_key(id).item_key(), Key::credential(id).item_key()]
         }));
-        let stored = self.app.store().read(&item_keys).await?;
-        kept.update(&stored)?;
-        self.caller = self.claims.caller(&stored, now)?;
+        self.call.reread(item_keys).await?;
+        kept.update(self.call.stored())?;
+        self.call.authenticate()?;
+        let now = self.call.now;
 
         let (mut renewals, mut others) = (Vec::new(), Vec::new());
         for ((number, imported), (_, person)) in ids.into_iter().zip(people) {
             let line = imported.line;
             // As read with the rest.
             let version = kept.added(line).map_or(imported.credential, |added| added.credential);
-            let user = stored.get(&self.claims.colleague_key(&imported.id))?.map(|item| item.user);
-            let credential = stored.get(&Key::credential(&imported.id))?;
+            let user = self.call.get(&self.call.claims().colleague_key(&imported.id))?.map(|item| item.user);
+            let credential = self.call.get(&Key::credential(&imported.id))?;
             let (Some(before), Some(credential)) = (user.clone(), credential) else {
                 others.push((number, user));
                 continue;
             };
             let is_first = credential.version == version && before.must_change_password && before.access_version == 1;
-            if !is_first || authorize(&self.caller.user, &person.action()).is_err() {
+            if !is_first || authorize(&self.call.caller.user, &person.action()).is_err() {
                 others.push((number, user));
                 continue;
             }
-            if self.request.time_left(self.app) < COMMIT_RESERVE {
+            if self.request.time_left(self.call.app) < COMMIT_RESERVE {
                 break;
             }
             let issued = Issued::given_or_generated(None, &random::bytes()?);
@@ -324,12 +321,12 @@ impl<'a> Adding<'a> {
             return Ok(None);
         }
         let without = |failure: Failure| (failure, None);
-        let mut transaction = self.app.store().transaction();
-        self.caller.require_caller(&mut transaction, None);
+        let mut transaction = self.call.transaction();
+        self.call.caller.require_caller(&mut transaction, None);
         for Renewal { before, after, credential, renewed, .. } in renewals {
             transaction.change_user(before, after);
             transaction.change_credential(&before.id, credential, renewed);
-            let event = self.context().event(EventAction::PasswordSet, before).map_err(without)?;
+            let event = self.call.event(EventAction::PasswordSet, before).map_err(without)?;
             transaction.record(&before.partner_id, &event.changing(Some(before), Some(after)));
         }
         let import = self.kept.as_ref().map(|kept| {
@@ -349,7 +346,7 @@ impl<'a> Adding<'a> {
     /// Whether this is what is kept.
     async fn is_kept(&mut self, import: Option<&Import>) -> Result<bool, Failure> {
         let (Some(kept), Some(import)) = (&mut self.kept, import) else { return Ok(false) };
-        let stored = self.app.store().read(&[kept.item_key()]).await?;
+        let stored = self.call.app.store().read(&[kept.item_key()]).await?;
         kept.update(&stored)?;
         Ok(kept.is(import))
     }
@@ -360,7 +357,7 @@ impl<'a> Adding<'a> {
         }
     }
 
-    /// Settles all that are left, or fails when nobody is added.
+    /// Marks all remaining rows as failed, or fails when no user has been added.
     fn stop(&mut self, failure: Failure) -> Result<(), Failure> {
         if !self.states.iter().flatten().any(|state| matches!(state, RowState::Added(..))) {
             return Err(failure);
@@ -377,10 +374,6 @@ impl<'a> Adding<'a> {
         if let Some(entry) = self.states.get_mut(number) {
             *entry = Some(state);
         }
-    }
-
-    fn context(&self) -> Context<'_> {
-        Context { app: self.app, request: self.request, caller: &self.caller, now: self.app.now() }
     }
 
     fn answer(mut self, rows: usize, people: &[Person]) -> Result<Answer, Failure> {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Column, CsvSchema, LineError, Request};
 use portal::models::{Permissions, Profile, Role};
 use portal::policy::{Action, Denied, authorize};
-use portal::session::{Caller, Claims};
-use portal::store::{Imported, ItemKey, Items, Key, MAX_USERS, PartnerItem};
+use portal::session::Claims;
+use portal::store::{Imported, ItemKey, Key, MAX_USERS, PartnerItem};
 use serde::Serialize;
 use serde_json::json;
 
@@ -103,22 +104,17 @@ impl Input {
 
     /// Compares the users of the file with what is stored, and records what prevents each from being added. `added` are the
     /// users that an earlier request with the same key added. They get new passwords, which needs the same permissions.
-    pub(crate) fn check(
-        &mut self,
-        claims: &Claims,
-        caller: &Caller,
-        stored: &Items,
-        added: &[Imported],
-    ) -> Result<Checked, Failure> {
+    pub(crate) fn check(&mut self, call: &Call<'_>, added: &[Imported]) -> Result<Checked, Failure> {
+        let (claims, caller) = (call.claims(), &call.caller);
         let mut checked = Checked { taken: Vec::new(), denied: None };
         let partner: Key<PartnerItem> = claims.partner_key();
-        let partner = stored.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
+        let partner = call.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
         let mut room = MAX_USERS.saturating_sub(partner.user_count);
         let mut is_full = false;
         for person in &self.people {
             let line = person.line;
             let is_added = added.iter().any(|added| added.line == line);
-            if !is_added && stored.get(&claims.email_key(&person.profile.email))?.is_some() {
+            if !is_added && call.get(&claims.email_key(&person.profile.email))?.is_some() {
                 // Left as it is, so it needs no permission.
                 checked.taken.push(line);
                 continue;

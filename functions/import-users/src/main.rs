@@ -1,7 +1,7 @@
 //! `POST /v1/users/import?dry_run=`: adds the users of a table.
 //!
-//! A dry run, which is the default, names every row's every problem and changes nothing. The run itself adds nobody when any
-//! row is at fault. A user whose email the partner has already is left as it is, so that a file can be sent again.
+//! A dry run, which is the default, reports every problem of every row and changes nothing. The import itself adds no user when
+//! any row has a problem. A user whose email the partner has already is left unchanged, so a file can be sent again.
 //!
 //! With an `Idempotency-Key`, a file that is sent again gives new first passwords to the users that it added before, if
 //! they have not used the earlier ones. So no password has to be stored for a retry.
@@ -11,13 +11,12 @@ mod input;
 mod kept;
 
 use portal::App;
-use portal::actions::Context;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, LineError, Request, Stopped, serve_with};
 use portal::models::{Email, Permissions, PersonName, Role};
 use portal::policy::authorize;
-use portal::session::Claims;
-use portal::store::Key;
+use portal::store::ItemKey;
 use serde::Serialize;
 
 use crate::adding::Adding;
@@ -37,7 +36,7 @@ struct Preview<'a> {
     problems: Vec<LineError>,
 }
 
-/// Who would be added: nobody, while a row is at fault.
+/// A user that would be added. There is none while any row has a problem.
 #[derive(Serialize)]
 struct Planned<'a> {
     line: u64,
@@ -49,54 +48,48 @@ struct Planned<'a> {
 }
 
 async fn import_users(app: &App, request: Request) -> Result<Answer, Failure> {
-    let now = app.now();
-    let claims = Claims::read(request.claims())?;
-    // What is wrong with the request is shown only to a caller who is signed in.
     let parsed = parse(&request);
+    let mut read = Call::begin(app, &request)?;
     let key = request.idempotency_key();
-    let key_read = key.as_ref().ok().and_then(Option::as_ref).map(|key| claims.idempotency_key(key.as_str()));
-    let mut item_keys = claims.item_keys().to_vec();
-    item_keys.extend(key_read.iter().map(Key::item_key));
-    item_keys.extend(parsed.iter().flat_map(|(_, input)| input.item_keys(&claims)));
-    let stored = app.store().read(&item_keys).await?;
-    let caller = claims.caller(&stored, now)?;
-    key?;
-    let (is_dry_run, mut input) = parsed?;
-    let context = Context { app, request: &request, caller: &caller, now };
+    let key_read = key.as_ref().ok().and_then(Option::as_ref).map(|key| read.claims().idempotency_key(key.as_str()));
+    let key_read = key_read.map(|key| read.item(key));
+    let more: Vec<ItemKey> = parsed.iter().flat_map(|(_, input)| input.item_keys(read.claims())).collect();
+    read.items(more);
+    let (call, (is_dry_run, mut input)) = read.send_with(key.and(parsed)).await?;
     if is_dry_run {
-        authorize(&caller.user, &LEAST)?;
+        authorize(&call.caller.user, &LEAST)?;
     } else {
-        context.authorize(&LEAST).await?;
+        call.authorize(&LEAST).await?;
     }
     let key = key_read.filter(|_| !is_dry_run);
     let asked = input.asked();
     let first = match &key {
-        Some(key) => app.store().first_import(&stored, key, &asked, now)?,
+        Some(key) => app.store().first_import(call.stored(), key, &asked, call.now)?,
         None => None,
     };
-    let checked = input.check(&claims, &caller, &stored, first.as_ref().map_or(&[], |(_, first)| &first.added))?;
+    let checked = input.check(&call, first.as_ref().map_or(&[], |(_, first)| &first.added))?;
 
     if is_dry_run {
         return preview(input, &checked.taken);
     }
     if let Some((person, denied)) = &checked.denied {
-        context.record_refusal(&person.action(), *denied).await;
+        call.record_refusal(&person.action(), *denied).await;
     }
     if !input.faults.is_empty() {
         let faults = input.faults.into_iter().map(LineError::into_field_error);
         return Err(Failure::ValidationFailed(faults.collect()));
     }
     let kept = match key {
-        Some(key) => Some(Kept::begin(app.store(), key, first, &asked, now).await?),
+        Some(key) => Some(Kept::begin(app.store(), key, first, &asked, call.now).await?),
         None => None,
     };
-    Adding::new(app, &request, claims, caller, kept).run(input, &checked.taken).await
+    Adding::new(call, &request, kept).run(input, &checked.taken).await
 }
 
 fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
     let Input { rows, people, faults: mut problems } = input;
     let is_at_fault = !problems.is_empty();
-    // These keep nobody from being added: who is there already stays as it is.
+    // These are warnings: an existing user is left unchanged.
     let warnings = taken.iter().map(|line| {
         LineError::new(
             *line,

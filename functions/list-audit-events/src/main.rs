@@ -3,11 +3,11 @@
 mod summary;
 
 use portal::App;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, EventId, Timestamp, UserId};
-use portal::policy::{Action, authorize};
-use portal::session::{self, Claims};
+use portal::policy::Action;
 use portal::store::{Actor, Counter, Event, EventFilter, Position, Target};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -63,35 +63,35 @@ struct Who<'a> {
 }
 
 async fn list_audit_events(app: &App, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (app.now(), app.store());
-    let claims = Claims::read(request.claims())?;
-    let counter = Counter::expensive_reads(claims.user());
-    let stored = store.read(&[&claims.item_keys()[..], &[counter.item_key().clone()]].concat()).await?;
-    let caller = claims.caller(&stored, now)?.user;
+    let mut read = Call::begin(app, &request)?;
+    let counter = Counter::expensive_reads(read.claims().user());
+    let counter = read.counter(counter);
+    let call = read.send().await?;
     request.no_body()?;
     let input = parse(&request)?;
-    authorize(&caller, &Action::ListAuditEvents)?;
+    call.authorize(&Action::ListAuditEvents).await?;
 
-    let list = format!("{} events {:?}", caller.partner_id, input.wanted);
-    let after = input.cursor.map(|cursor| position(&list, &cursor, &input.wanted)).transpose()?;
-    let read = async { Ok(store.events(&caller.partner_id, &input.wanted, after.as_ref(), input.limit).await?) };
-    let trail = session::counted(store, &counter, &stored, now, Box::pin(read)).await?;
-    let next_cursor = trail.next.map(|position| position.to_cursor(&list));
-    let items: Vec<Item<'_>> = trail.events.iter().map(Item::from).collect();
+    let partner = &call.caller.user.partner_id;
+    let list = format!("{partner} events {:?}", input.filter);
+    let after = input.cursor.map(|cursor| position(&list, &cursor, &input.filter)).transpose()?;
+    let events = async { Ok(app.store().events(partner, &input.filter, after.as_ref(), input.limit).await?) };
+    let page = call.counted(&counter, Box::pin(events)).await?;
+    let next_cursor = page.next.map(|position| position.to_cursor(&list));
+    let items: Vec<Item<'_>> = page.events.iter().map(Item::from).collect();
     match request.format() {
         Format::Json => Answer::json(200, &List { items, next_cursor }),
         Format::Csv => Answer::csv("history.csv", &COLUMNS, &items, &request, next_cursor.as_deref()),
     }
 }
 
-fn position(list: &str, cursor: &str, wanted: &EventFilter) -> Result<Position, Failure> {
-    Position::from_cursor(list, cursor).filter(|position| wanted.reaches(position)).ok_or_else(Failure::cursor)
+fn position(list: &str, cursor: &str, filter: &EventFilter) -> Result<Position, Failure> {
+    Position::from_cursor(list, cursor).filter(|position| filter.reaches(position)).ok_or_else(Failure::cursor)
 }
 
 struct Input {
     limit: usize,
     cursor: Option<String>,
-    wanted: EventFilter,
+    filter: EventFilter,
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {
@@ -109,7 +109,7 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
         return Err(Failure::query("to", "The end must be after the beginning."));
     }
-    Ok(Input { limit, cursor, wanted: EventFilter { target, actor, action, from, to } })
+    Ok(Input { limit, cursor, filter: EventFilter { target, actor, action, from, to } })
 }
 
 impl<'a> From<&'a Event> for Item<'a> {

@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 
 use portal::App;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::{Timestamp, browser};
-use portal::policy::{Action, authorize};
-use portal::session;
+use portal::policy::Action;
 use serde::Serialize;
 
 #[tokio::main(flavor = "current_thread")]
@@ -32,15 +32,15 @@ struct Item<'a> {
 }
 
 async fn list_sessions(app: &App, request: Request) -> Result<Answer, Failure> {
-    let now = app.now();
-    let id = request.user_id();
-    let (caller, target) = session::caller_and_target(app.store(), request.claims(), id.as_ref(), now).await?;
+    let mut read = Call::begin(app, &request)?;
+    let target = read.target(request.user_id());
+    let call = read.send().await?;
     request.no_body()?;
-    let target = target.ok_or(Failure::NotFound)?;
-    authorize(&caller.user, &Action::ListSessions { target: &target })?;
+    let target = call.target(&target)?;
+    call.authorize(&Action::ListSessions { target: &target }).await?;
 
     let mut sessions = app.store().sessions_of(&target.id).await?;
-    sessions.retain(|(_, session)| session.is_live(&target, now));
+    sessions.retain(|(_, session)| session.is_live(&target, call.now));
     sessions.sort_by_key(|(_, session)| Reverse(session.created_at));
     let items = sessions.iter().map(|(id, session)| Item {
         id,
@@ -48,7 +48,7 @@ async fn list_sessions(app: &App, request: Request) -> Result<Answer, Failure> {
         expires_at: Timestamp::from_unix_seconds(session.expires_at),
         address: &session.address,
         browser: browser(&session.user_agent),
-        is_current: *id == caller.session_id,
+        is_current: *id == call.caller.session_id,
     });
     Answer::json(200, &List { items: items.collect() })
 }

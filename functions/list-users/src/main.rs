@@ -1,11 +1,11 @@
 //! `GET /v1/users`: the partner's users, sorted, searched and filtered, page by page.
 
 use portal::App;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Role, Status, fold};
-use portal::policy::{Action, authorize};
-use portal::session::{self, Claims};
+use portal::policy::Action;
 use portal::store::{Counter, Order, Position, SearchEntry, Sort};
 use serde::Serialize;
 
@@ -43,24 +43,24 @@ struct List<'a> {
 }
 
 async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (app.now(), app.store());
-    let claims = Claims::read(request.claims())?;
-    let partner_key = claims.partner_key();
-    let counter = Counter::expensive_reads(claims.user());
-    let stored =
-        store.read(&[&claims.item_keys()[..], &[partner_key.item_key(), counter.item_key().clone()]].concat()).await?;
-    let caller = claims.caller(&stored, now)?;
+    let store = app.store();
+    let mut read = Call::begin(app, &request)?;
+    let partner_key = read.claims().partner_key();
+    let partner_key = read.item(partner_key);
+    let counter = Counter::expensive_reads(read.claims().user());
+    let counter = read.counter(counter);
+    let call = read.send().await?;
     request.no_body()?;
     let input = parse(&request)?;
-    authorize(&caller.user, &Action::ListUsers)?;
+    call.authorize(&Action::ListUsers).await?;
 
-    let partner = &caller.user.partner_id;
+    let partner = &call.caller.user.partner_id;
     let list = format!("{partner} {:?} {:?} {:?}", input.sort, input.order, input.filter);
     let after = input.cursor.as_deref().map(|cursor| position(&list, cursor)).transpose()?;
     let sorted = (input.sort, input.order);
-    let read = async {
+    let page = async {
         if input.filter.is_everybody() {
-            let count = stored.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.user_count;
+            let count = call.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.user_count;
             Ok((store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count))
         } else {
             let matches = |user: &SearchEntry| input.filter.matches(user);
@@ -70,10 +70,9 @@ async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
             Ok((page, count))
         }
     };
-    // A page of the plain list is as cheap as a user each.
+    // A page of the plain list reads only the users that it shows.
     let is_cheap = input.filter.is_everybody() && request.format() == Format::Json;
-    let (page, total) =
-        if is_cheap { read.await } else { session::counted(store, &counter, &stored, now, Box::pin(read)).await }?;
+    let (page, total) = if is_cheap { page.await } else { call.counted(&counter, Box::pin(page)).await }?;
     let next_cursor = page.next.map(|position| position.to_cursor(&list));
     let items: Vec<PublicUser<'_>> = page.users.iter().map(PublicUser::from).collect();
     match request.format() {

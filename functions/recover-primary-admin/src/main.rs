@@ -19,7 +19,7 @@ async fn recover_primary_admin(app: &App, mut input: Fields, request_id: String)
     let partner: Option<PartnerId> = input.required("partner_id");
     let password: Option<Option<Password>> = input.optional("password");
     let operator: Option<Option<PersonName>> = input.optional("operator");
-    let (partner, password, operator) = input.finish((|| Some((partner?, password?, operator?)))())?;
+    let (partner, password, operator) = input.finish(|| Some((partner?, password?, operator?)))?;
 
     let now = app.now();
     let (user, credential) = load(app.store(), &partner).await?;

@@ -36,7 +36,7 @@ struct Refreshed<'a> {
 async fn refresh_session(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut body = request.body_or_empty()?;
     let refresh_token: Option<Option<String>> = body.optional("refresh_token");
-    let refresh_token = body.finish(refresh_token)?.or_else(|| request.refresh_cookie()).ok_or(WRONG)?;
+    let refresh_token = body.finish(|| refresh_token)?.or_else(|| request.refresh_cookie()).ok_or(WRONG)?;
 
     let token = RefreshToken::parse(&refresh_token).ok_or(WRONG)?;
     let (now, stored) = (app.now(), app.store().read(&token.item_keys()).await?);

@@ -1,11 +1,10 @@
 //! `DELETE /v1/users/{user_id}`: removes a user for good.
 
 use portal::App;
-use portal::actions::{self, Context};
+use portal::actions::{self, Call};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::policy::Action;
-use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -13,16 +12,15 @@ async fn main() -> Result<(), Stopped> {
 }
 
 async fn remove_user(app: &App, request: Request) -> Result<Answer, Failure> {
-    let now = app.now();
-    let id = request.user_id();
-    let (caller, target) = session::caller_and_target(app.store(), request.claims(), id.as_ref(), now).await?;
+    let mut read = Call::begin(app, &request)?;
+    let target = read.target(request.user_id());
+    let call = read.send().await?;
     request.no_body()?;
-    let target = target.ok_or(Failure::NotFound)?;
-    let context = Context { app, request: &request, caller: &caller, now };
-    context.authorize(&Action::RemoveUser { target: &target }).await?;
+    let target = call.target(&target)?;
+    call.authorize(&Action::RemoveUser { target: &target }).await?;
     request.expects(target.version)?;
 
-    let ended = actions::remove_user(&context, &target).await?;
-    context.end([ended]).await?;
+    let revocation = actions::remove_user(&call, &target).await?;
+    call.revoke(revocation).await?;
     Ok(Answer::no_content())
 }

@@ -49,7 +49,7 @@ impl Report {
 
 async fn repair_identities(app: &'static App, mut input: Fields, _request: String) -> Result<Report, Failure> {
     let older_than: Option<Option<u32>> = input.optional("older_than_seconds");
-    let older_than = Duration::from_secs(input.finish(older_than)?.unwrap_or(OLDER_THAN_SECONDS).into());
+    let older_than = Duration::from_secs(input.finish(|| older_than)?.unwrap_or(OLDER_THAN_SECONDS).into());
 
     let start = app.now();
     let (report, repaired) = repair_due(app, start.minus(older_than), start.plus(RUN_TIMEOUT)).await;

@@ -2,12 +2,12 @@
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use portal::App;
+use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Reviewer, Status, Timestamp, User};
-use portal::policy::{Action, authorize};
+use portal::policy::Action;
 use portal::review::{Access, Reason, Review, Summary, reduced};
-use portal::session::{self, Claims};
 use portal::store::{Counter, Position, Store};
 use serde::Serialize;
 
@@ -115,14 +115,15 @@ impl Page {
 }
 
 async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
-    let (now, store) = (app.now(), app.store());
-    let claims = Claims::read(request.claims())?;
-    let counter = Counter::reads_of_everybody(claims.user());
-    let stored = store.read(&[&claims.item_keys()[..], &[counter.item_key().clone()]].concat()).await?;
-    let caller = claims.caller(&stored, now)?.user;
+    let store = app.store();
+    let mut read = Call::begin(app, &request)?;
+    let counter = Counter::reads_of_everybody(read.claims().user());
+    let counter = read.counter(counter);
+    let call = read.send().await?;
+    let (caller, now) = (&call.caller.user, call.now);
     request.no_body()?;
     let input = parse(&request)?;
-    authorize(&caller, &Action::ReviewAccess)?;
+    call.authorize(&Action::ReviewAccess).await?;
 
     let list = format!("{} access review {}", caller.partner_id, input.inactive_days);
     let after = input.cursor.as_deref().map(|cursor| position(&list, cursor)).transpose()?;
@@ -136,8 +137,8 @@ async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
         let key = by_name.key.map(|name| format!("{}{name}", rank.digit()));
         page.offer(Entry { position: Position { key, ..by_name }, user, reasons });
     };
-    let read = async { Ok(store.visit_users(&caller.partner_id, visit).await?) };
-    session::counted(store, &counter, &stored, now, Box::pin(read)).await?;
+    let visits = async { Ok(store.visit_users(&caller.partner_id, visit).await?) };
+    call.counted(&counter, Box::pin(visits)).await?;
     let (entries, is_more) = page.done();
     let next_cursor = entries.last().filter(|_| is_more).map(|entry| entry.position.to_cursor(&list));
 

@@ -1,18 +1,17 @@
-//! `PUT /v1/users/{user_id}/password`: sets a user's password, or one's own.
+//! `PUT /v1/users/{user_id}/password`: sets another user's password, or one's own.
 //!
-//! Another user's: ends all of their sessions, and by default has to be changed at the next sign-in. One's own: needs the
-//! present one, and ends all other sessions.
+//! Setting another user's password ends all of that user's sessions, and by default the user must change it at the next sign-in.
+//! Changing one's own requires the current password, and ends all other sessions.
 
 use portal::App;
-use portal::actions::Context;
+use portal::actions::{Call, Read};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
-use portal::identity::Generation;
-use portal::models::{EventAction, User};
+use portal::models::{EventAction, User, UserId};
 use portal::passwords::{About, Digests, Password, SubmittedPassword};
 use portal::policy::Action;
-use portal::session::{self, Claims};
-use portal::store::{Counter, CredentialItem, Event, Items, Key, Source, SourcesItem};
+use portal::session;
+use portal::store::{Counter, CredentialItem, Event, Key, Source, SourcesItem};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -20,35 +19,26 @@ async fn main() -> Result<(), Stopped> {
 }
 
 async fn set_password(app: &App, request: Request) -> Result<Answer, Failure> {
-    let now = app.now();
-    let claims = Claims::read(request.claims())?;
-    let target = request.user_id().map(|id| {
-        (claims.colleague_key(&id), Key::credential(&id), Counter::current_password(&id, claims.session_id()))
-    });
-    let mut item_keys = claims.item_keys().to_vec();
-    if let Some((user, credential, counter)) = &target {
-        item_keys.extend([user.item_key(), credential.item_key(), counter.item_key().clone()]);
-    }
-    if let Some(id) = request.user_id().filter(|id| id == claims.user()) {
-        item_keys.extend([Key::sources(&id).item_key(), Counter::own_changes("PASSWORD", &id).item_key().clone()]);
-    }
-    let stored = app.store().read(&item_keys).await?;
-    let caller = claims.caller(&stored, now)?;
-
-    let is_own = request.user_id().is_some_and(|id| id == caller.user.id);
-    let input = parse(&request, is_own)?;
-    let (user, credential, counter) = target.ok_or(Failure::NotFound)?;
-    let target = stored.get(&user)?.ok_or(Failure::NotFound)?.user;
-    let context = Context { app, request: &request, caller: &caller, now };
-    context.authorize(&Action::SetPassword { target: &target }).await?;
+    let mut read = Call::begin(app, &request)?;
+    let credential = request.user_id().map(|id| read.item(Key::credential(&id)));
+    let own = request.user_id().filter(|id| id == read.claims().user()).map(|id| Own::read(&mut read, &id));
+    let target = read.target(request.user_id());
+    let call = read.send().await?;
+    let input = parse(&request, own)?;
+    let target = call.target(&target)?;
+    call.authorize(&Action::SetPassword { target: &target }).await?;
     request.expects(target.version)?;
-    let credential = stored.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
+    let credential = credential.map(|key| call.get(&key)).transpose()?.flatten();
+    let credential = credential.ok_or_else(|| Failure::bug("a user without a credential"))?;
 
     let about = About { email: &target.email, first_name: &target.first_name, last_name: &target.last_name };
     input.password.check_strength(&about).map_err(|rejection| Failure::password("password", rejection))?;
-    let setting = Setting { context, target: &target, credential: &credential };
+    let setting = Setting { call: &call, target: &target, credential: &credential };
     match &input.whose {
-        Whose::Own { current } => setting.own(&input.password, current, &counter, &stored).await?,
+        Whose::Own { current, own } => {
+            setting.own(&input.password, current, own).await?;
+            own.record_source(&call, &request, &credential).await?;
+        }
         Whose::Another { must_change } => setting.of_another(&input.password, *must_change).await?,
     }
     Ok(Answer::no_content())
@@ -60,12 +50,12 @@ struct Input {
 }
 
 enum Whose {
-    Own { current: SubmittedPassword },
+    Own { current: SubmittedPassword, own: Box<Own> },
     Another { must_change: bool },
 }
 
-fn parse(request: &Request, is_own: bool) -> Result<Input, Failure> {
-    let mut body = request.body()?;
+fn parse(request: &Request, own: Option<Own>) -> Result<Input, Failure> {
+    let (is_own, mut body) = (own.is_some(), request.body()?);
     let password: Option<Password> = body.required("password");
     let must_change: Option<Option<bool>> = body.optional("must_change");
     let current: Option<Option<SubmittedPassword>> = body.optional("current_password");
@@ -78,45 +68,77 @@ fn parse(request: &Request, is_own: bool) -> Result<Input, Failure> {
     if !is_own && matches!(current, Some(Some(_))) {
         body.refuse("current_password", "not_allowed", "This is only for one's own password.");
     }
-    body.finish((|| {
-        let whose = match (is_own, current?) {
-            (true, current) => Whose::Own { current: current? },
-            (false, _) => Whose::Another { must_change: must_change?.unwrap_or(true) },
+    body.finish(|| {
+        let whose = match (own, current?) {
+            (Some(own), current) => Whose::Own { current: current?, own: Box::new(own) },
+            (None, _) => Whose::Another { must_change: must_change?.unwrap_or(true) },
         };
         Some(Input { password: password?, whose })
-    })())
+    })
 }
 
-/// What was read, and by whom.
+/// What a change of one's own password reads besides.
+struct Own {
+    sources: Key<SourcesItem>,
+    changes: Counter,
+    attempts: Counter,
+}
+
+impl Own {
+    fn read(read: &mut Read<'_>, id: &UserId) -> Self {
+        let attempts = Counter::current_password(id, read.claims().session_id());
+        Self {
+            sources: read.item(Key::sources(id)),
+            changes: read.counter(Counter::own_changes("PASSWORD", id)),
+            attempts: read.counter(attempts),
+        }
+    }
+
+    /// Keeps the device of the caller a known source after the change.
+    async fn record_source(
+        &self,
+        call: &Call<'_>,
+        request: &Request,
+        credential: &CredentialItem,
+    ) -> Result<(), Failure> {
+        let id = &call.caller.user.id;
+        let device = request.devices().of(id).map(str::to_owned);
+        let source = Source::new(request.address(), device.as_deref());
+        let sources = call.get(&self.sources)?;
+        if let Some(kept) = SourcesItem::password_changed(sources.as_ref(), credential.changed_at, &source, call.now)
+            && let Err(error) = call.app.store().put_sources(id, &kept).await
+        {
+            let request_id = request.id();
+            tracing::warn!(request_id, %error, "could not record the device of a password change; the change is committed");
+        }
+        Ok(())
+    }
+}
+
+/// A password change, with what was read for it.
 struct Setting<'a> {
-    context: Context<'a>,
+    call: &'a Call<'a>,
     target: &'a User,
     credential: &'a CredentialItem,
 }
 
 impl Setting<'_> {
-    async fn own(
-        &self,
-        password: &Password,
-        current: &SubmittedPassword,
-        counter: &Counter,
-        stored: &Items,
-    ) -> Result<(), Failure> {
-        let Context { app, request, caller, now } = self.context;
-        let (store, user) = (app.store(), self.target);
+    async fn own(&self, password: &Password, current: &SubmittedPassword, own: &Own) -> Result<(), Failure> {
+        let Call { app, caller, now, .. } = self.call;
+        let (store, user, now) = (app.store(), self.target, *now);
         let action = Action::SetPassword { target: user };
         let mut transaction = store.transaction();
-        self.context.count_own_change(&mut transaction, &Counter::own_changes("PASSWORD", &user.id), stored)?;
-        self.context.check_current_password(&action, current, self.credential, counter, stored).await?;
+        self.call.count_own_change(&mut transaction, &own.changes)?;
+        self.call.check_current_password(&action, current, self.credential, &own.attempts).await?;
         let digests = match self.digests(password) {
             Ok(digests) => digests,
             Err(failure) => {
-                // The present password was right: nobody is guessing.
-                store.clear_counter(counter).await?;
+                // The current password was right, so this was not a guess.
+                store.clear_counter(&own.attempts).await?;
                 return Err(failure);
             }
         };
-        // Read after the user: a sign-in since then makes the change start anew.
+        // Read after the user: a sign-in since then makes the transaction fail, and the change is retried.
         let mut others = store.sessions_of(&user.id).await?;
         others.retain(|(id, session)| session.expires_at > now.unix_seconds() && *id != caller.session_id);
         let count = others.len();
@@ -129,35 +151,21 @@ impl Setting<'_> {
         for session_id in &others {
             transaction.end_session(&user.id, session_id);
         }
-        transaction.clear_counter(counter);
+        transaction.clear_counter(&own.attempts);
         transaction.record(&user.partner_id, &self.event(EventAction::PasswordChanged, &after)?);
         transaction.commit().await?;
-
-        let device = request.devices().of(&user.id).map(str::to_owned);
-        let source = Source::new(request.address(), device.as_deref());
-        let sources = stored.get(&Key::sources(&user.id))?;
-        if let Some(kept) = SourcesItem::password_changed(sources.as_ref(), self.credential.changed_at, &source, now)
-            && let Err(error) = store.put_sources(&user.id, &kept).await
-        {
-            tracing::warn!(request_id = request.id(), %error, "the device of a password change is not recorded");
-        }
         Ok(())
     }
 
     async fn of_another(&self, password: &Password, must_change: bool) -> Result<(), Failure> {
-        let Context { app, caller, now, .. } = self.context;
-        let user = self.target;
+        let (user, now) = (self.target, self.call.now);
         let digests = self.digests(password)?;
         let after = user.signed_out(now).with_new_password(must_change, now);
-        let mut transaction = app.store().transaction();
-        caller.require_caller(&mut transaction, Some(user));
-        transaction.change_user(user, &after);
+        let mut transaction = self.call.transaction();
         transaction.change_credential(&user.id, self.credential, &self.credential.changed(digests, must_change, now));
-        transaction.end_generation(user, now);
-        transaction.record(&user.partner_id, &self.event(EventAction::PasswordSet, &after)?);
-        transaction.commit().await?;
-        app.identity()?.end_soon(&[Generation::of(user)]).await;
-        Ok(())
+        let event = self.event(EventAction::PasswordSet, &after)?;
+        let revocation = self.call.commit(transaction, user, Some(&after), &[event]).await?;
+        self.call.revoke(revocation).await
     }
 
     fn digests(&self, password: &Password) -> Result<Digests, Failure> {
@@ -165,6 +173,6 @@ impl Setting<'_> {
     }
 
     fn event(&self, action: EventAction, after: &User) -> Result<Event, Failure> {
-        Ok(self.context.event(action, self.target)?.changing(Some(self.target), Some(after)))
+        Ok(self.call.event(action, self.target)?.changing(Some(self.target), Some(after)))
     }
 }

@@ -1,12 +1,11 @@
-//! `PUT /v1/users/{user_id}/status`: suspends a user, or lets a suspended one in again.
+//! `PUT /v1/users/{user_id}/status`: suspends or reactivates a user.
 
 use portal::App;
-use portal::actions::{self, Context};
+use portal::actions::{self, Call};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{Note, Status};
 use portal::policy::Action;
-use portal::session;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -14,22 +13,21 @@ async fn main() -> Result<(), Stopped> {
 }
 
 async fn set_status(app: &App, request: Request) -> Result<Answer, Failure> {
-    let now = app.now();
-    let id = request.user_id();
-    let (caller, target) = session::caller_and_target(app.store(), request.claims(), id.as_ref(), now).await?;
+    let mut read = Call::begin(app, &request)?;
+    let target = read.target(request.user_id());
+    let call = read.send().await?;
     let mut body = request.body()?;
     let status: Option<Status> = body.required("status");
     let reason: Option<Option<Note>> = body.optional("reason");
-    let (status, reason) = body.finish((|| Some((status?, reason?)))())?;
-    let target = target.ok_or(Failure::NotFound)?;
-    let context = Context { app, request: &request, caller: &caller, now };
-    context.authorize(&Action::SetStatus { target: &target }).await?;
+    let (status, reason) = body.finish(|| Some((status?, reason?)))?;
+    let target = call.target(&target)?;
+    call.authorize(&Action::SetStatus { target: &target }).await?;
     if status == target.status && reason.is_none() {
-        context.authorize_unchanged(&target)?;
+        call.authorize_unchanged(&target)?;
     }
     request.expects(target.version)?;
 
-    let (after, ended) = actions::set_status(&context, &target, status, reason.as_ref()).await?;
-    context.end(ended).await?;
+    let (after, revocation) = actions::set_status(&call, &target, status, reason.as_ref()).await?;
+    call.revoke(revocation).await?;
     Answer::user(&after)
 }

@@ -58,7 +58,7 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     let partner: Option<Option<String>> = body.optional("partner_id");
     let refresh_token_in: Option<Option<RefreshTokenIn>> = body.optional("refresh_token_in");
     let input =
-        body.finish((|| Some((email?, password?, partner?, refresh_token_in?.unwrap_or(RefreshTokenIn::Body))))())?;
+        body.finish(|| Some((email?, password?, partner?, refresh_token_in?.unwrap_or(RefreshTokenIn::Body))))?;
     let (email, password, partner, refresh_token_in) = input;
     if refresh_token_in == RefreshTokenIn::Cookie && request.is_cross_origin() {
         return Err(Failure::Unauthenticated("A page of another origin cannot sign in with a cookie."));

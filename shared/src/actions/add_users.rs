@@ -1,6 +1,6 @@
 //! Adds users.
 
-use super::Context;
+use super::Call;
 use crate::error::Failure;
 use crate::identity::machine_secret;
 use crate::models::{EventAction, Profile, User, UserId};
@@ -8,14 +8,14 @@ use crate::passwords::{Digests, Issued, Password};
 use crate::random;
 use crate::store::{CredentialItem, Transaction};
 
-/// The most users that one transaction adds: each is 4 of its 100 operations, beside the partner's count, the caller and
-/// the caller's session.
+/// The maximum number of users that one transaction adds. Each takes 4 of its 100 operations, besides the partner's count, the
+/// caller and the caller's session.
 pub const MAX_ADDED_AT_ONCE: usize = 24;
 
-/// Somebody who is to be added.
+/// A user to be added.
 #[derive(Debug)]
 pub struct Newcomer {
-    /// The user that it will be.
+    /// The user.
     pub user: User,
     credential: CredentialItem,
     issued: Issued,
@@ -28,14 +28,14 @@ impl From<Newcomer> for (User, Issued) {
 }
 
 impl Newcomer {
-    /// The password that we made, for the one answer that tells it.
+    /// The password that the portal generated. Only one response contains it.
     pub fn generated_password(&self) -> Option<&str> {
         self.issued.generated()
     }
 }
 
-impl<'a> Context<'a> {
-    /// Makes somebody of `profile` whom the caller is to add, with this password or one that we make. Hashes it.
+impl<'a> Call<'a> {
+    /// Creates a user with this profile and this password, or a generated one. Hashes the password.
     ///
     /// # Errors
     /// [`Failure::Internal`].
@@ -51,13 +51,13 @@ impl<'a> Context<'a> {
         Ok(Newcomer { user, credential, issued })
     }
 
-    /// The transaction that adds these, of whom there are [`MAX_ADDED_AT_ONCE`] at the most; to be committed.
+    /// The transaction that adds these users, at most [`MAX_ADDED_AT_ONCE`]. The caller of this method commits it.
     ///
     /// # Errors
     /// As [`event`](Self::event).
     pub fn adding(&self, newcomers: &[Newcomer]) -> Result<Transaction<'a>, Failure> {
         let partner = &self.caller.user.partner_id;
-        let mut transaction = self.app.store().transaction();
+        let mut transaction = self.transaction();
         self.caller.require_caller(&mut transaction, None);
         transaction.add_users(partner, newcomers.iter().map(|newcomer| &newcomer.user));
         for Newcomer { user, credential, .. } in newcomers {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Context;
+use super::Call;
 use crate::error::Failure;
 use crate::models::{EventAction, User};
 use crate::policy::{Action, Denied, authorize};
@@ -12,8 +12,8 @@ use crate::telemetry;
 /// How long a refused request waits for its audit event. It is refused in any case.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 
-impl Context<'_> {
-    /// As [`policy::authorize`](authorize), and records a refusal.
+impl Call<'_> {
+    /// Like [`policy::authorize`](authorize), and records the refusal of a change.
     ///
     /// # Errors
     /// [`Failure::Denied`], and no other.
@@ -55,12 +55,16 @@ impl Context<'_> {
             Ok(Err(failure)) => format!("{failure:?}"),
             Err(elapsed) => elapsed.to_string(),
         };
-        tracing::warn!(request_id = self.request.id(), problem, "could not record a refused change in the audit trail");
+        tracing::warn!(
+            request_id = self.origin.request_id,
+            problem,
+            "could not record a refused change in the audit trail"
+        );
     }
 
     async fn write_refusal(&self, action: &Action<'_>, attempted: &str, code: &str) -> Result<(), Failure> {
         let event = self.event(EventAction::ChangeRefused, action.target())?.refusing(attempted, code);
-        let mut transaction = self.app.store().transaction();
+        let mut transaction = self.transaction();
         transaction.record_refused(&self.caller.user, attempted, &event);
         match transaction.commit().await {
             // It has been recorded in this minute.

@@ -1,33 +1,32 @@
-//! What cannot be taken back asks for the caller's present password once more: a session that was left open is not enough.
+//! Changes that cannot be undone require the caller's current password: a session that was left open is not enough.
 
-use super::Context;
+use super::Call;
 use crate::error::Failure;
 use crate::passwords::SubmittedPassword;
 use crate::policy::Action;
-use crate::store::{Counter, CredentialItem, Items};
+use crate::store::{Counter, CredentialItem};
 use crate::telemetry;
 
-impl Context<'_> {
-    /// Checks that `attempt` is the caller's present password, which `action` takes. It counts as an attempt, once for each
-    /// request; who clears `counter` knows that it was right. A wrong one is told as a refusal. `stored` is a read of the
-    /// counter, a moment ago.
+impl Call<'_> {
+    /// Checks that `submitted` is the caller's current password, which `action` requires. Each request counts as one attempt
+    /// in `counter`, which was read with the call; the action clears it when the password is right. A wrong password is
+    /// recorded as a refusal.
     ///
     /// # Errors
-    /// [`Failure::TooManyRequests`], [`Failure::ValidationFailed`] for `current_password`, or what kept us from checking.
+    /// [`Failure::TooManyRequests`], [`Failure::ValidationFailed`] for `current_password`, or why it could not be checked.
     pub async fn check_current_password(
         &self,
         action: &Action<'_>,
-        attempt: &SubmittedPassword,
+        submitted: &SubmittedPassword,
         credential: &CredentialItem,
         counter: &Counter,
-        stored: &Items,
     ) -> Result<(), Failure> {
-        if !self.request.is_retry()
-            && let Some(seconds) = self.app.store().count(counter, stored, self.now).await?
+        if !self.origin.is_retry
+            && let Some(seconds) = self.app.store().count(counter, self.stored(), self.now).await?
         {
             return Err(Failure::TooManyRequests(seconds));
         }
-        if credential.digests.verify(attempt)? {
+        if credential.digests.verify(submitted)? {
             Ok(())
         } else {
             telemetry::count("CurrentPasswordsRefused", 1);

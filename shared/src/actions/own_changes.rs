@@ -1,24 +1,19 @@
-//! Limits what users change of themselves: each change is an event of the trail, which is kept for good.
+//! Limits how often users change themselves: each change is an event in the audit trail, which is kept for good.
 
-use super::Context;
+use super::Call;
 use crate::error::Failure;
-use crate::store::{Counter, Items, Transaction};
+use crate::store::{Counter, Transaction};
 
-impl Context<'_> {
-    /// Counts in `transaction` that the caller changes themselves. Only what is committed counts, and changes by other users never
-    /// do. `stored` is a read of the counter, a moment ago.
+impl Call<'_> {
+    /// Adds to `transaction` that the caller's own change is counted. Only committed changes count, and changes by other users
+    /// never do. `counter` was read with the call.
     ///
     /// # Errors
-    /// [`Failure::TooManyRequests`], or what kept us from reading the counter.
-    pub fn count_own_change(
-        &self,
-        transaction: &mut Transaction<'_>,
-        counter: &Counter,
-        stored: &Items,
-    ) -> Result<(), Failure> {
-        if let Some(seconds) = counter.full(stored, self.now)? {
+    /// [`Failure::TooManyRequests`], or why the counter could not be read.
+    pub fn count_own_change(&self, transaction: &mut Transaction<'_>, counter: &Counter) -> Result<(), Failure> {
+        if let Some(seconds) = counter.full(self.stored(), self.now)? {
             return Err(Failure::TooManyRequests(seconds));
         }
-        Ok(transaction.count(counter, stored, self.now)?)
+        Ok(transaction.count(counter, self.stored(), self.now)?)
     }
 }

@@ -1,6 +1,6 @@
 //! Removes a user for good.
 
-use super::{Context, PendingRevocation};
+use super::{Call, PendingRevocation};
 use crate::error::Failure;
 use crate::models::{EventAction, User};
 use crate::store::Event;
@@ -9,12 +9,11 @@ use crate::store::Event;
 ///
 /// # Errors
 /// [`Failure::StaleRead`], or what kept us from it.
-pub async fn remove_user(context: &Context<'_>, target: &User) -> Result<PendingRevocation, Failure> {
-    context.commit(target, None, &[event(context, target)?]).await?;
-    Ok(PendingRevocation::of(target))
+pub async fn remove_user(call: &Call<'_>, target: &User) -> Result<Option<PendingRevocation>, Failure> {
+    call.commit(call.transaction(), target, None, &[event(call, target)?]).await
 }
 
-/// The event that tells of it.
-pub(super) fn event(context: &Context<'_>, target: &User) -> Result<Event, Failure> {
-    Ok(context.event(EventAction::UserRemoved, target)?.changing(Some(target), None))
+/// The event for the removal.
+pub(super) fn event(call: &Call<'_>, target: &User) -> Result<Event, Failure> {
+    Ok(call.event(EventAction::UserRemoved, target)?.changing(Some(target), None))
 }

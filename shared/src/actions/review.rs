@@ -1,22 +1,21 @@
-//! Carries out what somebody decided on a user's access, and tells of it: the change of the decision's own action, with its
-//! event, and that it was reviewed, all in one transaction.
+//! Carries out a decision on a user's access: the change with its own event, and the event of the review, in one transaction.
 
-use super::{Context, PendingRevocation, remove_user, set_permissions, set_status};
+use super::{Call, PendingRevocation, remove_user, set_permissions, set_status};
 use crate::error::Failure;
 use crate::models::{Decision, EventAction, Note, Status, User};
 use crate::policy::Action;
 use crate::review::Access;
 
-/// A decision with all that carrying it out takes.
+/// A decision with everything that is needed to carry it out.
 #[derive(Debug, Clone, Copy)]
 pub enum ResolvedDecision {
     /// The access stays as it is.
     Keep,
-    /// This is what the user has from now on.
+    /// The user has this access from now on.
     Reduce(Access),
-    /// The user is shut out.
+    /// The user is suspended.
     Suspend,
-    /// The user goes.
+    /// The user is removed.
     Remove,
 }
 
@@ -42,36 +41,35 @@ impl ResolvedDecision {
     }
 }
 
-/// Carries `decision` out on `target`, and returns the user as it is then, unless removed. Where nothing else changes, the
-/// decision is recorded alone: for `keep`, and for `suspend` when the user is suspended. Every decision moves the version, so
-/// that with `If-Match` one that is sent twice is recorded once.
+/// Carries out `decision` on `target`, and returns the user after it, unless it is removed. `keep`, and `suspend` for a suspended
+/// user, change nothing else: then only the decision is recorded. Every decision moves the version, so with `If-Match` a decision
+/// that is sent twice is recorded once.
 ///
 /// # Errors
 /// [`Failure::StaleRead`], or what kept us from it.
 pub async fn review(
-    context: &Context<'_>,
+    call: &Call<'_>,
     target: &User,
     decision: &ResolvedDecision,
     note: Option<&Note>,
 ) -> Result<(Option<User>, Option<PendingRevocation>), Failure> {
     let (after, event) = match decision {
-        ResolvedDecision::Keep => (Some(target.changed(context.now)), None),
+        ResolvedDecision::Keep => (Some(target.changed(call.now)), None),
         ResolvedDecision::Reduce(access) => {
-            let (after, event) = set_permissions::decided(context, target, *access)?;
+            let (after, event) = set_permissions::decided(call, target, *access)?;
             (Some(after), Some(event))
         }
-        ResolvedDecision::Suspend if target.status == Status::Suspended => (Some(target.changed(context.now)), None),
+        ResolvedDecision::Suspend if target.status == Status::Suspended => (Some(target.changed(call.now)), None),
         ResolvedDecision::Suspend => {
-            let (after, event) = set_status::decided(context, target, Status::Suspended, note)?;
+            let (after, event) = set_status::decided(call, target, Status::Suspended, note)?;
             (Some(after), Some(event))
         }
-        ResolvedDecision::Remove => (None, Some(remove_user::event(context, target)?)),
+        ResolvedDecision::Remove => (None, Some(remove_user::event(call, target)?)),
     };
-    let after = after.map(|user| user.reviewed(context.now, &context.caller.user));
-    let reviewed = context.event(EventAction::AccessReviewed, target)?;
+    let after = after.map(|user| user.reviewed(call.now, &call.caller.user));
+    let reviewed = call.event(EventAction::AccessReviewed, target)?;
     let reviewed = reviewed.deciding(decision.decision(), target, after.as_ref()).because(note);
     let events: Vec<_> = event.into_iter().chain([reviewed.sorted_last()?]).collect();
-    context.commit(target, after.as_ref(), &events).await?;
-    let ended = PendingRevocation::by(target, after.as_ref());
-    Ok((after, ended))
+    let revocation = call.commit(call.transaction(), target, after.as_ref(), &events).await?;
+    Ok((after, revocation))
 }

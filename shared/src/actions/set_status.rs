@@ -1,18 +1,17 @@
-//! Suspends a user, or lets a suspended one in again.
+//! Suspends or reactivates a user.
 
-use super::{Context, PendingRevocation};
+use super::{Call, PendingRevocation};
 use crate::error::Failure;
 use crate::models::{EventAction, Note, Status, User};
 use crate::store::Event;
 
-/// Gives `target` this status, and ends every session of a user who is suspended. When the user has this status already, only
-/// a reason is recorded, and without one nothing changes. The reason is kept in the audit trail only. Returns the user as it
-/// is then.
+/// Gives `target` this status, and ends every session of a suspended user. When the user has this status already, only a reason
+/// is recorded, and without one nothing changes. Only the audit trail contains the reason. Returns the user after the change.
 ///
 /// # Errors
 /// [`Failure::StaleRead`], or what kept us from it.
 pub async fn set_status(
-    context: &Context<'_>,
+    call: &Call<'_>,
     target: &User,
     status: Status,
     reason: Option<&Note>,
@@ -20,15 +19,14 @@ pub async fn set_status(
     if target.status == status && reason.is_none() {
         return Ok((target.clone(), None));
     }
-    let (after, event) = decided(context, target, status, reason)?;
-    context.commit(target, Some(&after), &[event]).await?;
-    let ended = PendingRevocation::by(target, Some(&after));
-    Ok((after, ended))
+    let (after, event) = decided(call, target, status, reason)?;
+    let revocation = call.commit(call.transaction(), target, Some(&after), &[event]).await?;
+    Ok((after, revocation))
 }
 
-/// The user as it is then, and the event that tells of it.
+/// The user after the change, and the event for it.
 pub(super) fn decided(
-    context: &Context<'_>,
+    call: &Call<'_>,
     target: &User,
     status: Status,
     reason: Option<&Note>,
@@ -38,11 +36,11 @@ pub(super) fn decided(
         Status::Active => EventAction::UserReactivated,
     };
     let after = match status {
-        same if same == target.status => target.changed(context.now),
-        Status::Suspended => User { status, ..target.signed_out(context.now) },
-        // Another generation than before: no session comes back.
-        Status::Active => target.reactivated(context.now),
+        same if same == target.status => target.changed(call.now),
+        Status::Suspended => User { status, ..target.signed_out(call.now) },
+        // The generation differs from the one before the suspension, so no session becomes valid again.
+        Status::Active => target.reactivated(call.now),
     };
-    let event = context.event(action, target)?.changing(Some(target), Some(&after)).because(reason);
+    let event = call.event(action, target)?.changing(Some(target), Some(&after)).because(reason);
     Ok((after, event))
 }

@@ -90,7 +90,7 @@ impl Row {
         let line = self.line;
         let mut fields = Fields::from_value(Value::Object(self.cells))?;
         let input = read(&mut fields);
-        match fields.finish(input) {
+        match fields.finish(|| input) {
             Ok(input) => Ok(Ok(input)),
             Err(Failure::ValidationFailed(errors)) => {
                 Ok(Err(errors.into_iter().map(|error| LineError { line, error }).collect()))

@@ -220,12 +220,12 @@ impl Fields {
     /// # Errors
     /// [`Failure::InvalidRequest`] for unknown fields; else [`Failure::PasswordRejected`] when only passwords are at
     /// fault; else [`Failure::ValidationFailed`]. All fields at once.
-    pub fn finish<T>(mut self, input: Option<T>) -> Result<T, Failure> {
+    pub fn finish<T>(mut self, input: impl FnOnce() -> Option<T>) -> Result<T, Failure> {
         self.note_unknown();
         if !self.unknown.is_empty() {
             return Err(Failure::InvalidRequest("The body has fields that are not known here.", self.unknown));
         }
-        match input {
+        match input() {
             Some(input) if self.errors.is_empty() => Ok(input),
             _ if self.errors.is_empty() => Err(Failure::bug("a field was refused without a reason")),
             _ if self.errors.iter().all(FieldError::is_password) => Err(Failure::PasswordRejected(self.errors)),

@@ -15,6 +15,7 @@ use crate::App;
 use crate::edge::{Edge, Sender};
 use crate::error::{Failure, FieldError};
 use crate::models::UserId;
+use crate::origin::Origin;
 
 /// An HTTP API request. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -98,6 +99,11 @@ impl Request {
     /// The client's address.
     pub fn address(&self) -> &str {
         &self.inner.address
+    }
+
+    /// Where a change comes from, for the audit trail and the limits.
+    pub fn origin(&self) -> Origin<'_> {
+        Origin { address: self.address(), request_id: self.id(), is_retry: self.is_retry }
     }
 
     /// The claims that the API's authorizer has checked; none on a public route.
@@ -191,7 +197,7 @@ impl Request {
     /// # Errors
     /// As [`body`](Self::body).
     pub fn no_body(&self) -> Result<(), Failure> {
-        self.body_or_empty()?.finish(Some(()))
+        self.body_or_empty()?.finish(|| Some(()))
     }
 
     /// `If-Match`, compared with the present version. The route must [accept](Accepts::if_match) it.
@@ -220,7 +226,7 @@ impl Request {
 
     /// The refresh token of the cookie, when a page of our own sends it.
     pub fn refresh_cookie(&self) -> Option<String> {
-        if self.origin() != Origin::Own {
+        if self.page_origin() != PageOrigin::Own {
             return None;
         }
         self.header("cookie").as_deref().and_then(cookie::refresh).map(str::to_owned)
@@ -233,15 +239,15 @@ impl Request {
 
     /// Whether a page of another origin sends this.
     pub fn is_cross_origin(&self) -> bool {
-        self.origin() == Origin::Foreign
+        self.page_origin() == PageOrigin::Foreign
     }
 
-    fn origin(&self) -> Origin {
+    fn page_origin(&self) -> PageOrigin {
         match (self.header("origin").as_deref(), self.inner.host.as_deref()) {
-            (None, _) => Origin::Unknown,
+            (None, _) => PageOrigin::Unknown,
             // One origin with the API: the page's host is the host that it calls.
-            (Some(origin), Some(host)) if is_origin_of(origin, host) => Origin::Own,
-            (Some(_), _) => Origin::Foreign,
+            (Some(origin), Some(host)) if is_origin_of(origin, host) => PageOrigin::Own,
+            (Some(_), _) => PageOrigin::Foreign,
         }
     }
 
@@ -268,7 +274,7 @@ fn is_in_utf_8(header: &str, media_type: &str) -> bool {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Origin {
+enum PageOrigin {
     Own,
     Foreign,
     Unknown,

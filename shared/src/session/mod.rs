@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::try_join;
-
 use crate::error::Failure;
 use crate::identity::{Generation, Tokens};
 use crate::models::{Email, PartnerId, Status, Timestamp, User, UserId};
 use crate::store::{
-    Counter, EmailItem, IdempotencyItem, ItemKey, Items, Key, PartnerItem, SessionItem, Store, StoreError, Transaction,
+    EmailItem, IdempotencyItem, ItemKey, Items, Key, PartnerItem, SessionItem, Store, StoreError, Transaction,
     UserItem, hash,
 };
 
@@ -102,11 +100,6 @@ impl Claims {
     /// Where a user of the caller's partner is kept.
     pub fn colleague_key(&self, user: &UserId) -> Key<UserItem> {
         Key::user(&self.generation.partner, user)
-    }
-
-    /// As [`colleague_key`](Self::colleague_key), of whom a body names. A malformed id names nobody.
-    pub fn named_key(&self, name: &str) -> Option<Key<UserItem>> {
-        UserId::parse(name).ok().map(|id| self.colleague_key(&id))
     }
 }
 
@@ -240,52 +233,4 @@ impl RefreshToken {
         let is_live = session.is_live(&user, now) && user.status == Status::Active;
         if is_live { Ok(()) } else { Err(Failure::SessionEnded) }
     }
-}
-
-/// The caller.
-///
-/// # Errors
-/// [`Failure::Unauthenticated`], [`Failure::SessionEnded`], or what kept us from reading.
-pub async fn caller(store: &Store, claims: &BTreeMap<String, String>, now: Timestamp) -> Result<Caller, Failure> {
-    let claims = Claims::read(claims)?;
-    claims.caller(&store.read(&claims.item_keys()).await?, now)
-}
-
-/// The caller and a user of the same partner, `None` when there is no such user; in one read.
-///
-/// # Errors
-/// As [`caller`].
-pub async fn caller_and_target(
-    store: &Store,
-    claims: &BTreeMap<String, String>,
-    target: Option<&UserId>,
-    now: Timestamp,
-) -> Result<(Caller, Option<User>), Failure> {
-    let claims = Claims::read(claims)?;
-    let target = target.map(|id| claims.colleague_key(id));
-    let mut item_keys = claims.item_keys().to_vec();
-    item_keys.extend(target.iter().map(Key::item_key));
-    let stored = store.read(&item_keys).await?;
-    let caller = claims.caller(&stored, now)?;
-    let target = target.map(|key| stored.get(&key)).transpose()?.flatten();
-    Ok((caller, target.map(|item| item.user)))
-}
-
-/// Makes an expensive read and counts it at the same time. `stored` has the counter, read together with the caller.
-///
-/// # Errors
-/// [`Failure::TooManyRequests`] when the user has made too many, what kept us from counting, or the error of the read. A read
-/// that fails is counted, too.
-pub async fn counted<T>(
-    store: &Store,
-    counter: &Counter,
-    stored: &Items,
-    now: Timestamp,
-    read: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let count =
-        async { store.count(counter, stored, now).await?.map_or(Ok(()), |wait| Err(Failure::TooManyRequests(wait))) };
-    // The count is polled first, and a full counter is known from `stored`: the read then never starts.
-    let ((), result) = try_join(count, async { Ok(read.await) }).await?;
-    result
 }

@@ -1,0 +1,233 @@
+//! The entry point of every action of a signed-in user. One read authenticates the caller and loads what the action needs:
+//!
+//! ```ignore
+//! let mut read = Call::begin(app, &request)?; // checks the claims; no read yet
+//! let target = read.target(request.user_id());
+//! let call = read.send().await?; // one BatchGetItem; authenticates the caller
+//! let target = call.target(&target)?;
+//! call.authorize(&Action::ForceLogout { target: &target }).await?;
+//! ```
+
+use futures_util::future::try_join;
+use serde::de::DeserializeOwned;
+
+use super::PendingRevocation;
+use crate::App;
+use crate::error::Failure;
+use crate::http::Request;
+use crate::identity::Generation;
+use crate::models::{EventAction, Timestamp, User, UserId};
+use crate::origin::Origin;
+use crate::session::{Caller, Claims};
+use crate::store::{Actor, Counter, Event, ItemKey, Items, Key, Transaction, UserItem};
+
+/// The read that begins a call: the caller, the caller's session, and the items that the action adds.
+pub struct Read<'a> {
+    app: &'a App,
+    origin: Origin<'a>,
+    now: Timestamp,
+    claims: Claims,
+    item_keys: Vec<ItemKey>,
+}
+
+/// The user that a request names. A malformed id names no user.
+#[derive(Debug)]
+pub struct TargetKey(Option<Key<UserItem>>);
+
+/// A request of an authenticated user, with the items that were read for it.
+pub struct Call<'a> {
+    /// The state of the function.
+    pub app: &'a App,
+    /// The request.
+    pub origin: Origin<'a>,
+    /// The user, and the session that the request uses.
+    pub caller: Caller,
+    /// The time of the read. Everything that the call writes has this time.
+    pub now: Timestamp,
+    claims: Claims,
+    stored: Items,
+}
+
+impl<'a> Read<'a> {
+    /// The claims of the access token. They are not authenticated before [`send`](Self::send) succeeds.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Adds an item.
+    pub fn item<T>(&mut self, key: Key<T>) -> Key<T> {
+        self.item_keys.push(key.item_key());
+        key
+    }
+
+    /// Adds items of different types.
+    pub fn items(&mut self, item_keys: impl IntoIterator<Item = ItemKey>) {
+        self.item_keys.extend(item_keys);
+    }
+
+    /// Adds a counter.
+    pub fn counter(&mut self, counter: Counter) -> Counter {
+        self.item_keys.push(counter.item_key().clone());
+        counter
+    }
+
+    /// Adds a user of the caller's partner.
+    pub fn target(&mut self, id: Option<UserId>) -> TargetKey {
+        let key = id.map(|id| self.claims.colleague_key(&id));
+        TargetKey(key.map(|key| self.item(key)))
+    }
+
+    /// Reads all items at once and authenticates the caller.
+    ///
+    /// # Errors
+    /// [`Failure::SessionEnded`], or why the items could not be read.
+    pub async fn send(self) -> Result<Call<'a>, Failure> {
+        let Self { app, origin, now, claims, item_keys } = self;
+        let stored = app.store().read(&item_keys).await?;
+        let caller = claims.caller(&stored, now)?;
+        Ok(Call { app, origin, caller, now, claims, stored })
+    }
+
+    /// Like [`send`](Self::send), for input that names some of the items. A problem with the input is reported only to an
+    /// authenticated caller.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), then the failure of `input`.
+    pub async fn send_with<T>(self, input: Result<T, Failure>) -> Result<(Call<'a>, T), Failure> {
+        let call = self.send().await?;
+        Ok((call, input?))
+    }
+}
+
+impl<'a> Call<'a> {
+    /// Begins a call with the claims that the authorizer has verified. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`Failure::Unauthenticated`].
+    pub fn begin(app: &'a App, request: &'a Request) -> Result<Read<'a>, Failure> {
+        let claims = Claims::read(request.claims())?;
+        let item_keys = claims.item_keys().to_vec();
+        Ok(Read { app, origin: request.origin(), now: app.now(), claims, item_keys })
+    }
+
+    /// The claims of the caller's token.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Everything that was read.
+    pub fn stored(&self) -> &Items {
+        &self.stored
+    }
+
+    /// An item that was read. `None` if it does not exist.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the item does not have the shape of its type.
+    pub fn get<T: DeserializeOwned>(&self, key: &Key<T>) -> Result<Option<T>, Failure> {
+        Ok(self.stored.get(key)?)
+    }
+
+    /// The user that the request names.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`].
+    pub fn target(&self, key: &TargetKey) -> Result<User, Failure> {
+        let item = key.0.as_ref().map(|key| self.get(key)).transpose()?.flatten();
+        item.map(|item| item.user).ok_or(Failure::NotFound)
+    }
+
+    /// Reads the caller again, together with other items. [`authenticate`](Self::authenticate) then has to follow.
+    ///
+    /// # Errors
+    /// Why the items could not be read.
+    pub async fn reread(&mut self, items: impl IntoIterator<Item = ItemKey>) -> Result<(), Failure> {
+        let item_keys: Vec<ItemKey> = self.claims.item_keys().into_iter().chain(items).collect();
+        self.stored = self.app.store().read(&item_keys).await?;
+        self.now = self.app.now();
+        Ok(())
+    }
+
+    /// Authenticates the caller again, after [`reread`](Self::reread).
+    ///
+    /// # Errors
+    /// [`Failure::SessionEnded`].
+    pub fn authenticate(&mut self) -> Result<(), Failure> {
+        self.caller = self.claims.caller(&self.stored, self.now)?;
+        Ok(())
+    }
+
+    /// Runs an expensive read, and counts it at the same time. The counter was read with the call.
+    ///
+    /// # Errors
+    /// [`Failure::TooManyRequests`] when the user has made too many, why it could not be counted, or the error of the read. A
+    /// read that fails is counted, too.
+    pub async fn counted<T>(
+        &self,
+        counter: &Counter,
+        read: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let count = async {
+            let wait = self.app.store().count(counter, &self.stored, self.now).await?;
+            wait.map_or(Ok(()), |seconds| Err(Failure::TooManyRequests(seconds)))
+        };
+        // The count is polled first, and a full counter is known from what was read: then the read never starts.
+        let ((), result) = try_join(count, async { Ok(read.await) }).await?;
+        result
+    }
+
+    /// An empty transaction.
+    pub fn transaction(&self) -> Transaction<'a> {
+        self.app.store().transaction()
+    }
+
+    /// An audit event for what the caller does to `target`.
+    ///
+    /// # Errors
+    /// As [`Event::new`].
+    pub fn event<'b>(&self, action: EventAction, target: impl Into<Option<&'b User>>) -> Result<Event, Failure> {
+        let Origin { address, request_id, .. } = self.origin;
+        Event::new(action, self.now, Actor::user(&self.caller.user), target, Some(address), request_id)
+    }
+
+    /// Adds to `transaction` that `target` becomes `after`, or is removed, with its events, and commits it on the authority
+    /// and session of the caller as they were read. Returns what Cognito then has to revoke.
+    ///
+    /// # Errors
+    /// [`Failure::StaleRead`], or why it could not be committed.
+    pub async fn commit(
+        &self,
+        mut transaction: Transaction<'_>,
+        target: &User,
+        after: Option<&User>,
+        events: &[Event],
+    ) -> Result<Option<PendingRevocation>, Failure> {
+        self.caller.require_caller(&mut transaction, Some(target));
+        match after {
+            Some(after) => transaction.change_user(target, after),
+            None => transaction.remove_user(target),
+        }
+        let revocation = PendingRevocation::after(target, after);
+        if revocation.is_some() {
+            transaction.end_generation(target, self.now);
+        }
+        for event in events {
+            transaction.record(&target.partner_id, event);
+        }
+        transaction.commit().await?;
+        Ok(revocation)
+    }
+
+    /// Revokes in Cognito what a change has ended. `repair-identities` retries what fails: its mark is committed.
+    ///
+    /// # Errors
+    /// As [`App::identity`].
+    pub async fn revoke(&self, pending: impl IntoIterator<Item = PendingRevocation>) -> Result<(), Failure> {
+        let generations: Vec<Generation> =
+            pending.into_iter().map(|PendingRevocation(generation)| generation).collect();
+        if !generations.is_empty() {
+            self.app.identity()?.end_soon(&generations).await;
+        }
+        Ok(())
+    }
+}
