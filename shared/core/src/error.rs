@@ -1,5 +1,5 @@
-//! The closed set of failures of an action. Typed errors of the layers below become one of these; `http::problem` turns
-//! each into an answer.
+//! The closed set of failures of an action. Typed errors of lower layers are converted into one of these, and
+//! `http::problem` turns each into a response.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -9,57 +9,57 @@ use serde::Serialize;
 use crate::passwords;
 use crate::policy::Denied;
 
-/// Why an action did not happen.
+/// The reason why an action failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The request itself cannot be read; fields are named where one is at fault.
+    /// The request cannot be read. The errors name the fields at fault, if any.
     InvalidRequest(&'static str, Vec<FieldError>),
-    /// The body is not of the type that the route takes.
+    /// The route does not accept the body's media type.
     UnsupportedMediaType(&'static str),
-    /// The body is larger than this many bytes, the most that the route accepts.
+    /// The body is larger than the route's limit, which is given in bytes.
     BodyTooLarge(usize),
-    /// Nobody is signed in, or what was shown to sign in is wrong.
+    /// The caller is not signed in, or the submitted credentials are wrong.
     Unauthenticated(&'static str),
-    /// Signed out, suspended or removed.
+    /// The caller has been signed out, suspended or removed.
     SessionEnded,
-    /// The policy says no.
+    /// The policy denies the action.
     Denied(Denied),
-    /// The first password was not used in time.
+    /// The initial password was not changed before it expired.
     InitialPasswordExpired,
-    /// No such user in this partner.
+    /// The partner has no such user.
     NotFound,
     /// The user has no such session.
     NoSuchSession,
-    /// The partner has a user with this email already.
+    /// Another user of the partner already has this email.
     EmailTaken,
     /// The data that was read changed before the commit; the caller should retry.
     StaleRead,
     /// The data changed before the commit at every attempt.
     Conflict,
-    /// `If-Match` names another version.
+    /// `If-Match` does not match the current version.
     VersionMismatch,
-    /// The values of these fields are not acceptable.
+    /// Some fields have invalid values.
     ValidationFailed(Vec<FieldError>),
-    /// A password, and nothing but a password, is not acceptable.
+    /// Only passwords have invalid values.
     PasswordRejected(Vec<FieldError>),
-    /// The idempotency key was used for something else.
+    /// The idempotency key was already used for a different request.
     IdempotencyKeyReused,
-    /// The partner has as many users as it can have.
+    /// The partner already has the maximum number of users.
     UserLimitReached,
-    /// Too many attempts; the seconds until the next one counts.
+    /// Too many attempts. The value is the number of seconds until another attempt is possible.
     TooManyRequests(u64),
-    /// AWS throttles or is down.
+    /// AWS throttles requests or is unavailable.
     Unavailable(Cause),
-    /// Our own fault.
+    /// A bug or a wrong configuration of the portal.
     Internal(Cause),
 }
 
-/// What lies behind a failure: for the log, never for a client.
+/// The technical cause of a failure. It is logged and never sent to a client.
 #[derive(Debug)]
 pub struct Cause(String);
 
 impl Cause {
-    /// Keeps the whole chain of sources.
+    /// Describes the failed step, followed by the whole chain of error sources.
     pub fn new(what: &str, error: &(dyn Error + 'static)) -> Self {
         let mut text = what.to_owned();
         let mut next = Some(error);
@@ -71,29 +71,29 @@ impl Cause {
         Self(text)
     }
 
-    /// One that has no source.
+    /// Describes a failed step that has no source error.
     pub fn of(what: &str) -> Self {
         Self(what.to_owned())
     }
 
-    /// The chain in one line.
+    /// Returns the whole chain in one line.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Failure {
-    /// An [`Failure::Internal`] with its source.
+    /// Returns a [`Failure::Internal`] with its source error.
     pub fn internal(what: &str, error: &(dyn Error + 'static)) -> Self {
         Self::Internal(Cause::new(what, error))
     }
 
-    /// An [`Failure::Internal`] that has no source.
+    /// Returns a [`Failure::Internal`] without a source error.
     pub fn bug(what: &str) -> Self {
         Self::Internal(Cause::of(what))
     }
 
-    /// Whether the answer stays no, however often the same is asked.
+    /// Returns whether the same request would fail again, so that a retry is useless.
     pub fn is_final(&self) -> bool {
         match self {
             Self::StaleRead | Self::Conflict | Self::TooManyRequests(_) | Self::Unavailable(_) | Self::Internal(_) => {
@@ -117,22 +117,22 @@ impl Failure {
         }
     }
 
-    /// One field's value is not acceptable.
+    /// Returns the failure for one field with an invalid value.
     pub fn field(field: &str, code: &'static str, message: impl Into<String>) -> Self {
         Self::ValidationFailed(vec![FieldError::new(field, code, message)])
     }
 
-    /// One parameter of the query is not acceptable.
+    /// Returns the failure for one invalid query parameter.
     pub fn query(parameter: &str, message: &str) -> Self {
         Self::InvalidRequest("The query is not acceptable.", vec![FieldError::new(parameter, "invalid", message)])
     }
 
-    /// The query's `cursor` is not one of the list that is asked for.
+    /// Returns the failure for a `cursor` that does not belong to the requested list.
     pub fn cursor() -> Self {
         Self::query("cursor", "This is not a cursor of this list; start again without one.")
     }
 
-    /// The password in `field` is not acceptable.
+    /// Returns the failure for a rejected password in `field`.
     pub fn password(field: &str, rejection: passwords::Rejection) -> Self {
         Self::PasswordRejected(vec![FieldError::password(field, rejection)])
     }
@@ -150,40 +150,40 @@ impl From<passwords::HashingFailed> for Failure {
     }
 }
 
-/// The most characters of a field's name in an error.
+/// The maximum length of a field's name in an error, in characters.
 const MAX_FIELD_NAME: usize = 100;
 
-/// What is wrong with one field.
+/// An error in one field.
 #[derive(Debug, Clone, Serialize)]
 pub struct FieldError {
-    /// Its name, with dots where it is nested.
+    /// The field's name. Dots separate the names of nested fields.
     pub field: String,
-    /// For programs.
+    /// The error code for programs.
     pub code: &'static str,
-    /// For people.
+    /// The error message for people.
     pub message: String,
     #[serde(skip)]
     is_password: bool,
 }
 
 impl FieldError {
-    /// A field whose value is not acceptable.
+    /// Returns the error for a field with an invalid value.
     pub fn new(field: &str, code: &'static str, message: impl Into<String>) -> Self {
         Self { field: shortened(field), code, message: message.into(), is_password: false }
     }
 
-    /// A password that is not acceptable.
+    /// Returns the error for a rejected password.
     pub fn password(field: &str, rejection: passwords::Rejection) -> Self {
         Self { field: shortened(field), code: rejection.code(), message: rejection.message(), is_password: true }
     }
 
-    /// Whether the password rules refused it.
+    /// Returns whether the password rules rejected the value.
     pub fn is_password(&self) -> bool {
         self.is_password
     }
 }
 
-/// A name that a client made up can be of any length.
+/// Shortens a field's name, because a client can send a name of any length.
 fn shortened(name: &str) -> String {
     match name.char_indices().nth(MAX_FIELD_NAME) {
         Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),

@@ -1,5 +1,6 @@
-//! The domain of the partner portal: models, policy, access review, passwords and the closed set of failures. Nothing here
-//! knows AWS or HTTP, and no dependency does. Modules depend downward only: `error` → `policy`, `passwords`, `review` → `models`.
+//! The domain of the partner portal: models, policy, access review, passwords and the closed set of failures. Neither
+//! this crate nor its dependencies use AWS or HTTP. Modules depend downward only: `error` → `policy`, `passwords`,
+//! `review` → `models`.
 
 pub mod error;
 pub mod models;

@@ -1,7 +1,7 @@
-//! What a client calls itself (`User-Agent`), in the few words by which a person knows it again.
+//! Short names for clients, from the `User-Agent` header.
 
-/// What a browser or program writes about itself, and its name. The first that is found counts: a browser names those that
-/// it wants to be taken for after itself, and Chrome and Safari are what most want to be taken for.
+/// The words by which browsers and programs identify themselves, and their names. The first word that is found counts,
+/// so Chrome and Safari come last: most other browsers claim to be one of them too.
 const CLIENTS: [(&str, &str); 21] = [
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),
@@ -26,7 +26,8 @@ const CLIENTS: [(&str, &str); 21] = [
     ("Go-http-client/", "Go"),
 ];
 
-/// What a system is called in there, and its name. An iPhone is "like Mac OS X", and Android and Chrome OS are Linux.
+/// The words for operating systems, and their names. The first word that is found counts: an iPhone also claims to be
+/// "like Mac OS X", and Android and Chrome OS are Linux.
 const SYSTEMS: [(&str, &str); 8] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -38,7 +39,7 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("Linux", "Linux"),
 ];
 
-/// "Firefox on Windows", "curl"; `None` for what is none of those that people use.
+/// Returns a short name such as "Firefox on Windows" or "curl", or `None` for an unknown client.
 pub fn browser(user_agent: &str) -> Option<String> {
     let client = named(&CLIENTS, user_agent)?;
     Some(match named(&SYSTEMS, user_agent) {
@@ -47,7 +48,7 @@ pub fn browser(user_agent: &str) -> Option<String> {
     })
 }
 
-/// The name of the first that begins a word.
+/// Returns the name for the first of the `known` words that occurs at the start of a word.
 fn named(known: &[(&str, &'static str)], user_agent: &str) -> Option<&'static str> {
     let begins_word = |at: usize| {
         let before = user_agent.get(..at).and_then(|text| text.chars().next_back());
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browsers_are_told_apart_though_each_claims_to_be_others() {
+    fn a_browser_is_recognized_even_if_it_claims_to_be_others() {
         for (user_agent, expected) in [
             ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox on Windows"),
             ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox on Linux"),
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_named_without_a_system_that_they_do_not_tell() {
+    fn a_program_that_sends_no_system_is_named_without_one() {
         for (user_agent, expected) in [
             ("curl/8.5.0", "curl"),
             ("Wget/1.21.4", "Wget"),
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_nothing() {
+    fn an_unknown_client_has_no_name() {
         for user_agent in
             ["", "agent", "Mozilla/5.0", "Mozilla/5.0 (Windows NT 10.0)", "NotChrome/1", "libcurl/8", "curl"]
         {
@@ -132,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_client_sends_it_comes_back_only_as_words_of_ours(user_agent in ".*(curl/|Edg/|Android)?.*") {
+        fn a_name_has_only_words_from_the_lists(user_agent in ".*(curl/|Edg/|Android)?.*") {
             if let Some(words) = browser(&user_agent) {
                 let (client, system) = words.split_once(" on ").map_or((&*words, None), |(client, system)| (client, Some(system)));
                 prop_assert!(CLIENTS.iter().any(|(_, name)| *name == client));

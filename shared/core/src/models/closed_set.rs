@@ -1,6 +1,8 @@
-//! One way to write a closed set of words (roles, permissions, statuses): the enum, all its members and their text forms from a single list.
+//! Closed sets of words, such as roles, permissions and statuses. One list declares the enum, its members and their
+//! text forms.
 
-/// Declares an enum whose every variant has a word: `ALL`, `as_str`, `parse`, `Display`, `FromStr` and serde as that word.
+/// Declares an enum with a word for each variant, and implements `ALL`, `as_str`, `parse`, `Display`, `FromStr` and
+/// serde with these words.
 macro_rules! closed_set {
     (
         $(#[$about:meta])*
@@ -14,23 +16,23 @@ macro_rules! closed_set {
             $($(#[$variant_about])* $variant,)+
         }
 
-        #[doc = concat!("A word that names no member of [`", stringify!($name), "`].")]
+        #[doc = concat!("The word is not a member of [`", stringify!($name), "`].")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
         #[error($message)]
         pub struct $error;
 
         impl $name {
-            /// Every member, in the contract's order.
+            /// All members, in the order of the API contract.
             pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
 
-            /// The word that clients and the store see.
+            /// Returns the word that clients see and the store holds.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
                 }
             }
 
-            /// The member of this exact word.
+            /// Returns the member with exactly this word.
             pub fn parse(word: &str) -> Result<Self, $error> {
                 match word {
                     $($word => Ok(Self::$variant),)+

@@ -1,17 +1,17 @@
-//! What becomes of a user's access when somebody has reviewed it.
+//! Decisions of an access review.
 
 use super::closed_set::closed_set;
 
 closed_set! {
-    /// A decision of an access review.
+    /// The decision of an access review about a user.
     pub enum Decision or UnknownDecision("there is no such decision") {
-        /// The access stays as it is.
+        /// The access does not change.
         Keep = "keep",
-        /// The user holds less from now on.
+        /// The user gets less access.
         Reduce = "reduce",
-        /// The user is shut out, and kept.
+        /// The user is suspended.
         Suspend = "suspend",
-        /// The user goes for good.
+        /// The user is removed.
         Remove = "remove",
     }
 }

@@ -1,42 +1,56 @@
-//! An email address: as its owner typed it for display, in lower case for comparison.
+//! Email addresses. They are displayed as typed, and compared in lower case.
 
 use std::fmt;
 
 use super::text_form::text_form;
 
-/// The longest local part (RFC 5321, 4.5.3.1.1).
+/// The maximum length of a local part (RFC 5321, 4.5.3.1.1).
 const MAX_LOCAL_PART: usize = 64;
-/// The longest address that fits a path of SMTP (RFC 5321, 4.5.3.1.3).
+/// The maximum length of an address that fits into an SMTP path (RFC 5321, 4.5.3.1.3).
 const MAX_ADDRESS: usize = 254;
-/// The longest label of a domain (RFC 1035, 2.3.4).
+/// The maximum length of a label in a domain (RFC 1035, 2.3.4).
 const MAX_LABEL: usize = 63;
 
 /// A valid ASCII email address.
 ///
-/// The grammar is that of the WHATWG's `<input type=email>`, made stricter where real addresses are: the domain has a
-/// dot, and the local part has none at its ends nor two in a row. `Debug` hides the address, so that no log shows it.
+/// The grammar is that of the WHATWG's `<input type=email>`, with two stricter rules that all real addresses meet: the
+/// domain has a dot, and the local part neither begins nor ends with a dot nor has two in a row. `Debug` hides the
+/// address, so that no log shows it.
+///
+/// ```
+/// use portal_core::models::{Email, InvalidEmail};
+///
+/// # fn main() -> Result<(), InvalidEmail> {
+/// let email = Email::parse(" Ada@Example.com ")?;
+/// assert_eq!(email.typed(), "Ada@Example.com");
+/// assert_eq!(email.normalized(), "ada@example.com");
+/// assert!(email.same_address(&Email::parse("ada@example.COM")?));
+/// assert_eq!(Email::parse("ada@localhost"), Err(InvalidEmail::Malformed));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email {
     typed: String,
     normalized: String,
 }
 
-/// Why a text is no email address. Never repeats the text.
+/// The reason why a text is not an email address. It never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEmail {
-    /// Nothing but white space.
+    /// The text is empty or white space.
     #[error("An email address is needed.")]
     Empty,
-    /// Longer than mail can carry.
+    /// The address is longer than SMTP allows.
     #[error("An email address has at most 254 characters, at most 64 of them before the @.")]
     TooLong,
-    /// Not of the form `name@example.com`.
+    /// The text does not have the form `name@example.com`.
     #[error("This is not an email address such as name@example.com.")]
     Malformed,
 }
 
 impl InvalidEmail {
-    /// The word for it in a problem's `errors`.
+    /// Returns the error code in the `errors` of a problem.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -47,7 +61,7 @@ impl InvalidEmail {
 }
 
 impl Email {
-    /// Reads an address; white space around it is dropped.
+    /// Reads an address. White space around it is removed.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let typed = text.trim();
         if typed.is_empty() {
@@ -64,22 +78,22 @@ impl Email {
         Ok(Self { typed: typed.to_owned(), normalized: typed.to_ascii_lowercase() })
     }
 
-    /// As its owner typed it, for display.
+    /// Returns the address as typed, for display.
     pub fn typed(&self) -> &str {
         &self.typed
     }
 
-    /// In lower case, for comparison and as a key.
+    /// Returns the address in lower case, for comparisons and keys.
     pub fn normalized(&self) -> &str {
         &self.normalized
     }
 
-    /// What stands before the @, as typed.
+    /// Returns the part before the @, as typed.
     pub fn local_part(&self) -> &str {
         self.typed.split_once('@').map_or("", |(local_part, _)| local_part)
     }
 
-    /// Whether both are one address, however they are typed. (`==` asks for the same typing too.)
+    /// Returns whether both are the same address in any case. `==` also compares the case.
     pub fn same_address(&self, other: &Self) -> bool {
         self.normalized == other.normalized
     }
@@ -117,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_in_use_are_read() {
+    fn addresses_of_every_valid_form_are_accepted() {
         for text in [
             "ada@example.com",
             "Ada.Lovelace+portal@Sub.Example.co.uk",
@@ -135,12 +149,12 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_it_is_dropped() {
+    fn white_space_around_an_address_is_removed() {
         assert_eq!(Email::parse("\t ada@example.com \n").unwrap().typed(), "ada@example.com");
     }
 
     #[test]
-    fn malformed_addresses_are_refused() {
+    fn malformed_addresses_are_rejected() {
         for text in [
             "ada",
             "@",
@@ -177,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn emptiness_is_a_reason_of_its_own() {
+    fn an_empty_address_has_its_own_error() {
         for text in ["", " ", "\n\t"] {
             assert_eq!(Email::parse(text), Err(InvalidEmail::Empty));
         }
     }
 
     #[test]
-    fn the_limits_of_smtp_hold() {
+    fn addresses_longer_than_smtp_allows_are_rejected() {
         let local_part = |length| format!("{}@example.com", "a".repeat(length));
         assert!(Email::parse(&local_part(64)).is_ok());
         assert_eq!(Email::parse(&local_part(65)), Err(InvalidEmail::TooLong));
@@ -199,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_typed_in_two_ways_is_the_same_address_but_not_equal() {
+    fn an_address_in_another_case_is_the_same_address_but_not_equal() {
         let (one, other) = (Email::parse("Ada@Example.com").unwrap(), Email::parse("ada@example.COM").unwrap());
         assert!(one.same_address(&other));
         assert_ne!(one, other);
@@ -207,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_local_part_is_what_stands_before_the_at() {
+    fn the_local_part_is_the_part_before_the_at() {
         assert_eq!(Email::parse("Ada.Lovelace@example.com").unwrap().local_part(), "Ada.Lovelace");
     }
 
@@ -219,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_stored_as_typed() {
+    fn an_address_is_stored_as_typed() {
         let email = Email::parse("Ada@Example.com").unwrap();
         let json = serde_json::to_string(&email).unwrap();
         assert_eq!(json, r#""Ada@Example.com""#);
@@ -228,12 +242,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in ".*") {
+        fn any_text_is_parsed_or_rejected(text in ".*") {
             let _ = Email::parse(&text);
         }
 
         #[test]
-        fn what_is_read_is_within_all_limits(text in "[a-c.@ -]{0,40}|[a-zA-Z.]{1,70}@[a-z.-]{1,200}") {
+        fn a_parsed_address_is_within_all_limits(text in "[a-c.@ -]{0,40}|[a-zA-Z.]{1,70}@[a-z.-]{1,200}") {
             if let Ok(email) = Email::parse(&text) {
                 prop_assert!(email.typed().len() <= MAX_ADDRESS && email.local_part().len() <= MAX_LOCAL_PART);
                 prop_assert_eq!(Email::parse(email.typed()), Ok(email.clone()));

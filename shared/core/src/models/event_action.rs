@@ -1,15 +1,15 @@
-//! What an event of the audit trail says was done.
+//! The actions that audit events record.
 
 use super::closed_set::closed_set;
 
 closed_set! {
-    /// What was done, or tried in vain.
+    /// An action that was performed, or attempted and rejected.
     pub enum EventAction or UnknownEventAction("there is no such action") {
-        /// A partner was made, with its primary admin.
+        /// A partner was created with its primary admin.
         PartnerCreated = "partner.created",
-        /// The primary admin was given a new password from outside.
+        /// An operator set a new password for the primary admin.
         PrimaryAdminRecovered = "primary_admin.recovered",
-        /// The primary admin made another admin the primary one.
+        /// The primary admin made another admin the primary admin.
         PrimaryAdminHandedOver = "primary_admin.handed_over",
         /// A user was added.
         UserAdded = "user.added",
@@ -17,29 +17,29 @@ closed_set! {
         UserEdited = "user.edited",
         /// A user was suspended.
         UserSuspended = "user.suspended",
-        /// A suspended user was let in again.
+        /// A suspended user was reactivated.
         UserReactivated = "user.reactivated",
         /// A user was removed.
         UserRemoved = "user.removed",
         /// A user's role or permissions were set.
         PermissionsSet = "permissions.set",
-        /// A user was given a new password by another.
+        /// A user set a new password for another user.
         PasswordSet = "password.set",
-        /// Somebody changed their own password.
+        /// A user changed their own password.
         PasswordChanged = "password.changed",
-        /// Every session of a user was ended.
+        /// All sessions of a user were ended.
         LogoutForced = "logout.forced",
-        /// Somebody signed in.
+        /// A user signed in.
         SessionStarted = "session.started",
-        /// Somebody signed out, or one session was ended.
+        /// A user signed out, or one session was ended.
         SessionEnded = "session.ended",
-        /// A sign-in with a wrong password was refused.
+        /// A sign-in with a wrong password was rejected.
         SignInRefused = "sign_in.refused",
-        /// A sign-in from a source that is not known was refused, after too many wrong passwords.
+        /// A sign-in from an unknown source was rejected because of too many wrong passwords.
         SignInBlocked = "sign_in.blocked",
-        /// A user's access was reviewed, and decided on.
+        /// A review decided about a user's access.
         AccessReviewed = "access.reviewed",
-        /// Somebody tried to change something and was refused.
+        /// A user attempted a change that was rejected.
         ChangeRefused = "change.refused",
     }
 }

@@ -1,10 +1,11 @@
-//! Text without case and accents, for sorting and searching: `Łódź`, `LODZ` and `lodz` are one.
+//! Text without case and accents, for sorting and searching: `Łódź`, `LODZ` and `lodz` become equal.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The text in lower case, without diacritical marks, each run of white space as one space.
+/// Returns the text in lower case, without diacritical marks, and with one space for each run of white space.
 ///
-/// Vowel signs of Indic and Semitic scripts stay: they are letters rather than decoration. Folding twice changes nothing.
+/// Vowel signs of Indic and Semitic scripts are kept, because they carry meaning as letters do. Folding a text twice
+/// has the same result as folding it once.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let letters = text.chars().filter_map(plain).nfkd().filter_map(plain).flat_map(char::to_lowercase);
@@ -26,9 +27,10 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// Drops control characters and diacritical marks, and makes any white space a space.
+/// Removes control characters and diacritical marks, and replaces white space by a space.
 ///
-/// Asked before the decomposition too, which orders the marks around a dropped character only if it is already gone.
+/// It also runs before the decomposition, which reorders the marks around a removed character only if that is already
+/// gone.
 fn plain(letter: char) -> Option<char> {
     if letter.is_whitespace() {
         return Some(' ');
@@ -36,7 +38,8 @@ fn plain(letter: char) -> Option<char> {
     (!letter.is_control() && !is_diacritical_mark(letter)).then_some(letter)
 }
 
-/// The blocks "Combining Diacritical Marks", their "Extended", "Supplement" and "for Symbols", and "Combining Half Marks".
+/// Returns whether the character is in one of Unicode's blocks "Combining Diacritical Marks", their "Extended",
+/// "Supplement" and "for Symbols", and "Combining Half Marks".
 fn is_diacritical_mark(letter: char) -> bool {
     matches!(
         letter,
@@ -55,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_and_accents_are_gone() {
+    fn case_and_accents_are_removed() {
         for (text, folded) in [
             ("", ""),
             ("Ada Lovelace", "ada lovelace"),
@@ -95,7 +98,7 @@ mod tests {
         }
 
         #[test]
-        fn marks_in_any_order_fold_the_same_twice(text in "[a\u{300}\u{34F}\u{5B0}\u{5B4}\u{20DD}\u{93C}\u{94D}\u{1} \u{A8}]{0,12}") {
+        fn folding_marks_in_any_order_twice_changes_nothing(text in "[a\u{300}\u{34F}\u{5B0}\u{5B4}\u{20DD}\u{93C}\u{94D}\u{1} \u{A8}]{0,12}") {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once);
         }

@@ -1,4 +1,4 @@
-//! Names of things: a prefix that says of what, and a UUID version 7, so that ids sort by the time of their making.
+//! Identifiers: a prefix for the type, and a UUID version 7, so that ids sort by the time of their creation.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use uuid::{Builder, Uuid, Variant, Version};
 use super::Timestamp;
 use super::text_form::text_form;
 
-/// A text that is not an id of the expected kind.
+/// The text is not an id of the expected type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an id is `{prefix}` and 32 lower-case hexadecimal digits of a UUID version 7")]
 pub struct InvalidId {
@@ -21,17 +21,17 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// A new id, made of the time and randomness given. Ids of later milliseconds sort after it.
+            /// Returns a new id from a time and random bytes. Ids of later milliseconds sort after it.
             pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
                 Self(write($prefix, at, random))
             }
 
-            /// Reads exactly the form that `as_str` gives.
+            /// Reads exactly the form that `as_str` returns.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
                 if is_valid($prefix, text) { Ok(Self(text.to_owned())) } else { Err(InvalidId { prefix: $prefix }) }
             }
 
-            /// The id with its prefix.
+            /// Returns the id with its prefix.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -54,15 +54,15 @@ macro_rules! id {
 }
 
 id!(
-    /// Names a partner: `prt_…`.
+    /// The id of a partner: `prt_…`.
     PartnerId, "prt_"
 );
 id!(
-    /// Names a user of one partner: `usr_…`.
+    /// The id of a user: `usr_…`.
     UserId, "usr_"
 );
 id!(
-    /// Names an event of the audit trail: `evt_…`.
+    /// The id of an audit event: `evt_…`.
     EventId, "evt_"
 );
 
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_forms_are_rejected() {
         for text in [
             "",
             "usr_",
@@ -116,14 +116,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_made_can_be_read(millis in 0..253_402_300_799_999_i64, random: [u8; 10]) {
+        fn a_new_id_can_be_parsed(millis in 0..253_402_300_799_999_i64, random: [u8; 10]) {
             let id = UserId::new(Timestamp::from_unix_millis(millis), random);
             prop_assert_eq!(UserId::parse(id.as_str()), Ok(id.clone()));
             prop_assert_eq!(serde_json::from_value::<UserId>(serde_json::to_value(&id).unwrap()).unwrap(), id);
         }
 
         #[test]
-        fn ids_sort_by_the_time_of_their_making(earlier in 0..1_i64 << 46, later in 1..1_i64 << 46, one: [u8; 10], other: [u8; 10]) {
+        fn ids_sort_by_the_time_of_their_creation(earlier in 0..1_i64 << 46, later in 1..1_i64 << 46, one: [u8; 10], other: [u8; 10]) {
             let first = EventId::new(Timestamp::from_unix_millis(earlier), one);
             let second = EventId::new(Timestamp::from_unix_millis(earlier + later), other);
             prop_assert!(first.as_str() < second.as_str());

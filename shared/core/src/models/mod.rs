@@ -1,5 +1,6 @@
-//! The values of the portal, valid from the moment they exist: private fields, one constructor each, a typed error (parse, don't validate).
-//! Knows nothing of policy, storage, identity or HTTP, and never reads a clock or makes randomness.
+//! The values of the portal. They are valid by construction: private fields, one constructor each, and a typed error
+//! (parse, don't validate). This module does not depend on policy, storage, identity or HTTP, and never reads a clock
+//! or generates random bytes.
 
 mod browser;
 mod closed_set;

@@ -1,4 +1,5 @@
-//! Names of people and partners: any script, 1–100 characters, nothing that breaks a line, hides or reorders the text around it.
+//! Names of people and partners: 1–100 characters of any script, without characters that break a line or reorder text,
+//! and not only invisible ones.
 
 use std::fmt;
 
@@ -6,25 +7,25 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::text_form::text_form;
 
-/// The longest name, in Unicode scalar values after trimming and NFC.
+/// The maximum length of a name, in Unicode scalar values after trimming and NFC.
 const MAX_LENGTH: usize = 100;
 
-/// Why a text is no name.
+/// The reason why a text is not a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// Nothing that can be seen.
+    /// The text has no visible character.
     #[error("A name is needed.")]
     Empty,
-    /// More than 100 characters.
+    /// The text has more than 100 characters.
     #[error("A name has at most 100 characters.")]
     TooLong,
-    /// A control character, a line break, or one that changes the direction of the text.
+    /// The text has a control character, a line break, or a character that changes the direction of text.
     #[error("A name cannot contain control characters.")]
     ControlCharacter,
 }
 
 impl InvalidName {
-    /// The word for it in a problem's `errors`.
+    /// Returns the error code in the `errors` of a problem.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -41,12 +42,12 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// Reads a name; white space around it is dropped, and it is kept in Unicode's form NFC.
+            /// Reads a name. White space around it is removed, and the text is normalized to NFC.
             pub fn parse(text: &str) -> Result<Self, InvalidName> {
                 read(text).map(Self)
             }
 
-            /// The name.
+            /// Returns the name.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -70,15 +71,23 @@ macro_rules! name {
 
 name!(
     /// A first or last name of a person.
+    ///
+    /// ```
+    /// use portal_core::models::{InvalidName, PersonName};
+    ///
+    /// assert_eq!(PersonName::parse(" Zoë ").map(|name| name.to_string()), Ok("Zoë".to_owned()));
+    /// assert_eq!(PersonName::parse("   "), Err(InvalidName::Empty));
+    /// assert_eq!(PersonName::parse("Zoë\nKing"), Err(InvalidName::ControlCharacter));
+    /// ```
     PersonName
 );
 name!(
-    /// The name of a partner: an agency or a reseller.
+    /// The name of a partner, which is an agency or a reseller.
     PartnerName
 );
 
 fn read(text: &str) -> Result<String, InvalidName> {
-    // One more than allowed is enough to tell, however long the text is.
+    // One character more than the maximum is enough to detect a name that is too long.
     let name: String = text.trim().nfc().take(MAX_LENGTH + 1).collect();
     if name.chars().any(is_control) {
         return Err(InvalidName::ControlCharacter);
@@ -92,12 +101,14 @@ fn read(text: &str) -> Result<String, InvalidName> {
     Ok(name)
 }
 
-/// Control characters, line and paragraph separators, and the bidirectional embeddings, overrides and isolates.
+/// Returns whether the character is a control character, a line or paragraph separator, or a bidirectional embedding,
+/// override or isolate.
 pub(super) fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// White space, and what Unicode's `Default_Ignorable_Code_Point` lists, and the blank of Braille.
+/// Returns whether the character is white space, has Unicode's property `Default_Ignorable_Code_Point`, or is the blank
+/// Braille pattern.
 pub(super) fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(
@@ -130,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_any_script_are_read() {
+    fn names_in_any_script_are_accepted() {
         for text in ["A", "Ada", "Jean-Luc", "O’Brien", "李", "Ольга", "محمد", "नरेन्द्र", "Nguyễn Văn", "👩‍🚀", "X Æ A-12"]
         {
             assert_eq!(PersonName::parse(text).expect(text).as_str(), text);
@@ -138,19 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_it_is_dropped_and_inside_kept() {
+    fn white_space_around_a_name_is_removed_and_inside_kept() {
         assert_eq!(PersonName::parse("\u{3000} Mary  Ann\t\n").unwrap().as_str(), "Mary  Ann");
     }
 
     #[test]
-    fn it_is_kept_in_nfc() {
+    fn a_name_is_normalized_to_nfc() {
         let (composed, decomposed) = (PersonName::parse("Zo\u{EB}").unwrap(), PersonName::parse("Zoe\u{308}").unwrap());
         assert_eq!(composed, decomposed);
         assert_eq!(decomposed.as_str().chars().count(), 3);
     }
 
     #[test]
-    fn what_nobody_can_see_is_no_name() {
+    fn a_text_without_visible_characters_is_rejected() {
         for text in
             ["", " ", "\t\n", "\u{3000}", "\u{200B}", "\u{200B} \u{FEFF}", "\u{2060}\u{AD}", "\u{3164}", "\u{2800}"]
         {
@@ -169,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_refused() {
+    fn control_characters_are_rejected() {
         for character in [
             '\0', '\n', '\r', '\t', '\u{1B}', '\u{7F}', '\u{85}', '\u{9F}', '\u{2028}', '\u{2029}', '\u{202A}',
             '\u{202E}', '\u{2066}', '\u{2069}',
@@ -182,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_reads_the_same_again(text in "\\PC{0,120}|.{0,120}") {
+        fn parsing_a_name_again_changes_nothing(text in "\\PC{0,120}|.{0,120}") {
             if let Ok(name) = PersonName::parse(&text) {
                 prop_assert!((1..=MAX_LENGTH).contains(&name.as_str().chars().count()));
                 prop_assert!(!name.as_str().chars().any(char::is_control));

@@ -1,4 +1,4 @@
-//! What a person writes beside a decision, for whoever reads the audit trail: one line, 1–500 characters.
+//! A note that a user adds to a decision, for readers of the audit trail: one line of 1–500 characters.
 
 use std::fmt;
 
@@ -7,25 +7,25 @@ use unicode_normalization::UnicodeNormalization;
 use super::name::{is_control, is_invisible};
 use super::text_form::text_form;
 
-/// The longest note, in Unicode scalar values after trimming and NFC.
+/// The maximum length of a note, in Unicode scalar values after trimming and NFC.
 const MAX_LENGTH: usize = 500;
 
-/// Why a text is no note.
+/// The reason why a text is not a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidNote {
-    /// Nothing that can be seen.
+    /// The text has no visible character.
     #[error("This field cannot be blank; leave it out instead.")]
     Empty,
-    /// More than 500 characters.
+    /// The text has more than 500 characters.
     #[error("This field has at most 500 characters.")]
     TooLong,
-    /// A control character, a line break, or one that changes the direction of the text.
+    /// The text has a control character, a line break, or a character that changes the direction of text.
     #[error("This field cannot contain control characters or line breaks.")]
     ControlCharacter,
 }
 
 impl InvalidNote {
-    /// The word for it in a problem's `errors`.
+    /// Returns the error code in the `errors` of a problem.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -40,9 +40,9 @@ impl InvalidNote {
 pub struct Note(String);
 
 impl Note {
-    /// Reads a note; white space around it is dropped, and it is kept in Unicode's form NFC.
+    /// Reads a note. White space around it is removed, and the text is normalized to NFC.
     pub fn parse(text: &str) -> Result<Self, InvalidNote> {
-        // One more than allowed is enough to tell, however long the text is.
+        // One character more than the maximum is enough to detect a note that is too long.
         let note: String = text.trim().nfc().take(MAX_LENGTH + 1).collect();
         if note.chars().any(is_control) {
             return Err(InvalidNote::ControlCharacter);
@@ -56,7 +56,7 @@ impl Note {
         Ok(Self(note))
     }
 
-    /// The note.
+    /// Returns the note.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_read_and_what_breaks_a_line_is_none() {
+    fn blank_notes_and_control_characters_are_rejected() {
         for text in ["", "  ", "\u{200B}"] {
             assert_eq!(Note::parse(text), Err(InvalidNote::Empty), "{text:?}");
         }

@@ -1,4 +1,4 @@
-//! What a user may do, and sets of it.
+//! Permissions and sets of them.
 
 use std::fmt;
 
@@ -7,19 +7,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::closed_set::closed_set;
 
 closed_set! {
-    /// One thing that a user may be allowed to do within their partner.
+    /// A permission that a user can have within their partner.
     pub enum Permission or UnknownPermission("there is no such permission") {
         /// List and read users.
         UsersRead = "users.read",
         /// Add users.
         UsersAdd = "users.add",
-        /// Change name, email and password of users.
+        /// Change the name, email and password of users.
         UsersEdit = "users.edit",
         /// Remove users.
         UsersRemove = "users.remove",
         /// End the sessions of users.
         UsersForceLogout = "users.force_logout",
-        /// Change role and permissions of users.
+        /// Change the role and permissions of users.
         UsersSetPermissions = "users.set_permissions",
         /// Read the audit trail.
         AuditRead = "audit.read",
@@ -35,38 +35,38 @@ const fn bit(permission: Permission) -> u8 {
 }
 
 impl Permissions {
-    /// The empty set.
+    /// Returns the empty set.
     pub const fn none() -> Self {
         Self(0)
     }
 
-    /// Every permission there is.
+    /// Returns the set of all permissions.
     pub fn all() -> Self {
         Permission::ALL.into_iter().collect()
     }
 
-    /// Whether the permission is in the set.
+    /// Returns whether the permission is in the set.
     pub const fn contains(&self, permission: Permission) -> bool {
         self.0 & bit(permission) != 0
     }
 
-    /// Whether `other` has everything that this set has.
+    /// Returns whether `other` contains every permission of this set.
     pub const fn is_subset_of(&self, other: &Self) -> bool {
         self.missing_from(other).is_empty()
     }
 
-    /// What this set has and `other` lacks.
+    /// Returns the permissions of this set that `other` lacks.
     #[must_use]
     pub const fn missing_from(&self, other: &Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Whether nothing is in the set.
+    /// Returns whether the set is empty.
     pub const fn is_empty(&self) -> bool {
         self.0 == 0
     }
 
-    /// The permissions of the set, in the contract's order.
+    /// Iterates over the permissions of the set, in the order of the API contract.
     pub fn iter(&self) -> impl Iterator<Item = Permission> + use<> {
         let set = *self;
         Permission::ALL.into_iter().filter(move |permission| set.contains(*permission))
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_from_another_set_is_named() {
+    fn missing_from_returns_the_permissions_that_the_other_set_lacks() {
         let few: Permissions = [Permission::UsersRead, Permission::UsersEdit].into_iter().collect();
         let other: Permissions = [Permission::UsersRead, Permission::AuditRead].into_iter().collect();
         assert!(few.missing_from(&other).iter().eq([Permission::UsersEdit]));
@@ -145,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_set_holds_what_was_put_into_it(chosen in prop::sample::subsequence(Permission::ALL.to_vec(), 0..=Permission::ALL.len())) {
+        fn a_set_contains_the_permissions_that_it_was_made_from(chosen in prop::sample::subsequence(Permission::ALL.to_vec(), 0..=Permission::ALL.len())) {
             let set: Permissions = chosen.iter().copied().collect();
             prop_assert_eq!(set.iter().collect::<Vec<_>>(), chosen);
             let json = serde_json::to_value(set).unwrap();

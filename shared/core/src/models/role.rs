@@ -1,16 +1,16 @@
-//! Roles: what a user starts with, and what they can hold at most.
+//! Roles: the default and the maximum permissions of their users.
 
 use super::closed_set::closed_set;
 use super::{Permission, Permissions};
 
 closed_set! {
-    /// What a user is in their partner.
+    /// The role of a user in their partner.
     pub enum Role or UnknownRole("there is no such role") {
-        /// The one who owns the portal. There is exactly one in a partner, and it is never granted.
+        /// Owns the portal. Each partner has exactly one primary admin, and the role cannot be granted.
         PrimaryAdmin = "primary_admin",
-        /// Manages users without limits of its own.
+        /// Manages users. The role itself sets no limits.
         Admin = "admin",
-        /// Looks after users but not their permissions.
+        /// Manages users, but not their permissions.
         Manager = "manager",
         /// Only reads.
         Viewer = "viewer",
@@ -18,7 +18,7 @@ closed_set! {
 }
 
 impl Role {
-    /// Whether this role comes before `other` in the order primary admin, admin, manager, viewer.
+    /// Returns whether this role comes before `other` in the order primary admin, admin, manager, viewer.
     pub fn is_above(self, other: Self) -> bool {
         self.rank() < other.rank()
     }
@@ -32,7 +32,7 @@ impl Role {
         }
     }
 
-    /// What a user of this role holds unless something else was chosen.
+    /// Returns the permissions of a user with this role for whom no others were chosen.
     pub fn default_permissions(self) -> Permissions {
         match self {
             Self::PrimaryAdmin | Self::Admin => Permissions::all(),
@@ -46,7 +46,7 @@ impl Role {
         }
     }
 
-    /// The most that a user of this role can hold.
+    /// Returns the maximum permissions of a user with this role.
     pub fn ceiling(self) -> Permissions {
         match self {
             Self::PrimaryAdmin | Self::Admin => Permissions::all(),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn no_default_is_above_its_ceiling() {
+    fn default_permissions_are_within_the_ceiling() {
         for role in Role::ALL {
             assert!(role.default_permissions().is_subset_of(&role.ceiling()), "{role}");
         }

@@ -1,13 +1,13 @@
-//! Whether a user may use the portal at all.
+//! The status of a user.
 
 use super::closed_set::closed_set;
 
 closed_set! {
     /// Whether a user may sign in and act.
     pub enum Status or UnknownStatus("there is no such status") {
-        /// May sign in and act.
+        /// The user may sign in and act.
         Active = "active",
-        /// Kept, but shut out.
+        /// The user exists, but may neither sign in nor act.
         Suspended = "suspended",
     }
 }

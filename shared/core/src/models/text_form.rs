@@ -1,6 +1,7 @@
-//! One way for a value to have a text form: read through its own `parse`, so nothing that serde reads can be invalid.
+//! Text forms of values. Serde reads them with the value's own `parse`, so a deserialized value is always valid.
 
-/// Gives `$type` (which has `parse(&str)`) `FromStr` and serde as a string, written by its method `$text`.
+/// Implements `FromStr` and serde for `$type` with its `parse(&str)`, and writes it as a string with its method
+/// `$text`.
 macro_rules! text_form {
     ($type:ty, $error:ty, $text:ident) => {
         impl std::str::FromStr for $type {

@@ -1,4 +1,4 @@
-//! A moment in UTC with millisecond precision. It never reads the clock: `portal::clock` does.
+//! Timestamps in UTC with millisecond precision. Only `portal::clock` reads the clock.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,38 +13,38 @@ use super::text_form::text_form;
 const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// 9999-12-31T23:59:59.999Z, the last moment whose text has the fixed width.
+/// 9999-12-31T23:59:59.999Z, the last time whose text has the fixed width.
 const MAX_MILLIS: i64 = 253_402_300_799_999;
 
-/// A moment between the years 1970 and 9999, in whole milliseconds.
+/// A time between the years 1970 and 9999, in whole milliseconds.
 ///
-/// Its text is RFC 3339 of one width (`2026-11-22T12:29:51.123Z`), so texts sort as the moments do.
+/// Its text is RFC 3339 of fixed width (`2026-11-22T12:29:51.123Z`), so that texts sort in the same order as times.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(OffsetDateTime);
 
-/// A text that is not a moment as this system writes it.
+/// The text is not a timestamp in the form that the portal writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a time is written as 2026-11-22T12:29:51.123Z")]
 pub struct InvalidTimestamp;
 
 impl Timestamp {
-    /// The moment this many milliseconds after 1970 began, moved into 1970..=9999 when outside.
+    /// Returns the time this many milliseconds after the start of 1970. Times before 1970 or after 9999 are clamped.
     pub fn from_unix_millis(millis: i64) -> Self {
         let since_epoch = time::Duration::milliseconds(millis.clamp(0, MAX_MILLIS));
         Self(OffsetDateTime::UNIX_EPOCH.saturating_add(since_epoch))
     }
 
-    /// This many seconds after 1970 began. What is before that, or after the year 9999, becomes the nearest moment between.
+    /// Returns the time this many seconds after the start of 1970. Times before 1970 or after 9999 are clamped.
     pub fn from_unix_seconds(seconds: i64) -> Self {
         Self::from_unix_millis(seconds.saturating_mul(1_000))
     }
 
-    /// Milliseconds since 1970 began; never negative.
+    /// Returns the milliseconds since the start of 1970. They are never negative.
     pub fn unix_millis(self) -> i64 {
         self.0.unix_timestamp() * 1_000 + i64::from(self.0.millisecond())
     }
 
-    /// Whole seconds since 1970 began, rounded down; what token claims and DynamoDB's TTL count in.
+    /// Returns the whole seconds since the start of 1970, rounded down. Token claims and DynamoDB's TTL use this unit.
     pub fn unix_seconds(self) -> i64 {
         self.0.unix_timestamp()
     }
@@ -55,25 +55,25 @@ impl Timestamp {
         let nanos = parsed.assume_utc().unix_timestamp_nanos();
         let millis = i64::try_from(nanos.div_euclid(1_000_000)).map_err(|_| InvalidTimestamp)?;
         let timestamp = Self::from_unix_millis(millis);
-        // Refuses other spellings of a moment (`+2026-…`) and the years before 1970, which would be clamped.
+        // Rejects other spellings of a time (`+2026-…`), and years before 1970, which would be clamped.
         if timestamp.to_string() == text { Ok(timestamp) } else { Err(InvalidTimestamp) }
     }
 
-    /// Reads a moment in any form of RFC 3339. Parts of a millisecond are rounded up, so what is written in whole ones is
-    /// before the one exactly when it is before the other.
+    /// Reads a time in any form of RFC 3339. Fractions of a millisecond are rounded up. A time in whole milliseconds is
+    /// before the exact time if and only if it is before the rounded one.
     pub fn from_rfc3339(text: &str) -> Result<Self, InvalidTimestamp> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
         let nanos = parsed.unix_timestamp_nanos().saturating_add(999_999);
         i64::try_from(nanos.div_euclid(1_000_000)).map(Self::from_unix_millis).map_err(|_| InvalidTimestamp)
     }
 
-    /// This much later, at most the end of the year 9999. Parts of a millisecond are dropped.
+    /// Returns a later time, at most the end of the year 9999. Fractions of a millisecond in `duration` are ignored.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self::from_unix_millis(self.unix_millis().saturating_add(whole_millis(duration)))
     }
 
-    /// This much earlier, at the least the start of 1970. Parts of a millisecond are dropped.
+    /// Returns an earlier time, at least the start of 1970. Fractions of a millisecond in `duration` are ignored.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self::from_unix_millis(self.unix_millis().saturating_sub(whole_millis(duration)))
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_written_as_rfc_3339_with_milliseconds() {
+    fn a_timestamp_is_written_as_rfc_3339_with_milliseconds() {
         let moment = Timestamp::from_unix_millis(1_795_350_591_123);
         assert_eq!(moment.to_string(), "2026-11-22T12:29:51.123Z");
         assert_eq!(format!("{moment:?}"), "2026-11-22T12:29:51.123Z");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_outside_of_its_years_are_moved_inside() {
+    fn times_outside_the_years_1970_to_9999_are_clamped() {
         assert_eq!(Timestamp::from_unix_millis(i64::MIN).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_unix_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
         let now = Timestamp::from_unix_millis(1_000);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_form_is_read() {
+    fn parse_accepts_only_the_written_form() {
         for text in [
             "",
             "2026-11-22",
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn any_form_of_rfc_3339_is_read_where_a_client_may_choose_it() {
+    fn from_rfc3339_accepts_any_form_of_rfc_3339() {
         for (text, moment) in [
             ("2026-11-22T12:29:51Z", "2026-11-22T12:29:51.000Z"),
             ("2026-11-22T12:29:51.123Z", "2026-11-22T12:29:51.123Z"),
@@ -167,20 +167,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_it_writes_it_reads(millis in 0..=MAX_MILLIS) {
+        fn a_written_timestamp_can_be_parsed(millis in 0..=MAX_MILLIS) {
             let moment = Timestamp::from_unix_millis(millis);
             prop_assert_eq!(moment.unix_millis(), millis);
             prop_assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment));
         }
 
         #[test]
-        fn texts_sort_as_moments_do(one in 0..=MAX_MILLIS, other in 0..=MAX_MILLIS) {
+        fn texts_sort_in_the_same_order_as_times(one in 0..=MAX_MILLIS, other in 0..=MAX_MILLIS) {
             let (one, other) = (Timestamp::from_unix_millis(one), Timestamp::from_unix_millis(other));
             prop_assert_eq!(one.to_string().cmp(&other.to_string()), one.cmp(&other));
         }
 
         #[test]
-        fn going_there_and_back_is_no_journey(millis in 0..MAX_MILLIS / 2, seconds in 0..1_000_000_u64) {
+        fn minus_reverses_plus(millis in 0..MAX_MILLIS / 2, seconds in 0..1_000_000_u64) {
             let moment = Timestamp::from_unix_millis(millis);
             let duration = Duration::from_secs(seconds);
             prop_assert_eq!(moment.plus(duration).minus(duration), moment);

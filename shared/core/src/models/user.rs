@@ -1,4 +1,4 @@
-//! A user of a partner: the whole record as the store keeps it, and the part of it that clients see.
+//! A user of a partner: the whole record that is stored, and the part of it that clients see.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,88 +6,90 @@ use super::{Email, PartnerId, Permissions, PersonName, Role, Status, Timestamp, 
 
 /// A person who uses the portal of one partner.
 ///
-/// Fields are public because every part is valid by itself. Serde has all of them: it is the stored form, not the answer to
-/// a client, which is [`PublicUser`].
+/// The fields are public because each value is valid by itself. Serde writes all of them: this is the stored form.
+/// Clients get a [`PublicUser`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// Names the user, in every partner.
+    /// The user's id, which is unique across all partners.
     pub id: UserId,
     /// The partner that this user belongs to.
     pub partner_id: PartnerId,
-    /// First name.
+    /// The first name.
     pub first_name: PersonName,
-    /// Last name.
+    /// The last name.
     pub last_name: PersonName,
-    /// What the user signs in with; unique within the partner.
+    /// The email that the user signs in with. It is unique within the partner.
     pub email: Email,
-    /// Role.
+    /// The role.
     pub role: Role,
-    /// What the user may do; never above the role's ceiling.
+    /// The permissions, which never exceed the role's ceiling.
     pub permissions: Permissions,
-    /// Whether the user may use the portal at all.
+    /// Whether the user is active or suspended.
     pub status: Status,
-    /// Whether the next sign-in asks for a new password first.
+    /// Whether the next sign-in first requires a new password.
     pub must_change_password: bool,
-    /// The last sign-in, if there was one.
+    /// The time of the last sign-in, if any.
     pub last_sign_in_at: Option<Timestamp>,
-    /// When somebody last ended every session of this user.
+    /// The last time at which all sessions of the user were ended, if any.
     pub signed_out_at: Option<Timestamp>,
-    /// When the user was added.
+    /// The time at which the user was added.
     pub created_at: Timestamp,
-    /// Who added the user; nobody for a primary admin, who comes with the partner.
+    /// The user who added this user. `None` for a primary admin who was created with the partner.
     pub created_by: Option<UserId>,
-    /// The last committed change that counts in `version`.
+    /// The time of the last committed change that incremented `version`.
     pub updated_at: Timestamp,
-    /// Counts the changes that a client can see: what `ETag` and `If-Match` compare.
+    /// Counts the changes that clients can see. `ETag` and `If-Match` compare it.
     pub version: u64,
-    /// Counts the changes of role, permissions, status and generation: what a decision about this user's authority rests on.
+    /// Counts the changes of role, permissions, status and generation. Decisions about the user's authority depend on
+    /// it.
     pub access_version: u64,
-    /// Which generation of sessions counts; one more ends all earlier ones.
+    /// The current generation of sessions. Incrementing it ends all sessions of earlier generations.
     pub session_generation: u64,
-    /// Counts sign-ins, so that a change can tell whether there has been one since the user was read.
+    /// Counts sign-ins, so that a change can detect a sign-in since the user was read.
     pub sign_ins: u64,
-    /// When the password was set; not known of users who were added before it was kept here.
+    /// The time at which the password was set. Unknown in records from before this field existed.
     #[serde(default)]
     pub password_changed_at: Option<Timestamp>,
-    /// When somebody last decided, in an access review, what becomes of this user's access.
+    /// The time of the last decision of an access review about this user.
     #[serde(default)]
     pub reviewed_at: Option<Timestamp>,
-    /// Who decided it.
+    /// The user who made that decision.
     #[serde(default)]
     pub reviewed_by: Option<Reviewer>,
-    /// When the access was first raised after that decision: the decision does not cover what the user has since then.
+    /// The time at which the access was first raised after that decision. The decision does not cover the raised
+    /// access.
     #[serde(default)]
     pub raised_at: Option<Timestamp>,
 }
 
-/// Who decided on a user's access.
+/// The user who made the decision in an access review.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reviewer {
-    /// Who.
+    /// The reviewer's id.
     pub id: UserId,
-    /// The name at that time.
+    /// The reviewer's name at that time.
     pub name: String,
 }
 
-/// What is decided about a user when it is added.
+/// The properties of a new user.
 #[derive(Clone, Debug, Serialize)]
 pub struct Profile {
-    /// First name.
+    /// The first name.
     pub first_name: PersonName,
-    /// Last name.
+    /// The last name.
     pub last_name: PersonName,
-    /// What the user signs in with.
+    /// The email that the user signs in with.
     pub email: Email,
-    /// Role.
+    /// The role.
     pub role: Role,
-    /// What the user may do.
+    /// The permissions.
     pub permissions: Permissions,
-    /// Whether the first sign-in asks for a new password.
+    /// Whether the first sign-in requires a new password.
     pub must_change_password: bool,
 }
 
 impl User {
-    /// A new user, added at `at` by `by`.
+    /// Returns a new user, who was added at `at` by `by`.
     pub fn new(id: UserId, partner_id: PartnerId, profile: Profile, at: Timestamp, by: Option<UserId>) -> Self {
         Self {
             id,
@@ -115,37 +117,38 @@ impl User {
         }
     }
 
-    /// First and last name.
+    /// Returns the first and the last name.
     pub fn full_name(&self) -> String {
         format!("{} {}", self.first_name.as_str(), self.last_name.as_str())
     }
 
-    /// The user as any change leaves it: one version on.
+    /// Returns the user with the next version. Every change starts with this.
     #[must_use]
     pub fn changed(&self, at: Timestamp) -> Self {
         Self { version: self.version + 1, updated_at: at, ..self.clone() }
     }
 
-    /// The user after a sign-in.
+    /// Returns the user after a sign-in.
     #[must_use]
     pub fn signed_in(&self, at: Timestamp) -> Self {
         Self { last_sign_in_at: Some(at), sign_ins: self.sign_ins + 1, ..self.clone() }
     }
 
-    /// The user with a new password, which may have to be changed at the next sign-in.
+    /// Returns the user after a password was set.
     #[must_use]
     pub fn with_new_password(self, must_change_password: bool, at: Timestamp) -> Self {
         Self { must_change_password, password_changed_at: Some(at), ..self }
     }
 
-    /// The user after a decision on its access.
+    /// Returns the user after a review decision about their access.
     #[must_use]
     pub fn reviewed(self, at: Timestamp, by: &User) -> Self {
         let reviewer = Reviewer { id: by.id.clone(), name: by.full_name() };
         Self { reviewed_at: Some(at), reviewed_by: Some(reviewer), raised_at: None, ..self }
     }
 
-    /// The user with another role and other permissions. More of either than before counts as raised access.
+    /// Returns the user with another role and other permissions. A higher role or an added permission counts as raised
+    /// access.
     #[must_use]
     pub fn with_access(&self, role: Role, permissions: Permissions, at: Timestamp) -> Self {
         let is_raised = role.is_above(self.role) || !permissions.is_subset_of(&self.permissions);
@@ -153,7 +156,7 @@ impl User {
         if is_raised { after.raised(at) } else { after }
     }
 
-    /// The user, let in again. That counts as raised access: a suspended user has none.
+    /// Returns the reactivated user. This counts as raised access, because a suspended user has none.
     #[must_use]
     pub fn reactivated(&self, at: Timestamp) -> Self {
         Self { status: Status::Active, access_version: self.access_version + 1, ..self.changed(at) }.raised(at)
@@ -164,18 +167,18 @@ impl User {
         Self { raised_at, ..self }
     }
 
-    /// The time and the reviewer of the last review of the access that the user has now.
+    /// Returns the time and the reviewer of the last review, if it covers the access that the user has now.
     pub fn review(&self) -> Option<(Timestamp, Option<&Reviewer>)> {
         let at = self.reviewed_at.filter(|_| self.raised_at.is_none())?;
         Some((at, self.reviewed_by.as_ref()))
     }
 
-    /// Whether the user has signed in and has no initial password to change.
+    /// Returns whether the user has signed in and has no initial password to change.
     pub fn has_begun(&self) -> bool {
         self.last_sign_in_at.is_some() && !self.must_change_password
     }
 
-    /// The user after a change that ends every session.
+    /// Returns the user after a change that ends all sessions.
     #[must_use]
     pub fn signed_out(&self, at: Timestamp) -> Self {
         Self {
@@ -186,8 +189,9 @@ impl User {
         }
     }
 
-    /// As [`signed_out`](Self::signed_out), into a generation that was never issued, whatever an older copy of the record
-    /// says: generations grow one by one, so none is near the milliseconds since 1970.
+    /// Does the same as [`signed_out`](Self::signed_out), but the new generation was certainly never used before, even
+    /// if this record is older than the latest one, as after a restore. Generations normally grow by one, so all of
+    /// them are smaller than the milliseconds since 1970.
     #[must_use]
     pub fn signed_out_past_any_generation(&self, at: Timestamp) -> Self {
         let after = self.signed_out(at);
@@ -195,7 +199,7 @@ impl User {
         Self { session_generation: after.session_generation.max(past), ..after }
     }
 
-    /// Whether this is the one who owns the partner's portal.
+    /// Returns whether the user is the partner's primary admin.
     pub fn is_primary_admin(&self) -> bool {
         match self.role {
             Role::PrimaryAdmin => true,
@@ -204,7 +208,7 @@ impl User {
     }
 }
 
-/// What a client sees of a user: the one list of the contract's fields, each always present, `null` when empty.
+/// A user as clients see it: all fields of the API contract. Each is always present, and `null` if it is empty.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PublicUser<'a> {
     id: &'a UserId,
@@ -226,7 +230,7 @@ pub struct PublicUser<'a> {
 
 impl<'a> From<&'a User> for PublicUser<'a> {
     fn from(user: &'a User) -> Self {
-        // Named one by one, so that a new field of the record is a decision here: shown or not.
+        // This names every field, so that a new field of the record does not compile until it is shown or hidden here.
         let User {
             id,
             partner_id,
@@ -304,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_sees_exactly_the_contracts_fields_in_its_order() {
+    fn a_client_sees_exactly_the_fields_of_the_contract_in_its_order() {
         let json = serde_json::to_string_pretty(&PublicUser::from(&ada())).unwrap();
         assert_eq!(
             json,
@@ -332,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_past_any_is_past_those_of_a_later_record_too() {
+    fn a_generation_past_any_is_also_past_those_of_a_later_record() {
         let restored = ada();
         let at = Timestamp::from_unix_millis(1_795_350_600_000);
         let mut later = restored.clone();
@@ -347,14 +351,14 @@ mod tests {
     }
 
     #[test]
-    fn the_stored_record_comes_back_whole() {
+    fn a_stored_record_is_read_back_unchanged() {
         let stored = serde_json::to_value(ada()).unwrap();
         assert_eq!(stored["session_generation"], 1);
         assert_eq!(serde_json::from_value::<User>(stored).unwrap(), ada());
     }
 
     #[test]
-    fn a_record_of_before_there_were_reviews_is_read() {
+    fn a_record_without_the_fields_of_reviews_can_be_read() {
         let mut stored = serde_json::to_value(ada()).unwrap();
         for field in ["password_changed_at", "reviewed_at", "reviewed_by", "raised_at"] {
             stored.as_object_mut().unwrap().remove(field);
@@ -364,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn more_access_than_was_reviewed_is_not_reviewed_and_less_is() {
+    fn a_review_covers_reduced_access_but_not_raised_access() {
         let later = Timestamp::from_unix_millis(1_795_350_600_000);
         let latest = Timestamp::from_unix_millis(1_795_350_700_000);
         let reviewed = User { role: Role::Manager, permissions: Role::Manager.default_permissions(), ..ada() };
@@ -381,7 +385,7 @@ mod tests {
             let after = reviewed.with_access(role, permissions, later);
             assert_eq!(after.review().is_some(), is_covered, "{role} {permissions:?}");
             assert_eq!((after.version, after.access_version), (reviewed.version + 1, reviewed.access_version + 1));
-            // Another change does not move the time, and a decision covers all that the user has then.
+            // A second raise keeps the time of the first, and a new decision covers the current access.
             let again = after.with_access(Role::Admin, Permissions::all(), latest);
             assert_eq!(again.raised_at, Some(if is_covered { latest } else { later }));
             assert_eq!(again.reviewed(latest, &ada()).review().map(|(at, _)| at), Some(latest));

@@ -10,24 +10,24 @@ use subtle::ConstantTimeEq as _;
 
 use crate::models::text_form;
 
-/// Bytes of a hash.
+/// The length of a hash in bytes.
 const HASH_LENGTH: usize = 32;
 
-/// What hashing works in, kept for the next: to be given 19 MiB anew takes a fifth of the time, and leaves the heap in
-/// pieces. What was there is written over before it is read.
+/// The working memory of Argon2, kept for the next hash. Allocating 19 MiB for each hash takes a fifth of the hashing
+/// time, and fragments the heap. Argon2 overwrites old content before it reads it.
 static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
-/// The digest of a password could not be computed: no memory for it.
+/// Argon2 could not compute the digest of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("argon2 cannot hash: {0}")]
 pub struct HashingFailed(argon2::Error);
 
-/// A text that is no digest of ours. Never repeats the text.
+/// A text is not one of the portal's digests. The error never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an Argon2id digest")]
 pub(super) struct InvalidDigest;
 
-/// What a hash costs.
+/// The cost parameters of a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cost {
     memory_kib: u32,
@@ -36,7 +36,7 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// OWASP's Password Storage Cheat Sheet.
+    /// The parameters for new hashes, from OWASP's Password Storage Cheat Sheet.
     pub(super) const TODAY: Self = Self { memory_kib: 19_456, passes: 2, lanes: 1 };
 
     #[cfg(test)]
@@ -47,7 +47,7 @@ impl Cost {
     }
 }
 
-/// How a password becomes a hash: passwords of one recipe need hashing only once to be compared.
+/// The cost and the salt of a hash. A password is hashed only once to compare it with all digests of the same recipe.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Recipe {
     cost: Cost,
@@ -68,7 +68,7 @@ impl Recipe {
     }
 }
 
-/// The hash of a password, and how it was made.
+/// The hash of a password, with its recipe.
 #[derive(Clone)]
 pub(super) struct Digest {
     recipe: Recipe,
@@ -76,7 +76,7 @@ pub(super) struct Digest {
 }
 
 impl Digest {
-    /// The one place that runs Argon2id.
+    /// Hashes a password. Only this function runs Argon2id.
     pub(super) fn compute(password: &[u8], recipe: Recipe) -> Result<Self, HashingFailed> {
         #[cfg(test)]
         count::add_one();
@@ -149,7 +149,7 @@ pub(super) mod count {
         HASHES.set(HASHES.get() + 1);
     }
 
-    /// What `work` gives, and how many times it ran Argon2id.
+    /// Returns the result of `work` and the number of times that it ran Argon2id.
     pub(in super::super) fn during<T>(work: impl FnOnce() -> T) -> (T, u32) {
         let before = HASHES.get();
         let result = work();
@@ -161,11 +161,11 @@ pub(super) mod count {
 mod tests {
     use super::*;
 
-    /// From the test suite of Argon2's reference implementation.
+    /// A digest from the test suite of Argon2's reference implementation.
     const REFERENCE: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 
     #[test]
-    fn it_computes_what_the_reference_implementation_does() {
+    fn a_digest_equals_that_of_the_reference_implementation() {
         let reference = Digest::parse(REFERENCE).unwrap();
         let computed = Digest::compute(b"password", reference.recipe().clone()).unwrap();
         assert_eq!(computed.to_phc(), REFERENCE);
@@ -173,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn what_it_writes_it_reads() {
+    fn a_written_digest_can_be_parsed() {
         let digest = Digest::compute(b"password", Recipe::new(Cost::CHEAP, &[7; 16])).unwrap();
         let again = Digest::parse(&digest.to_phc()).unwrap();
         assert!(again.recipe == digest.recipe && again.matches(&digest));
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_forms_and_parameters_are_rejected() {
         for (part, instead) in [
             ("argon2id", "argon2i"),
             ("v=19", "v=16"),

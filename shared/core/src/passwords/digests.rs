@@ -1,4 +1,4 @@
-//! What is kept of a user's passwords: the digest of the present one and of the four before it.
+//! The stored digests of a user's passwords: the current one and the four before it.
 
 use std::fmt;
 use std::hint::black_box;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::digest::{Cost, Digest, Recipe};
 use super::{HashingFailed, Password, Rejection, SubmittedPassword};
 
-/// How many passwords are remembered beside the present one: five in all.
+/// The number of previous passwords that are remembered. With the current one, there are five in total.
 const MAX_PREVIOUS: usize = 4;
 
-/// The digests of a user's last five passwords, the present one among them.
+/// The digests of a user's last five passwords, including the current one.
 ///
-/// All are made with one random salt of the user's own, so comparing a new password with five costs one hash. `Debug` hides
-/// them, and serde writes PHC strings: they belong into the Credentials table only.
+/// All have the same random salt, which belongs to this user, so comparing a new password with all five costs one hash.
+/// `Debug` hides the digests. Serde writes them as PHC strings, which belong only in the Credentials table.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Digests {
     present: Digest,
@@ -23,21 +23,22 @@ pub struct Digests {
 }
 
 impl Digests {
-    /// The digests of a user's first password. The salt is random and the user's own. One hash.
+    /// Returns the digests for a user's first password. `salt` is random and unique to the user. Computes one hash.
     pub fn new(password: &Password, salt: [u8; 16]) -> Result<Self, HashingFailed> {
         let present = Digest::compute(password.as_bytes(), Recipe::new(Cost::TODAY, &salt))?;
         Ok(Self { present, previous: Vec::new() })
     }
 
-    /// Whether this is the present password. One hash, whatever was typed.
+    /// Returns whether this is the current password. Computes one hash for any input.
     pub fn verify(&self, attempt: &SubmittedPassword) -> Result<bool, HashingFailed> {
         let typed = Digest::compute(attempt.as_bytes(), self.present.recipe().clone())?;
         Ok(typed.matches(&self.present) & attempt.can_match())
     }
 
-    /// The digests once this is the password, or `Reused` when it is one of the last five.
+    /// Returns the digests after a change to this password, or `Reused` if it is one of the last five.
     ///
-    /// One hash as long as every digest was made with today's parameters and one salt; one more for each other way of making.
+    /// Computes one hash if all digests have today's parameters and the same salt, and one more for each other
+    /// combination.
     pub fn change_to(&self, password: &Password) -> Result<Result<Self, Rejection>, HashingFailed> {
         let hash = |recipe: &Recipe| Digest::compute(password.as_bytes(), recipe.clone());
         let present = hash(&Recipe::new(Cost::TODAY, self.present.recipe().salt()))?;
@@ -58,14 +59,15 @@ impl Digests {
         Ok(Ok(Self { present, previous }))
     }
 
-    /// Whether the present digest was made with other parameters than today's.
+    /// Returns whether the current digest has parameters other than today's.
     pub fn is_outdated(&self) -> bool {
         self.present.recipe().cost() != Cost::TODAY
     }
 
-    /// The same password with today's parameters and a new salt; the previous ones stay as they are.
+    /// Hashes the current password again with today's parameters and a new salt. The previous digests do not change.
     ///
-    /// An attempt that is not the present password changes nothing. Two hashes, once per user and change of parameters.
+    /// Returns the same digests if `attempt` is not the current password. Computes two hashes, once per user and change
+    /// of parameters.
     pub fn renewed(&self, attempt: &SubmittedPassword, salt: [u8; 16]) -> Result<Self, HashingFailed> {
         if !self.verify(attempt)? {
             return Ok(self.clone());
@@ -85,7 +87,8 @@ impl fmt::Debug for Digests {
     }
 }
 
-/// Does the work of `Digests::verify` for an email that nobody has, so that the answer's delay does not tell.
+/// Does the work of `Digests::verify` for an unknown email, so that the response time does not reveal that it is
+/// unknown.
 pub fn verify_nobody(password: &SubmittedPassword) -> Result<(), HashingFailed> {
     let typed = Digest::compute(password.as_bytes(), Recipe::new(Cost::TODAY, &[0; 16]))?;
     black_box(typed.matches(&typed.clone()) & password.can_match());
@@ -107,14 +110,14 @@ mod tests {
         SubmittedPassword::parse(password(number).expose())
     }
 
-    /// Digests as an earlier version of the system with cheaper parameters would have left them, newest first.
+    /// Returns digests as an earlier version with cheaper parameters would have stored them, newest first.
     fn outdated(numbers: &[u32], salt: [u8; 16]) -> Digests {
         let recipe = Recipe::new(Cost::CHEAP, &salt);
         let mut all = numbers.iter().map(|n| Digest::compute(password(*n).as_bytes(), recipe.clone()).unwrap());
         Digests { present: all.next().unwrap(), previous: all.collect() }
     }
 
-    /// `1`, then changed to `2`, … up to `last`.
+    /// Returns the digests of password 1 after changes to password 2, 3 and so on up to `last`.
     fn after_changes_up_to(last: u32) -> Digests {
         (2..=last).fold(Digests::new(&password(1), SALT).unwrap(), |digests, number| {
             digests.change_to(&password(number)).unwrap().unwrap()
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_present_password_verifies() {
+    fn only_the_current_password_verifies() {
         let digests = after_changes_up_to(2);
         assert!(digests.verify(&attempt(2)).unwrap());
         assert!(!digests.verify(&attempt(1)).unwrap());
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_longest_password_never_verifies_though_its_beginning_would() {
+    fn a_text_that_is_too_long_never_verifies_even_if_its_beginning_would() {
         let longest = "x".repeat(128);
         let digests = Digests::new(&Password::parse(&longest).unwrap(), SALT).unwrap();
         assert!(digests.verify(&SubmittedPassword::parse(&longest)).unwrap());
@@ -148,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_five_passwords_are_refused_and_the_sixth_is_welcome() {
+    fn the_last_five_passwords_are_rejected_and_the_sixth_is_accepted() {
         let digests = after_changes_up_to(6);
         for reused in 2..=6 {
             assert_eq!(digests.change_to(&password(reused)).unwrap().unwrap_err(), Rejection::Reused, "{reused}");
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn making_verifying_and_changing_cost_one_hash_each() {
+    fn new_verify_and_change_compute_one_hash_each() {
         assert_eq!(count::during(|| Digests::new(&password(1), SALT).unwrap()).1, 1);
         let digests = after_changes_up_to(6);
         for typed in [attempt(6), attempt(1), SubmittedPassword::parse(""), SubmittedPassword::parse(&"x".repeat(500))]
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_costs_what_a_user_costs() {
+    fn an_unknown_email_costs_the_same_hash_as_a_known_one() {
         let recipe = Digests::new(&password(1), SALT).unwrap().present.recipe().clone();
         assert!(recipe.cost() == Cost::TODAY && recipe.salt().len() == 16);
         assert!(
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_is_not_the_password_renews_nothing() {
+    fn a_wrong_password_renews_nothing() {
         let old = outdated(&[1], SALT);
         for wrong in [attempt(2), SubmittedPassword::parse(&"x".repeat(500))] {
             let kept = old.renewed(&wrong, [8; 16]).unwrap();
@@ -210,9 +213,9 @@ mod tests {
     }
 
     #[test]
-    fn a_change_makes_outdated_digests_new_but_remembers_them() {
+    fn a_change_renews_outdated_digests_and_still_remembers_them() {
         let (changed, hashes) = count::during(|| outdated(&[2, 1], SALT).change_to(&password(3)).unwrap().unwrap());
-        assert_eq!(hashes, 2 + 2, "two were made by the test, one is today's and one compares with both old ones");
+        assert_eq!(hashes, 2 + 2, "the test makes two, one is today's, and one is compared with both old ones");
         assert!(!changed.is_outdated());
         for reused in 1..=3 {
             assert_eq!(changed.change_to(&password(reused)).unwrap().unwrap_err(), Rejection::Reused, "{reused}");
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_stored_as_phc_strings_newest_first() {
+    fn digests_are_stored_as_phc_strings_newest_first() {
         let digests = after_changes_up_to(3);
         let json = serde_json::to_value(&digests).unwrap();
         assert_eq!(json["previous"].as_array().unwrap().len(), 2);
@@ -236,13 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_digest_is_not_read_and_not_repeated() {
+    fn a_malformed_digest_is_rejected_and_not_repeated_in_the_error() {
         let error = serde_json::from_str::<Digests>(r#"{"present":"$argon2id$secret","previous":[]}"#).unwrap_err();
         assert!(!error.to_string().contains("secret"));
     }
 
     #[test]
-    fn debug_hides_them() {
+    fn debug_hides_the_digests() {
         assert_eq!(format!("{:?}", outdated(&[1], SALT)), "Digests(…)");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Password;
 
-/// What somebody else gave a user, or what we made because nobody did.
+/// A password that another user or an operator gave to a user, or that was generated because none was given.
 #[derive(Debug)]
 pub struct Issued {
     password: Password,
@@ -10,18 +10,19 @@ pub struct Issued {
 }
 
 impl Issued {
-    /// The password that is `given`, or one that is made of `random` bytes.
+    /// Returns the `given` password, or generates one from the `random` bytes.
     pub fn given_or_generated(given: Option<Password>, random: &[u8; 32]) -> Self {
         let is_generated = given.is_none();
         Self { password: given.unwrap_or_else(|| Password::generate(random)), is_generated }
     }
 
-    /// The password.
+    /// Returns the password.
     pub fn password(&self) -> &Password {
         &self.password
     }
 
-    /// The password that we made: for the one answer that tells it.
+    /// Returns the text of a generated password, for the only response that shows it. Returns `None` for a given
+    /// password.
     pub fn generated(&self) -> Option<&str> {
         self.is_generated.then(|| self.password.expose())
     }

@@ -1,5 +1,5 @@
-//! Passwords: what a new one must be, what somebody typed, and the Argon2id digests that tell whether both are one.
-//! Knows models only; no storage, no HTTP, no clock, and it takes randomness from its caller.
+//! Passwords: the rules for new ones, the passwords that users submit, and the Argon2id digests that verify them. This
+//! module depends only on `models`. It uses no storage, HTTP or clock, and its callers supply the random bytes.
 
 mod digest;
 mod digests;
@@ -17,11 +17,12 @@ pub use submitted::SubmittedPassword;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The most characters of a password, after NFC.
+/// The maximum length of a password in characters, after NFC normalization.
 const MAX_LENGTH: usize = 128;
 
-/// The text in NFC, so that one password typed on two keyboards is one (NIST SP 800-63B-4, 3.1.1.2). Cut off one character
-/// past the limit, however long the text is.
+/// Returns the text in NFC, so that a password typed on different keyboards stays the same (NIST SP 800-63B-4,
+/// 3.1.1.2). The result is cut one character after the maximum length, which is enough to detect that the text is too
+/// long.
 fn normalized(text: &str) -> String {
     text.nfc().take(MAX_LENGTH + 1).collect()
 }

@@ -1,4 +1,4 @@
-//! A new password: what it must be (NIST SP 800-63B-4, 3.1.1; OWASP ASVS 5, 6.2), and one made by us.
+//! New passwords: their rules (NIST SP 800-63B-4, 3.1.1; OWASP ASVS 5, 6.2), and generated passwords.
 
 use std::fmt;
 
@@ -7,32 +7,53 @@ use zxcvbn::{Score, zxcvbn};
 use super::{MAX_LENGTH, Rejection, normalized};
 use crate::models::{Email, PersonName, fold};
 
-/// The least characters of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2).
+/// The minimum length of a password that is the only factor, in characters (NIST SP 800-63B-4, 3.1.1.2).
 const MIN_LENGTH: usize = 15;
-/// Shorter names and local parts turn up in good passwords by chance.
-const MIN_TELLTALE: usize = 4;
-/// How much of a password is judged: judging takes time that grows faster than the length, and who types a guessable
-/// beginning of this length has no better end.
-const MAX_JUDGED: usize = 64;
-/// Lower-case letters and digits without those that look alike (0 o, 1 l). A power of two, so that every byte is fair.
+/// The minimum length of a name or a local part that a password must not contain. Shorter ones occur in good passwords
+/// by chance.
+const MIN_FORBIDDEN: usize = 4;
+/// The number of characters whose strength is estimated. The time for the estimate grows faster than the length, and a
+/// password whose first 64 characters are guessable rarely has a better end.
+const MAX_ESTIMATED: usize = 64;
+/// Lower-case letters and digits, without those that look alike (0 o, 1 l). Their number is a power of two, so that
+/// each is equally likely.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
-/// A password that is to be set: 15 to 128 characters of any kind, in NFC. Nothing writes it out but `expose`.
+/// A new password: 15 to 128 characters of any kind, in NFC. Only `expose` reveals the text.
+///
+/// The length is checked first, and the strength once the user is known:
+///
+/// ```
+/// use portal_core::models::{Email, PersonName};
+/// use portal_core::passwords::{About, Password, Rejection};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (email, first_name, last_name) =
+///     (Email::parse("ada@example.com")?, PersonName::parse("Ada")?, PersonName::parse("Lovelace")?);
+/// let about = About { email: &email, first_name: &first_name, last_name: &last_name };
+///
+/// assert_eq!(Password::parse("correct horse battery staple")?.check_strength(&about), Ok(()));
+/// assert_eq!(Password::parse("correct lovelace battery")?.check_strength(&about), Err(Rejection::ContainsName));
+/// assert_eq!(Password::parse("too short").unwrap_err(), Rejection::TooShort);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Password(String);
 
-/// Whose password it is to be; a password must not be made of that.
+/// The user of a new password. The password must not contain the user's name or email.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
-    /// What the user signs in with.
+    /// The email that the user signs in with.
     pub email: &'a Email,
-    /// First name.
+    /// The first name.
     pub first_name: &'a PersonName,
-    /// Last name.
+    /// The last name.
     pub last_name: &'a PersonName,
 }
 
 impl Password {
-    /// Reads a password of an acceptable length; whether it is strong depends on its user: see `check_strength`.
+    /// Reads a password and checks its length. Its strength depends on the user; see
+    /// [`check_strength`](Self::check_strength).
     pub fn parse(typed: &str) -> Result<Self, Rejection> {
         let text = normalized(typed);
         let length = text.chars().count();
@@ -45,7 +66,7 @@ impl Password {
         Ok(Self(text))
     }
 
-    /// Makes a password of 100 random bits that can be read aloud: `k7fq-x2mn-…`, five groups of four.
+    /// Generates a password of 100 random bits that can be read aloud: `k7fq-x2mn-…`, five groups of four characters.
     pub fn generate(random: &[u8; 32]) -> Self {
         let letter = |byte: &u8| ALPHABET.get(usize::from(byte % 32)).map(|letter| char::from(*letter));
         let groups: Vec<String> =
@@ -53,17 +74,18 @@ impl Password {
         Self(groups.join("-"))
     }
 
-    /// The password itself, for the one answer that shows it.
+    /// Returns the password's text, for the only response that shows it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Refuses what a program would guess, and what contains the user's name or the local part of their email.
+    /// Rejects a password that a program would guess, or that contains the user's name or the local part of their
+    /// email.
     pub fn check_strength(&self, about: &About<'_>) -> Result<(), Rejection> {
         let folded = fold(&self.0);
-        let contains = |telltale: &str| {
-            let telltale = fold(telltale);
-            telltale.chars().count() >= MIN_TELLTALE && folded.contains(&telltale)
+        let contains = |forbidden: &str| {
+            let forbidden = fold(forbidden);
+            forbidden.chars().count() >= MIN_FORBIDDEN && folded.contains(&forbidden)
         };
         let (first_name, last_name) = (about.first_name.as_str(), about.last_name.as_str());
         if contains(about.email.local_part()) {
@@ -72,13 +94,14 @@ impl Password {
         if contains(first_name) || contains(last_name) {
             return Err(Rejection::ContainsName);
         }
-        // The whole texts and their words: `jane.doe@example.com` gives away `jane`, `doe` and `example` too.
+        // The estimate gets the whole texts and each of their words: for `jane.doe@example.com` also `jane`, `doe` and
+        // `example`.
         let texts = [about.email.typed(), first_name, last_name, "partner portal", "partnerportal"];
         let words =
             texts.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).filter(|word| !word.is_empty());
         let known: Vec<&str> = texts.iter().copied().chain(words).collect();
-        let judged: String = self.0.chars().take(MAX_JUDGED).collect();
-        if zxcvbn(&judged, &known).score() < Score::Three { Err(Rejection::Guessable) } else { Ok(()) }
+        let estimated: String = self.0.chars().take(MAX_ESTIMATED).collect();
+        if zxcvbn(&estimated, &known).score() < Score::Three { Err(Rejection::Guessable) } else { Ok(()) }
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -125,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn its_characters_are_counted_in_nfc() {
+    fn characters_are_counted_in_nfc() {
         assert!(Password::parse(&"e\u{301}".repeat(128)).is_ok());
         assert_eq!(Password::parse(&"e\u{301}".repeat(14)).unwrap_err(), Rejection::TooShort);
         assert_eq!(Password::parse(&"e\u{301}".repeat(15)).unwrap().expose(), "é".repeat(15));
     }
 
     #[test]
-    fn nothing_is_trimmed() {
+    fn white_space_is_not_trimmed() {
         assert_eq!(Password::parse(" spaces around ").unwrap().expose(), " spaces around ");
     }
 
@@ -149,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_guesses_is_refused() {
+    fn a_guessable_password_is_rejected() {
         for password in [
             "aaaaaaaaaaaaaaaaaaaa",
             "passwordpassword",
@@ -165,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn a_password_made_of_the_local_part_is_refused_however_it_is_written() {
+    fn a_password_with_the_local_part_in_any_spelling_is_rejected() {
         for password in ["correct countess battery", "battery COUNTESS staple!", "xkcd-cöuntéss-9dvb-4wtz"] {
             assert_eq!(check_for_ada(password), Err(Rejection::ContainsEmail), "{password}");
         }
     }
 
     #[test]
-    fn a_password_made_of_a_name_is_refused_however_it_is_written() {
+    fn a_password_with_a_name_in_any_spelling_is_rejected() {
         for password in ["correct lovelace battery", "battery-LOVELACE-staple", "xkcd lovelacé 9dvb 4wtz"] {
             assert_eq!(check_for_ada(password), Err(Rejection::ContainsName), "{password}");
         }
@@ -182,12 +205,12 @@ mod tests {
     }
 
     #[test]
-    fn names_and_local_parts_of_three_characters_are_no_reason() {
+    fn a_password_may_contain_names_and_local_parts_of_three_characters() {
         assert_eq!(check("correct adamant joe battery", "joe@example.com", "Ada", "Li"), Ok(()));
     }
 
     #[test]
-    fn a_generated_password_is_five_groups_of_four_from_plain_letters() {
+    fn a_generated_password_is_five_groups_of_four_letters_of_the_alphabet() {
         let password = Password::generate(&[0; 32]);
         assert_eq!(password.expose(), "aaaa-aaaa-aaaa-aaaa-aaaa");
         let ascending: [u8; 32] = std::array::from_fn(|i| u8::try_from(i).unwrap());
@@ -203,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn debug_hides_it() {
+    fn debug_hides_the_password() {
         assert_eq!(format!("{:?}", Password::parse("correct horse battery").unwrap()), "Password(…)");
     }
 
     #[test]
-    fn judging_the_longest_password_is_quick() {
+    fn estimating_the_longest_password_is_fast() {
         for pattern in [
             "4@8({[<369&#!1/|0$5+7%2",
             "4({60!1$7%2",
@@ -229,14 +252,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_generated_password_can_be_set(random: [u8; 32]) {
+        fn a_generated_password_can_be_parsed(random: [u8; 32]) {
             let generated = Password::generate(&random);
             let read = Password::parse(generated.expose()).unwrap();
             prop_assert_eq!(read.expose(), generated.expose());
         }
 
         #[test]
-        fn a_password_reads_the_same_again(typed in ".{0,140}") {
+        fn parsing_a_password_again_changes_nothing(typed in ".{0,140}") {
             if let Ok(password) = Password::parse(&typed) {
                 prop_assert!((MIN_LENGTH..=MAX_LENGTH).contains(&password.expose().chars().count()));
                 let again = Password::parse(password.expose()).unwrap();

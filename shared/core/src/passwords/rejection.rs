@@ -1,30 +1,30 @@
-//! Why a new password is refused.
+//! The reasons for rejecting a new password.
 
-/// Why a new password is refused; `Display` says it to its user.
+/// The reason for rejecting a new password. `Display` is the message for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// Under 15 characters.
+    /// The password has fewer than 15 characters.
     #[error("A password has at least 15 characters.")]
     TooShort,
-    /// Over 128 characters.
+    /// The password has more than 128 characters.
     #[error("A password has at most 128 characters.")]
     TooLong,
-    /// Easily guessed by a program.
+    /// A program would guess the password easily.
     #[error("This password is too easy to guess; several unrelated words make a good one.")]
     Guessable,
-    /// Contains the part of the user's email before the @.
+    /// The password contains the part of the user's email before the @.
     #[error("The password must not contain the email address.")]
     ContainsEmail,
-    /// Contains the user's first or last name.
+    /// The password contains the user's first or last name.
     #[error("The password must not contain the name.")]
     ContainsName,
-    /// Is the present password or one of the four before it.
+    /// The password is the current one or one of the four before it.
     #[error("This is one of the last five passwords.")]
     Reused,
 }
 
 impl Rejection {
-    /// The word for it in a problem's `errors`.
+    /// Returns the error code in the `errors` of a problem.
     pub const fn code(self) -> &'static str {
         match self {
             Self::TooShort => "too_short",
@@ -36,7 +36,7 @@ impl Rejection {
         }
     }
 
-    /// What to tell the user.
+    /// Returns the message for the user.
     pub fn message(self) -> String {
         self.to_string()
     }

@@ -1,17 +1,17 @@
-//! What somebody typed as a password at sign-in.
+//! The password that a user submits at sign-in.
 
 use std::fmt;
 
 use super::{MAX_LENGTH, normalized};
 
-/// What somebody typed as their password. Anything is one: what no password can be only never matches.
+/// A password that a user submits at sign-in. Any text is accepted; a text that breaks the rules never matches.
 pub struct SubmittedPassword {
     text: String,
     too_long: bool,
 }
 
 impl SubmittedPassword {
-    /// Takes whatever was typed. Of a text too long to be a password only the beginning is kept, which is hashed like any other.
+    /// Accepts any text. If it is too long for a password, only its beginning is kept, which is hashed like any other.
     pub fn parse(typed: &str) -> Self {
         let mut text = normalized(typed);
         let too_long = text.chars().count() > MAX_LENGTH;
@@ -21,7 +21,7 @@ impl SubmittedPassword {
         Self { text, too_long }
     }
 
-    /// Whether a password can be like this at all.
+    /// Returns whether a password can have this length.
     pub(super) fn can_match(&self) -> bool {
         !self.too_long
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_long_is_cut_and_never_matches() {
+    fn a_text_that_is_too_long_is_cut_and_never_matches() {
         for (length, can_match, kept) in
             [(0, true, 0), (1, true, 1), (128, true, 128), (129, false, 128), (9_999, false, 128)]
         {
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_hides_it() {
+    fn debug_hides_the_password() {
         assert_eq!(format!("{:?}", SubmittedPassword::parse("hunter2")), "SubmittedPassword(…)");
     }
 }

@@ -1,4 +1,5 @@
-//! The policy as a grid that a person can review: every actor × action × relation to the target, compared with `grid.txt`.
+//! The policy as a grid that a person can review. It has a line for every combination of actor, action and relation to
+//! the target. A test compares it with `grid.txt`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,18 +11,21 @@ use crate::models::{Permission, Permissions, Role, Status, User};
 const REVIEWED: &str = include_str!("grid.txt");
 
 const HEADING: &str = "\
-# Who may do what: rendered from the code and held against it by a test. A change of a line here is a change of the policy.
+# All decisions of the policy, rendered from the code. A test compares the code with this file, so a changed line here is a
+# change of the policy.
 #
-# Actors hold what their role gives by default, except for
-#   lesser_admin   an admin who holds users.read, users.edit and users.set_permissions
-#   powerless      a viewer who holds nothing
-# Targets are users of the actor's partner, who hold what their role gives by default, except for
-#   holds_same     somebody else who holds exactly what the actor holds
-#   holds_more     somebody who holds one permission more than the actor (where there is one more)
+# Actors have the default permissions of their role, except for
+#   lesser_admin   an admin with users.read, users.edit and users.set_permissions
+#   powerless      a viewer without permissions
+# Targets are users of the actor's partner with the default permissions of their role, except for
+#   holds_same     another user with exactly the actor's permissions
+#   holds_more     another user with one permission more than the actor (if there is one more)
 #   foreign_…      a user of another partner
-# WHAT says of a target that it is suspended, never signed in, or has an initial password (otherwise none of it).
-# Grants are a role with its default permissions; viewer+remove is a viewer who may remove users, above the ceiling;
-# lesser_admin is an admin with the permissions of a viewer.
+# WHAT is the grant, the edited field, or the state of the target: suspended, has never signed in (never_in) or still has
+# an initial password (initial).
+# Grants are a role with its default permissions, except for
+#   viewer+remove  a viewer who may remove users, which is above the ceiling
+#   lesser_admin   an admin with the default permissions of a viewer
 ";
 
 const PARTNER: u8 = 1;
@@ -75,7 +79,7 @@ fn grants() -> Vec<(&'static str, Role, Permissions)> {
     ]
 }
 
-/// One line of the grid: who, what, to whom, and the answer.
+/// One line of the grid: actor, action, detail, target and decision.
 struct Line {
     kind: ActionKind,
     text: String,
@@ -83,7 +87,7 @@ struct Line {
 
 fn line(actor: (&str, &User), action: Action<'_>, detail: &str, target: &str) -> Line {
     let kind = ActionKind::of(&action);
-    let wished = match kind {
+    let name = match kind {
         ActionKind::ListUsers => "list users",
         ActionKind::ListAuditEvents => "list events",
         ActionKind::GetUser => "get user",
@@ -100,7 +104,7 @@ fn line(actor: (&str, &User), action: Action<'_>, detail: &str, target: &str) ->
         ActionKind::ReviewAccess => "review access",
         ActionKind::KeepAccess => "keep access",
     };
-    let answer = match authorize(actor.1, &action) {
+    let decision = match authorize(actor.1, &action) {
         Ok(()) => "allow".to_owned(),
         Err(Denied::NoSuchUser) => "no_such_user".to_owned(),
         Err(Denied::PrimaryAdminProtected) => "primary_admin_protected".to_owned(),
@@ -111,11 +115,11 @@ fn line(actor: (&str, &User), action: Action<'_>, detail: &str, target: &str) ->
         Err(Denied::NotSignedInYet) => "not_signed_in_yet".to_owned(),
         Err(Denied::AboveCeiling) => "above_ceiling".to_owned(),
     };
-    Line { kind, text: columns([actor.0, wished, detail, target, &answer]) }
+    Line { kind, text: columns([actor.0, name, detail, target, &decision]) }
 }
 
-fn columns([actor, action, what, target, answer]: [&str; 5]) -> String {
-    format!("{actor:<15}  {action:<15}  {what:<13}  {target:<15}  {answer}\n")
+fn columns([actor, action, what, target, decision]: [&str; 5]) -> String {
+    format!("{actor:<15}  {action:<15}  {what:<13}  {target:<15}  {decision}\n")
 }
 
 fn lines_of(kind: ActionKind, name: &str, actor: &User) -> Vec<Line> {
@@ -172,7 +176,7 @@ fn render() -> String {
     let mut grid = HEADING.to_owned();
     for kind in ActionKind::ALL {
         grid.push('\n');
-        grid.push_str(&columns(["ACTOR", "WISH", "WHAT", "TARGET", "ANSWER"]));
+        grid.push_str(&columns(["ACTOR", "ACTION", "WHAT", "TARGET", "DECISION"]));
         for (name, actor) in &actors() {
             for line in lines_of(*kind, name, actor) {
                 assert_eq!(line.kind, *kind, "a line under the wrong kind: {}", line.text);
@@ -201,13 +205,13 @@ fn the_code_decides_as_the_reviewed_grid_says() {
     let new = folder.join("policy-grid.txt.new");
     std::fs::write(&new, rendered).unwrap();
     panic!(
-        "the policy differs from its reviewed grid:\n{diff}\nIf every line of this is meant, accept it:\n  cp {} shared/core/src/policy/grid.txt\n",
+        "the policy differs from its reviewed grid:\n{diff}\nIf every changed line is intended, accept the new grid:\n  cp {} shared/core/src/policy/grid.txt\n",
         new.display()
     );
 }
 
 #[test]
-fn every_actor_is_tried_with_every_kind_of_wish() {
+fn the_grid_has_lines_for_every_actor_and_every_kind_of_action() {
     for (name, actor) in &actors() {
         for kind in ActionKind::ALL {
             assert!(!lines_of(*kind, name, actor).is_empty(), "{name} {kind:?}");

@@ -1,6 +1,8 @@
-//! Fixtures for the tests of the policy: every kind of action, so that none can be forgotten, and users to try them on.
+//! Fixtures for the policy tests: a list of all kinds of actions, so that none can be forgotten, and users as actors
+//! and targets.
 //!
-//! A new action does not compile here until it has a kind, nor in the grid and the properties until they handle it.
+//! A new action is a compile error here until it has a kind, and then in the grid and the properties until they handle
+//! it.
 
 use super::Action;
 use crate::models::{Email, PartnerId, Permissions, PersonName, Role, Status, Timestamp, User, UserId};
@@ -42,7 +44,7 @@ kinds![
     KeepAccess,
 ];
 
-/// A user of these powers; partners and users of one number are one.
+/// Returns a user with this role and these permissions. Equal numbers give equal partners and equal users.
 pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions) -> User {
     let at = Timestamp::from_unix_millis(0);
     User {

@@ -1,7 +1,8 @@
-//! Who may do what: one pure function over the models, and nothing else. Deny by default, forbids first.
+//! The policy: one pure function over the models decides which user may do what. It denies by default, and checks
+//! prohibitions before permissions.
 //!
-//! The caller is known to be active and in a live session by the time it comes here; `session` sees to that.
-//! `grid.txt` beside this file spells every rule out, one line per combination, and a test holds it against the code.
+//! The module `session` first verifies that the caller is active and has a live session. `grid.txt` beside this file
+//! lists the decision for every combination, one per line, and a test compares it with the code.
 
 #[cfg(test)]
 mod grid;
@@ -12,116 +13,142 @@ mod properties;
 
 use crate::models::{Permission, Permissions, Role, Status, User};
 
-/// What a user asks to do. A target is the user as stored now, in any partner.
+/// An action that a user requests. A target is the user as stored now; it can belong to any partner.
 #[derive(Clone, Copy, Debug)]
 pub enum Action<'a> {
-    /// See all users of one's partner.
+    /// List all users of the actor's partner.
     ListUsers,
-    /// See the history of one's partner.
+    /// Read the audit trail of the actor's partner.
     ListAuditEvents,
-    /// See one user.
+    /// Read one user.
     GetUser {
-        /// Who is read.
+        /// The user to read.
         target: &'a User,
     },
-    /// Add a user to one's partner.
+    /// Add a user to the actor's partner.
     AddUser {
-        /// Role of the new user.
+        /// The role of the new user.
         role: Role,
-        /// What the new user may do.
+        /// The permissions of the new user.
         permissions: &'a Permissions,
     },
-    /// Change the name of a user, or the email too.
+    /// Change the name of a user, and possibly the email.
     EditUser {
-        /// Who is edited.
+        /// The user to edit.
         target: &'a User,
-        /// Whether the email is to change.
+        /// Whether the email changes.
         email: bool,
     },
-    /// Give a user a new password.
+    /// Set a new password for a user.
     SetPassword {
-        /// Whose password it is.
+        /// The user who gets the password.
         target: &'a User,
     },
-    /// Change what a user is and may do.
+    /// Change the role and the permissions of a user.
     SetPermissions {
-        /// Who is changed.
+        /// The user to change.
         target: &'a User,
         /// The new role.
         role: Role,
         /// The new permissions.
         permissions: &'a Permissions,
     },
-    /// End every session of a user.
+    /// End all sessions of a user.
     ForceLogout {
-        /// Who is signed out.
+        /// The user to sign out.
         target: &'a User,
     },
     /// Remove a user.
     RemoveUser {
-        /// Who is removed.
+        /// The user to remove.
         target: &'a User,
     },
-    /// Suspend a user, or let a suspended one in again.
+    /// Suspend or reactivate a user.
     SetStatus {
-        /// Who is suspended or let in.
+        /// The user to suspend or reactivate.
         target: &'a User,
     },
-    /// See where a user is signed in.
+    /// List the sessions of a user.
     ListSessions {
-        /// Whose sessions they are.
+        /// The owner of the sessions.
         target: &'a User,
     },
     /// End one session of a user.
     EndSession {
-        /// Whose session it is.
+        /// The owner of the session.
         target: &'a User,
     },
-    /// Make another the primary admin, and become an admin.
+    /// Make another user the primary admin. The actor becomes an admin.
     HandOver {
-        /// Who is to be the primary admin.
+        /// The user who becomes the primary admin.
         target: &'a User,
     },
-    /// See who has access and who uses it, and what was decided on it.
+    /// Read which users have access, when they last signed in, and what earlier reviews decided.
     ReviewAccess,
-    /// Decide that a user's access stays as it is.
+    /// Decide in a review that a user's access stays unchanged.
     KeepAccess {
-        /// Whose access it is.
+        /// The user whose access is kept.
         target: &'a User,
     },
 }
 
-/// Why an action is denied.
+/// The reason why an action is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The target is another partner's; to the actor it must look as if it did not exist.
+    /// The target belongs to another partner. To the actor it must look as if it did not exist.
     #[error("there is no such user")]
     NoSuchUser,
-    /// Only the primary admin changes the primary admin, or sees where the primary admin is signed in.
+    /// Only the primary admin may change the primary admin, or list the primary admin's sessions.
     #[error("the primary admin can only be changed by the primary admin")]
     PrimaryAdminProtected,
-    /// Nobody changes their own role, permissions or status, or removes themselves.
+    /// Users may not change their own role, permissions or status, or remove themselves.
     #[error("you cannot change your own role, permissions or status, or remove yourself")]
     SelfChangeForbidden,
-    /// The actor lacks the permission that this takes.
+    /// The actor lacks a permission that the action needs.
     #[error("this needs the permission `{0}`")]
     MissingPermission(Permission),
-    /// The target holds, or is to hold, a permission that the actor does not, or is to have a role above the actor's.
+    /// The target has or would get a permission that the actor lacks, or would get a role above the actor's.
     #[error("this user holds, or would hold, a role or permissions above your own")]
     ExceedsOwnPermissions,
-    /// The portal can be handed over to somebody else who is an admin, and not suspended.
+    /// The portal can only be handed over to another user who is an admin and not suspended.
     #[error("only another active admin can be made the primary admin")]
     NotAnActiveAdmin,
-    /// The portal can be handed over to a user who has signed in and has chosen a password: nobody in the partner could
-    /// help a primary admin who cannot sign in.
+    /// The portal can only be handed over to a user who has signed in and has chosen a password. If a primary admin
+    /// could not sign in, no other user of the partner could help.
     #[error("this user has never signed in, or has not changed the initial password")]
     NotSignedInYet,
-    /// The permissions are more than the role can hold, or the role is one that is never granted.
+    /// The permissions exceed the role's ceiling, or the role can never be granted.
     #[error("the role cannot hold these permissions, or cannot be granted at all")]
     AboveCeiling,
 }
 
-/// Decides whether `actor` may do `action`. The first reason for a denial is returned.
+/// Decides whether `actor` may perform `action`. Returns the first reason for a denial.
+///
+/// ```
+/// use portal_core::models::{Email, PartnerId, Permission, PersonName, Profile, Role, Timestamp, User, UserId};
+/// use portal_core::policy::{Action, Denied, authorize};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let now = Timestamp::from_unix_millis(1_795_350_591_123);
+/// let profile = Profile {
+///     first_name: PersonName::parse("Ann")?,
+///     last_name: PersonName::parse("Lee")?,
+///     email: Email::parse("ann@example.com")?,
+///     role: Role::Viewer,
+///     permissions: Role::Viewer.default_permissions(),
+///     must_change_password: false,
+/// };
+/// let viewer = User::new(UserId::new(now, [1; 10]), PartnerId::new(now, [2; 10]), profile, now, None);
+/// let colleague = User { id: UserId::new(now, [3; 10]), ..viewer.clone() };
+///
+/// assert_eq!(authorize(&viewer, &Action::GetUser { target: &colleague }), Ok(()));
+/// assert_eq!(
+///     authorize(&viewer, &Action::RemoveUser { target: &colleague }),
+///     Err(Denied::MissingPermission(Permission::UsersRemove)),
+/// );
+/// # Ok(())
+/// # }
+/// ```
 pub fn authorize(actor: &User, action: &Action<'_>) -> Result<(), Denied> {
     let rule = action.rule();
     let target = rule.target;
@@ -143,7 +170,7 @@ pub fn authorize(actor: &User, action: &Action<'_>) -> Result<(), Denied> {
     if let Some(missing) = needs.iter().find(|needed| !actor.permissions.contains(**needed)) {
         return Err(Denied::MissingPermission(*missing));
     }
-    // No acting upward: an actor who may set the password of a user can become that user.
+    // Prevents privilege escalation: an actor who may set a user's password can sign in as that user.
     if guarded.is_some_and(|target| !target.permissions.is_subset_of(&actor.permissions)) {
         return Err(Denied::ExceedsOwnPermissions);
     }
@@ -160,7 +187,7 @@ pub fn authorize(actor: &User, action: &Action<'_>) -> Result<(), Denied> {
         if role == Role::PrimaryAdmin || !permissions.is_subset_of(&role.ceiling()) {
             return Err(Denied::AboveCeiling);
         }
-        // The role matters beside the permissions: the portal can be handed over to an admin.
+        // The role matters in addition to the permissions, because the portal can be handed over to an admin.
         if role.is_above(actor.role) {
             return Err(Denied::ExceedsOwnPermissions);
         }
@@ -176,37 +203,38 @@ fn is_active_admin(user: &User) -> bool {
     is_admin && user.status == Status::Active
 }
 
-/// What the policy says of one action.
+/// The policy's rule for one action.
 struct Rule<'a> {
-    /// The user that the action concerns, if it concerns one that exists.
+    /// The existing user that the action concerns, if any.
     target: Option<&'a User>,
-    /// The role and the permissions that the target has afterwards, if the action grants them.
+    /// The role and the permissions that the action grants, if any.
     grant: Option<(Role, &'a Permissions)>,
-    /// The permissions that the actor needs, all of them.
+    /// The permissions that the actor needs. All of them are required.
     needs: &'static [Permission],
-    /// The name of the change; none for an action that only reads.
+    /// The name of the change. `None` for an action that only reads.
     audited_as: Option<&'static str>,
     on_oneself: OnOneself,
-    /// The actor also needs every permission that the target holds, unless it is the actor's own record.
+    /// The actor also needs every permission of the target, unless the target is the actor.
     guarded: bool,
     primary_admin_only: bool,
-    /// The action changes nothing of what the target is or may do, so the primary admin is not protected from it.
+    /// The action changes neither the target's data nor the target's access, so the primary admin is not protected from
+    /// it.
     leaves_record_unchanged: bool,
 }
 
 /// How the policy treats an action on the actor's own record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnOneself {
-    /// It needs no permission.
+    /// The action needs no permission.
     Allowed,
-    /// It needs the same permissions as on another user.
+    /// The action needs the same permissions as for another user.
     AsOnOthers,
-    /// It is never allowed.
+    /// The action is never allowed.
     Forbidden,
 }
 
 impl<'a> Rule<'a> {
-    /// An action on the whole partner.
+    /// Returns the rule for an action on the whole partner.
     fn partner(needs: &'static [Permission]) -> Self {
         Self {
             target: None,
@@ -220,7 +248,7 @@ impl<'a> Rule<'a> {
         }
     }
 
-    /// An action on one user.
+    /// Returns the rule for an action on one user.
     fn user(target: &'a User, on_oneself: OnOneself, needs: &'static [Permission]) -> Self {
         Self { target: Some(target), on_oneself, ..Self::partner(needs) }
     }
@@ -247,7 +275,7 @@ impl<'a> Rule<'a> {
 }
 
 impl<'a> Action<'a> {
-    /// The table of the policy: one row per action.
+    /// Returns the policy's rule for this action. This match is the policy's table, with one row per action.
     fn rule(&self) -> Rule<'a> {
         use OnOneself::{Allowed, AsOnOthers, Forbidden};
         use Permission::{
@@ -293,12 +321,12 @@ impl<'a> Action<'a> {
         }
     }
 
-    /// The user that the action concerns, if it concerns one that exists.
+    /// Returns the existing user that the action concerns, if any.
     pub fn target(&self) -> Option<&'a User> {
         self.rule().target
     }
 
-    /// The name of the change; none for an action that only reads.
+    /// Returns the name of the change, or `None` for an action that only reads.
     pub fn change(&self) -> Option<&'static str> {
         self.rule().audited_as
     }

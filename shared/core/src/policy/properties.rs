@@ -1,4 +1,4 @@
-//! Properties that hold for every actor, action and target, beyond the examples in the grid.
+//! Properties that hold for every actor, action and target, in addition to the examples in the grid.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::kinds::{ActionKind, user};
 use super::{Action, Denied, authorize};
 use crate::models::{Permission, Permissions, Role, User};
 
-/// The parts of any action; `as_action` uses those that its kind has.
+/// The parameters of an action. `as_action` uses those that its kind needs.
 #[derive(Clone, Debug)]
 struct Plan {
     kind: ActionKind,
@@ -59,12 +59,12 @@ fn changes_a_user(kind: ActionKind) -> bool {
     }
 }
 
-/// The primary admin alone may do it to the primary admin.
+/// Returns whether only the primary admin may perform this action on the primary admin.
 fn is_protected(kind: ActionKind) -> bool {
     guards(kind) && kind != ActionKind::KeepAccess
 }
 
-/// It takes every permission of the target.
+/// Returns whether the actor needs every permission of the target.
 fn guards(kind: ActionKind) -> bool {
     changes_a_user(kind) || kind == ActionKind::ListSessions
 }
@@ -92,19 +92,19 @@ fn plan_where(is_wanted: fn(ActionKind) -> bool) -> impl Strategy<Value = Plan> 
         .prop_map(|(kind, email, role, permissions)| Plan { kind, email, role, permissions })
 }
 
-/// Any user, of one of two partners; few numbers, so that an actor often meets itself.
+/// Any user of one of two partners. There are only three numbers, so actor and target are often the same user.
 fn any_user() -> impl Strategy<Value = User> {
     (0..10_u8, 0..3_u8, any_role(), any_permissions())
         .prop_map(|(partner, number, role, permissions)| user(u8::from(partner == 0), number, role, permissions))
 }
 
-/// An actor and a target, who is now and then the actor.
+/// An actor and a target. Sometimes the target is the actor.
 fn any_pair() -> impl Strategy<Value = (User, User)> {
     (any_user(), any_user(), 0..4_u8)
         .prop_map(|(actor, target, same)| if same == 0 { (actor.clone(), actor) } else { (actor, target) })
 }
 
-/// A partner as it can be: one primary admin, everybody within the ceiling of their role.
+/// A valid partner: it has one primary admin, and the permissions of all users are within their role's ceiling.
 fn any_partner() -> impl Strategy<Value = Vec<User>> {
     let member = (prop::sample::select(vec![Role::Admin, Role::Admin, Role::Manager, Role::Viewer]), any_permissions());
     prop::collection::vec(member, 1..6).prop_map(|members| {
@@ -119,16 +119,16 @@ fn any_partner() -> impl Strategy<Value = Vec<User>> {
     })
 }
 
-/// Somebody who tries everything, with every account that they get hold of.
+/// An attacker who tries every action with every account under their control.
 struct Intruder {
     users: Vec<User>,
-    /// The accounts that the intruder can sign in to.
+    /// The accounts that the attacker can sign in to.
     held: Vec<User>,
     next_number: u8,
 }
 
 impl Intruder {
-    /// Carries out an action if it is allowed, and takes over each account that it gives access to.
+    /// Performs an action if it is allowed, and takes over each account that it gives access to.
     fn attempt(&mut self, plan: &Plan, actor: prop::sample::Index, target: prop::sample::Index) {
         let actor = actor.get(&self.held).clone();
         let target = target.get(&self.users).clone();
@@ -136,7 +136,7 @@ impl Intruder {
             return;
         }
         match plan.kind {
-            // A suspended user holds what it held: letting it in again gives no more.
+            // A suspended user keeps its permissions, so a reactivation grants nothing new.
             ActionKind::ListUsers
             | ActionKind::ListAuditEvents
             | ActionKind::GetUser
@@ -152,7 +152,7 @@ impl Intruder {
                 self.users.push(added.clone());
                 self.held.push(added);
             }
-            // A new email gives no hold of an account today; it might when passwords can be reset by mail.
+            // A new email does not give control of an account today. It would if passwords could be reset by email.
             ActionKind::EditUser | ActionKind::SetPassword => self.held.push(target),
             ActionKind::SetPermissions => {
                 for record in self.users.iter_mut().chain(&mut self.held).filter(|user| user.id == target.id) {
@@ -182,12 +182,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn no_chain_of_wishes_raises_the_power_of_who_starts_it(
+    fn no_chain_of_actions_raises_the_power_of_the_first_actor(
         users in any_partner(),
-        who in any::<prop::sample::Index>(),
+        first in any::<prop::sample::Index>(),
         steps in prop::collection::vec((any_plan(), any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..25),
     ) {
-        let start = who.get(&users).clone();
+        let start = first.get(&users).clone();
         let primary_admin = users[0].clone();
         let mut intruder = Intruder { users, held: vec![start.clone()], next_number: 100 };
         for (plan, actor, target) in &steps {
@@ -196,8 +196,8 @@ proptest! {
                 prop_assert!(account.permissions.is_subset_of(&start.permissions), "{plan:?} gave {account:?}");
                 prop_assert!(!account.is_primary_admin() || start.is_primary_admin(), "{plan:?} gave {account:?}");
             }
-            let is_as_it_was = intruder.users.contains(&primary_admin);
-            prop_assert!(is_as_it_was || start.is_primary_admin(), "{plan:?} changed the primary admin");
+            let is_unchanged = intruder.users.contains(&primary_admin);
+            prop_assert!(is_unchanged || start.is_primary_admin(), "{plan:?} changed the primary admin");
             let owners = intruder.users.iter().filter(|user| user.is_primary_admin()).count();
             prop_assert!(owners == 1, "{plan:?} left {owners} primary admins");
             if intruder.held.is_empty() {
@@ -207,13 +207,13 @@ proptest! {
     }
 
     #[test]
-    fn no_wish_changes_its_actors_own_role_or_permissions((actor, target) in any_pair(), plan in any_plan()) {
+    fn no_action_changes_the_actors_own_role_or_permissions((actor, target) in any_pair(), plan in any_plan()) {
         if authorize(&actor, &plan.as_action(&target)).is_ok() && target.id == actor.id {
-            let is_of_what_one_is = matches!(
+            let changes_access = matches!(
                 plan.kind,
                 ActionKind::SetPermissions | ActionKind::RemoveUser | ActionKind::SetStatus | ActionKind::HandOver | ActionKind::KeepAccess
             );
-            prop_assert!(!is_of_what_one_is);
+            prop_assert!(!changes_access);
         }
     }
 
@@ -246,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_makes_a_user_who_holds_more_or_is_more_than_themselves_or_holds_more_than_the_role_can(
+    fn a_grant_exceeds_neither_the_actors_own_access_nor_the_ceiling_of_the_role(
         (actor, target) in any_pair(),
         plan in plan_where(|kind| matches!(kind, ActionKind::AddUser | ActionKind::SetPermissions)),
     ) {
@@ -259,21 +259,21 @@ proptest! {
     }
 
     #[test]
-    fn only_who_holds_all_that_a_user_holds_changes_that_user_or_sees_their_sessions((actor, target) in any_pair(), plan in plan_where(guards)) {
+    fn changing_a_user_or_listing_their_sessions_needs_all_of_their_permissions((actor, target) in any_pair(), plan in plan_where(guards)) {
         if actor.id != target.id && authorize(&actor, &plan.as_action(&target)).is_ok() {
             prop_assert!(target.permissions.is_subset_of(&actor.permissions));
         }
     }
 
     #[test]
-    fn who_holds_nothing_has_only_the_rights_over_their_own_record(
+    fn a_user_without_permissions_has_only_the_rights_over_their_own_record(
         (actor, target) in any_pair(),
         plan in any_plan(),
     ) {
         let actor = User { permissions: Permissions::none(), ..actor };
         if authorize(&actor, &plan.as_action(&target)).is_ok() {
             prop_assert_eq!(&actor.id, &target.id);
-            let is_ones_right = match plan.kind {
+            let is_own_right = match plan.kind {
                 ActionKind::GetUser | ActionKind::SetPassword | ActionKind::ForceLogout | ActionKind::ListSessions | ActionKind::EndSession => true,
                 ActionKind::EditUser => !plan.email,
                 ActionKind::ListUsers
@@ -286,7 +286,7 @@ proptest! {
                 | ActionKind::ReviewAccess
                 | ActionKind::KeepAccess => false,
             };
-            prop_assert!(is_ones_right);
+            prop_assert!(is_own_right);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Who needs a closer look, and why: pure rules over the models, as of one moment. Nothing here decides who may look.
+//! Access review: pure rules over the models that find the users who need a closer look at one point in time, and the
+//! reasons. The policy decides which users may read a review.
 
 mod reduced;
 mod summary;
@@ -12,30 +13,30 @@ use serde::{Serialize, Serializer};
 
 use crate::models::{Status, Timestamp, User};
 
-/// Access is reviewed as often as this, and what nobody decided on for as long is to be looked at.
+/// The period of access reviews. Access without a decision in this period is due for review.
 pub const REVIEW_PERIOD: Duration = days(90);
 
-/// How long nobody has to look at somebody new who has not signed in, or at a password that is to be changed: it has
-/// expired then.
+/// The time before a missing first sign-in or an unchanged initial password becomes pressing. The initial password has
+/// expired by then.
 const GRACE_PERIOD: Duration = days(7);
 
-/// This many days of 24 hours.
+/// Returns the duration of this number of days of 24 hours.
 pub const fn days(days: u32) -> Duration {
     Duration::from_hours(days as u64 * 24)
 }
 
-/// A plain reason to look closer at a user.
+/// A reason to look closer at a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Has not signed in since being added.
+    /// The user has never signed in.
     NeverSignedIn,
-    /// Has not signed in for as long as the reviewer says.
+    /// The user has not signed in for the number of days that the reviewer chose.
     Inactive,
-    /// The password that somebody else set was not changed, as it has to be at the first sign-in with it.
+    /// The user has not yet changed a password that must be changed at the next sign-in.
     InitialPasswordUnused,
-    /// Holds a permission that the role does not give by itself.
+    /// The user has a permission that the role does not have by default.
     ExceedsRoleDefault,
-    /// There was no decision on the access for 90 days, or none since the access was raised.
+    /// The access was not reviewed in the last 90 days, or not since it was raised.
     NotReviewed,
 }
 
@@ -43,7 +44,7 @@ impl Reason {
     const ALL: [Self; 5] =
         [Self::NeverSignedIn, Self::Inactive, Self::InitialPasswordUnused, Self::ExceedsRoleDefault, Self::NotReviewed];
 
-    /// The word that clients see.
+    /// Returns the reason in the form that clients see.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NeverSignedIn => "never_signed_in",
@@ -61,19 +62,19 @@ impl Serialize for Reason {
     }
 }
 
-/// How soon a user is to be looked at.
+/// The urgency with which a user needs a closer look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// Something is out of order.
+    /// At least one reason needs attention now.
     Pressing,
-    /// Only that it is time, or that somebody new has not begun yet.
+    /// The periodic review is due, or a new user or password is still within the grace period.
     Due,
-    /// No reason at all.
+    /// There is no reason.
     Settled,
 }
 
 impl Rank {
-    /// One digit, which sorts as the rank does.
+    /// Returns one digit that sorts in the same order as the rank.
     pub const fn digit(self) -> char {
         match self {
             Self::Pressing => '0',
@@ -83,23 +84,23 @@ impl Rank {
     }
 }
 
-/// When a review is made, and what it takes for inactive.
+/// The parameters of a review.
 #[derive(Clone, Copy, Debug)]
 pub struct Review {
-    /// When.
+    /// The time of the review.
     pub now: Timestamp,
-    /// Days without a sign-in.
+    /// The number of days without a sign-in after which a user is inactive.
     pub inactive_days: u32,
 }
 
 impl Review {
-    /// Every reason to look closer at this user, in the contract's order.
+    /// Returns every reason to look closer at this user, in the order of the API contract.
     pub fn reasons(&self, user: &User) -> Vec<Reason> {
-        Reason::ALL.into_iter().filter(|reason| self.holds(*reason, user)).collect()
+        Reason::ALL.into_iter().filter(|reason| self.applies(*reason, user)).collect()
     }
 
-    fn holds(&self, reason: Reason, user: &User) -> bool {
-        // Somebody who is shut out cannot sign in: that it does not happen tells nothing.
+    fn applies(&self, reason: Reason, user: &User) -> bool {
+        // A suspended user cannot sign in, so a missing sign-in means nothing.
         let can_sign_in = match user.status {
             Status::Active => true,
             Status::Suspended => false,
@@ -118,7 +119,7 @@ impl Review {
         }
     }
 
-    /// How soon this user is to be looked at, for these reasons.
+    /// Returns the rank of a user who has these reasons.
     pub fn rank(&self, user: &User, reasons: &[Reason]) -> Rank {
         if reasons.iter().any(|reason| self.is_pressing(*reason, user)) {
             Rank::Pressing
@@ -140,12 +141,12 @@ impl Review {
         }
     }
 
-    /// Whether the access was decided on in this round.
+    /// Returns whether the access was reviewed within the current period.
     fn is_reviewed(&self, user: &User) -> bool {
         user.review().is_some_and(|(at, _)| !self.is_ago(REVIEW_PERIOD, at))
     }
 
-    /// Whether it was this long ago, or longer.
+    /// Returns whether `at` is at least this long ago.
     fn is_ago(&self, duration: Duration, at: Timestamp) -> bool {
         at.plus(duration) <= self.now
     }
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
     use crate::models::{Email, PartnerId, Permission, Permissions, PersonName, Profile, Role, UserId};
 
-    /// The moment of all reviews here.
+    /// The time of all reviews in these tests.
     pub(super) fn now() -> Timestamp {
         Timestamp::from_unix_millis(1_795_350_591_123)
     }
@@ -195,12 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_who_signs_in_and_was_reviewed() {
+    fn an_active_user_with_a_recent_review_has_no_reasons() {
         assert_eq!(reasons(&ann()), []);
     }
 
     #[test]
-    fn who_never_signed_in_presses_after_a_week() {
+    fn a_missing_first_sign_in_is_pressing_after_a_week() {
         let never = |created_at| User { created_at, last_sign_in_at: None, ..ann() };
         for (created_at, expected) in
             [(now(), Rank::Due), (ago(7).plus(Duration::from_millis(1)), Rank::Due), (ago(7), Rank::Pressing)]
@@ -210,16 +211,16 @@ mod tests {
     }
 
     #[test]
-    fn who_has_not_signed_in_for_so_many_days_is_inactive() {
+    fn a_user_without_a_sign_in_for_the_given_days_is_inactive() {
         let last = |at| User { last_sign_in_at: Some(at), ..ann() };
         assert_eq!(reasons(&last(ago(30))), [Inactive]);
         assert_eq!(reasons(&last(ago(30).plus(Duration::from_millis(1)))), []);
     }
 
     #[test]
-    fn a_password_that_is_to_be_changed_presses_a_week_after_it_was_set() {
+    fn a_password_that_must_be_changed_is_pressing_a_week_after_it_was_set() {
         let set = |at| User { must_change_password: true, password_changed_at: at, ..ann() };
-        // Where that was not kept, the user was added with it.
+        // Older records lack the time; their password counts as set when the user was added.
         for (at, expected) in [(Some(ago(7)), Rank::Pressing), (Some(ago(6)), Rank::Due), (None, Rank::Pressing)] {
             assert_eq!((&*reasons(&set(at)), rank(&set(at))), (&[InitialPasswordUnused][..], expected));
         }
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn only_more_than_the_role_gives_is_too_much() {
+    fn only_permissions_beyond_the_roles_default_are_a_reason() {
         let holding = |permissions: Permissions| User { permissions, ..ann() };
         assert_eq!(reasons(&holding(Role::Viewer.ceiling())), [ExceedsRoleDefault]);
         assert_eq!(reasons(&holding([Permission::AuditRead].into_iter().collect())), [ExceedsRoleDefault]);
@@ -235,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn raised_access_is_reviewed_again_at_once() {
+    fn raised_access_is_due_for_review_at_once() {
         let raised = User { raised_at: Some(now()), ..ann() };
         assert_eq!((&*reasons(&raised), rank(&raised)), (&[NotReviewed][..], Rank::Due));
         assert!(!review().is_reviewed(&raised));
     }
 
     #[test]
-    fn a_review_is_due_every_90_days_and_the_first_90_days_after_the_beginning() {
+    fn a_review_is_due_every_90_days_and_first_90_days_after_the_user_was_added() {
         let reviewed = |at| User { reviewed_at: at, ..ann() };
         assert_eq!(reasons(&reviewed(Some(ago(90)))), [NotReviewed]);
         assert_eq!(reasons(&reviewed(Some(ago(89)))), []);
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_shut_out_is_not_blamed_for_staying_away() {
+    fn a_suspended_user_has_no_reasons_about_missing_sign_ins() {
         let away = User {
             created_at: ago(400),
             last_sign_in_at: None,
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_order_comes_before_what_is_due_and_that_before_the_rest() {
+    fn pressing_sorts_before_due_and_due_before_settled() {
         for reason in Reason::ALL {
             let expected = if reason == NotReviewed { Rank::Due } else { Rank::Pressing };
             assert_eq!(review().rank(&ann(), &[reason]), expected);

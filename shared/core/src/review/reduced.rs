@@ -1,34 +1,34 @@
-//! What somebody keeps whose access is reduced.
+//! The access that a user keeps after a reduction.
 
 use serde::Serialize;
 
 use crate::models::{Permissions, Role, User};
 
-/// A role and the permissions held in it.
+/// A role and the permissions of a user who has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Access {
     /// The role.
     pub role: Role,
-    /// What may be done.
+    /// The permissions.
     pub permissions: Permissions,
 }
 
 impl Access {
-    /// What the user has now.
+    /// Returns the user's current access.
     pub fn of(user: &User) -> Self {
         Self { role: user.role, permissions: user.permissions }
     }
 }
 
-/// One step less than the user has: what is beyond the role's default goes, or else the role is the next one down. Never
-/// anything that the user does not hold today; none where there is nothing less.
+/// Returns the user's access reduced by one step. The first step removes the permissions beyond the role's default;
+/// each later step lowers the role. The result never adds a permission. Returns `None` if there is no lower access.
 pub fn reduced(user: &User) -> Option<Access> {
     let within = |role: Role| {
         let default = role.default_permissions();
         Access { role, permissions: user.permissions.iter().filter(|held| default.contains(*held)).collect() }
     };
     let next_down = match user.role {
-        // The portal is handed over; it is not taken away.
+        // The role of the primary admin can be handed over, but not reduced.
         Role::PrimaryAdmin => return None,
         Role::Admin => Some(Role::Manager),
         Role::Manager => Some(Role::Viewer),
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_roles_default_goes_first() {
+    fn permissions_beyond_the_roles_default_are_removed_first() {
         for role in [Role::Manager, Role::Viewer] {
             let default = Access { role, permissions: role.default_permissions() };
             assert_eq!(reduced(&user(role, role.ceiling())), Some(default));
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_no_more_than_the_default_goes_one_role_down() {
+    fn a_user_with_only_default_permissions_goes_one_role_down() {
         let default = |role: Role| user(role, role.default_permissions());
         let down = |role: Role| Some(Access { role, permissions: role.default_permissions() });
         assert_eq!(reduced(&default(Role::Admin)), down(Role::Manager));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_given_what_they_did_not_hold() {
+    fn a_reduction_never_adds_a_permission() {
         let few = [UsersRead, UsersEdit, UsersRemove].into_iter().collect();
         assert_eq!(reduced(&user(Role::Admin, few)), Some(access(Role::Manager, &[UsersRead, UsersEdit])));
         let odd = [UsersRead, AuditRead].into_iter().collect();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_with_nothing_less() {
+    fn repeated_reductions_end_with_the_lowest_role() {
         let mut user = user(Role::Admin, Permissions::all());
         let mut steps = 0;
         while let Some(Access { role, permissions }) = reduced(&user) {

@@ -1,20 +1,21 @@
-//! All users of a partner in a few numbers: how far the review is, and how the users are spread.
+//! A summary of a partner's users: the progress of the review, and the number of users by role and by last sign-in.
 
 use serde::Serialize;
 
 use super::{Rank, Review, days};
 use crate::models::{Role, User};
 
-/// A number of users who last signed in within so many days; each user is in the least of them.
+/// The number of users whose last sign-in was within a number of days. Each user counts only in the smallest range that
+/// contains the sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LastSignIn {
-    /// Less than this long ago; longer ago than any of the others where there is no number.
+    /// The end of the range in days. `None` for sign-ins before all other ranges.
     pub within_days: Option<u32>,
-    /// How many.
+    /// The number of users in the range.
     pub users: u64,
 }
 
-/// Users of each role.
+/// The number of users by role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 struct ByRole {
     primary_admin: u64,
@@ -23,14 +24,14 @@ struct ByRole {
     viewer: u64,
 }
 
-/// What a review shows of all users at a glance.
+/// The numbers that a review shows for all users of a partner.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Summary {
-    /// How many there are.
+    /// The number of users.
     pub users: u64,
-    /// Those with something out of order.
+    /// The number of users with a pressing reason.
     to_look_at: u64,
-    /// Those whose access was decided on in the last 90 days.
+    /// The number of users whose access was reviewed in the last 90 days.
     reviewed: u64,
     by_role: ByRole,
     by_last_sign_in: [LastSignIn; 5],
@@ -52,7 +53,7 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Counts one user in, who is to be looked at so soon.
+    /// Adds one user, who has this rank, to the numbers.
     pub fn count(&mut self, review: &Review, user: &User, rank: Rank) {
         self.users += 1;
         self.to_look_at += u64::from(rank == Rank::Pressing);
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_user_is_counted_once_in_each_respect() {
+    fn each_user_is_counted_once_in_each_breakdown() {
         let review = Review { now: now(), inactive_days: 90 };
         let last = |at| User { last_sign_in_at: Some(at), ..ann() };
         let millisecond = Duration::from_millis(1);
