@@ -17,7 +17,7 @@ pub(crate) struct Scene {
     owner: User,
     /// The primary admin's sessions. The first one sends the request.
     sessions: Vec<Actor>,
-    /// The user whom the action changes, if it is another one.
+    /// The user that the action changes, if it is not the primary admin.
     target: Option<User>,
     target_session: Option<Actor>,
     /// The user before the target in a bulk request.
@@ -147,7 +147,7 @@ impl Scene {
         self.target.as_ref().unwrap_or(&self.owner)
     }
 
-    /// The items of the user whom the action changes: the user and the credential.
+    /// The items of the changed user: the user and the credential.
     fn changed_rows(&self, whole: &Whole) -> Option<(Row, Row)> {
         let user = self.changed();
         whole.user(&user.partner_id, &user.id).cloned().zip(whole.credential(&user.id).cloned())
