@@ -5,7 +5,7 @@ use portal_tests::{Client, Partner, new_partner, secrets, stack};
 use serde_json::json;
 
 #[tokio::test]
-async fn adding_needs_three_fields_and_chooses_the_rest() {
+async fn three_fields_are_enough_to_add_a_user() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let email = secrets::email("Ann");
@@ -25,22 +25,22 @@ async fn adding_needs_three_fields_and_chooses_the_rest() {
     let password = secrets::remembered(answer.text_at("/generated_password"));
     assert!(password.chars().count() >= 15);
     let again = owner.get(&format!("/v1/users/{id}")).await.expect(200);
-    assert!(again.user()["generated_password"].is_null(), "it is told once");
+    assert!(again.user()["generated_password"].is_null(), "the password is returned once");
     let signed_in = Client::new().sign_in(&email, &password).await.expect(200);
     assert_eq!(signed_in.json["challenge"], "new_password_required");
 }
 
 #[tokio::test]
-async fn a_given_password_is_not_told_again() {
+async fn a_given_password_is_not_returned() {
     let partner = Partner::new().await;
     let answer = partner.owner().add("Ann", "Lee").send().await.expect(201);
-    let told = answer.json.as_object().unwrap().get("generated_password");
-    assert!(told.is_some_and(serde_json::Value::is_null), "every field is there: {answer}");
+    let password = answer.json.as_object().unwrap().get("generated_password");
+    assert!(password.is_some_and(serde_json::Value::is_null), "the field exists and is null: {answer}");
     assert_eq!(answer.json["must_change_password"], false);
 }
 
 #[tokio::test]
-async fn each_role_comes_with_its_default_permissions() {
+async fn each_role_has_its_default_permissions() {
     let partner = Partner::new().await;
     for (role, expected) in crate::set_permissions::DEFAULTS {
         let answer = partner.owner().add("Ann", "Lee").role(role).send().await.expect(201);
@@ -59,7 +59,7 @@ async fn permissions_replace_the_default_set() {
 }
 
 #[tokio::test]
-async fn an_email_is_taken_in_any_case_of_letters() {
+async fn an_email_is_taken_in_any_case() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     for email in [ann.email.clone(), ann.email.to_uppercase(), partner.owner().email.to_uppercase()] {
@@ -95,7 +95,7 @@ async fn names_of_any_script_are_kept() {
 }
 
 #[tokio::test]
-async fn a_manager_cannot_add_somebody_with_more_power() {
+async fn a_manager_cannot_add_a_more_powerful_user() {
     let partner = Partner::new().await;
     let manager = partner.new_user("manager").await;
     // The default role is admin.
@@ -108,7 +108,7 @@ async fn a_manager_cannot_add_somebody_with_more_power() {
 }
 
 #[tokio::test]
-async fn nobody_adds_a_user_of_a_role_above_their_own() {
+async fn no_user_adds_a_user_with_a_higher_role() {
     let partner = Partner::new().await;
     let manager = partner.new_user("manager").await;
     for permissions in [&["users.read"][..], &[]] {
@@ -121,7 +121,7 @@ async fn nobody_adds_a_user_of_a_role_above_their_own() {
 }
 
 #[tokio::test]
-async fn the_ten_thousandth_user_is_the_last() {
+async fn a_partner_has_at_most_ten_thousand_users() {
     let partner = Partner::new().await;
     let (owner, counts) = (partner.owner(), Rows::of(&stack().ready));
     counts.set_user_count(&partner.id, 9_999).await;
@@ -133,21 +133,21 @@ async fn the_ten_thousandth_user_is_the_last() {
 }
 
 #[tokio::test]
-async fn a_viewer_adds_nobody() {
+async fn a_viewer_cannot_add_users() {
     let partner = Partner::new().await;
     let viewer = partner.new_user("viewer").await;
     viewer.add("Ann", "Lee").role("viewer").send().await.problem(403, "missing_permission");
 }
 
 #[tokio::test]
-async fn nobody_becomes_another_primary_admin() {
+async fn a_second_primary_admin_cannot_be_added() {
     let partner = Partner::new().await;
     let answer = partner.owner().add("Ann", "Lee").role("primary_admin").send().await;
     answer.problem(422, "validation_failed").names_field("role");
 }
 
 #[tokio::test]
-async fn permissions_above_the_ceiling_of_the_role_are_refused() {
+async fn permissions_above_the_ceiling_of_the_role_are_rejected() {
     let partner = Partner::new().await;
     for (role, permission) in
         [("viewer", "users.edit"), ("manager", "users.set_permissions"), ("manager", "users.remove")]

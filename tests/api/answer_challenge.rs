@@ -9,7 +9,7 @@ async fn newcomer(partner: &Partner) -> User {
 }
 
 #[tokio::test]
-async fn a_new_password_finishes_the_sign_in() {
+async fn a_new_password_completes_the_sign_in() {
     let partner = Partner::new().await;
     let ann = newcomer(&partner).await;
     let client = Client::new();
@@ -25,11 +25,11 @@ async fn a_new_password_finishes_the_sign_in() {
     signed_in.is_signed_in().await;
     signed_in.elsewhere().await.is_signed_in().await;
     Client::new().sign_in(&ann.email, &ann.password).await.problem(401, "unauthenticated");
-    assert_eq!(partner.owner().see(&ann).await["version"], 2, "a password change is a change");
+    assert_eq!(partner.owner().see(&ann).await["version"], 2, "the new password increments the version");
 }
 
 #[tokio::test]
-async fn the_refresh_token_comes_in_a_cookie_when_asked_for() {
+async fn the_refresh_token_is_in_a_cookie_on_request() {
     let partner = Partner::new().await;
     let client = Client::new();
     let session = client.challenged(&newcomer(&partner).await).await;
@@ -46,7 +46,7 @@ async fn the_refresh_token_comes_in_a_cookie_when_asked_for() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_answered_once() {
+async fn a_challenge_can_be_answered_once() {
     let partner = Partner::new().await;
     let client = Client::new();
     let session = client.challenged(&newcomer(&partner).await).await;
@@ -68,7 +68,7 @@ async fn a_rejected_new_password_does_not_use_the_challenge_up() {
 }
 
 #[tokio::test]
-async fn a_made_up_challenge_is_refused_before_the_password_is_looked_at() {
+async fn an_invalid_challenge_is_rejected_before_the_password_is_checked() {
     let partner = Partner::new().await;
     let session = Client::new().challenged(&newcomer(&partner).await).await;
     let mut changed = session.clone().into_bytes();
@@ -81,7 +81,7 @@ async fn a_made_up_challenge_is_refused_before_the_password_is_looked_at() {
 }
 
 #[tokio::test]
-async fn another_kind_of_challenge_is_unknown() {
+async fn an_unknown_kind_of_challenge_is_rejected() {
     let partner = Partner::new().await;
     let client = Client::new();
     let session = client.challenged(&newcomer(&partner).await).await;

@@ -1,22 +1,22 @@
-//! Every change leaves its event, in the transaction of the change itself, and no secret in it.
+//! Every change records its event in the same transaction, and no event contains a secret.
 
 use portal_tests::rows::Rows;
 use portal_tests::{Call, Client, Partner, User, secrets, stack};
 use serde_json::json;
 
-/// How many events this partner has.
+/// The number of events of this partner.
 async fn count(rows: &Rows, partner: &Partner) -> usize {
     rows.audit(&partner.id).await.len()
 }
 
 #[tokio::test]
-async fn every_change_leaves_exactly_one_event() {
+async fn every_change_records_exactly_one_event() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let owner = partner.owner();
     let before = count(&rows, &partner).await;
     let ann = owner.add("Ann", "Lee").signed_in().await;
-    // The add, and the sign-in.
+    // One event is the addition, the other one is the sign-in.
     assert_eq!(count(&rows, &partner).await, before + 2);
     let changes: [(&str, Call); 10] = [
         ("edit", owner.edit(&ann, &json!({ "first_name": "Anna" }))),
@@ -39,7 +39,7 @@ async fn every_change_leaves_exactly_one_event() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_done_leaves_no_event() {
+async fn a_failed_change_records_no_event() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let (admin, viewer) = (partner.new_user("admin").await, partner.new_user("viewer").await);
@@ -58,17 +58,17 @@ async fn what_could_not_be_done_leaves_no_event() {
 }
 
 #[tokio::test]
-async fn operators_leave_events_too() {
+async fn changes_by_operators_are_recorded() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let before = count(&rows, &partner).await;
-    assert_eq!(before, 2, "the partner's creation, and a sign-in");
+    assert_eq!(before, 2, "the events are the partner's creation and a sign-in");
     User::recovered(&stack().ready, &partner.id, None).await;
     assert_eq!(count(&rows, &partner).await, before + 1);
 }
 
 #[tokio::test]
-async fn no_event_holds_a_secret() {
+async fn no_event_contains_a_secret() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let owner = partner.owner();

@@ -1,9 +1,9 @@
-//! Bad input to every action that reads a body, each with its problem and the names of the fields.
+//! Invalid input to every action that reads a body. Each has its problem with the names of the fields.
 
 use portal_tests::{Client, Partner, secrets};
 use serde_json::{Value, json};
 
-/// What the portal does not accept as an email.
+/// Emails that the portal does not accept.
 pub(crate) const MALFORMED_EMAILS: [&str; 8] = [
     "",
     "plain",
@@ -44,7 +44,7 @@ async fn a_body_that_is_not_a_json_object_is_an_invalid_request() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_given_more_than_once_is_named() {
+async fn a_repeated_field_is_named() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let body = r#"{"first_name": "Eve", "last_name": "Roy", "first_name": "Ann", "first_name": "Bo"}"#;
@@ -54,7 +54,7 @@ async fn a_field_that_is_given_more_than_once_is_named() {
 }
 
 #[tokio::test]
-async fn a_problem_lists_twenty_errors_with_names_of_at_most_a_hundred_characters() {
+async fn a_problem_lists_at_most_twenty_errors_and_shortens_long_names() {
     let unknown: serde_json::Map<_, _> = (0..5_000).map(|number| (format!("é{number}"), json!(0))).collect();
     let answer = Client::new().post("/v1/sessions", &Value::Object(unknown)).await;
     assert_eq!(answer.problem(400, "invalid_request").fields().len(), 20);
@@ -69,7 +69,7 @@ async fn a_problem_lists_twenty_errors_with_names_of_at_most_a_hundred_character
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_declared_as_utf_8_is_not_read() {
+async fn a_body_that_is_not_declared_as_utf_8_gets_415() {
     let client = Client::new();
     for kind in
         ["application/json; charset=utf-16", "application/json;charset=\"latin1\"", "application/json, text/csv"]
@@ -84,19 +84,19 @@ async fn a_body_that_is_not_declared_as_utf_8_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_stops_at_the_gateway() {
+async fn a_body_that_is_too_large_is_rejected_by_the_gateway() {
     let partner = Partner::new().await;
     let body = format!("{{\"first_name\": \"{}\"}}", "x".repeat(11 * 1024 * 1024));
     let answer = partner.owner().call("POST", "/v1/users").body("application/json", body).await;
     answer.gateway(413, "Request Entity Too Large");
-    // What Lambda does not accept as an event stops there, too.
+    // The gateway also rejects a body that is too large for a Lambda event.
     let body = "x".repeat(7 * 1024 * 1024);
     let answer = partner.owner().call("POST", "/v1/users").body("application/json", body).await;
     answer.gateway(413, "Request Entity Too Large");
 }
 
 #[tokio::test]
-async fn a_field_that_is_missing_is_named() {
+async fn a_missing_field_is_named() {
     let partner = Partner::new().await;
     for field in ["first_name", "last_name", "email"] {
         let answer = partner.owner().add("Ann", "Lee").without(field).send().await;
@@ -174,7 +174,7 @@ async fn a_password_that_breaks_the_rules_is_rejected_with_its_reason() {
 }
 
 #[tokio::test]
-async fn the_longest_password_and_one_of_any_script_are_fine() {
+async fn the_longest_password_and_any_script_are_accepted() {
     let partner = Partner::new().await;
     for password in [secrets::random(128), format!("пароль из {} слов 🌻", secrets::random(9))] {
         partner.owner().add("Ann", "Lee").with("password", secrets::remembered(password)).signed_in().await;
@@ -196,7 +196,7 @@ async fn an_unknown_role_and_an_unknown_permission_are_named() {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_is_named_at_once() {
+async fn all_errors_are_named_at_once() {
     let partner = Partner::new().await;
     let body = json!({ "first_name": "", "email": "plain", "role": "emperor", "permissions": 5, "password": "short" });
     let answer = partner.owner().post("/v1/users", &body).await;
@@ -219,7 +219,7 @@ async fn a_problem_repeats_no_secret() {
 }
 
 #[tokio::test]
-async fn a_path_and_a_method_that_are_no_route_are_not_found() {
+async fn an_unknown_route_gets_404() {
     let partner = Partner::new().await;
     for (method, path) in [("PUT", "/v1/users"), ("GET", "/v2/users"), ("GET", "/v1/users/a/b"), ("POST", "/v1/me")] {
         partner.owner().call(method, path).await.gateway(404, "Not Found");

@@ -5,7 +5,7 @@ use portal_tests::rows::Rows;
 use portal_tests::{Actor, Answer, Client, Partner, User, secrets, stack};
 use serde_json::{Value, json};
 
-/// Of each user: the id, the outcome, and the problem's code or null. Everything else must be as documented.
+/// The id, the outcome, and the problem's code or null for each user. Checks that all other fields are as documented.
 #[track_caller]
 fn outcomes(answer: &Answer) -> Vec<(String, String, Value)> {
     assert_eq!(answer.status, 200, "{answer}");
@@ -18,13 +18,13 @@ fn outcomes(answer: &Answer) -> Vec<(String, String, Value)> {
         for field in ["code", "title", "detail"] {
             assert!(is_fine || problem[field].as_str().is_some_and(|text| !text.is_empty()), "{result}");
         }
-        assert!(result["user"].is_null() || is_fine, "nobody sees more for being refused: {result}");
+        assert!(result["user"].is_null() || is_fine, "a refusal must not return the user: {result}");
         (result["user_id"].as_str().unwrap().to_owned(), outcome.to_owned(), problem["code"].clone())
     };
     results.iter().map(outcome).collect()
 }
 
-/// Must have ended so for each user, in this order.
+/// Checks that the users have these outcomes, in this order.
 #[track_caller]
 fn ended(answer: &Answer, expected: &[(&User, &str, Value)]) {
     let expected: Vec<_> =
@@ -36,12 +36,12 @@ async fn viewers(partner: &Partner, count: usize) -> Vec<Actor> {
     join_all((0..count).map(|_| partner.new_user("viewer"))).await
 }
 
-/// An id that no user has.
-fn nobody_with(number: usize) -> String {
+/// The id of a user who does not exist.
+fn unknown_id(number: usize) -> String {
     format!("usr_01a2033bf693710181010101{number:08x}")
 }
 
-/// What the trail tells, in order: the action and whom it is about.
+/// The events in order: the action and the id of the target.
 async fn events(partner: &Partner) -> Vec<(String, String)> {
     let rows = Rows::of(&stack().ready).audit(&partner.id).await;
     let text = |value: &portal_tests::rows::Row, name: &str| value[name].as_s().unwrap().clone();
@@ -49,7 +49,7 @@ async fn events(partner: &Partner) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn many_are_removed_for_good_each_as_if_alone() {
+async fn a_bulk_removal_removes_each_user_as_a_single_removal_does() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     let users = viewers(&partner, 3).await;
@@ -66,17 +66,17 @@ async fn many_are_removed_for_good_each_as_if_alone() {
         assert!(rows.credentials(user).await.is_empty() && rows.cognito_users(user).await.is_empty());
         assert_eq!(rows.marks(user).await.len(), 1);
     }
-    assert_eq!(owner.get("/v1/users").await.expect(200).json["total"], 1, "each is counted");
-    let told = events(&partner).await;
+    assert_eq!(owner.get("/v1/users").await.expect(200).json["total"], 1, "every removal is counted");
+    let trail = events(&partner).await;
     for user in &users {
-        let removals = told.iter().skip(before).filter(|event| **event == ("user.removed".into(), user.id.clone()));
+        let removals = trail.iter().skip(before).filter(|event| **event == ("user.removed".into(), user.id.clone()));
         assert_eq!(removals.count(), 1);
     }
-    assert_eq!(told.len(), before + 3);
+    assert_eq!(trail.len(), before + 3);
 }
 
 #[tokio::test]
-async fn many_are_signed_out_and_oneself_last() {
+async fn a_bulk_logout_signs_the_caller_out_last() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let users = viewers(&partner, 2).await;
@@ -88,7 +88,10 @@ async fn many_are_signed_out_and_oneself_last() {
     for actor in users.iter().chain([owner]) {
         actor.is_signed_out().await;
         actor.cannot_refresh().await;
-        assert!(Rows::of(&stack().ready).cognito_users(actor).await.is_empty(), "ended in Cognito too");
+        assert!(
+            Rows::of(&stack().ready).cognito_users(actor).await.is_empty(),
+            "the generation has also ended in Cognito"
+        );
     }
     let owner = owner.elsewhere().await;
     for (result, user) in answer.json["results"].as_array().unwrap().iter().skip(1).zip(&users) {
@@ -98,7 +101,7 @@ async fn many_are_signed_out_and_oneself_last() {
 }
 
 #[tokio::test]
-async fn asked_for_again_what_is_done_is_found_done() {
+async fn a_repeated_bulk_change_changes_nothing() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let users = viewers(&partner, 2).await;
@@ -106,12 +109,12 @@ async fn asked_for_again_what_is_done_is_found_done() {
     let suspended = owner.change_users("suspend", both()).await;
     ended(&suspended, &[(&users[0], "done", Value::Null), (&users[1], "done", Value::Null)]);
     assert_eq!(suspended.json["results"][0]["user"], owner.see(&users[0]).await);
-    let told = events(&partner).await.len();
+    let count = events(&partner).await.len();
 
     let again = owner.change_users("suspend", both()).await;
     ended(&again, &[(&users[0], "unchanged", Value::Null), (&users[1], "unchanged", Value::Null)]);
     assert_eq!(again.json["results"][1]["user"]["version"], 2);
-    assert_eq!(events(&partner).await.len(), told, "nothing happened");
+    assert_eq!(events(&partner).await.len(), count, "the repeated request records nothing");
 
     owner.change_users("remove", both()).await.expect(200);
     let again = owner.change_users("remove", both()).await;
@@ -120,7 +123,7 @@ async fn asked_for_again_what_is_done_is_found_done() {
 }
 
 #[tokio::test]
-async fn one_who_is_refused_does_not_stop_the_others_and_all_refusals_are_told_once() {
+async fn a_refused_user_does_not_stop_a_bulk_change_and_is_recorded_once() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     let owner = partner.owner();
     let admin = owner.add("Ada", "Min").role("admin").signed_in().await;
@@ -149,10 +152,10 @@ async fn one_who_is_refused_does_not_stop_the_others_and_all_refusals_are_told_o
     for actor in [owner, &weak, &admin, &foreign] {
         actor.is_signed_in().await;
     }
-    let told = owner.get("/v1/audit-events?action=change.refused").await.expect(200);
-    let told = told.json["items"].as_array().unwrap();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0]["after"]["attempted"], "remove_user");
+    let refusals = owner.get("/v1/audit-events?action=change.refused").await.expect(200);
+    let refusals = refusals.json["items"].as_array().unwrap();
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    assert_eq!(refusals[0]["after"]["attempted"], "remove_user");
 
     let ann = partner.new_user("viewer").await;
     let reader = partner.new_user("viewer").await;
@@ -161,12 +164,12 @@ async fn one_who_is_refused_does_not_stop_the_others_and_all_refusals_are_told_o
 }
 
 #[tokio::test]
-async fn a_hundred_are_changed_at_once_and_not_one_more() {
+async fn a_bulk_change_accepts_at_most_a_hundred_users() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("viewer").await;
-    let nobody = |count: usize| -> Vec<String> { (0..count).map(nobody_with).collect() };
-    let mut ids = nobody(99);
+    let unknown_ids = |count: usize| -> Vec<String> { (0..count).map(unknown_id).collect() };
+    let mut ids = unknown_ids(99);
     ids.push(ann.id.clone());
     let send = |ids: Vec<String>| owner.post("/v1/users/bulk", &json!({ "action": "suspend", "user_ids": ids }));
     let answer = send(ids.clone()).await.expect(200);
@@ -174,7 +177,7 @@ async fn a_hundred_are_changed_at_once_and_not_one_more() {
     assert_eq!(results.iter().map(|(id, ..)| id.clone()).collect::<Vec<_>>(), ids);
     assert!(results[..99].iter().all(|(_, outcome, _)| outcome == "not_found"));
     assert_eq!(results[99].1, "done");
-    for bad in [nobody(101), vec![], vec![ann.id.clone(), ann.id.clone()]] {
+    for bad in [unknown_ids(101), vec![], vec![ann.id.clone(), ann.id.clone()]] {
         send(bad).await.problem(422, "validation_failed").names_field("user_ids");
     }
 }
@@ -183,7 +186,7 @@ async fn a_hundred_are_changed_at_once_and_not_one_more() {
 async fn bad_input_names_its_field() {
     let partner = Partner::new().await;
     let owner = partner.owner();
-    let id = nobody_with(1);
+    let id = unknown_id(1);
     for (body, fields) in [
         (json!({}), vec!["action", "user_ids"]),
         (json!({ "action": "promote", "user_ids": [id] }), vec!["action"]),
@@ -200,7 +203,7 @@ async fn bad_input_names_its_field() {
 }
 
 #[tokio::test]
-async fn a_removal_of_many_that_meets_a_single_one_counts_each_once() {
+async fn a_bulk_removal_that_races_with_a_single_one_counts_each_user_once() {
     let partner = Partner::new().await;
     let (owner, other) = (partner.owner(), partner.new_user("admin").await);
     for _ in 0..4 {
@@ -208,20 +211,20 @@ async fn a_removal_of_many_that_meets_a_single_one_counts_each_once() {
         let all: Vec<&User> = users.iter().map(|user| &**user).collect();
         let (many, single) =
             join(owner.change_users("remove", all).into_future(), other.remove(&users[2]).into_future()).await;
-        let told = outcomes(&many);
-        assert!(told[..2].iter().all(|(_, outcome, _)| outcome == "done"), "{many}");
+        let reported = outcomes(&many);
+        assert!(reported[..2].iter().all(|(_, outcome, _)| outcome == "done"), "{many}");
         if single.status == 204 {
-            assert_eq!(told[2].1, "not_found", "{many}");
+            assert_eq!(reported[2].1, "not_found", "{many}");
         } else {
             single.problem(404, "not_found");
-            assert_eq!(told[2].1, "done", "{many}");
+            assert_eq!(reported[2].1, "done", "{many}");
         }
         assert_eq!(owner.get("/v1/users").await.expect(200).json["total"], 2);
     }
 }
 
 #[tokio::test]
-async fn two_who_change_the_same_users_the_other_way_round_both_get_there() {
+async fn bulk_changes_of_the_same_users_in_opposite_order_both_succeed() {
     let partner = Partner::new().await;
     let (owner, other) = (partner.owner(), partner.new_user("admin").await);
     let users = viewers(&partner, 4).await;
@@ -236,12 +239,12 @@ async fn two_who_change_the_same_users_the_other_way_round_both_get_there() {
         assert!(outcomes(answer).iter().all(|(_, outcome, _)| outcome == "done"), "{answer}");
     }
     for user in &users {
-        assert_eq!(owner.see(user).await["version"], 3, "each counts");
+        assert_eq!(owner.see(user).await["version"], 3, "both changes count");
     }
 }
 
 #[tokio::test]
-async fn who_loses_the_right_to_ask_is_refused_what_is_left_or_all_of_it() {
+async fn a_caller_who_is_removed_during_a_bulk_change_cannot_continue_it() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let mut ended_early = 0;
@@ -259,10 +262,10 @@ async fn who_loses_the_right_to_ask_is_refused_what_is_left_or_all_of_it() {
             }
             continue;
         }
-        let told = outcomes(&answer);
-        let done = told.iter().take_while(|(_, outcome, _)| outcome == "done").count();
-        assert_ne!(done, 0, "else it is a 401");
-        for (_, outcome, code) in &told[done..] {
+        let reported = outcomes(&answer);
+        let done = reported.iter().take_while(|(_, outcome, _)| outcome == "done").count();
+        assert_ne!(done, 0, "without any completed change, the response is 401");
+        for (_, outcome, code) in &reported[done..] {
             assert_eq!((outcome.as_str(), code), ("refused", &json!("session_ended")), "{answer}");
         }
         ended_early += usize::from(done < users.len());
@@ -271,12 +274,12 @@ async fn who_loses_the_right_to_ask_is_refused_what_is_left_or_all_of_it() {
             assert_eq!(owner.see(user).await["status"], status);
         }
     }
-    // Who is first is up to the machine; said for whoever wonders.
+    // The order of the two requests varies, so this number is only printed.
     println!("ended midway: {ended_early}");
 }
 
 #[tokio::test]
-async fn a_suspended_user_is_shut_out() {
+async fn a_user_suspended_in_bulk_cannot_sign_in() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     partner.owner().change_users("suspend", [&*ann]).await.expect(200);

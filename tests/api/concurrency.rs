@@ -1,4 +1,4 @@
-//! Many at once: what must be one stays one, and nothing gets lost.
+//! Many concurrent requests: unique values stay unique, and no change is lost.
 
 use futures::future::{join, join_all};
 use portal_tests::{Client, Partner, secrets};
@@ -24,9 +24,9 @@ async fn of_fifty_parallel_adds_with_one_email_one_succeeds() {
     assert_eq!(partner.owner().get("/v1/users").await.expect(200).json["total"], 2);
 }
 
-/// Hashes 200 passwords, 8 at a time: about 5 s, the slowest of all.
+/// Hashes 200 passwords, 8 at a time: about 5 s. This is the slowest test.
 #[tokio::test]
-async fn two_hundred_users_added_by_eight_clients_are_listed_once_sorted_and_counted() {
+async fn two_hundred_concurrently_added_users_are_listed_sorted_and_counted() {
     let partner = Partner::new().await;
     let clients = join_all((0..8).map(|_| partner.owner().elsewhere())).await;
     let added = join_all(clients.iter().enumerate().map(async |(index, client)| {
@@ -64,7 +64,7 @@ async fn two_hundred_users_added_by_eight_clients_are_listed_once_sorted_and_cou
 }
 
 #[tokio::test]
-async fn every_one_of_many_parallel_edits_counts_or_is_told_to_try_again() {
+async fn every_parallel_edit_succeeds_or_gets_409() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let edits =
@@ -79,7 +79,7 @@ async fn every_one_of_many_parallel_edits_counts_or_is_told_to_try_again() {
 }
 
 #[tokio::test]
-async fn of_parallel_edits_of_one_version_one_succeeds() {
+async fn of_parallel_edits_with_the_same_if_match_one_succeeds() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let edits = (0..10).map(|index| {
@@ -94,7 +94,7 @@ async fn of_parallel_edits_of_one_version_one_succeeds() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_answered_once_even_in_parallel() {
+async fn a_challenge_can_be_answered_once_even_in_parallel() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").without("must_change").created().await;
     let client = Client::new();
@@ -105,7 +105,7 @@ async fn a_challenge_is_answered_once_even_in_parallel() {
 }
 
 #[tokio::test]
-async fn an_old_password_never_wins_against_its_change() {
+async fn a_sign_in_with_the_old_password_does_not_outlive_its_change() {
     let partner = Partner::new().await;
     for _ in 0..5 {
         let ann = partner.new_user("viewer").await;
@@ -125,7 +125,7 @@ async fn an_old_password_never_wins_against_its_change() {
 }
 
 #[tokio::test]
-async fn two_admins_who_remove_each_other_do_not_both_go() {
+async fn of_two_admins_who_remove_each_other_one_remains() {
     let partner = Partner::new().await;
     let (one, two) = (partner.new_user("admin").await, partner.new_user("admin").await);
     let (first, second) = join(one.remove(&two).into_future(), two.remove(&one).into_future()).await;

@@ -1,11 +1,11 @@
-//! Pages of other origins, where the template names some: the gateway answers their preflights by itself, and lets them read
-//! what functions answer. Never with cookies.
+//! Pages of other origins, if the deployment allows some. The gateway responds to their preflights and lets them read the
+//! responses of functions, but never with cookies.
 
 use portal_tests::{Answer, Call, Client, Stack};
 
 const PAGE: &str = "https://one.example";
 
-/// Every header that CORS knows, as far as the answer has it.
+/// The CORS headers of a response, sorted by name.
 fn cors(answer: &Answer) -> Vec<(&str, &str)> {
     let names = answer.headers.keys().map(reqwest::header::HeaderName::as_str);
     let mut found: Vec<_> = names.filter(|name| name.starts_with("access-control-")).collect();
@@ -20,7 +20,7 @@ fn preflight(client: &Client, path: &str, origin: &str, method: &str, headers: &
 
 /// Starts a stack: about 2 s.
 #[tokio::test]
-async fn pages_of_the_named_origins_may_call_the_api_and_no_others() {
+async fn only_pages_of_allowed_origins_may_call_the_api() {
     let stack = Stack::start(
         "cors",
         &["--ephemeral", "--parameter", "AllowedOrigins=https://one.example,https://two.example:8443"],
@@ -28,7 +28,7 @@ async fn pages_of_the_named_origins_may_call_the_api_and_no_others() {
     .unwrap_or_else(|error| panic!("{error}"));
     let (client, login) = (Client::of(&stack.ready), &stack.ready.primary_admin);
 
-    // Preflights need no token, and no route.
+    // A preflight needs no token and no route.
     for (path, method) in
         [("/v1/users", "GET"), ("/v1/users/usr_1", "PATCH"), ("/v1/sessions", "POST"), ("/none", "PUT")]
     {
@@ -58,9 +58,13 @@ async fn pages_of_the_named_origins_may_call_the_api_and_no_others() {
         assert_eq!(cors(&answer), [], "{answer}");
     }
     assert_eq!(cors(&client.call("OPTIONS", "/v1/users").await.expect(204)), []);
-    assert_eq!(cors(&client.call("OPTIONS", "/v1/users").origin(PAGE).await.expect(204)), [], "no method is asked for");
+    assert_eq!(
+        cors(&client.call("OPTIONS", "/v1/users").origin(PAGE).await.expect(204)),
+        [],
+        "a preflight without a requested method gets no CORS headers"
+    );
 
-    // What functions answer, good and bad, can be read.
+    // The page can read every response of a function, including errors.
     let readable = [
         ("access-control-allow-origin", PAGE),
         ("access-control-expose-headers", "etag,link,location,retry-after,idempotent-replayed"),
@@ -75,19 +79,19 @@ async fn pages_of_the_named_origins_may_call_the_api_and_no_others() {
     assert_eq!(cors(&me().origin(PAGE).await.expect(200)), readable);
     assert_eq!(cors(&me().origin("https://evil.example").await.expect(200)), []);
     assert_eq!(cors(&me().await.expect(200)), []);
-    // What the gateway answers in a function's place has no headers of an integration.
+    // A response of the gateway itself has no CORS headers.
     let unsigned = client.get("/v1/me").origin(PAGE).await;
     unsigned.gateway(401, "Unauthorized");
     assert_eq!(cors(&unsigned), []);
 
-    // A cookie is for the portal's own page alone.
+    // Only the portal's own page can use the cookie.
     let body = serde_json::json!({ "email": login.email, "password": login.password, "refresh_token_in": "cookie" });
     client.post("/v1/sessions", &body).origin(PAGE).await.problem(401, "unauthenticated");
     stack.end("TERM");
 }
 
 #[tokio::test]
-async fn without_other_origins_the_gateway_knows_no_preflight() {
+async fn without_allowed_origins_a_preflight_gets_404() {
     let client = Client::new();
     let answer = preflight(&client, "/v1/users", PAGE, "GET", "").await;
     answer.gateway(404, "Not Found");

@@ -1,4 +1,4 @@
-//! No route without an authorization test: this walks the template's own routes and sends every kind of request to each.
+//! Every route has an authorization test: these tests send every kind of request to each route of the template.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 /// A status and a problem's code; an empty code for success.
 type Says = (u16, &'static str);
 
-/// What a route answers when everything but one thing is in order.
+/// The responses of a route to requests in which exactly one thing is wrong.
 struct Row {
     route: &'static str,
-    /// A body that is in order; a text is a table.
+    /// A valid body. A text is a CSV table.
     body: fn() -> Value,
-    /// To whom the permission is missing.
+    /// The response to a caller without the permission.
     too_little_permission: Says,
-    /// To an admin, about the primary admin.
+    /// The response to an admin for the primary admin as the target.
     primary_admin_as_target: Says,
-    /// About a user of another partner.
+    /// The response for a user of another partner.
     foreign_user: Says,
 }
 
@@ -29,10 +29,11 @@ const MISSING: Says = (403, "missing_permission");
 const PROTECTED: Says = (403, "primary_admin_protected");
 const NOT_FOUND: Says = (404, "not_found");
 
-/// A session that nobody has: who may not end it is not told so.
+/// A session that does not exist. A caller without the permission gets 403 and does not learn this.
 const NO_SESSION: &str = "0b2c4f7e-0000-4000-8000-000000000000";
 
-/// Every route that asks who is calling. One without `{user_id}`, in its path or body, answers the same whoever it does not name.
+/// Every route that needs a token. A route without `{user_id}` in its path or body has no target, so the last two responses
+/// are the ordinary ones.
 const PROTECTED_ROUTES: [Row; 20] = [
     Row {
         route: "DELETE /v1/sessions/current",
@@ -153,7 +154,7 @@ const PROTECTED_ROUTES: [Row; 20] = [
         primary_admin_as_target: PROTECTED,
         foreign_user: NOT_FOUND,
     },
-    // Answers for each user by itself.
+    // The response has a result for each user.
     Row {
         route: "POST /v1/users/bulk",
         body: || json!({ "action": "force_logout", "user_ids": ["{user_id}"] }),
@@ -177,7 +178,7 @@ const PROTECTED_ROUTES: [Row; 20] = [
     },
 ];
 
-/// Every route for anybody, and what it says to an empty object.
+/// Every public route, and its response to an empty object.
 const PUBLIC_ROUTES: [(&str, Says); 5] = [
     ("GET /", OK),
     ("GET /assets/{file+}", (404, "")),
@@ -201,7 +202,7 @@ impl Row {
         client.call(method, &format!("{path}{query}"))
     }
 
-    /// A call with the body that is in order.
+    /// A call with the valid body.
     fn in_order(&self, client: &Client, target: &User, query: &str) -> Call {
         let call = self.call(client, target, query);
         match (self.body)() {
@@ -258,14 +259,14 @@ fn is_guarded(case: &str, answer: &Answer) {
 fn the_template_has_exactly_the_routes_that_are_covered() {
     let mut protected: Vec<_> = PROTECTED_ROUTES.iter().map(|row| row.route.to_owned()).collect();
     protected.sort();
-    assert_eq!(routes(false), protected, "a route needs its row in `PROTECTED_ROUTES`");
+    assert_eq!(routes(false), protected, "every route needs a row in `PROTECTED_ROUTES`");
     let mut public: Vec<_> = PUBLIC_ROUTES.iter().map(|(route, _)| (*route).to_owned()).collect();
     public.sort();
-    assert_eq!(routes(true), public, "nothing is public but what is meant to be");
+    assert_eq!(routes(true), public, "only these routes are public");
 }
 
 #[tokio::test]
-async fn a_public_route_asks_for_no_token() {
+async fn a_public_route_needs_no_token() {
     for (route, says) in PUBLIC_ROUTES {
         let (method, path) = route.split_once(' ').unwrap();
         check(route, &Client::new().call(method, path).json(&json!({})).await, says);
@@ -273,7 +274,7 @@ async fn a_public_route_asks_for_no_token() {
 }
 
 #[tokio::test]
-async fn no_token_stops_at_the_gateway() {
+async fn a_request_without_a_token_is_rejected_by_the_gateway() {
     let partner = Partner::new().await;
     let client = Client::new();
     for row in &PROTECTED_ROUTES {
@@ -282,7 +283,7 @@ async fn no_token_stops_at_the_gateway() {
 }
 
 #[tokio::test]
-async fn an_id_token_is_no_access_token() {
+async fn an_id_token_is_not_an_access_token() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
@@ -294,11 +295,11 @@ async fn an_id_token_is_no_access_token() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_session_row_counts_for_nothing() {
+async fn a_token_without_a_session_item_is_rejected() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
-    // Tokens that Cognito gives to whoever knows the machine secret: valid, but of no sign-in of ours.
+    // Cognito issues this token to a client that knows the machine secret. It is valid, but the portal has no session for it.
     let token = secrets::remembered(Rows::of(&stack().ready).access_token(&admin).await);
     for row in &PROTECTED_ROUTES {
         let answer = row.send(&admin.client, Some(&token), &ann).await;
@@ -307,7 +308,7 @@ async fn a_token_without_a_session_row_counts_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_session_that_signed_out_does_nothing() {
+async fn a_signed_out_session_is_rejected() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
@@ -318,20 +319,21 @@ async fn a_session_that_signed_out_does_nothing() {
 }
 
 #[tokio::test]
-async fn too_little_permission_is_refused_and_every_change_that_is_tells_it() {
+async fn a_missing_permission_is_rejected_and_refused_changes_are_recorded() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).created().await;
     let weak = partner.owner().add("Wea", "Kly").role("viewer").permissions(&[]).created().await;
     for row in &PROTECTED_ROUTES {
-        // Signed in anew for each, since one of them signs out.
+        // Each call has a new session, because one of them signs out.
         let weak = Client::new().signed_in(&weak).await;
         check(row.route, &row.as_actor(&weak, &ann).await, row.too_little_permission);
     }
     assert_eq!(partner.owner().see(&ann).await["version"], 1, "nothing changed");
-    let told = partner.owner().get("/v1/audit-events?action=change.refused&limit=100").await.expect(200);
-    let told = told.json["items"].as_array().unwrap();
-    // What several routes do is told once in a minute.
-    let attempted: BTreeSet<&str> = told.iter().map(|event| event["after"]["attempted"].as_str().unwrap()).collect();
+    let refusals = partner.owner().get("/v1/audit-events?action=change.refused&limit=100").await.expect(200);
+    let refusals = refusals.json["items"].as_array().unwrap();
+    // An action that several routes can do is recorded once a minute.
+    let attempted: BTreeSet<&str> =
+        refusals.iter().map(|event| event["after"]["attempted"].as_str().unwrap()).collect();
     let changes = [
         "add_user",
         "edit_user",
@@ -371,18 +373,18 @@ async fn the_primary_admin_is_protected_from_every_other_admin() {
     partner.owner().is_signed_in().await;
     let mut kept = before;
     let after = partner.owner().see(partner.owner()).await;
-    // The decision to keep the access is a version of its own.
+    // The decision to keep the access increments the version.
     kept["version"] = 2.into();
     kept["updated_at"] = after["updated_at"].clone();
     assert_eq!(after, kept, "nothing else changed");
 }
 
-/// A call of a route, what it answers, and the field that it names.
+/// A call of a route, the expected response, and the field that the response names.
 type Case = (Call, Says, Option<&'static str>);
 
 const BAD: Says = (400, "invalid_request");
 
-/// Sends these calls of every route, with the owner's token where one is needed, and expects that nothing has changed.
+/// Sends these calls to every route, with the owner's token where one is needed, and checks that nothing has changed.
 async fn every_route_rejects(of: impl Fn(&Client, &str, Option<(&Row, &User)>) -> Vec<Case>) {
     let partner = Partner::new().await;
     let owner = partner.owner();
@@ -409,7 +411,7 @@ fn public(client: &Client, route: &str, query: &str) -> Call {
 }
 
 #[tokio::test]
-async fn a_parameter_that_a_route_does_not_know_is_rejected_before_anything_changes() {
+async fn an_unknown_query_parameter_is_rejected_before_anything_changes() {
     every_route_rejects(|client, route, protected| {
         let query = "?unheard_of=1";
         let call = match protected {
@@ -430,7 +432,7 @@ async fn a_body_above_the_limit_is_rejected_by_every_route() {
             Some((row, ann)) => row.call(client, ann, ""),
             None => public(client, route, ""),
         };
-        // What is not text reaches a function in base64.
+        // A body that is not text reaches the function in base64.
         ["application/json", "application/octet-stream"]
             .map(|kind| (call().body(kind, vec![b'['; most + 1]), (413, "body_too_large"), None))
             .into()
@@ -439,7 +441,7 @@ async fn a_body_above_the_limit_is_rejected_by_every_route() {
 }
 
 #[tokio::test]
-async fn a_body_as_large_as_the_limit_is_read() {
+async fn a_body_at_the_limit_is_accepted() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let body = json!({ "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann") }).to_string();
@@ -468,7 +470,7 @@ async fn an_encoded_body_is_rejected_by_every_route() {
     partner.owner().get("/v1/me").header("content-encoding", "Identity").await.expect(200);
 }
 
-/// The routes that depend on a version if they are asked to.
+/// The routes that accept `If-Match`.
 const CONDITIONAL_ROUTES: [&str; 8] = [
     "POST /v1/access-review/decisions",
     "PATCH /v1/users/{user_id}",
@@ -481,7 +483,7 @@ const CONDITIONAL_ROUTES: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn no_change_ignores_a_condition() {
+async fn no_change_ignores_a_condition_header() {
     every_route_rejects(|client, route, protected| {
         let is_change = protected.map_or(route.starts_with("POST "), |(row, _)| row.is_change());
         if !is_change {

@@ -19,7 +19,7 @@ async fn a_given_password_signs_in_and_a_generated_one_must_be_changed() {
 }
 
 #[tokio::test]
-async fn a_function_is_invoked_by_its_logical_id_too() {
+async fn a_function_can_be_invoked_by_its_logical_id() {
     let primary_admin = json!({ "first_name": "Olive", "last_name": "Owner", "email": secrets::email("olive") });
     let input = json!({ "partner_name": "Acme", "primary_admin": primary_admin });
     let answer = invoke(&stack().ready, "CreatePartnerFunction", &input).await.worked();
@@ -28,7 +28,7 @@ async fn a_function_is_invoked_by_its_logical_id_too() {
 }
 
 #[tokio::test]
-async fn two_partners_neither_see_nor_touch_each_other() {
+async fn two_partners_neither_see_nor_change_each_other() {
     let (one, two) = (Partner::new().await, Partner::new().await);
     let ann = two.owner().add("Ann", "Lee").created().await;
     let body = json!({ "first_name": "Eve" });

@@ -6,31 +6,35 @@ use portal_tests::rows::Rows;
 use portal_tests::{Actor, Answer, Call, Partner, stack};
 use serde_json::{Value, json};
 
-/// A line of a table, by its headings.
+/// The cells of a line by their headings.
 pub(crate) type Line = BTreeMap<String, String>;
 
 fn csv_of(actor: &Actor, path: &str) -> Call {
     actor.get(path).header("accept", "text/csv")
 }
 
-/// Must be a table, saved under this name.
+/// Checks that the response is a CSV table with this file name, and returns its lines.
 #[track_caller]
 fn lines(answer: &Answer, name: &str) -> Vec<Line> {
     assert_eq!(answer.status, 200, "{answer}");
     assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
     assert_eq!(answer.header("content-disposition"), format!("attachment; filename=\"{name}\""));
-    assert_eq!(answer.text.matches('\n').count(), answer.text.matches("\r\n").count(), "lines end as RFC 4180 says");
+    assert_eq!(
+        answer.text.matches('\n').count(),
+        answer.text.matches("\r\n").count(),
+        "lines end with CRLF, as RFC 4180 requires"
+    );
     csv::Reader::from_reader(answer.text.as_bytes()).deserialize().collect::<Result<_, _>>().unwrap()
 }
 
-/// Where the answer says that the next page is.
+/// The path of the next page from the `Link` header.
 fn next(answer: &Answer) -> Option<String> {
     let link = Some(answer.header("link")).filter(|link| !link.is_empty())?;
     let path = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
     Some(path.unwrap_or_else(|| panic!("{link}")).to_owned())
 }
 
-/// Every line of a list, page after page.
+/// Reads every line of all pages of a list.
 pub(crate) async fn all(actor: &Actor, path: &str, name: &str) -> Vec<Line> {
     let (mut found, mut path) = (Vec::new(), Some(path.to_owned()));
     while let Some(page) = path {
@@ -41,7 +45,7 @@ pub(crate) async fn all(actor: &Actor, path: &str, name: &str) -> Vec<Line> {
     found
 }
 
-/// What a cell says of a value.
+/// The cell for a value.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -52,7 +56,7 @@ fn cell(value: &Value) -> String {
 }
 
 #[tokio::test]
-async fn users_are_a_table_of_every_field() {
+async fn the_users_table_has_every_field() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     owner.add("Zoë", "O'Neill, \"Zo\"").role("viewer").created().await;
@@ -61,7 +65,7 @@ async fn users_are_a_table_of_every_field() {
     let answer = csv_of(owner, "/v1/users").await;
 
     let table = lines(&answer, "users.csv");
-    assert_eq!(next(&answer), None, "it is whole");
+    assert_eq!(next(&answer), None, "there is no next page");
     let list = owner.get("/v1/users").await.expect(200);
     let users = list.json["items"].as_array().unwrap();
     let expected: Vec<Line> = users
@@ -69,11 +73,14 @@ async fn users_are_a_table_of_every_field() {
         .map(|user| user.as_object().unwrap().iter().map(|(name, value)| (name.clone(), cell(value))).collect())
         .collect();
     assert_eq!(table, expected);
-    assert!(answer.text.starts_with("id,partner_id,first_name,last_name,email,"), "in the contract's order: {answer}");
+    assert!(
+        answer.text.starts_with("id,partner_id,first_name,last_name,email,"),
+        "the columns have the order of the contract: {answer}"
+    );
 }
 
 #[tokio::test]
-async fn the_history_is_a_table_of_every_field() {
+async fn the_history_table_has_every_field() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").role("manager").created().await;
@@ -108,7 +115,7 @@ async fn the_history_is_a_table_of_every_field() {
 }
 
 #[tokio::test]
-async fn what_a_spreadsheet_would_run_is_defused() {
+async fn cells_that_look_like_formulas_are_escaped() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     for name in ["=HYPERLINK(\"https://evil.example\")", "+1", "-1+1", "@SUM(A1)"] {
@@ -116,13 +123,13 @@ async fn what_a_spreadsheet_would_run_is_defused() {
         let answer = csv_of(owner, &format!("/v1/users?search={}", user.email)).await;
         let table = lines(&answer, "users.csv");
         assert_eq!(table[0]["first_name"], format!("'{name}"));
-        let told = lines(&csv_of(owner, &format!("/v1/audit-events?user_id={}", user.id)).await, "history.csv");
-        assert_eq!(told[0]["target_name"], format!("'{name} Lee"));
+        let history = lines(&csv_of(owner, &format!("/v1/audit-events?user_id={}", user.id)).await, "history.csv");
+        assert_eq!(history[0]["target_name"], format!("'{name} Lee"));
     }
 }
 
 #[tokio::test]
-async fn pages_follow_their_links_with_the_same_filters() {
+async fn links_to_the_next_page_keep_the_filters() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     for name in ["Ann", "Bea", "Cat", "Dan", "Eve"] {
@@ -139,7 +146,7 @@ async fn pages_follow_their_links_with_the_same_filters() {
 }
 
 #[tokio::test]
-async fn a_table_has_up_to_a_thousand_lines() {
+async fn a_csv_page_has_at_most_a_thousand_lines() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     Rows::of(&stack().ready).put_events(&partner.id, "user.edited", 1_200).await;
@@ -147,7 +154,7 @@ async fn a_table_has_up_to_a_thousand_lines() {
     let first = csv_of(owner, "/v1/audit-events").await;
     assert_eq!(lines(&first, "history.csv").len(), 1_000);
     let second = csv_of(owner, &next(&first).unwrap()).await;
-    assert_eq!(lines(&second, "history.csv").len(), 202, "with the partner's creation and a sign-in");
+    assert_eq!(lines(&second, "history.csv").len(), 202, "the page includes the partner's creation and a sign-in");
     assert_eq!(next(&second), None);
 
     for path in ["/v1/users", "/v1/audit-events"] {
@@ -158,7 +165,7 @@ async fn a_table_has_up_to_a_thousand_lines() {
 }
 
 #[tokio::test]
-async fn a_table_of_large_events_is_cut_where_an_answer_is_full_and_goes_on() {
+async fn a_csv_page_of_large_events_ends_early_and_has_a_next_page() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let name = "\u{1f9d1}".repeat(100);
@@ -175,7 +182,7 @@ async fn a_table_of_large_events_is_cut_where_an_answer_is_full_and_goes_on() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_ask_for_csv_gets_json() {
+async fn without_a_request_for_csv_the_response_is_json() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     for accept in ["*/*", "application/json", "text/html, */*;q=0.8", "text/csv;q=0.1, application/json"] {
@@ -188,7 +195,7 @@ async fn whoever_does_not_ask_for_csv_gets_json() {
 }
 
 #[tokio::test]
-async fn csv_gives_nothing_to_those_who_may_not_read_the_list() {
+async fn csv_needs_the_same_permission_as_the_list() {
     let partner = Partner::new().await;
     let weak = partner.owner().add("Wea", "Kly").role("viewer").permissions(&[]).signed_in().await;
     for path in ["/v1/users", "/v1/audit-events"] {

@@ -18,7 +18,7 @@ async fn reviewed(owner: &Actor, user: &User) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn what_is_kept_stays_as_it_is_and_is_known_to_be_reviewed() {
+async fn keeping_the_access_only_records_the_review_and_a_new_version() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("manager").await;
@@ -34,7 +34,7 @@ async fn what_is_kept_stays_as_it_is_and_is_known_to_be_reviewed() {
     assert_eq!(answer.json, json!({ "decision": "keep", "user": now, "reviewed_at": at }));
     assert_eq!(answer.header("etag"), "\"2\"");
     ann.is_signed_in().await;
-    assert_eq!(owner.see(&ann).await, now, "a decision shows in the version alone");
+    assert_eq!(owner.see(&ann).await, now, "a decision changes only the version and its time");
     assert_eq!(reviewed(owner, &ann).await, (at.clone(), json!({ "id": owner.id, "name": "Olive Owner" })));
     let event = &newest(owner, 1).await[0];
     let access = json!({
@@ -52,7 +52,7 @@ async fn what_is_kept_stays_as_it_is_and_is_known_to_be_reviewed() {
 }
 
 #[tokio::test]
-async fn what_is_reduced_loses_what_is_beyond_the_role_and_then_the_role_step_by_step() {
+async fn reducing_removes_extra_permissions_or_lowers_the_role_by_one_step() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let few = ["users.read", "users.edit", "users.remove"];
@@ -84,7 +84,7 @@ async fn what_is_reduced_loses_what_is_beyond_the_role_and_then_the_role_step_by
 }
 
 #[tokio::test]
-async fn who_is_suspended_is_shut_out_at_once_with_the_note_as_the_reason() {
+async fn a_suspension_ends_access_at_once_and_has_the_note_as_its_reason() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("viewer").await;
@@ -96,7 +96,7 @@ async fn who_is_suspended_is_shut_out_at_once_with_the_note_as_the_reason() {
     ann.is_signed_out().await;
     ann.cannot_refresh().await;
     let rows = Rows::of(&stack().ready);
-    assert!(rows.cognito_users(&ann).await.is_empty(), "ended in Cognito too");
+    assert!(rows.cognito_users(&ann).await.is_empty(), "the generation has also ended in Cognito");
     let events = newest(owner, 2).await;
     assert_eq!(
         events[0]["summary"],
@@ -104,7 +104,7 @@ async fn who_is_suspended_is_shut_out_at_once_with_the_note_as_the_reason() {
     );
     assert_eq!(events[1]["summary"], "Olive Owner suspended Nora Newcomer: On leave");
 
-    // Once more: nothing of the user changes, but that it was decided again.
+    // A second decision records only the review.
     owner.decide(&ann, "suspend").if_match("\"1\"").await.problem(412, "version_mismatch");
     let before = rows.audit(&partner.id).await.len();
     let again = owner.decide(&ann, "suspend").await.expect(200);
@@ -120,7 +120,7 @@ async fn who_is_suspended_is_shut_out_at_once_with_the_note_as_the_reason() {
 }
 
 #[tokio::test]
-async fn who_is_removed_is_gone_and_the_decision_stays() {
+async fn a_removal_deletes_the_user_and_keeps_the_decision() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("viewer").await;
@@ -138,27 +138,27 @@ async fn who_is_removed_is_gone_and_the_decision_stays() {
 }
 
 #[tokio::test]
-async fn every_decision_takes_what_its_own_action_takes_and_the_right_to_review() {
+async fn a_decision_needs_the_permissions_of_its_action_and_of_the_review() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").role("manager").created().await;
     let all = ["users.read", "users.add", "users.edit", "users.remove", "users.force_logout", "users.set_permissions"];
-    // May do each of them, and may not review.
+    // This user may do each action, but may not review.
     let doer = owner.add("Do", "Er").permissions(&all).signed_in().await;
-    let told = async || {
+    let refusals = async || {
         let page = owner.get("/v1/audit-events?action=change.refused").await.expect(200);
         page.json["items"].as_array().unwrap().len()
     };
     for (number, decision) in ["keep", "reduce", "suspend", "remove"].into_iter().enumerate() {
         doer.decide(&ann, decision).await.problem(403, "missing_permission");
-        assert_eq!(told().await, number + 1, "{decision} is told as refused");
+        assert_eq!(refusals().await, number + 1, "{decision} is recorded as refused");
     }
-    // May review, and may not do any of them.
+    // This user may review, but may not do any of the actions.
     let looker = owner.add("Loo", "Ker").role("viewer").permissions(&["users.read", "audit.read"]).signed_in().await;
     for decision in ["keep", "reduce", "suspend", "remove"] {
         looker.decide(&ann, decision).await.problem(403, "missing_permission");
     }
-    // That there is nothing less is not for those who may not ask.
+    // A caller without the permission does not learn that the access cannot be reduced.
     let least = owner.add("Lea", "St").role("viewer").created().await;
     for actor in [&doer, &looker] {
         actor.decide(&least, "reduce").await.problem(403, "missing_permission");
@@ -168,7 +168,7 @@ async fn every_decision_takes_what_its_own_action_takes_and_the_right_to_review(
 }
 
 #[tokio::test]
-async fn nobody_decides_on_their_own_access_and_that_of_the_primary_admin_can_only_be_kept() {
+async fn no_user_decides_on_themselves_and_the_primary_admin_can_only_be_kept() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let admin = partner.new_user("admin").await;
@@ -188,7 +188,7 @@ async fn nobody_decides_on_their_own_access_and_that_of_the_primary_admin_can_on
 }
 
 #[tokio::test]
-async fn nobody_decides_upward() {
+async fn no_user_decides_on_a_more_powerful_user() {
     let partner = Partner::new().await;
     let (owner, admin) = (partner.owner(), partner.new_user("admin").await);
     let most = ["users.read", "users.remove", "users.set_permissions", "audit.read"];
@@ -200,7 +200,7 @@ async fn nobody_decides_upward() {
 }
 
 #[tokio::test]
-async fn a_decision_on_what_has_changed_meanwhile_is_refused() {
+async fn a_decision_with_a_stale_if_match_is_rejected() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("manager").await;
@@ -223,7 +223,7 @@ async fn a_decision_that_is_sent_twice_with_if_match_is_recorded_once() {
         send().await.expect(200);
         send().await.problem(412, "version_mismatch");
     }
-    // Sent at once, too.
+    // The same holds for concurrent requests.
     let send = || owner.decide(&bo, "keep").if_match("\"3\"").into_future();
     let (one, two) = join(send(), send()).await;
     let mut statuses = [one.status, two.status];
@@ -233,8 +233,8 @@ async fn a_decision_that_is_sent_twice_with_if_match_is_recorded_once() {
     assert_eq!(record.json["items"].as_array().map(Vec::len), Some(5), "{record}");
 }
 
-/// How the user shows in the review: the reasons, when reviewed, how many are reviewed; and whether the record has the user
-/// among the outstanding.
+/// The user in the review: the reasons, the time of the review, the number of reviewed users, and whether the record lists the
+/// user as outstanding.
 async fn shown(reviewer: &Actor, user: &User) -> (Value, Value, Value, bool) {
     let list = reviewer.get("/v1/access-review").await.expect(200);
     let item = list.json["items"].as_array().unwrap().iter().find(|item| item["user"]["id"] == user.id).unwrap();
@@ -252,7 +252,7 @@ async fn access_that_is_raised_after_a_review_counts_as_not_reviewed() {
         &[json!({ "role": "admin", "permissions": ["users.read"] })],
         &[json!({ "role": "manager", "permissions": ["users.read", "users.edit", "audit.read"] })],
         &[json!({ "role": "viewer", "permissions": ["audit.read"] })],
-        // To less and back is more than the last that was kept.
+        // Access that was reduced after the review and restored also counts as raised.
         &[json!({ "role": "viewer" }), json!({ "role": "manager" })],
         &[json!({ "status": "suspended" }), json!({ "status": "active" })],
     ];
@@ -269,7 +269,7 @@ async fn access_that_is_raised_after_a_review_counts_as_not_reviewed() {
         assert!(reasons.as_array().unwrap().contains(&json!("not_reviewed")), "{reasons} after {steps:?}");
         assert_eq!((reviewed_at, reviewed, is_outstanding), (Value::Null, json!(0), true), "after {steps:?}");
     }
-    // The record says what was decided, and that it does not cover what the user has now.
+    // The record has the decision with the access at that time.
     let record = owner.get("/v1/access-review/record").await.expect(200);
     assert_eq!((record.text_at("/items/0/decision"), record.text_at("/items/0/role_after")), ("keep", "manager"));
 
@@ -279,7 +279,7 @@ async fn access_that_is_raised_after_a_review_counts_as_not_reviewed() {
 }
 
 #[tokio::test]
-async fn a_new_primary_admin_is_reviewed_again_and_the_former_one_is_not() {
+async fn a_new_primary_admin_must_be_reviewed_again_and_the_former_one_not() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     let of_ann = owner.decide(&ann, "keep").await.expect(200);
@@ -288,14 +288,14 @@ async fn a_new_primary_admin_is_reviewed_again_and_the_former_one_is_not() {
     assert_eq!(shown(owner, &ann).await, (json!(["not_reviewed"]), Value::Null, json!(1), true));
     assert_eq!(shown(owner, owner).await, (json!([]), of_owner.json["reviewed_at"].clone(), json!(1), false));
 
-    // Of the time before, the record says that it was decided on.
+    // The record of the period before the hand-over has the decision.
     let to = owner.see(&ann).await["updated_at"].as_str().unwrap().to_owned();
     let path = format!("/v1/access-review/record?from={}&to={to}", of_ann.text_at("/reviewed_at"));
     assert_eq!(owner.get(&path).await.expect(200).json["outstanding"], json!([]));
 }
 
 #[tokio::test]
-async fn a_review_is_not_lost_to_another_change_at_the_same_moment() {
+async fn a_review_is_not_lost_by_a_concurrent_change() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").role("manager").created().await;
@@ -309,7 +309,7 @@ async fn a_review_is_not_lost_to_another_change_at_the_same_moment() {
         assert_eq!(reviewed(owner, &ann).await.0, kept.json["reviewed_at"]);
         assert_eq!(owner.see(&ann).await["first_name"], json!(name));
     }
-    // Nor to a sign-in, a new password or a new role later.
+    // A later sign-in, new password or new role does not lose it either.
     let (at, by) = reviewed(owner, &ann).await;
     let session = Client::new().signed_in(&ann).await;
     owner.set_permissions(&ann, &json!({ "role": "viewer" })).await.expect(200);
@@ -318,7 +318,7 @@ async fn a_review_is_not_lost_to_another_change_at_the_same_moment() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_acceptable_is_refused_and_named() {
+async fn an_invalid_body_names_the_field() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").created().await;

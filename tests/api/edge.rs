@@ -1,4 +1,5 @@
-//! The edge in front of the API, where the template has one: believed with its secret, and the only way in.
+//! The edge in front of the API, if the deployment has one. The API accepts only requests with the secret of the edge, and
+//! trusts the headers of those.
 
 use portal_tests::rows::Rows;
 use portal_tests::{Answer, Call, Client, Partner, Stack, User, secrets};
@@ -18,7 +19,7 @@ fn is_forbidden(answer: &Answer) {
 
 /// Starts a stack: about 2 s.
 #[tokio::test]
-async fn only_the_edge_gets_in_and_says_who_the_viewer_is() {
+async fn only_the_edge_is_accepted_and_determines_the_client_address() {
     let digest = format!("OriginSecretDigests={DIGEST}");
     let stack =
         Stack::start("edge", &["--ephemeral", "--parameter", &digest]).unwrap_or_else(|error| panic!("{error}"));
@@ -39,7 +40,7 @@ async fn only_the_edge_gets_in_and_says_who_the_viewer_is() {
     is_forbidden(&guessed.header("x-viewer-host", "portal.example").await);
     is_forbidden(&me().header("x-origin-secret", SECRET).await);
 
-    // The page's origin is what the viewer sees, and attempts are counted by the viewer's address.
+    // The origin is compared with the host that the client used, and attempts are counted by the client's address.
     let with_cookie = |origin: &str| {
         let body = json!({ "email": login.email, "password": login.password, "refresh_token_in": "cookie" });
         through_the_edge(client.post("/v1/sessions", &body).origin(origin), viewer)
@@ -47,11 +48,11 @@ async fn only_the_edge_gets_in_and_says_who_the_viewer_is() {
     with_cookie("https://portal.example").await.expect(200);
     with_cookie("https://evil.example").await.problem(401, "unauthenticated");
     for _ in 0..5 {
-        through_the_edge(client.sign_in("nobody@example.com", "wrong"), viewer).await.problem(401, "unauthenticated");
+        through_the_edge(client.sign_in("unknown@example.com", "wrong"), viewer).await.problem(401, "unauthenticated");
     }
-    let again = through_the_edge(client.sign_in("nobody@example.com", "wrong"), viewer);
+    let again = through_the_edge(client.sign_in("unknown@example.com", "wrong"), viewer);
     again.await.problem(429, "too_many_requests");
-    let another = through_the_edge(client.sign_in("nobody@example.com", "wrong"), "198.51.100.8");
+    let another = through_the_edge(client.sign_in("unknown@example.com", "wrong"), "198.51.100.8");
     another.await.problem(401, "unauthenticated");
 
     let user = User {
@@ -67,7 +68,7 @@ async fn only_the_edge_gets_in_and_says_who_the_viewer_is() {
 }
 
 #[tokio::test]
-async fn without_an_edge_nobody_says_who_the_client_is() {
+async fn without_an_edge_the_headers_of_the_edge_are_ignored() {
     let partner = Partner::new().await;
     let ready = &portal_tests::stack().ready;
     let owner = &partner.owner().user;
@@ -77,7 +78,7 @@ async fn without_an_edge_nobody_says_who_the_client_is() {
     }
 }
 
-/// The firewall decodes paths, and what the functions count does not depend on the spelling.
+/// The firewall decodes paths, so the spelling of a path must not change the limits of the functions either.
 #[tokio::test]
 async fn an_encoded_path_is_the_same_route_with_the_same_limits() {
     let partner = Partner::new().await;

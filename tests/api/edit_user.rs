@@ -5,7 +5,7 @@ use portal_tests::{Client, Partner, secrets, stack};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn an_edit_changes_what_it_names_and_nothing_else() {
+async fn an_edit_changes_only_the_given_fields() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").role("manager").created().await;
@@ -24,7 +24,7 @@ async fn an_edit_changes_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_edited_email_signs_in_and_frees_the_old_one() {
+async fn a_new_email_signs_in_and_the_old_one_becomes_free() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").signed_in().await;
@@ -41,7 +41,7 @@ async fn an_edited_email_signs_in_and_frees_the_old_one() {
 }
 
 #[tokio::test]
-async fn an_email_can_change_its_capitals() {
+async fn the_case_of_an_email_can_change() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let email = ann.email.to_uppercase();
@@ -51,7 +51,7 @@ async fn an_email_can_change_its_capitals() {
 }
 
 #[tokio::test]
-async fn an_email_that_another_user_has_is_taken() {
+async fn an_email_of_another_user_is_taken() {
     let partner = Partner::new().await;
     let (ann, bob) =
         (partner.owner().add("Ann", "Lee").created().await, partner.owner().add("Bob", "Ray").created().await);
@@ -75,7 +75,7 @@ async fn a_stale_if_match_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_if_match_is_read_as_http_has_it() {
+async fn if_match_is_parsed_as_http_defines_it() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").created().await;
@@ -93,7 +93,7 @@ async fn an_if_match_is_read_as_http_has_it() {
 }
 
 #[tokio::test]
-async fn an_edit_of_nothing_is_no_change() {
+async fn an_empty_edit_changes_nothing() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let before = partner.owner().see(&ann).await;
@@ -102,7 +102,7 @@ async fn an_edit_of_nothing_is_no_change() {
 }
 
 #[tokio::test]
-async fn the_values_that_a_user_has_already_change_nothing() {
+async fn an_edit_with_the_current_values_changes_nothing() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     let ann = owner.add("Zoé", "Lee").created().await;
@@ -111,7 +111,7 @@ async fn the_values_that_a_user_has_already_change_nothing() {
     for same in [
         json!({}),
         json!({ "first_name": "Zoé", "last_name": "Lee", "email": ann.email }),
-        // The same name, spelled with a combining accent and spaces around it.
+        // The same name with a combining accent, and with spaces around it.
         json!({ "first_name": " Zoe\u{301} " }),
     ] {
         let answer = owner.edit(&ann, &same).if_match("\"1\"").await.expect(200);
@@ -123,12 +123,12 @@ async fn the_values_that_a_user_has_already_change_nothing() {
     assert_eq!((answer.user(), answer.header("etag")), (&before, "\"1\""));
     owner.set_permissions(&ann, &access).if_match("\"2\"").await.problem(412, "version_mismatch");
     assert_eq!(rows.audit(&partner.id).await.len(), events);
-    // Capitals are a change.
+    // Another case of the letters is a change.
     owner.edit(&ann, &json!({ "email": ann.email.to_uppercase() })).if_match("\"1\"").await.expect(200);
 }
 
 #[tokio::test]
-async fn a_request_that_changes_nothing_is_a_read() {
+async fn a_request_that_changes_nothing_needs_the_read_permission() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let (ann, bo) =
@@ -153,14 +153,14 @@ async fn a_request_that_changes_nothing_is_a_read() {
     }
     let many = blind.change_users("suspend", [&*bo]).await.expect(200);
     assert_eq!((many.text_at("/results/0/outcome"), &many.json["results"][0]["user"]), ("refused", &Value::Null));
-    // A change is what the permission is for, and one's own record is one's own.
+    // A change needs only its own permission, and every user may read their own record.
     blind.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
     blind.suspend(&ann).await.expect(200);
     blind.edit(&blind, &json!({})).await.expect(200);
 }
 
 #[tokio::test]
-async fn a_stale_if_match_stops_every_change() {
+async fn a_stale_if_match_is_rejected_by_every_change() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").created().await;
@@ -180,7 +180,7 @@ async fn a_stale_if_match_stops_every_change() {
 }
 
 #[tokio::test]
-async fn everybody_edits_their_own_name() {
+async fn every_user_can_edit_their_own_name() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).signed_in().await;
     let answer = ann.edit(&ann, &json!({ "first_name": "Anna", "last_name": "Ray" })).await.expect(200);
@@ -188,7 +188,7 @@ async fn everybody_edits_their_own_name() {
 }
 
 #[tokio::test]
-async fn the_own_email_needs_the_permission_to_edit() {
+async fn a_user_needs_the_edit_permission_to_change_their_own_email() {
     let partner = Partner::new().await;
     let viewer = partner.new_user("viewer").await;
     let edit = json!({ "first_name": "Vera", "email": secrets::email("vera") });
@@ -210,7 +210,7 @@ async fn only_the_primary_admin_edits_the_primary_admin() {
 }
 
 #[tokio::test]
-async fn a_manager_edits_equals_and_nobody_above() {
+async fn a_manager_edits_equal_users_but_no_more_powerful_ones() {
     let partner = Partner::new().await;
     let manager = partner.new_user("manager").await;
     let edit = json!({ "first_name": "Edith" });
@@ -224,7 +224,7 @@ async fn a_manager_edits_equals_and_nobody_above() {
 }
 
 #[tokio::test]
-async fn a_viewer_edits_nobody_else() {
+async fn a_viewer_cannot_edit_other_users() {
     let partner = Partner::new().await;
     let (viewer, other) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
     viewer.edit(&other, &json!({ "first_name": "Eve" })).await.problem(403, "missing_permission");

@@ -1,4 +1,4 @@
-//! `end-all-sessions`, through the Invoke API; on stacks of its own, since it spares nobody.
+//! `end-all-sessions`, through the Invoke API. It has its own stack, because it ends the sessions of every user.
 
 use portal_tests::rows::Rows;
 use portal_tests::{Partner, Stack, invoke, secrets};
@@ -6,14 +6,14 @@ use serde_json::json;
 
 /// Starts a stack: about 2 s.
 #[tokio::test]
-async fn after_a_restore_every_session_is_over_and_no_generation_comes_again() {
+async fn after_a_restore_all_sessions_end_and_no_generation_is_reused() {
     let stack = Stack::start("everyone", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
     let ready = &stack.ready;
     let rows = Rows::of(ready);
     let partners = [Partner::of(ready).await, Partner::of(ready).await];
     let ann = partners[0].new_user("viewer").await;
 
-    // A copy of Ann's row from before two forced logouts takes the place of the row.
+    // Ann's item is replaced by a copy from before the forced logout.
     let copy = rows.user(&ann).await;
     let in_the_old_generation = ann.clone();
     partners[0].owner().force_logout(&ann).await.expect(200);
@@ -22,7 +22,7 @@ async fn after_a_restore_every_session_is_over_and_no_generation_comes_again() {
     in_the_second.is_signed_out().await;
     assert!(!rows.sessions(&in_the_old_generation).await.is_empty());
 
-    // Keys that a client chooses, and items that cannot be read, stop nobody.
+    // Keys that a client has chosen and unreadable items do not stop the run.
     let body = json!({
         "first_name": "Bob", "last_name": "Ray", "email": secrets::email("bob"), "password": secrets::password(),
     });
@@ -32,7 +32,7 @@ async fn after_a_restore_every_session_is_over_and_no_generation_comes_again() {
 
     let answer = invoke(ready, "end-all-sessions", &json!({ "operator": "Priya Raman" })).await.worked();
 
-    // The demo partner's primary admin is one of them.
+    // The fifth user is the demo partner's primary admin.
     let unreadable = json!({ "count": 1, "keys": ["PARTNER#prt_1/USER#usr_1"] });
     let failed = json!({ "count": 0, "keys": [] });
     let expected = json!({ "ended": 5, "unreadable": unreadable, "failed": failed, "stopped": null, "next": null });
@@ -40,7 +40,7 @@ async fn after_a_restore_every_session_is_over_and_no_generation_comes_again() {
     for person in [&in_the_old_generation, &in_the_second, partners[0].owner(), partners[1].owner()] {
         person.is_signed_out().await;
         person.cannot_refresh().await;
-        assert!(rows.sessions(person).await.is_empty(), "no row of a session is left");
+        assert!(rows.sessions(person).await.is_empty(), "no session item is left");
     }
     let owner = partners[0].owner().elsewhere().await;
     let events = owner.get("/v1/audit-events?action=logout.forced&limit=1").await.expect(200);
@@ -52,7 +52,7 @@ async fn after_a_restore_every_session_is_over_and_no_generation_comes_again() {
 }
 
 #[tokio::test]
-async fn what_is_no_cursor_of_an_earlier_run_is_refused() {
+async fn invalid_inputs_are_rejected() {
     let ready = &portal_tests::stack().ready;
     for input in [
         json!({ "from": "somewhere" }),

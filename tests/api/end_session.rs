@@ -5,7 +5,7 @@ use portal_tests::rows::Rows;
 use portal_tests::{Actor, Partner, secrets, stack};
 
 #[tokio::test]
-async fn one_session_ends_and_no_other() {
+async fn only_the_given_session_ends() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("viewer").await;
@@ -28,7 +28,7 @@ async fn one_session_ends_and_no_other() {
 }
 
 #[tokio::test]
-async fn everybody_ends_their_own_also_the_one_they_are_in() {
+async fn every_user_can_end_their_own_sessions_even_the_current_one() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).signed_in().await;
     let elsewhere = ann.elsewhere().await;
@@ -42,7 +42,7 @@ async fn everybody_ends_their_own_also_the_one_they_are_in() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn an_unknown_session_gets_404() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let (ann, bob) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
@@ -65,7 +65,7 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn ending_takes_the_right_to_force_a_logout_and_nobody_acts_upward() {
+async fn ending_a_session_needs_the_force_logout_permission_over_the_target() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let (admin, manager) = (partner.new_user("admin").await, partner.new_user("manager").await);
@@ -80,7 +80,7 @@ async fn ending_takes_the_right_to_force_a_logout_and_nobody_acts_upward() {
 }
 
 #[tokio::test]
-async fn the_history_says_which_one() {
+async fn the_event_names_the_ended_session() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let ann = partner.new_user("viewer").await;
@@ -100,7 +100,7 @@ async fn the_history_says_which_one() {
 }
 
 #[tokio::test]
-async fn of_two_who_end_one_session_at_once_one_finds_nothing() {
+async fn the_second_concurrent_end_of_a_session_gets_404() {
     let partner = Partner::new().await;
     let other = partner.new_user("admin").await;
     let rows = Rows::of(&stack().ready);
@@ -120,7 +120,7 @@ async fn of_two_who_end_one_session_at_once_one_finds_nothing() {
 }
 
 #[tokio::test]
-async fn who_is_being_signed_out_or_promoted_is_ended_by_right_or_not_at_all() {
+async fn a_session_end_that_races_with_a_promotion_is_authorized_or_rejected() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     for _ in 0..6 {
@@ -145,7 +145,7 @@ async fn who_is_being_signed_out_or_promoted_is_ended_by_right_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_password_change_of_ones_own_that_meets_it_works() {
+async fn a_password_change_that_races_with_a_session_end_succeeds() {
     let partner = Partner::new().await;
     for _ in 0..3 {
         let ann: Actor = partner.new_user("viewer").await;

@@ -1,4 +1,4 @@
-//! Each user's limit on reads that cost much: it stops that user, nobody else, and nothing but such reads.
+//! The limit on expensive reads for each user. It stops only that user and only such reads.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,25 +9,25 @@ use portal_tests::{Actor, Answer, Call, Partner};
 #[cfg(target_os = "linux")]
 use portal_tests::{Ready, Stack};
 
-/// What `Counter::expensive_reads` and `Counter::reads_of_everybody` allow in a window.
+/// The limits of `Counter::expensive_reads` and `Counter::reads_of_everybody` in a window.
 const EXPENSIVE: (&str, u32) = ("EXPENSIVE_READS", 600);
-const EVERYBODY: (&str, u32) = ("READS_OF_EVERYBODY", 150);
+const ALL_USERS: (&str, u32) = ("READS_OF_EVERYBODY", 150);
 
 const WINDOW: u64 = 15 * 60;
 
-/// How a read is counted.
+/// The call that counts a read.
 const COUNT: &str = "UpdateItem Sessions";
 
-/// Every read that is limited: its counter, its path, and whether it asks for a table.
+/// Every limited read: its counter, its path, and whether it requests a CSV table.
 const READS: [((&str, u32), &str, bool); 8] = [
     (EXPENSIVE, "/v1/users?search=ann", false),
     (EXPENSIVE, "/v1/users?role=viewer", false),
     (EXPENSIVE, "/v1/users", true),
     (EXPENSIVE, "/v1/audit-events", false),
     (EXPENSIVE, "/v1/access-review/record", true),
-    (EVERYBODY, "/v1/access-review", false),
-    (EVERYBODY, "/v1/access-review", true),
-    (EVERYBODY, "/v1/access-review/record", false),
+    (ALL_USERS, "/v1/access-review", false),
+    (ALL_USERS, "/v1/access-review", true),
+    (ALL_USERS, "/v1/access-review/record", false),
 ];
 
 fn read(actor: &Actor, path: &str, is_table: bool) -> Call {
@@ -44,7 +44,7 @@ fn is_limited(answer: &Answer) {
 /// Starts a stack: about 2 s.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_user_who_reads_too_much_waits_and_nobody_else_does() {
+async fn a_user_over_the_read_limit_waits_and_other_users_do_not() {
     const BEGINNING: u64 = 1_800_000_000_000;
     let (stack, clock) =
         Stack::start_at(BEGINNING, "expensive-reads", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
@@ -52,7 +52,7 @@ async fn a_user_who_reads_too_much_waits_and_nobody_else_does() {
     let (partner, rows) = (Partner::of(ready).await, Rows::of(ready));
     let (greedy, ann) = (partner.new_user("admin").await, partner.new_user("viewer").await);
 
-    for (kind, limit) in [EXPENSIVE, EVERYBODY] {
+    for (kind, limit) in [EXPENSIVE, ALL_USERS] {
         let limited: Vec<_> = READS.into_iter().filter(|(counter, ..)| counter.0 == kind).collect();
         let (_, path, is_table) = limited[0];
         read(&greedy, path, is_table).await.expect(200);
@@ -61,12 +61,12 @@ async fn a_user_who_reads_too_much_waits_and_nobody_else_does() {
         for (_, path, is_table) in limited {
             let answer = read(&greedy, path, is_table).await;
             is_limited(&answer);
-            assert_eq!(answer.retry_after(), WINDOW, "{path}: the clock stands still");
+            assert_eq!(answer.retry_after(), WINDOW, "{path}: the clock has not moved");
         }
-        assert_eq!(rows.attempts(kind).await, [limit], "what is refused is not counted");
+        assert_eq!(rows.attempts(kind).await, [limit], "rejected reads are not counted");
     }
 
-    // What is cheap goes on for the same user, in every session.
+    // The same user can still make cheap requests, in every session.
     greedy.get("/v1/users").await.expect(200);
     greedy.get("/v1/users?sort=last_sign_in_at&order=desc&limit=100").await.expect(200);
     greedy.get("/v1/me").await.expect(200);
@@ -78,7 +78,7 @@ async fn a_user_who_reads_too_much_waits_and_nobody_else_does() {
     is_limited(&elsewhere.get("/v1/audit-events").await);
     elsewhere.sign_out().await.expect(204);
 
-    // Others are not limited, in the same partner or another one.
+    // Other users are not limited, neither of the same partner nor of another one.
     let another_partner = Partner::of(ready).await;
     for reader in [partner.owner(), another_partner.owner()] {
         for (_, path, is_table) in READS {
@@ -98,7 +98,7 @@ async fn a_user_who_reads_too_much_waits_and_nobody_else_does() {
     stack.end("TERM");
 }
 
-/// The names of the calls that a read makes to AWS. Those of the operation that fails, if there is one, get an answer of 500.
+/// The names of the calls to AWS that a read makes. Calls of the operation `failing` get a 500.
 async fn calls(
     stack: &FaultyStack,
     actor: &Actor,
@@ -121,7 +121,7 @@ async fn calls(
 
 /// Starts two stacks: about 3 s.
 #[tokio::test]
-async fn the_counter_is_read_with_the_caller_and_counted_beside_the_read() {
+async fn the_counter_is_read_with_the_caller_and_updated_with_the_read() {
     let stack = FaultyStack::start("expensive-reads-faults").unwrap();
     let (partner, rows) = (Partner::of(&stack.ready).await, Rows::of(&stack.ready));
     let owner = partner.owner();
@@ -130,15 +130,18 @@ async fn the_counter_is_read_with_the_caller_and_counted_beside_the_read() {
         let call = |actor: &Actor| read(actor, path, is_table);
         let (answer, made) = calls(&stack, owner, call, "").await;
         answer.expect(200);
-        assert_eq!(made[0], "BatchGetItem Sessions Users", "{path}: the counter comes with the caller: {made:?}");
-        assert!(made[1..3].contains(&COUNT.to_owned()), "{path}: it is counted first or beside the read: {made:?}");
+        assert_eq!(made[0], "BatchGetItem Sessions Users", "{path}: the counter is read with the caller: {made:?}");
+        assert!(
+            made[1..3].contains(&COUNT.to_owned()),
+            "{path}: it is counted before the read or concurrently: {made:?}"
+        );
         assert_eq!(made.iter().filter(|name| *name == COUNT).count(), 1, "{path}: {made:?}");
 
         let counted = rows.attempts(kind).await[0];
         let (answer, made) = calls(&stack, owner, call, "Query").await;
         answer.problem(503, "unavailable");
         assert!(made.iter().any(|name| name.starts_with("Query")), "{path}: {made:?}");
-        assert_eq!(rows.attempts(kind).await, [counted + 1], "{path}: a read that fails is counted");
+        assert_eq!(rows.attempts(kind).await, [counted + 1], "{path}: a failed read is counted");
 
         let (answer, _) = calls(&stack, owner, call, "UpdateItem").await;
         answer.problem(503, "unavailable");
@@ -151,7 +154,7 @@ async fn the_counter_is_read_with_the_caller_and_counted_beside_the_read() {
         rows.set_attempts(kind, 1).await;
     }
 
-    // A page of the plain list counts nothing.
+    // A page of the list without a search or filter is not counted.
     let (answer, made) = calls(&stack, owner, |actor| actor.get("/v1/users"), "").await;
     answer.expect(200);
     assert!(!made.contains(&COUNT.to_owned()), "{made:?}");

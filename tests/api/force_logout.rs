@@ -5,7 +5,7 @@ use portal_tests::{Client, Partner, invoke, stack};
 use serde_json::json;
 
 #[tokio::test]
-async fn every_session_is_over_with_the_next_request_and_a_new_sign_in_works_at_once() {
+async fn every_session_ends_with_the_next_request_and_a_new_sign_in_works() {
     let partner = Partner::new().await;
     let ann = partner.new_user("admin").await;
     let (refreshed, elsewhere) = (ann.refreshed().await, ann.elsewhere().await);
@@ -27,7 +27,7 @@ async fn every_session_is_over_with_the_next_request_and_a_new_sign_in_works_at_
 }
 
 #[tokio::test]
-async fn everybody_ends_their_own_sessions() {
+async fn every_user_can_end_their_own_sessions() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).signed_in().await;
     let elsewhere = ann.elsewhere().await;
@@ -38,7 +38,7 @@ async fn everybody_ends_their_own_sessions() {
 }
 
 #[tokio::test]
-async fn it_can_be_done_again_and_again() {
+async fn a_force_logout_can_be_repeated() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     for version in 2..5 {
@@ -50,7 +50,7 @@ async fn it_can_be_done_again_and_again() {
 }
 
 #[tokio::test]
-async fn somebody_who_never_signed_in_can_be_signed_out() {
+async fn a_user_who_never_signed_in_can_be_signed_out() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     partner.owner().force_logout(&ann).await.expect(200);
@@ -58,7 +58,7 @@ async fn somebody_who_never_signed_in_can_be_signed_out() {
 }
 
 #[tokio::test]
-async fn nobody_signs_the_primary_admin_out() {
+async fn no_other_user_signs_the_primary_admin_out() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     admin.force_logout(partner.owner()).await.problem(403, "primary_admin_protected");
@@ -68,7 +68,7 @@ async fn nobody_signs_the_primary_admin_out() {
 }
 
 #[tokio::test]
-async fn a_manager_signs_out_equals_and_nobody_above() {
+async fn a_manager_signs_out_equal_users_but_no_more_powerful_ones() {
     let partner = Partner::new().await;
     let (manager, equal) = (partner.new_user("manager").await, partner.new_user("manager").await);
     let (admin, viewer) = (partner.new_user("admin").await, partner.new_user("viewer").await);
@@ -79,7 +79,7 @@ async fn a_manager_signs_out_equals_and_nobody_above() {
 }
 
 #[tokio::test]
-async fn the_cognito_user_of_the_ended_generation_goes() {
+async fn the_cognito_user_of_the_ended_generation_is_deleted() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let ann = partner.new_user("viewer").await;
@@ -91,7 +91,7 @@ async fn the_cognito_user_of_the_ended_generation_goes() {
     invoke(&stack().ready, "repair-identities", &json!({ "older_than_seconds": 0 })).await.worked();
 
     let after = rows.cognito_users(&ann).await;
-    assert_eq!(after.len(), 1, "only the new generation's: {after:?}");
+    assert_eq!(after.len(), 1, "only the Cognito user of the new generation is left: {after:?}");
     assert_ne!(before, after);
     again.refreshed().await.is_signed_in().await;
 }

@@ -3,7 +3,7 @@
 use portal_tests::{Client, Partner};
 
 #[tokio::test]
-async fn me_is_the_caller_whatever_the_permissions() {
+async fn me_returns_the_caller_regardless_of_permissions() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).signed_in().await;
     let me = ann.get("/v1/me").await.expect(200);
@@ -14,7 +14,7 @@ async fn me_is_the_caller_whatever_the_permissions() {
 }
 
 #[tokio::test]
-async fn me_of_the_primary_admin_has_every_permission() {
+async fn me_returns_every_permission_for_the_primary_admin() {
     let partner = Partner::new().await;
     let me = partner.owner().get("/v1/me").await.expect(200);
     assert_eq!(me.user()["role"], "primary_admin");
@@ -27,7 +27,7 @@ async fn me_of_the_primary_admin_has_every_permission() {
 }
 
 #[tokio::test]
-async fn without_a_token_the_gateway_answers() {
+async fn without_a_token_the_gateway_responds() {
     let client = Client::new();
     client.get("/v1/me").await.gateway(401, "Unauthorized");
     client.get("/v1/me").bearer("nonsense").await.gateway(401, "Unauthorized");
@@ -35,7 +35,7 @@ async fn without_a_token_the_gateway_answers() {
 }
 
 #[tokio::test]
-async fn a_token_with_a_changed_signature_is_nobodys() {
+async fn a_token_with_a_changed_signature_is_rejected() {
     let partner = Partner::new().await;
     let (content, signature) = partner.owner().token.rsplit_once('.').unwrap();
     let turned: String = signature.chars().rev().collect();

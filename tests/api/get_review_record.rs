@@ -14,7 +14,7 @@ fn texts<'a>(answer: &'a Answer, list: &str, pointer: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn a_record_says_who_was_reviewed_by_whom_when_and_with_what_outcome() {
+async fn a_record_lists_every_decision_with_its_reviewer_time_and_outcome() {
     let partner = Partner::new().await;
     let (owner, admin) = (partner.owner(), partner.new_user("admin").await);
     let ann = owner.add("Ann", "Lee").role("manager").created().await;
@@ -75,7 +75,7 @@ async fn a_record_says_who_was_reviewed_by_whom_when_and_with_what_outcome() {
 }
 
 #[tokio::test]
-async fn a_record_of_a_time_that_is_over_tells_of_that_time_alone() {
+async fn a_record_of_a_past_period_covers_only_that_period() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let (ann, bo) = (owner.add("Ann", "Lee").created().await, owner.add("Bo", "Day").created().await);
@@ -85,11 +85,11 @@ async fn a_record_of_a_time_that_is_over_tells_of_that_time_alone() {
     }
     let late = owner.add("Late", "Comer").created().await;
 
-    // From the first decision until before the second: that Ann was reviewed again later does not matter.
+    // This period contains only the first decision. The later review of Ann does not matter.
     let record = owner.get(&format!("{RECORD}?from={}&to={}", at[0], at[1])).await.expect(200);
     assert_eq!((record.text_at("/from"), record.text_at("/to")), (at[0].as_str(), at[1].as_str()));
     assert_eq!(texts(&record, "items", "/user/id"), [&ann.id]);
-    // A user who came later could not be reviewed then.
+    // A user who was added later could not be reviewed in this period.
     assert_eq!(texts(&record, "outstanding", "/id"), [&bo.id, &owner.id]);
     assert_eq!(record.json["users"], 3);
 
@@ -101,7 +101,7 @@ async fn a_record_of_a_time_that_is_over_tells_of_that_time_alone() {
     assert_eq!(texts(&record, "items", "/user/id"), [&ann.id, &bo.id, &ann.id]);
     assert_eq!(texts(&record, "outstanding", "/id"), [&late.id, &owner.id]);
 
-    // Nor could a user who came at the very end of that time.
+    // The same holds for a user who was added exactly at the end of the period.
     Rows::of(&stack().ready).set_time(&late, "created_at", &at[1]).await;
     let record = owner.get(&format!("{RECORD}?from={}&to={}", at[0], at[1])).await.expect(200);
     assert_eq!(texts(&record, "outstanding", "/id"), [&bo.id, &owner.id]);
@@ -109,7 +109,7 @@ async fn a_record_of_a_time_that_is_over_tells_of_that_time_alone() {
 }
 
 #[tokio::test]
-async fn pages_are_of_the_time_of_the_first() {
+async fn all_pages_cover_the_period_of_the_first() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").created().await;
@@ -134,7 +134,7 @@ async fn pages_are_of_the_time_of_the_first() {
 }
 
 #[tokio::test]
-async fn the_record_is_a_table_too() {
+async fn the_record_is_available_as_csv() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").role("manager").created().await;
@@ -156,7 +156,7 @@ async fn the_record_is_a_table_too() {
 }
 
 #[tokio::test]
-async fn a_query_that_is_not_acceptable_is_refused_and_named() {
+async fn a_bad_query_names_the_parameter() {
     let partner = Partner::new().await;
     for (query, field) in [
         ("from=yesterday", "from"),
@@ -173,7 +173,7 @@ async fn a_query_that_is_not_acceptable_is_refused_and_named() {
 }
 
 #[tokio::test]
-async fn decisions_are_found_by_key_however_much_else_happened() {
+async fn decisions_are_found_by_key_among_many_other_events() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").created().await;
@@ -183,6 +183,6 @@ async fn decisions_are_found_by_key_however_much_else_happened() {
     for path in [RECORD, "/v1/audit-events?action=access.reviewed"] {
         let page = owner.get(path).await.expect(200);
         assert_eq!(page.json["items"].as_array().map(Vec::len), Some(1), "{path}");
-        assert_eq!(page.json["next_cursor"], Value::Null, "{path}: nothing but decisions was looked at");
+        assert_eq!(page.json["next_cursor"], Value::Null, "{path}: only decisions are read");
     }
 }

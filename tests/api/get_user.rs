@@ -3,7 +3,7 @@
 use portal_tests::Partner;
 
 #[tokio::test]
-async fn a_user_comes_with_its_version_as_etag() {
+async fn a_user_is_returned_with_the_version_as_etag() {
     let partner = Partner::new().await;
     let viewer = partner.new_user("viewer").await;
     let ann = partner.owner().add("Ann", "Lee").role("manager").created().await;
@@ -31,7 +31,7 @@ async fn a_user_comes_with_its_version_as_etag() {
 }
 
 #[tokio::test]
-async fn a_user_of_another_partner_looks_like_none() {
+async fn a_user_of_another_partner_looks_like_an_unknown_user() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     let foreign = partner.owner().get(&other.owner().path()).await;
     let mut unknown_id = partner.owner().id.clone();
@@ -48,7 +48,7 @@ async fn a_user_of_another_partner_looks_like_none() {
 }
 
 #[tokio::test]
-async fn reading_another_needs_the_permission_and_reading_oneself_does_not_leak_others() {
+async fn reading_other_users_needs_a_permission() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).signed_in().await;
     ann.get(&partner.owner().path()).await.problem(403, "missing_permission");

@@ -7,17 +7,18 @@ use portal_tests::rows::{Row, Rows};
 use portal_tests::{Actor, Answer, Client, Partner, User, invoke, secrets, stack};
 use serde_json::{Value, json};
 
-/// How often a race is run: who is first is up to the machine.
+/// The number of rounds of each race, because the order of concurrent requests varies.
 const ROUNDS: usize = 4;
 
-/// Who is the primary admin of all these, as of one instant; there is one, and the partner's own row agrees.
+/// Checks that exactly one of these users is the primary admin and that the partner's own item agrees, and returns the id.
+/// Both are read in one transaction.
 async fn the_one(rows: &Rows, users: &[&User]) -> String {
     let (named, found) = rows.primary_admins(users).await;
     assert_eq!(found, [named.as_str()]);
     named
 }
 
-/// Does all of it while somebody watches that there is one primary admin at every instant.
+/// Runs `work` and checks all the time that there is exactly one primary admin.
 async fn watched<T>(users: &[&User], work: impl Future<Output = T>) -> T {
     let (rows, is_done) = (Rows::of(&stack().ready), Cell::new(false));
     let working = async {
@@ -35,7 +36,7 @@ async fn watched<T>(users: &[&User], work: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn another_admin_becomes_the_primary_one_and_the_primary_one_an_admin() {
+async fn a_hand_over_swaps_the_roles_of_the_primary_admin_and_an_admin() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let held = ["users.read", "users.edit"];
@@ -55,7 +56,7 @@ async fn another_admin_becomes_the_primary_one_and_the_primary_one_an_admin() {
         assert_eq!(is, expected);
         assert_eq!(crate::set_permissions::of(&is), crate::set_permissions::ALL);
     }
-    // Nobody is signed out.
+    // No session ends.
     for actor in [owner, &ann] {
         actor.is_signed_in().await;
         actor.refreshed().await.is_signed_in().await;
@@ -66,7 +67,7 @@ async fn another_admin_becomes_the_primary_one_and_the_primary_one_an_admin() {
 }
 
 #[tokio::test]
-async fn what_protects_the_primary_admin_protects_the_new_one_from_then_on() {
+async fn the_new_primary_admin_is_protected_and_the_former_one_is_not() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     owner.hand_over(&ann).await.expect(200);
@@ -82,7 +83,7 @@ async fn what_protects_the_primary_admin_protects_the_new_one_from_then_on() {
 }
 
 #[tokio::test]
-async fn it_goes_back_the_way_it_came() {
+async fn the_portal_can_be_handed_back() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     for version in [2, 4] {
@@ -92,7 +93,7 @@ async fn it_goes_back_the_way_it_came() {
 }
 
 #[tokio::test]
-async fn only_an_active_admin_can_be_the_next() {
+async fn only_an_active_admin_can_become_the_primary_admin() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let suspended = partner.new_user("admin").await;
@@ -106,7 +107,7 @@ async fn only_an_active_admin_can_be_the_next() {
 }
 
 #[tokio::test]
-async fn an_admin_who_cannot_be_sure_to_sign_in_is_not_the_next() {
+async fn the_next_primary_admin_must_have_signed_in_with_their_own_password() {
     let partner = Partner::new().await;
     let (owner, other) = (partner.owner(), partner.new_user("admin").await);
     let never = owner.add("Ann", "Lee").created().await;
@@ -121,7 +122,7 @@ async fn an_admin_who_cannot_be_sure_to_sign_in_is_not_the_next() {
     }
     assert_eq!(owner.see(&never).await["role"], "admin");
 
-    // Each becomes eligible by signing in with a password of their own.
+    // Each becomes eligible after a sign-in with a password that they have chosen.
     for user in [pending, reset.with_password(&first)] {
         let session = Client::new().challenged(&user).await;
         let own = user.with_password(&secrets::password());
@@ -133,7 +134,7 @@ async fn an_admin_who_cannot_be_sure_to_sign_in_is_not_the_next() {
 }
 
 #[tokio::test]
-async fn who_is_not_there_is_not_found() {
+async fn an_unknown_user_gets_404() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     let owner = partner.owner();
     let removed = partner.new_user("admin").await;
@@ -145,7 +146,7 @@ async fn who_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_body_is_named() {
+async fn an_invalid_body_names_the_field() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     let hand_over = |body: Value| owner.post("/v1/primary-admin", &body);
@@ -162,7 +163,7 @@ async fn what_is_wrong_with_the_body_is_named() {
 }
 
 #[tokio::test]
-async fn it_takes_the_present_password_and_nobody_guesses_for_long() {
+async fn a_hand_over_needs_the_current_password_and_guesses_are_limited() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     let guess = json!({ "user_id": ann.id, "current_password": secrets::password() });
@@ -175,13 +176,13 @@ async fn it_takes_the_present_password_and_nobody_guesses_for_long() {
         answer.problem(429, "too_many_requests");
         assert!((1..=900).contains(&answer.retry_after()));
     }
-    // The same attempts count for a change of one's own password.
+    // The same counter limits changes of the user's own password.
     owner.set_own_password(&owner.password, &secrets::password()).await.problem(429, "too_many_requests");
     assert_eq!(owner.see(&ann).await["version"], 1);
 }
 
 #[tokio::test]
-async fn a_right_password_forgets_the_wrong_ones() {
+async fn a_correct_password_resets_the_count_of_wrong_ones() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     let guess = json!({ "user_id": ann.id, "current_password": secrets::password() });
@@ -195,7 +196,7 @@ async fn a_right_password_forgets_the_wrong_ones() {
 }
 
 #[tokio::test]
-async fn nobody_else_hands_the_portal_over() {
+async fn only_the_primary_admin_hands_the_portal_over() {
     let partner = Partner::new().await;
     let (admin, other) = (partner.new_user("admin").await, partner.new_user("admin").await);
     for to in [&*other, &*admin, partner.owner()] {
@@ -205,14 +206,14 @@ async fn nobody_else_hands_the_portal_over() {
 }
 
 #[tokio::test]
-async fn an_event_of_each_tells_of_it_and_holds_no_secret() {
+async fn both_users_get_an_event_that_holds_no_secret() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     let rows = Rows::of(&stack().ready);
     let count = rows.audit(&partner.id).await.len();
     owner.hand_over(&ann).await.expect(200);
     let events = rows.audit(&partner.id).await.split_off(count);
-    let told = |event: &Row| {
+    let summary = |event: &Row| {
         let of = |part: &str, name: &str| event[part].as_m().unwrap()[name].as_s().unwrap().clone();
         let (from, to) = (of("before", "role"), of("after", "role"));
         (event["action"].as_s().unwrap().clone(), [of("actor", "id"), of("target", "id"), from, to].join(" "))
@@ -221,12 +222,12 @@ async fn an_event_of_each_tells_of_it_and_holds_no_secret() {
         ("permissions.set".to_owned(), format!("{0} {0} primary_admin admin", owner.id)),
         ("primary_admin.handed_over".to_owned(), format!("{} {} admin primary_admin", owner.id, ann.id)),
     ];
-    assert_eq!(events.iter().map(told).collect::<Vec<_>>(), expected);
+    assert_eq!(events.iter().map(summary).collect::<Vec<_>>(), expected);
     assert!(!format!("{events:?}").contains(&owner.password));
 }
 
 #[tokio::test]
-async fn a_recovery_is_of_whoever_owns_the_portal_now() {
+async fn a_recovery_applies_to_the_current_primary_admin() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     owner.hand_over(&ann).await.expect(200);
@@ -236,11 +237,11 @@ async fn a_recovery_is_of_whoever_owns_the_portal_now() {
     owner.is_signed_in().await;
 }
 
-/// Hashes some 40 passwords: about 3 s.
+/// Hashes about 40 passwords: about 3 s.
 #[tokio::test]
-async fn of_many_who_are_made_it_at_once_one_is() {
+async fn of_several_concurrent_hand_overs_one_succeeds() {
     for _ in 0..ROUNDS {
-        // A partner for each: who comes too late with the right password has made an attempt all the same.
+        // Each round has a new partner, because a late request with the correct password still counts as an attempt.
         let partner = Partner::new().await;
         let owner = partner.owner();
         let admins = join_all((0..4).map(|_| partner.new_user("admin"))).await;
@@ -258,9 +259,9 @@ async fn of_many_who_are_made_it_at_once_one_is() {
     }
 }
 
-/// Hashes some 60 passwords: about 4 s.
+/// Hashes about 60 passwords: about 4 s.
 #[tokio::test]
-async fn whoever_hands_it_on_to_whomever_there_is_always_one() {
+async fn there_is_always_exactly_one_primary_admin() {
     let partner = Partner::new().await;
     let mut actors: Vec<Actor> = join_all((0..3).map(|_| partner.new_user("admin"))).await;
     actors.push(partner.owner().clone());
@@ -278,14 +279,14 @@ async fn whoever_hands_it_on_to_whomever_there_is_always_one() {
             answer.problem(403, "primary_admin_protected");
         }
         assert!(handed_on >= 1);
-        // Each hands it to the next, so as many steps on.
+        // Each hand-over moves the role to the next user, so the number of hand-overs gives the new primary admin.
         holder = (holder + handed_on) % users.len();
         assert_eq!(the_one(&rows, &users).await, users[holder].id);
     }
 }
 
 #[tokio::test]
-async fn a_hand_over_and_a_recovery_at_once_are_one_after_the_other() {
+async fn a_concurrent_hand_over_and_recovery_are_serialized() {
     for _ in 0..ROUNDS {
         let partner = Partner::new().await;
         let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
@@ -313,7 +314,7 @@ async fn a_hand_over_and_a_recovery_at_once_are_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn who_is_being_removed_suspended_demoted_or_given_a_password_becomes_it_or_does_not() {
+async fn a_hand_over_and_a_concurrent_change_of_the_target_exclude_each_other() {
     for round in 0..4 * ROUNDS {
         let partner = Partner::new().await;
         let (owner, admin, ann) = (partner.owner(), partner.new_user("admin").await, partner.new_user("admin").await);
@@ -339,7 +340,7 @@ async fn who_is_being_removed_suspended_demoted_or_given_a_password_becomes_it_o
 }
 
 #[tokio::test]
-async fn an_old_password_never_hands_the_portal_over_after_its_change() {
+async fn an_old_password_cannot_hand_the_portal_over_after_a_change() {
     for _ in 0..ROUNDS {
         let partner = Partner::new().await;
         let (owner, ann) = (partner.owner(), partner.new_user("admin").await);

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a create that is sent again is not done again.
+//! `Idempotency-Key`: a retried create is carried out once.
 
 use futures::future::join_all;
 use portal_tests::rows::Rows;
@@ -9,7 +9,7 @@ fn key() -> String {
     format!("a key of {}", secrets::random(12))
 }
 
-/// A body that asks for a viewer, with a password that the portal makes.
+/// A body for a new viewer with a generated password.
 fn body() -> Value {
     json!({ "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann"), "role": "viewer" })
 }
@@ -24,13 +24,13 @@ fn add(actor: &Actor, key: &str, body: &Value) -> Call {
     actor.post("/v1/users", body).idempotency_key(key)
 }
 
-/// Must be the first answer once more, without the password that it told.
+/// Checks that the response is a replay of the first one, without the generated password.
 #[track_caller]
 fn assert_replays(answer: &Answer, first: &Answer) {
     assert_eq!(answer.status, 201, "{answer}");
     assert_eq!(answer.header("idempotent-replayed"), "true", "{answer}");
     assert_eq!(first.header("idempotent-replayed"), "", "{first}");
-    // The same fields in the same order.
+    // The replay has the same fields in the same order.
     let generated = first.json["generated_password"].to_string();
     assert_eq!(answer.text, first.text.replace(&generated, "null"));
     for header in ["location", "etag", "content-type"] {
@@ -43,7 +43,7 @@ async fn total(actor: &Actor) -> Value {
 }
 
 #[tokio::test]
-async fn a_retry_finds_the_first_answer_without_the_password() {
+async fn a_retry_gets_the_first_response_without_the_password() {
     let partner = Partner::new().await;
     let (key, body) = (key(), body());
     let first = add(partner.owner(), &key, &body).await.expect(201);
@@ -55,16 +55,16 @@ async fn a_retry_finds_the_first_answer_without_the_password() {
 
     assert_eq!(total(partner.owner()).await, 2);
     let challenged = Client::new().sign_in(body["email"].as_str().unwrap(), &generated).await.expect(200);
-    assert_eq!(challenged.json["challenge"], "new_password_required", "the password is still the first");
+    assert_eq!(challenged.json["challenge"], "new_password_required", "the first password is still valid");
 }
 
 #[tokio::test]
-async fn what_counts_is_what_is_asked_for_and_not_how_it_is_written() {
+async fn an_equivalent_body_counts_as_the_same_request() {
     let partner = Partner::new().await;
     let (key, body) = (key(), body());
     let first = add(partner.owner(), &key, &body).await.expect(201);
     secrets::remembered(first.text_at("/generated_password"));
-    // The defaults said aloud, the permissions in another order, and white space.
+    // This body has the default values as explicit fields, and other white space.
     let same = with(&with(&body, "permissions", json!(["users.read"])), "must_change", true);
     let text = serde_json::to_string_pretty(&same).unwrap();
     let call = partner.owner().call("POST", "/v1/users").body("application/json", text).idempotency_key(&key);
@@ -72,7 +72,7 @@ async fn what_counts_is_what_is_asked_for_and_not_how_it_is_written() {
 }
 
 #[tokio::test]
-async fn the_same_key_for_anything_else_is_refused() {
+async fn the_same_key_with_another_body_is_rejected() {
     let partner = Partner::new().await;
     let (key, body) = (key(), body());
     let first = add(partner.owner(), &key, &body).await.expect(201);
@@ -94,7 +94,7 @@ async fn the_same_key_for_anything_else_is_refused() {
 }
 
 #[tokio::test]
-async fn another_password_is_something_else_and_the_same_is_not() {
+async fn another_password_is_another_request() {
     let partner = Partner::new().await;
     let key = key();
     let body = with(&body(), "password", secrets::password());
@@ -110,13 +110,13 @@ async fn another_password_is_something_else_and_the_same_is_not() {
 }
 
 #[tokio::test]
-async fn a_key_is_its_actors_own() {
+async fn a_key_belongs_to_its_actor() {
     let (partner, other_partner) = (Partner::new().await, Partner::new().await);
     let other_admin = partner.new_user("admin").await;
     let (key, mine) = (key(), with(&body(), "password", secrets::password()));
     let first = add(partner.owner(), &key, &mine).await.expect(201);
 
-    // To another admin, the email is taken; with a body of their own, nothing stands in the way.
+    // For another admin the email is taken, but the key can be used with another body.
     add(&other_admin, &key, &mine).await.problem(409, "email_taken");
     let theirs = add(&other_admin, &key, &with(&body(), "password", secrets::password())).await.expect(201);
     let elsewhere = add(other_partner.owner(), &key, &mine).await.expect(201);
@@ -130,7 +130,7 @@ async fn a_key_is_its_actors_own() {
 
 /// Hashes up to 40 passwords: about 2 s.
 #[tokio::test]
-async fn retries_at_once_make_one_user() {
+async fn concurrent_retries_add_one_user() {
     let partner = Partner::new().await;
     for body in [body(), with(&body(), "password", secrets::password())] {
         let (key, before) = (key(), total(partner.owner()).await.as_u64().unwrap());
@@ -149,7 +149,7 @@ async fn retries_at_once_make_one_user() {
 }
 
 #[tokio::test]
-async fn a_retry_tells_what_was_whatever_became_of_the_user() {
+async fn a_retry_gets_the_first_response_even_if_the_user_has_changed() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let (key, body) = (key(), with(&with(&body(), "password", secrets::password()), "must_change", false));
@@ -171,9 +171,9 @@ async fn a_retry_tells_what_was_whatever_became_of_the_user() {
     assert_eq!(total(owner).await, 1);
 }
 
-/// The first one never changes; what a user has chosen since is nobody else's to guess.
+/// The portal compares the password of a retry with the first one only. Otherwise an admin could guess the user's new password.
 #[tokio::test]
-async fn a_retry_says_nothing_about_a_password_that_the_user_has_chosen() {
+async fn a_retry_reveals_nothing_about_a_password_chosen_by_the_user() {
     let partner = Partner::new().await;
     let adder =
         partner.owner().add("Adam", "Adder").role("admin").with("permissions", json!(["users.add"])).signed_in();
@@ -199,7 +199,7 @@ async fn a_retry_says_nothing_about_a_password_that_the_user_has_chosen() {
     partner.owner().remove(&ann).await.expect(204);
     assert_replays(&add(&adder, &key, &with(&body, "password", secrets::password())).await, &first);
     let kept = &Rows::of(&stack().ready).kept_answers(Some(&adder)).await[0];
-    assert_eq!(kept["comparisons"].as_n().unwrap(), "0", "nothing was compared: {kept:?}");
+    assert_eq!(kept["comparisons"].as_n().unwrap(), "0", "no password was compared: {kept:?}");
 }
 
 #[tokio::test]
@@ -225,9 +225,9 @@ async fn five_wrong_passwords_void_a_key() {
     add(partner.owner(), &key, &next).await.expect(201);
 }
 
-/// Hashes some ten passwords.
+/// Hashes about ten passwords.
 #[tokio::test]
-async fn wrong_passwords_at_once_are_compared_five_times_at_the_most() {
+async fn concurrent_wrong_passwords_are_compared_at_most_five_times() {
     let partner = Partner::new().await;
     let (key, body) = (key(), with(&body(), "password", secrets::password()));
     add(partner.owner(), &key, &body).await.expect(201);
@@ -243,7 +243,7 @@ async fn wrong_passwords_at_once_are_compared_five_times_at_the_most() {
 }
 
 #[tokio::test]
-async fn no_key_is_taken_for_another_item() {
+async fn no_key_is_confused_with_another_item() {
     let partner = Partner::new().await;
     for key in ["USER#", "PARTNER", "ENDED#usr_1#1", &format!("USER#{}", partner.owner().id)] {
         let body = with(&with(&body(), "email", secrets::email("ann")), "password", secrets::password());
@@ -255,7 +255,7 @@ async fn no_key_is_taken_for_another_item() {
 }
 
 #[tokio::test]
-async fn a_retry_is_authorized_anew() {
+async fn a_retry_is_authorized_again() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     let (key, body) = (key(), with(&body(), "password", secrets::password()));
@@ -274,7 +274,7 @@ async fn a_retry_is_authorized_anew() {
 }
 
 #[tokio::test]
-async fn what_was_refused_uses_no_key_up() {
+async fn a_rejected_request_does_not_use_its_key_up() {
     let partner = Partner::new().await;
     let (key, body) = (key(), with(&body(), "password", secrets::password()));
     let taken = with(&body, "email", partner.owner().email.clone());
@@ -305,7 +305,7 @@ async fn a_key_is_printable_and_not_too_long() {
 }
 
 #[tokio::test]
-async fn a_key_is_forgotten_after_its_time() {
+async fn a_key_expires() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let (key, body) = (key(), with(&body(), "password", secrets::password()));
@@ -321,7 +321,7 @@ async fn a_key_is_forgotten_after_its_time() {
 }
 
 #[tokio::test]
-async fn what_is_kept_holds_no_secret() {
+async fn a_stored_response_holds_no_secret() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let given = with(&body(), "password", secrets::password());
@@ -337,14 +337,14 @@ async fn what_is_kept_holds_no_secret() {
 
     assert_eq!(kept.len(), 2);
     let kept = format!("{kept:?}");
-    assert!(hidden.len() >= 6, "passwords, digests and machine secrets: {}", hidden.len());
+    assert!(hidden.len() >= 6, "the list includes passwords, digests and machine secrets: {}", hidden.len());
     for secret in hidden {
         assert!(!kept.contains(&secret), "{secret} in {kept}");
     }
 }
 
 #[tokio::test]
-async fn a_partner_is_created_once_too() {
+async fn retries_create_one_partner() {
     let (ready, rows) = (&stack().ready, Rows::of(&stack().ready));
     let primary_admin = json!({ "first_name": "Olive", "last_name": "Owner", "email": secrets::email("olive") });
     let key = key();
@@ -355,7 +355,7 @@ async fn a_partner_is_created_once_too() {
     let answers = join_all(inputs.iter().map(create)).await;
     let answers: Vec<Value> = answers.into_iter().map(portal_tests::Invoked::worked).collect();
     let first: Vec<&Value> = answers.iter().filter(|answer| answer["generated_password"].is_string()).collect();
-    assert_eq!(first.len(), 1, "the others are replays");
+    assert_eq!(first.len(), 1, "the other responses are replays");
     let generated = secrets::remembered(first[0]["generated_password"].as_str().unwrap());
     assert!(first[0].get("idempotent_replayed").is_none());
     for replay in answers.iter().filter(|answer| answer["generated_password"].is_null()) {
@@ -389,7 +389,7 @@ async fn a_partner_is_created_once_too() {
 }
 
 #[tokio::test]
-async fn the_password_of_a_partners_retry_is_checked_against_the_digest() {
+async fn the_password_in_a_retry_of_create_partner_is_compared() {
     let ready = &stack().ready;
     let password = secrets::password();
     let primary_admin = json!({

@@ -17,7 +17,7 @@ fn table(rows: &[String]) -> String {
 /// Line, field and code.
 type Problem<'a> = (u64, &'a str, &'a str);
 
-/// All of a dry run, in order.
+/// The problems of a dry run, in order.
 fn problems(answer: &Answer) -> Vec<Problem<'_>> {
     assert_eq!(answer.status, 200, "{answer}");
     let problem = |problem: &'_ Value| -> u64 {
@@ -29,14 +29,14 @@ fn problems(answer: &Answer) -> Vec<Problem<'_>> {
     found.iter().map(|it| (problem(it), it["field"].as_str().unwrap(), it["code"].as_str().unwrap())).collect()
 }
 
-/// Of each row: the line, the outcome and what was generated. Every field must be there.
+/// The line, the outcome and the generated password of each row. Checks that every field exists.
 fn results(answer: &Answer) -> Vec<(u64, String, Option<String>)> {
     assert_eq!(answer.status, 200, "{answer}");
     assert_eq!(answer.json["dry_run"], false);
     let result = |result: &Value| {
         assert_eq!(result.as_object().unwrap().len(), 6, "{result}");
         let outcome = result["outcome"].as_str().unwrap().to_owned();
-        // One who was added by an earlier request may be removed since.
+        // A user from an earlier request may have been removed since.
         let is_removed = answer.header("idempotent-replayed") == "true" && result["user"].is_null();
         assert_eq!(result["user"].is_object() || is_removed, outcome == "added" || is_removed, "{result}");
         assert_eq!(result["problem"].is_null(), ["added", "exists"].contains(&outcome.as_str()), "{result}");
@@ -51,7 +51,7 @@ async fn total(owner: &Actor) -> Value {
 }
 
 #[tokio::test]
-async fn those_who_are_added_have_first_passwords_that_must_be_changed() {
+async fn imported_users_get_initial_passwords_that_must_be_changed() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let emails = [secrets::email("ann"), secrets::email("bob"), secrets::email("zoe")];
@@ -70,16 +70,16 @@ async fn those_who_are_added_have_first_passwords_that_must_be_changed() {
             "role": "manager", "permissions": ["users.read", "audit.read"],
         })
     );
-    assert_eq!(total(owner).await, 1, "a dry run adds nobody");
+    assert_eq!(total(owner).await, 1, "a dry run adds no user");
     assert_eq!(owner.import(table(&rows), true).await.json, planned.json);
 
     let answer = owner.import(table(&rows), false).await;
-    let told = results(&answer);
-    assert_eq!(told.iter().map(|(line, ..)| *line).collect::<Vec<_>>(), [2, 3, 4]);
+    let reported = results(&answer);
+    assert_eq!(reported.iter().map(|(line, ..)| *line).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!(total(owner).await, 4);
     let expected = [("admin", 7, "Ann"), ("manager", 2, "Bob"), ("viewer", 1, "=Zoë")];
     for (((_, outcome, password), result), (role, permissions, name)) in
-        told.iter().zip(answer.json["results"].as_array().unwrap()).zip(expected)
+        reported.iter().zip(answer.json["results"].as_array().unwrap()).zip(expected)
     {
         assert_eq!(outcome, "added");
         let user = &result["user"];
@@ -96,16 +96,16 @@ async fn those_who_are_added_have_first_passwords_that_must_be_changed() {
         assert_eq!(owner.see(&added).await, *user);
         Client::new().challenged(&added).await;
     }
-    let passwords: BTreeSet<_> = told.iter().filter_map(|(.., password)| password.clone()).collect();
-    assert_eq!(passwords.len(), 3, "each has its own");
+    let passwords: BTreeSet<_> = reported.iter().filter_map(|(.., password)| password.clone()).collect();
+    assert_eq!(passwords.len(), 3, "each user has a different password");
     let events = Rows::of(&stack().ready).audit(&partner.id).await;
     let added = events.iter().filter(|event| event["action"].as_s().unwrap() == "user.added");
-    assert_eq!(added.count(), 3, "one event for each");
+    assert_eq!(added.count(), 3, "each user has an event");
     assert!(!format!("{events:?}").contains(passwords.first().unwrap()));
 }
 
 #[tokio::test]
-async fn a_file_goes_up_to_the_limit_of_users_and_not_past_it() {
+async fn an_import_cannot_exceed_the_limit_of_users() {
     let partner = Partner::new().await;
     let (owner, counts) = (partner.owner(), Rows::of(&stack().ready));
     let rows: Vec<String> = ["ann", "bob", "cy"].map(|name| format!("Ann,Lee,{},viewer,", secrets::email(name))).into();
@@ -119,7 +119,7 @@ async fn a_file_goes_up_to_the_limit_of_users_and_not_past_it() {
         }
     }
     assert_eq!(total(owner).await, 9_998);
-    // A user of the partner takes no room.
+    // An existing user does not count towards the limit.
     let own = format!("Olive,Owner,{},viewer,", owner.email);
     let fits = owner.import(table(&[own, rows[0].clone(), rows[1].clone()]), false).await;
     let outcomes: Vec<_> = results(&fits).into_iter().map(|(_, outcome, _)| outcome).collect();
@@ -129,7 +129,7 @@ async fn a_file_goes_up_to_the_limit_of_users_and_not_past_it() {
 }
 
 #[tokio::test]
-async fn sent_again_it_adds_who_is_missing() {
+async fn a_repeated_import_adds_only_the_missing_users() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").created().await;
@@ -142,12 +142,12 @@ async fn sent_again_it_adds_who_is_missing() {
     assert_eq!(first.iter().map(|(_, outcome, _)| outcome.as_str()).collect::<Vec<_>>(), ["exists", "added"]);
     let again = results(&owner.import(table(&rows), false).await);
     assert_eq!(again, [(2, "exists".to_owned(), None), (3, "exists".to_owned(), None)]);
-    assert_eq!(owner.see(&ann).await["first_name"], "Ann", "who is there stays as it is");
+    assert_eq!(owner.see(&ann).await["first_name"], "Ann", "an existing user does not change");
     assert_eq!(total(owner).await, 3);
 }
 
 #[tokio::test]
-async fn every_problem_of_every_row_is_named_and_then_nobody_is_added() {
+async fn every_error_in_every_row_is_reported_and_no_user_is_added() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let email = secrets::email("ann");
@@ -172,7 +172,7 @@ async fn every_problem_of_every_row_is_named_and_then_nobody_is_added() {
     let planned = owner.import(table(&rows), true).await;
     assert_eq!(problems(&planned), expected);
     assert_eq!(planned.json["rows"], 6);
-    assert_eq!(planned.json["users"], json!([]), "nobody would be added");
+    assert_eq!(planned.json["users"], json!([]), "no user would be added");
 
     let answer = owner.import(table(&rows), false).await;
     let fields: Vec<String> = expected.iter().map(|(line, field, _)| format!("line {line}: {field}")).collect();
@@ -182,7 +182,7 @@ async fn every_problem_of_every_row_is_named_and_then_nobody_is_added() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_file_is_a_problem_of_a_line_too() {
+async fn errors_in_the_file_are_reported_with_a_line() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let many = format!("{HEADINGS}\n{}", "Ann,Lee,a@b.c,,\n".repeat(501));
@@ -215,7 +215,7 @@ async fn what_is_wrong_with_the_file_is_a_problem_of_a_line_too() {
 }
 
 #[tokio::test]
-async fn nobody_gives_by_a_table_what_they_do_not_hold() {
+async fn an_import_cannot_grant_permissions_that_the_caller_lacks() {
     let partner = Partner::new().await;
     let (manager, viewer) = (partner.new_user("manager").await, partner.new_user("viewer").await);
     let rows = [
@@ -238,16 +238,16 @@ async fn nobody_gives_by_a_table_what_they_do_not_hold() {
         "line 5: role",
     ]);
     assert_eq!(total(partner.owner()).await, before);
-    let told = partner.owner().get("/v1/audit-events?action=change.refused").await.expect(200);
-    let told: BTreeSet<_> =
-        told.json["items"].as_array().unwrap().iter().map(|event| event["actor"]["id"].to_string()).collect();
-    assert_eq!(told.len(), 2, "both are told, and no dry run");
+    let reported = partner.owner().get("/v1/audit-events?action=change.refused").await.expect(200);
+    let reported: BTreeSet<_> =
+        reported.json["items"].as_array().unwrap().iter().map(|event| event["actor"]["id"].to_string()).collect();
+    assert_eq!(reported.len(), 2, "both refusals are recorded, and the dry runs are not");
 
     assert_eq!(results(&manager.import(table(&rows[..1]), false).await)[0].1, "added");
 }
 
 #[tokio::test]
-async fn a_table_of_first_passwords_is_given_to_who_asks_for_one() {
+async fn initial_passwords_are_available_as_csv() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let bob = secrets::email("bob");
@@ -273,9 +273,9 @@ async fn a_table_of_first_passwords_is_given_to_who_asks_for_one() {
     assert_eq!(answer.json["challenge"], "new_password_required");
 }
 
-/// More than one transaction adds: some 2 s of hashing.
+/// Adds the users in more than one transaction. Hashing takes about 2 s.
 #[tokio::test]
-async fn two_who_import_the_same_table_at_once_add_each_user_once() {
+async fn concurrent_imports_of_the_same_table_add_each_user_once() {
     let partner = Partner::new().await;
     let (owner, other) = (partner.owner(), partner.new_user("admin").await);
     let rows: Vec<String> = (0..30).map(|_| format!("Ann,Lee,{},viewer,", secrets::email("ann"))).collect();
@@ -291,7 +291,7 @@ async fn two_who_import_the_same_table_at_once_add_each_user_once() {
     assert_eq!((one.len(), total(owner).await), (30, json!(32)));
 }
 
-/// Some users whose names tell nothing.
+/// Rows of viewers with these emails.
 fn viewers(emails: &[String]) -> Vec<String> {
     emails.iter().map(|email| format!("Ann,Lee,{email},viewer,")).collect()
 }
@@ -301,9 +301,9 @@ fn user(partner: &Partner, email: &str, password: &str) -> User {
     User { id: String::new(), partner_id, email, password: password.to_owned() }
 }
 
-/// More than one transaction adds: some 60 passwords are hashed.
+/// Adds the users in more than one transaction. Hashes about 60 passwords.
 #[tokio::test]
-async fn sent_again_under_its_key_it_gives_passwords_that_work() {
+async fn a_retried_import_returns_passwords_that_work() {
     let partner = Partner::new().await;
     let (owner, key) = (partner.owner(), secrets::random(20));
     let there = owner.add("Ann", "There").created().await;
@@ -312,12 +312,12 @@ async fn sent_again_under_its_key_it_gives_passwords_that_work() {
     let import = || owner.import(file.clone(), false).idempotency_key(&key);
     let first = import().await;
     assert_eq!(first.header("idempotent-replayed"), "");
-    let told = results(&first);
+    let reported = results(&first);
     let id = |line: usize| first.json["results"][line]["user"]["id"].as_str().unwrap().to_owned();
-    let password = |line: usize| told[line].2.clone().unwrap();
+    let password = |line: usize| reported[line].2.clone().unwrap();
     let imported = |line: usize| User { id: id(line), ..user(&partner, &emails[line], &password(line)) };
 
-    // One has chosen a password, one may do more by now, one is suspended and one is removed.
+    // One user has chosen a password, one has more permissions now, one is suspended and one is removed.
     let client = Client::new();
     let (chosen, own) = (imported(0), secrets::password());
     client.answer_challenge(&client.challenged(&chosen).await, &own).await.expect(200);
@@ -329,46 +329,49 @@ async fn sent_again_under_its_key_it_gives_passwords_that_work() {
     for _ in 0..2 {
         let again = import().await;
         assert_eq!(again.header("idempotent-replayed"), "true", "{again}");
-        let retold = results(&again);
-        let outcomes: BTreeSet<_> = retold[..27].iter().map(|(_, outcome, _)| outcome.as_str()).collect();
-        assert_eq!((outcomes, retold[27].1.as_str()), (BTreeSet::from(["added"]), "exists"));
-        assert!(again.json["results"][3]["user"].is_null(), "removed");
-        assert!(retold[..4].iter().chain(&retold[27..]).all(|(.., password)| password.is_none()), "not to be replaced");
+        let retried = results(&again);
+        let outcomes: BTreeSet<_> = retried[..27].iter().map(|(_, outcome, _)| outcome.as_str()).collect();
+        assert_eq!((outcomes, retried[27].1.as_str()), (BTreeSet::from(["added"]), "exists"));
+        assert!(again.json["results"][3]["user"].is_null(), "the user was removed");
+        assert!(
+            retried[..4].iter().chain(&retried[27..]).all(|(.., password)| password.is_none()),
+            "these passwords are not replaced"
+        );
         for line in [4, 26] {
-            let replaced = retold[line].2.clone().unwrap();
+            let replaced = retried[line].2.clone().unwrap();
             Client::new().challenged(&User { id: id(line), ..user(&partner, &emails[line], &replaced) }).await;
             let old = Client::new().sign_in_at(&partner.id, &emails[line], &password(line)).await;
             old.problem(401, "unauthenticated");
         }
-        let passwords: BTreeSet<_> = retold.iter().filter_map(|(.., password)| password.clone()).collect();
+        let passwords: BTreeSet<_> = retried.iter().filter_map(|(.., password)| password.clone()).collect();
         assert_eq!(passwords.len(), 23);
-        assert_eq!(total(owner).await, before, "nobody is added twice");
+        assert_eq!(total(owner).await, before, "no user is added twice");
     }
     client.sign_in_at(&partner.id, &emails[0], &own).await.expect(200);
     Client::new().challenged(&imported(1)).await;
     let events = Rows::of(&stack().ready).audit(&partner.id).await;
     let set = events.iter().filter(|event| event["action"].as_s().unwrap() == "password.set");
-    assert_eq!(set.count(), 2 * 23, "each new password is in the trail");
+    assert_eq!(set.count(), 2 * 23, "each new password has an event");
 }
 
 #[tokio::test]
-async fn a_key_is_good_for_one_file() {
+async fn a_key_is_valid_for_one_file() {
     let partner = Partner::new().await;
     let (owner, key) = (partner.owner(), secrets::random(20));
     let (ann, bob) = (secrets::email("ann"), secrets::email("bob"));
     let one = table(&viewers(slice::from_ref(&ann)));
     let other = table(&viewers(&[ann.clone(), bob.clone()]));
-    // A dry run, and a file that is refused, use no key up.
+    // A dry run and a rejected file do not use the key up.
     owner.import(other.clone(), true).idempotency_key(&key).await.expect(200);
     owner.import(table(&viewers(&[ann.clone(), ann.clone()])), false).idempotency_key(&key).await.expect(422);
     results(&owner.import(one.clone(), false).idempotency_key(&key).await);
     owner.import(other, false).idempotency_key(&key).await.problem(422, "idempotency_key_reused");
     let body = json!({ "first_name": "Bob", "last_name": "Ray", "email": bob });
     owner.post("/v1/users", &body).idempotency_key(&key).await.problem(422, "idempotency_key_reused");
-    // The same file with other line ends and separators is the same.
+    // Other line ends and separators do not make another file.
     let same = one.replace(',', ";").replace("\r\n", "\n");
     assert_eq!(results(&owner.import(same, false).idempotency_key(&key).await)[0].1, "added");
-    // To another actor the key is free, and the user is there.
+    // Another caller can use the same key. The user exists already.
     let other_admin = partner.new_user("admin").await;
     let theirs = other_admin.import(one.clone(), false).idempotency_key(&key).await;
     assert_eq!((theirs.header("idempotent-replayed"), results(&theirs)[0].1.as_str()), ("", "exists"));
@@ -384,7 +387,7 @@ async fn a_key_is_good_for_one_file() {
 }
 
 #[tokio::test]
-async fn new_passwords_need_the_permissions_that_the_users_need() {
+async fn a_retried_import_needs_the_permissions_for_its_users() {
     let partner = Partner::new().await;
     let (admin, key) = (partner.new_user("admin").await, secrets::random(20));
     let file = table(&[format!("Ann,Lee,{},admin,", secrets::email("ann"))]);
@@ -394,9 +397,9 @@ async fn new_passwords_need_the_permissions_that_the_users_need() {
     refused.problem(422, "validation_failed").names_fields(&["line 2: permissions"]);
 }
 
-/// Each takes the import over from the other, or is left behind: whoever began last has passwords that work.
+/// The later request takes the import over from the earlier one. The passwords of the request that started last are valid.
 #[tokio::test]
-async fn two_requests_under_one_key_at_once_add_each_user_once() {
+async fn concurrent_requests_with_one_key_add_each_user_once() {
     let partner = Partner::new().await;
     let (owner, key) = (partner.owner(), secrets::random(20));
     let emails: Vec<String> = (0..26).map(|_| secrets::email("ann")).collect();
@@ -405,12 +408,14 @@ async fn two_requests_under_one_key_at_once_add_each_user_once() {
     let (one, two) = join(import(), import()).await;
     let answers: Vec<_> = [one, two].into_iter().filter(|answer| answer.status == 200).collect();
     assert!(!answers.is_empty());
-    let whole: Vec<_> = answers.iter().map(results).filter(|told| told.iter().all(|row| row.1 == "added")).collect();
-    assert!(!whole.is_empty(), "one of them did all of it");
+    let whole: Vec<_> =
+        answers.iter().map(results).filter(|reported| reported.iter().all(|row| row.1 == "added")).collect();
+    assert!(!whole.is_empty(), "one of the requests added all users");
     for line in [0, 25] {
         let mut works = false;
-        for told in &whole {
-            let sign_in = Client::new().sign_in_at(&partner.id, &emails[line], told[line].2.as_ref().unwrap()).await;
+        for reported in &whole {
+            let sign_in =
+                Client::new().sign_in_at(&partner.id, &emails[line], reported[line].2.as_ref().unwrap()).await;
             works |= sign_in.status == 200;
         }
         assert!(works, "line {line}");
@@ -419,12 +424,12 @@ async fn two_requests_under_one_key_at_once_add_each_user_once() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_left_as_it_is_needs_no_permission() {
+async fn a_row_of_an_existing_user_needs_no_permission() {
     let partner = Partner::new().await;
     let manager = partner.new_user("manager").await;
     let there = partner.owner().add("Ann", "Lee").created().await;
     let rows = [format!("Ann,Lee,{},admin,", there.email), format!("Bob,Ray,{},viewer,", secrets::email("bob"))];
     assert_eq!(problems(&manager.import(table(&rows), true).await), [(2, "email", "email_taken")], "a warning");
-    let told = results(&manager.import(table(&rows), false).await);
-    assert_eq!(told.iter().map(|(_, outcome, _)| outcome.as_str()).collect::<Vec<_>>(), ["exists", "added"]);
+    let reported = results(&manager.import(table(&rows), false).await);
+    assert_eq!(reported.iter().map(|(_, outcome, _)| outcome.as_str()).collect::<Vec<_>>(), ["exists", "added"]);
 }

@@ -1,4 +1,4 @@
-//! Lambda's Invoke API, as an operator's tools use it.
+//! Lambda's Invoke API, as the tools of an operator use it.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,7 +13,7 @@ async fn invoke(path: &str, headers: &[(&str, &str)]) -> Response {
 }
 
 #[tokio::test]
-async fn a_function_answers_to_the_name_that_it_is_deployed_as() {
+async fn a_function_can_be_invoked_by_its_deployed_name() {
     for name in ["partner-portal-repair-identities", "repair-identities", "RepairIdentitiesFunction"] {
         let response = invoke(&format!("{name}/invocations"), &[]).await;
         assert_eq!(response.status(), 200, "{name}");
@@ -23,7 +23,7 @@ async fn a_function_answers_to_the_name_that_it_is_deployed_as() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_log_comes_with_the_answer_where_it_is_asked_for() {
+async fn the_end_of_the_log_is_returned_on_request() {
     let response = invoke("repair-identities/invocations", &[("x-amz-log-type", "Tail")]).await;
     let log = BASE64_STANDARD.decode(response.headers()["x-amz-log-result"].as_bytes()).unwrap();
     let log = String::from_utf8(log).unwrap();
@@ -31,7 +31,7 @@ async fn the_end_of_the_log_comes_with_the_answer_where_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_version_or_alias_that_is_not_there_is_not_found() {
+async fn an_unknown_version_or_alias_gets_404() {
     for path in
         ["repair-identities/invocations?Qualifier=PROD", "repair-identities:PROD/invocations", "nothing/invocations"]
     {
@@ -47,7 +47,7 @@ async fn a_version_or_alias_that_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn an_operation_other_than_invoke_is_refused_with_a_reason() {
+async fn an_operation_other_than_invoke_gets_404_with_a_reason() {
     let root = format!("{}/2015-03-31/functions", stack().ready.lambda_url);
     for path in
         [format!("{root}/"), format!("{root}/repair-identities"), format!("{root}/repair-identities/invocations")]

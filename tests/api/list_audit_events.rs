@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 
 use crate::csv_export;
 
-/// Whether an event is one that a filter asks for.
+/// Whether an event matches a filter.
 type Accepts<'a> = &'a dyn Fn(&Value) -> bool;
 
-/// All pages of the history, one after the other.
+/// Reads all pages of the history.
 async fn all(actor: &Actor, query: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let after = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         let page = actor.get(&format!("/v1/audit-events?{query}{after}")).await.expect(200);
-        assert_eq!(page.json.as_object().unwrap().len(), 2, "items and next_cursor: {page}");
+        assert_eq!(page.json.as_object().unwrap().len(), 2, "a page has only items and next_cursor: {page}");
         items.extend(page.json["items"].as_array().unwrap().iter().cloned());
         match page.json["next_cursor"].as_str() {
             Some(next) => cursor = Some(next.to_owned()),
@@ -32,7 +32,7 @@ fn texts<'a>(items: &'a [Value], pointer: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn an_event_says_who_did_what_to_whom_when_from_where_and_what_it_was_before() {
+async fn an_event_has_exactly_the_documented_fields() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").role("manager").created().await;
@@ -56,11 +56,11 @@ async fn an_event_says_who_did_what_to_whom_when_from_where_and_what_it_was_befo
         "after": { "first_name": "Anna" },
         "summary": "Olive Owner changed the first name of Ann Lee from Ann to Anna",
     });
-    assert_eq!(*event, expected, "exactly these fields");
+    assert_eq!(*event, expected, "an event has exactly these fields");
 }
 
 #[tokio::test]
-async fn what_operators_did_has_every_field_too() {
+async fn an_event_of_an_operator_has_the_same_fields() {
     let partner = Partner::new().await;
     let events = all(partner.owner(), "action=partner.created").await;
     assert_eq!(events.len(), 1);
@@ -70,7 +70,7 @@ async fn what_operators_did_has_every_field_too() {
 }
 
 #[tokio::test]
-async fn an_operator_who_gives_a_name_is_named() {
+async fn the_name_of_an_operator_is_recorded() {
     let ready = &stack().ready;
     let input = json!({
         "partner_name": "Acme",
@@ -120,7 +120,7 @@ async fn an_operator_who_gives_a_name_is_named() {
 }
 
 #[tokio::test]
-async fn every_action_is_told_in_a_sentence_newest_first() {
+async fn every_event_has_a_summary_and_the_newest_comes_first() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").role("manager").signed_in().await;
@@ -151,8 +151,8 @@ async fn every_action_is_told_in_a_sentence_newest_first() {
 
     let events = all(&owner, "limit=100").await;
 
-    let mut told: Vec<_> = texts(&events, "/action").into_iter().zip(texts(&events, "/summary")).collect();
-    told.reverse();
+    let mut listed: Vec<_> = texts(&events, "/action").into_iter().zip(texts(&events, "/summary")).collect();
+    listed.reverse();
     let email_changed = format!(
         "Olive Owner changed the last name of Ann Lee from Lee to Leigh and the email from {} to {email}",
         ann.email
@@ -189,13 +189,13 @@ async fn every_action_is_told_in_a_sentence_newest_first() {
         ("permissions.set", "Olive Owner changed their own role from primary_admin to admin"),
         ("primary_admin.handed_over", "Olive Owner handed the portal over to Ada Min"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(listed, expected);
     let ids = texts(&events, "/id");
-    assert!(ids.is_sorted_by(|one, next| one > next), "newest first: {ids:?}");
+    assert!(ids.is_sorted_by(|one, next| one > next), "the newest event comes first: {ids:?}");
 }
 
 #[tokio::test]
-async fn filters_leave_exactly_what_they_ask_for_on_pages_of_any_size() {
+async fn filters_return_exactly_the_matching_events_at_any_page_size() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let (ann, bob) = (partner.new_user("admin").await, partner.new_user("viewer").await);
@@ -225,7 +225,7 @@ async fn filters_leave_exactly_what_they_ask_for_on_pages_of_any_size() {
     ];
     for (filter, accepts) in cases {
         let expected: Vec<_> = everything.iter().filter(|event| accepts(event)).cloned().collect();
-        assert!(!expected.is_empty(), "{filter} proves nothing");
+        assert!(!expected.is_empty(), "no event matches {filter}, so the test proves nothing");
         for limit in [1, 2, 100] {
             assert_eq!(all(owner, &format!("limit={limit}{filter}")).await, expected, "{filter} by {limit}");
         }
@@ -233,16 +233,16 @@ async fn filters_leave_exactly_what_they_ask_for_on_pages_of_any_size() {
 }
 
 #[tokio::test]
-async fn a_time_can_be_written_with_its_zone() {
+async fn a_time_can_have_a_time_zone() {
     let partner = Partner::new().await;
     Rows::of(&stack().ready).put_events(&partner.id, "user.edited", 10).await;
     let of_2020 = all(partner.owner(), "from=2020-01-01T01:00:03%2B01:00&to=2020-01-01T00:00:07Z").await;
     let seconds = texts(&of_2020, "/at").iter().map(|at| at[17..19].to_owned()).collect::<Vec<_>>();
-    assert_eq!(seconds, ["06", "05", "04", "03"], "the beginning counts, the end does not");
+    assert_eq!(seconds, ["06", "05", "04", "03"], "the start is inclusive and the end is exclusive");
 }
 
 #[tokio::test]
-async fn whoever_may_read_the_trail_reads_their_own_partners_alone() {
+async fn a_user_reads_the_history_of_their_own_partner_only() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     let auditor = partner.owner().add("Au", "Ditor").role("viewer").permissions(&["audit.read"]).signed_in().await;
     let manager = partner.new_user("manager").await;
@@ -251,14 +251,14 @@ async fn whoever_may_read_the_trail_reads_their_own_partners_alone() {
     let events = all(&auditor, "").await;
     assert!(texts(&events, "/actor/id").contains(&partner.owner().id.as_str()));
     let known = format!("{events:?}");
-    assert!(!known.contains(&other.owner().id), "nothing of another partner: {known}");
+    assert!(!known.contains(&other.owner().id), "the history has an event of another partner: {known}");
     for name in ["user_id", "actor_id"] {
         assert_eq!(all(&auditor, &format!("{name}={}", other.owner().id)).await, Vec::<Value>::new());
     }
 }
 
 #[tokio::test]
-async fn a_bad_query_names_the_parameter_at_fault() {
+async fn a_bad_query_names_the_parameter() {
     let partner = Partner::new().await;
     for (query, parameter) in [
         ("limit=0", "limit"),
@@ -283,7 +283,7 @@ async fn a_bad_query_names_the_parameter_at_fault() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_its_own_partner_and_query_only() {
+async fn a_cursor_is_valid_for_its_own_partner_and_query_only() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     let page = partner.owner().get("/v1/audit-events?limit=1").await.expect(200);
     let cursor = page.text_at("/next_cursor");
@@ -302,7 +302,7 @@ async fn a_cursor_is_good_for_its_own_partner_and_query_only() {
 }
 
 #[tokio::test]
-async fn what_happens_meanwhile_moves_no_page() {
+async fn new_events_do_not_shift_the_pages() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").created().await;
@@ -314,11 +314,11 @@ async fn what_happens_meanwhile_moves_no_page() {
 }
 
 #[tokio::test]
-async fn a_page_looks_at_a_thousand_events_and_then_says_where_to_go_on() {
+async fn a_page_reads_at_most_a_thousand_events_and_returns_a_cursor() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     rows.put_events(&partner.id, "user.edited", 1_500).await;
-    // In place of the oldest.
+    // This event replaces the oldest one.
     rows.put_events(&partner.id, "user.removed", 1).await;
 
     let first = owner.get("/v1/audit-events?action=user.removed").await.expect(200);
@@ -329,7 +329,7 @@ async fn a_page_looks_at_a_thousand_events_and_then_says_where_to_go_on() {
     assert_eq!(second.json["next_cursor"], Value::Null);
 }
 
-/// The calls that a page takes, and what each examines.
+/// The calls that a page needs, and the number of items that each one reads.
 async fn cost(stack: &FaultyStack, owner: &Actor, query: &str) -> Vec<(String, u64)> {
     let (trace, calls) = (Trace::new(), Arc::new(Mutex::new(Vec::new())));
     let seen = Arc::clone(&calls);
@@ -348,14 +348,14 @@ async fn cost(stack: &FaultyStack, owner: &Actor, query: &str) -> Vec<(String, u
     for call in &calls {
         cost.push((call.name(), rows.examined(call).await));
     }
-    // The read is counted beside its query.
+    // The query and the update of the counter run concurrently.
     cost.sort();
     cost
 }
 
-/// Puts 10,100 events: some 10 s; 100,000 take two minutes, and come to the same.
+/// Writes 10,100 events: about 10 s. With 100,000 events, which take two minutes, the result is the same.
 #[tokio::test]
-async fn a_page_of_a_long_history_costs_what_one_of_a_short_history_costs() {
+async fn a_page_costs_the_same_for_a_long_and_a_short_history() {
     let stack = FaultyStack::start("trail").unwrap();
     let mut costs = Vec::new();
     for count in [100, 10_000] {
@@ -383,7 +383,7 @@ async fn a_page_of_a_long_history_costs_what_one_of_a_short_history_costs() {
 }
 
 #[tokio::test]
-async fn an_actor_of_a_kind_that_a_later_version_knows_is_shown() {
+async fn an_actor_of_an_unknown_kind_is_shown() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     for (actor, shown, name) in [
@@ -399,7 +399,7 @@ async fn an_actor_of_a_kind_that_a_later_version_knows_is_shown() {
         let page = owner.get("/v1/audit-events?limit=1").await.expect(200);
         assert_eq!(page.json["items"][0]["actor"], shown);
         assert_eq!(page.text_at("/items/0/summary"), format!("{name} added Ann Lee as viewer"));
-        // Wherever events are read.
+        // The same holds for every other way to read events.
         let about = owner.get(&format!("/v1/audit-events?user_id={}", ann.id)).await.expect(200);
         assert_eq!(about.json["items"][0]["actor"], shown);
         let mine = owner.get(&format!("/v1/audit-events?actor_id={}&action=user.added", owner.id)).await.expect(200);

@@ -4,7 +4,7 @@ use portal_tests::rows::Rows;
 use portal_tests::{Actor, Client, Partner, User, stack};
 use serde_json::{Value, json};
 
-/// Firefox on Windows, as it says itself.
+/// The user agent of Firefox on Windows.
 const FIREFOX: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0";
 
 async fn with_browser(user: &User, user_agent: &str) -> Actor {
@@ -19,7 +19,7 @@ async fn items(actor: &Actor, of: &User) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn every_place_where_a_user_is_signed_in_is_listed_newest_first() {
+async fn all_sessions_of_a_user_are_listed_newest_first() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).created().await;
     let first = with_browser(&ann, "curl/8.5.0").await;
@@ -45,7 +45,7 @@ async fn every_place_where_a_user_is_signed_in_is_listed_newest_first() {
 }
 
 #[tokio::test]
-async fn no_part_of_the_list_opens_anything() {
+async fn the_list_contains_no_usable_token() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let answer = partner.owner().sessions(&ann).await.expect(200);
@@ -53,7 +53,7 @@ async fn no_part_of_the_list_opens_anything() {
         let id = item["id"].as_str().unwrap();
         ann.client.get("/v1/me").bearer(id).await.gateway(401, "Unauthorized");
         ann.client.refresh(id).await.problem(401, "unauthenticated");
-        assert!(!id.contains(['/', '%', '?', '#']), "fit for a path: {id}");
+        assert!(!id.contains(['/', '%', '?', '#']), "an id can be part of a path: {id}");
     }
     for secret in [&ann.token, &ann.refresh_token] {
         assert!(!answer.json.to_string().contains(secret.as_str()));
@@ -61,7 +61,7 @@ async fn no_part_of_the_list_opens_anything() {
 }
 
 #[tokio::test]
-async fn what_has_ended_is_not_listed() {
+async fn ended_sessions_are_not_listed() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("viewer").await;
@@ -71,15 +71,15 @@ async fn what_has_ended_is_not_listed() {
     elsewhere.sign_out().await.expect(204);
     assert_eq!(items(owner, &ann).await.len(), 1);
     Rows::of(&stack().ready).expire_sessions(&ann).await;
-    assert_eq!(items(owner, &ann).await.len(), 0, "over by itself");
+    assert_eq!(items(owner, &ann).await.len(), 0, "expired sessions are not listed");
 
     let again = ann.elsewhere().await;
     owner.force_logout(&ann).await.expect(200);
-    assert_eq!(items(owner, &again).await.len(), 0, "of an earlier generation");
+    assert_eq!(items(owner, &again).await.len(), 0, "sessions of an earlier generation are not listed");
 }
 
 #[tokio::test]
-async fn a_refreshed_session_is_still_the_one_it_was() {
+async fn a_refresh_does_not_change_the_session_in_the_list() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let before = items(&ann, &ann).await;
@@ -87,14 +87,14 @@ async fn a_refreshed_session_is_still_the_one_it_was() {
 }
 
 #[tokio::test]
-async fn nobody_is_signed_in_anywhere_before_their_first_sign_in() {
+async fn a_new_user_has_no_sessions() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     assert!(items(partner.owner(), &ann).await.is_empty());
 }
 
 #[tokio::test]
-async fn others_are_for_who_may_force_a_logout_and_looking_changes_nothing() {
+async fn listing_others_needs_the_force_logout_permission_and_changes_nothing() {
     let partner = Partner::new().await;
     let (manager, viewer) = (partner.new_user("manager").await, partner.new_user("viewer").await);
     viewer.sessions(&manager).await.problem(403, "missing_permission");
@@ -105,7 +105,7 @@ async fn others_are_for_who_may_force_a_logout_and_looking_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_sees_the_sessions_of_a_user_above() {
+async fn no_user_sees_the_sessions_of_a_more_powerful_user() {
     let partner = Partner::new().await;
     let (owner, admin, manager) = (partner.owner(), partner.new_user("admin").await, partner.new_user("manager").await);
     for actor in [&admin, &manager] {
@@ -114,7 +114,7 @@ async fn nobody_sees_the_sessions_of_a_user_above() {
     manager.sessions(&admin).await.problem(403, "exceeds_own_permissions");
     let equal = partner.new_user("manager").await;
     assert_eq!(items(&manager, &equal).await.len(), 1);
-    // The primary admin sees all, and all see their own.
+    // The primary admin sees all sessions, and every user sees their own.
     for user in [owner, &admin, &manager] {
         assert_eq!(items(owner, user).await.len(), 1);
         assert_eq!(items(user, user).await.len(), 1);

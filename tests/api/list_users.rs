@@ -5,13 +5,13 @@ use portal_tests::{Actor, Partner, User};
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-/// All pages of a list, one after the other.
+/// Reads all pages of a list.
 async fn all(actor: &Actor, query: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let after = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         let page = actor.get(&format!("/v1/users?{query}{after}")).await.expect(200);
-        assert_eq!(page.json.as_object().unwrap().len(), 3, "items, next_cursor and total: {page}");
+        assert_eq!(page.json.as_object().unwrap().len(), 3, "a page has only items, next_cursor and total: {page}");
         items.extend(page.json["items"].as_array().unwrap().iter().cloned());
         assert!(items.len() as u64 <= page.json["total"].as_u64().unwrap(), "{page}");
         match page.json["next_cursor"].as_str() {
@@ -25,7 +25,7 @@ fn texts(items: &[Value], field: &str) -> Vec<String> {
     items.iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
 }
 
-/// A partner of Olive Owner and seven more, added in this order.
+/// Adds seven users in this order, besides Olive Owner.
 async fn seven(partner: &Partner) -> Vec<User> {
     let people = [
         ("Zoë", "Ångström", "viewer"),
@@ -44,7 +44,7 @@ async fn seven(partner: &Partner) -> Vec<User> {
 }
 
 #[tokio::test]
-async fn a_list_has_users_a_total_and_no_cursor_when_it_is_whole() {
+async fn a_complete_list_has_users_a_total_and_no_cursor() {
     let partner = Partner::new().await;
     let viewer = partner.new_user("viewer").await;
 
@@ -60,7 +60,7 @@ async fn a_list_has_users_a_total_and_no_cursor_when_it_is_whole() {
 }
 
 #[tokio::test]
-async fn names_sort_by_last_then_first_name_folded() {
+async fn names_are_sorted_by_folded_last_name_then_first_name() {
     let partner = Partner::new().await;
     seven(&partner).await;
     let sorted = ["adam", "Zoë", "Bea", "Carl", "Ann", "Olive", "Émile", "李"];
@@ -75,7 +75,7 @@ async fn names_sort_by_last_then_first_name_folded() {
 }
 
 #[tokio::test]
-async fn every_sort_has_both_orders_and_every_page_size_the_same_sequence() {
+async fn every_sort_has_two_orders_and_one_sequence_for_all_page_sizes() {
     let partner = Partner::new().await;
     let users = seven(&partner).await;
     let mut created = vec![partner.owner().id.clone()];
@@ -96,7 +96,7 @@ async fn every_sort_has_both_orders_and_every_page_size_the_same_sequence() {
 }
 
 #[tokio::test]
-async fn who_never_signed_in_comes_before_who_did() {
+async fn users_who_never_signed_in_come_before_the_others() {
     let partner = Partner::new().await;
     let never = partner.owner().add("Nev", "Er").created().await;
     let early = partner.new_user("viewer").await;
@@ -111,7 +111,7 @@ async fn who_never_signed_in_comes_before_who_did() {
 }
 
 #[tokio::test]
-async fn a_search_finds_any_part_of_name_or_email_whatever_the_case_and_accents() {
+async fn a_search_matches_parts_of_names_and_emails_without_case_or_accents() {
     let partner = Partner::new().await;
     let users = seven(&partner).await;
     let email_part = users[4].email.split('@').next().unwrap().to_uppercase();
@@ -132,8 +132,8 @@ async fn a_search_finds_any_part_of_name_or_email_whatever_the_case_and_accents(
         assert_eq!(texts(list.json["items"].as_array().unwrap(), "first_name"), expected, "{search}");
         assert_eq!(list.json["total"], expected.len(), "{search}");
     }
-    let everybody = all(partner.owner(), "search=tests.EXAMPLE&limit=3").await;
-    assert_eq!(everybody.len(), 8);
+    let all_users = all(partner.owner(), "search=tests.EXAMPLE&limit=3").await;
+    assert_eq!(all_users.len(), 8);
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn filters_narrow_the_list_and_its_total() {
 }
 
 #[tokio::test]
-async fn what_is_found_comes_in_the_order_of_the_whole_list_page_by_page() {
+async fn a_filtered_list_keeps_the_order_of_the_whole_list() {
     let partner = Partner::new().await;
     let users = seven(&partner).await;
     partner.owner().edit(&users[3], &json!({ "first_name": "Zed" })).await.expect(200);
@@ -167,7 +167,7 @@ async fn what_is_found_comes_in_the_order_of_the_whole_list_page_by_page() {
             let sorted = format!("sort={sort}&order={order}");
             let whole = all(partner.owner(), &sorted).await;
             let found = all(partner.owner(), &format!("{sorted}&search=tests.example&limit=3")).await;
-            assert_eq!(found, whole, "everybody is found, by {sorted}");
+            assert_eq!(found, whole, "all users are found, by {sorted}");
             let viewers: Vec<_> = whole.into_iter().filter(|user| user["role"] == "viewer").collect();
             let found = all(partner.owner(), &format!("{sorted}&role=viewer&limit=1")).await;
             assert_eq!(found, viewers, "viewers, by {sorted}");
@@ -208,7 +208,7 @@ async fn a_bad_query_names_the_parameter() {
 }
 
 #[tokio::test]
-async fn a_page_has_25_users_unless_it_is_told() {
+async fn a_page_has_25_users_by_default() {
     let partner = Partner::new().await;
     join_all((0..30).map(|_| partner.owner().add("Ann", "Lee").created())).await;
     let page = partner.owner().get("/v1/users").await.expect(200);
@@ -217,7 +217,7 @@ async fn a_page_has_25_users_unless_it_is_told() {
     let mut ids = texts(&all(partner.owner(), "limit=7").await, "id");
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), 31, "every user once");
+    assert_eq!(ids.len(), 31, "every user is listed once");
 }
 
 async fn cursor(actor: &Actor, query: &str) -> String {
@@ -226,7 +226,7 @@ async fn cursor(actor: &Actor, query: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_cursor_is_of_its_own_partner_and_query_only() {
+async fn a_cursor_is_valid_for_its_own_partner_and_query_only() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     seven(&partner).await;
     other.owner().add("Ann", "Lee").created().await;
@@ -250,7 +250,7 @@ async fn a_cursor_is_of_its_own_partner_and_query_only() {
 
 /// 64 requests: about a second.
 #[test]
-fn a_changed_cursor_is_always_refused() {
+fn a_changed_cursor_is_always_rejected() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (partner, cursor) = runtime.block_on(async {
         let partner = Partner::new().await;
@@ -260,14 +260,14 @@ fn a_changed_cursor_is_always_refused() {
     });
     assert!(
         cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)),
-        "goes into a URL as it is"
+        "a cursor needs no escaping in a URL"
     );
     let change = (0..cursor.len(), "[A-Za-z0-9_-]{0,2}");
     let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
     runner
-        .run(&change, |(place, replacement)| {
+        .run(&change, |(position, replacement)| {
             let mut changed = cursor.clone();
-            changed.replace_range(place..=place, &replacement);
+            changed.replace_range(position..=position, &replacement);
             if changed != cursor {
                 let answer =
                     runtime.block_on(partner.owner().get(&format!("/v1/users?limit=1&cursor={changed}")).into_future());
@@ -279,7 +279,7 @@ fn a_changed_cursor_is_always_refused() {
 }
 
 #[tokio::test]
-async fn a_list_reads_what_was_just_written() {
+async fn a_list_includes_what_was_just_written() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     for total in 2..8 {

@@ -1,11 +1,11 @@
-//! What is left of the logs at the least that `LogLevel` offers: errors, and the metrics that alarms watch.
+//! At the log level `ERROR`, the least verbose one, the logs still contain errors and the metrics that alarms need.
 
 use std::time::Duration;
 
 use portal_tests::{Client, Stack, invoke, secrets};
 use serde_json::{Value, json};
 
-/// The metrics that a function has logged: its lines in the embedded metric format.
+/// The metrics that a function has logged, which are its lines in the embedded metric format.
 fn metrics(stack: &Stack, function: &str) -> Vec<Value> {
     let logged = stack.logged();
     let lines = logged.lines().filter_map(|line| line.strip_prefix(&format!("[{function}] ")));
@@ -13,7 +13,7 @@ fn metrics(stack: &Stack, function: &str) -> Vec<Value> {
     lines.filter(|line| line["_aws"].is_object()).collect()
 }
 
-/// Waits for a function's lines, which pass through the stack a moment after its answer.
+/// Waits for the lines of a function. They can come shortly after its response.
 async fn metrics_once_there(stack: &Stack, function: &str, count: usize) -> Vec<Value> {
     for _ in 0..500 {
         let found = metrics(stack, function);
@@ -27,7 +27,7 @@ async fn metrics_once_there(stack: &Stack, function: &str, count: usize) -> Vec<
 
 /// Starts a stack: about 2 s.
 #[tokio::test]
-async fn alarms_are_fed_at_the_log_level_error() {
+async fn alarms_get_their_metrics_at_the_log_level_error() {
     let stack = Stack::start("log-level", &["--ephemeral", "--parameter", "LogLevel=ERROR"])
         .unwrap_or_else(|error| panic!("{error}"));
     let (client, login) = (Client::of(&stack.ready), &stack.ready.primary_admin);
@@ -38,10 +38,10 @@ async fn alarms_are_fed_at_the_log_level_error() {
     invoke(&stack.ready, "repair-identities", &json!({})).await.worked();
 
     let refused = metrics_once_there(&stack, "sign-in", 2).await;
-    assert_eq!(refused.len(), 2, "one for each refusal, none for a sign-in: {refused:?}");
+    assert_eq!(refused.len(), 2, "each refusal has a metric, and a successful sign-in has none: {refused:?}");
     for line in &refused {
         assert_eq!((&line["SignInsRefused"], &line["FunctionName"]), (&json!(1), &json!("partner-portal-sign-in")));
-        // Neither an email nor an address.
+        // The line has no email and no address.
         assert_eq!(line.as_object().unwrap().len(), 5, "{line}");
     }
     let repair = metrics_once_there(&stack, "repair-identities", 1).await;

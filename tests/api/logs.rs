@@ -1,5 +1,5 @@
-//! What the logs never hold. Looks at everything that the stack and its functions have logged when it runs, so it sees the
-//! secrets of the other tests too.
+//! The logs contain no secrets. These tests search all logs of the stack and its functions up to their end, so they also find
+//! the secrets of other tests.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use portal_tests::rows::Rows;
 use portal_tests::{Actor, Client, Partner, Ready, Stack, secrets, stack};
 use serde_json::json;
 
-/// A whole life of a user, from the add to the removal, with what goes wrong on the way. Says all that must stay hidden.
+/// Adds a user, makes all kinds of successful and failing requests, and removes the user. Returns every secret.
 async fn life(partner: &Partner, ready: &Ready) -> (Actor, Vec<String>) {
     let rows = Rows::of(ready);
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").without("must_change").without("password").created().await;
     let client = Client::of(ready);
     client.sign_in(&ann.email, &secrets::password()).await.problem(401, "unauthenticated");
-    client.sign_in(&secrets::email("nobody"), &secrets::password()).await.problem(401, "unauthenticated");
+    client.sign_in(&secrets::email("unknown"), &secrets::password()).await.problem(401, "unauthenticated");
     let session = client.challenged(&ann).await;
     client.answer_challenge(&session, &ann.password).await.problem(422, "password_rejected");
     let password = secrets::password();
@@ -42,15 +42,15 @@ async fn life(partner: &Partner, ready: &Ready) -> (Actor, Vec<String>) {
     (ann, hidden)
 }
 
-/// Whether there is a word with the beginning of a JSON object in base64url, as tokens have it. Request ids are base64 too,
-/// so among thousands of them one holds these three characters; but an id has only 16.
+/// Whether the text has a word with the start of a JSON object in base64url, as tokens have. Request ids are also base64, and
+/// among thousands of them one contains these three characters, but an id has only 16 characters.
 fn holds_a_token(text: &str) -> bool {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
     words.filter(|word| word.len() > 16).any(|word| word.contains("eyJ"))
 }
 
 #[test]
-fn a_token_is_told_from_a_request_id() {
+fn a_token_is_distinguished_from_a_request_id() {
     assert!(holds_a_token(r#"{"token":"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"}"#));
     assert!(holds_a_token("authorization: Bearer eyJhbGciOiJSUzI1NiJ9"));
     assert!(!holds_a_token(r#"{"request_id":"3s5Q3VVueyJEz+o="}"#));
@@ -63,11 +63,11 @@ async fn no_log_holds_a_password_a_token_a_secret_a_digest_or_an_email() {
 
 /// Starts a stack: about 2 s.
 #[tokio::test]
-async fn at_the_level_debug_neither() {
+async fn no_debug_log_holds_a_secret_either() {
     let stack = Stack::start("debug", &["--ephemeral", "--parameter", "LogLevel=DEBUG"])
         .unwrap_or_else(|error| panic!("{error}"));
     nothing_is_shown(&stack).await;
-    assert!(stack.logged().contains(r#""level":"DEBUG""#), "it is at this level");
+    assert!(stack.logged().contains(r#""level":"DEBUG""#), "the stack logs at this level");
     stack.end("TERM");
 }
 
@@ -77,24 +77,24 @@ async fn nothing_is_shown(stack: &Stack) {
     let last = partner.owner().get(&ann.path()).await;
     last.problem(404, "not_found");
 
-    // A function's lines pass through the stack a moment after its answer: look until the last one is there.
+    // The lines of a function can come shortly after its response, so this waits for the last one.
     let request_id = last.text_at("/request_id");
-    let mut looks = 0;
+    let mut checks = 0;
     while !stack.logged().contains(request_id) {
-        looks += 1;
-        assert!(looks < 500, "the log does not have the last request, so it proves nothing");
+        checks += 1;
+        assert!(checks < 500, "the log does not have the last request, so it proves nothing");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     let logged = stack.logged();
-    assert!(hidden.len() >= 3, "the digests and the machine secret");
+    assert!(hidden.len() >= 3, "the list includes the digests and the machine secret");
     for secret in secrets::known().into_iter().chain(hidden) {
-        if let Some(place) = logged.find(&secret) {
-            let start = logged[..place].rfind('\n').map_or(0, |newline| newline + 1);
+        if let Some(position) = logged.find(&secret) {
+            let start = logged[..position].rfind('\n').map_or(0, |newline| newline + 1);
             panic!("{secret:?} is in the log: {}", logged[start..].lines().next().unwrap());
         }
     }
-    assert!(!holds_a_token(&logged), "no token of any kind");
-    assert!(!logged.contains(secrets::EMAIL_DOMAIN), "no email of any test");
-    assert!(!logged.contains("$argon2"), "no digest of any kind");
+    assert!(!holds_a_token(&logged), "the log contains a token");
+    assert!(!logged.contains(secrets::EMAIL_DOMAIN), "the log contains an email");
+    assert!(!logged.contains("$argon2"), "the log contains a digest");
 }

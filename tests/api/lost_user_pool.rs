@@ -1,10 +1,10 @@
-//! Cognito knows no person: what is lost there comes back as people sign in.
+//! Cognito holds no personal data. A lost Cognito user is created again at the next sign-in.
 
 use portal_tests::rows::Rows;
 use portal_tests::{Partner, stack};
 
 #[tokio::test]
-async fn whoever_deletes_themselves_at_cognito_gains_nothing_and_signs_in_again() {
+async fn a_user_who_deletes_their_cognito_user_can_sign_in_again() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let ann = partner.new_user("viewer").await;
@@ -19,7 +19,7 @@ async fn whoever_deletes_themselves_at_cognito_gains_nothing_and_signs_in_again(
 }
 
 #[tokio::test]
-async fn everybody_signs_in_with_their_own_password_after_every_cognito_user_is_lost() {
+async fn every_user_can_sign_in_after_every_cognito_user_is_lost() {
     let partner = Partner::new().await;
     let rows = Rows::of(&stack().ready);
     let mut people = vec![partner.owner().clone()];
@@ -31,7 +31,7 @@ async fn everybody_signs_in_with_their_own_password_after_every_cognito_user_is_
 
     assert_eq!(lost, people.len());
     for person in &people {
-        // A token that is still valid needs Cognito's key alone.
+        // A valid token needs only Cognito's public key.
         person.is_signed_in().await;
         let again = person.elsewhere().await;
         again.is_signed_in().await;

@@ -1,11 +1,11 @@
-//! What a client sees, action by action, on the real stack: one module per action, and one per promise that several
-//! actions keep together. The slowest is `concurrency`; each long test says what it costs.
+//! Tests every action over HTTP on the real stack. There is one module for each action, and one for each rule that concerns
+//! several actions. The slowest is `concurrency`. The comment of each slow test says what it costs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a panic is how a test says what went wrong"
+    reason = "a test reports a failure with a panic"
 )]
 
 mod add_user;

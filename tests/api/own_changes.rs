@@ -1,5 +1,5 @@
-//! Users cannot flood the history, which is kept for good, with changes of themselves; and nobody can use that limit against
-//! them.
+//! Users cannot flood the history, which is never deleted, with changes of their own accounts. Other users cannot exhaust this
+//! limit for them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use portal_tests::rows::Rows;
 use portal_tests::{Actor, Call, Client, Partner, Stack, secrets, stack};
 use serde_json::json;
 
-/// A window of 15 minutes has room for so many changes of one kind.
+/// The maximum number of changes of one kind in a window of 15 minutes.
 const MOST: usize = 20;
 
 /// 2026-12-01T08:00:00Z.
@@ -19,7 +19,7 @@ fn rename(actor: &Actor, number: usize) -> Call {
 }
 
 #[tokio::test]
-async fn changes_of_oneself_are_limited_and_all_else_goes_on() {
+async fn edits_of_a_users_own_profile_are_limited_and_other_changes_are_not() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("manager").await;
@@ -34,12 +34,12 @@ async fn changes_of_oneself_are_limited_and_all_else_goes_on() {
     }
     assert_eq!(Rows::of(&stack().ready).audit(&partner.id).await.len(), events);
 
-    // What changes nothing, what others do to her, and what she does to others are none of these changes.
+    // Requests without a change, changes of this user by others, and changes of other users are not limited.
     ann.edit(&ann, &json!({})).await.expect(200);
     owner.edit(&ann, &json!({ "first_name": "Ann" })).await.expect(200);
     let bo = ann.add("Bo", "Day").role("viewer").created().await;
     ann.edit(&bo, &json!({ "first_name": "Bob" })).await.expect(200);
-    // Nor does it keep her from securing her account.
+    // The user can still secure their account.
     let elsewhere = ann.elsewhere().await;
     ann.end_session(&ann, &elsewhere.session_id().await).await.expect(204);
     let new = ann.with_password(&secrets::password());
@@ -50,14 +50,14 @@ async fn changes_of_oneself_are_limited_and_all_else_goes_on() {
 }
 
 #[tokio::test]
-async fn others_do_not_use_the_limit_up() {
+async fn changes_by_others_and_rejected_changes_do_not_count() {
     let partner = Partner::new().await;
     let ann = partner.new_user("manager").await;
     for number in 0..=MOST {
         let name = format!("Ann-{}", "y".repeat(number + 1));
         partner.owner().edit(&ann, &json!({ "first_name": name })).await.expect(200);
     }
-    // What is refused does not count either.
+    // Rejected requests do not count either.
     let body = json!({ "first_name": "" });
     for _ in 0..=MOST {
         ann.edit(&ann, &body).await.problem(422, "validation_failed");
@@ -67,7 +67,7 @@ async fn others_do_not_use_the_limit_up() {
 
 /// Hashes 40 passwords: about 3 s.
 #[tokio::test]
-async fn new_passwords_of_ones_own_are_limited() {
+async fn changes_of_a_users_own_password_are_limited() {
     let partner = Partner::new().await;
     let mut ann = partner.new_user("viewer").await;
     for _ in 0..MOST {
@@ -77,14 +77,14 @@ async fn new_passwords_of_ones_own_are_limited() {
     }
     let new = secrets::password();
     ann.set_own_password(&ann.password, &new).await.problem(429, "too_many_requests");
-    // An admin's help does not depend on it.
+    // An admin can still set the password.
     partner.owner().set_password(&ann, &new, &json!({ "must_change": false })).await.expect(204);
     Client::new().signed_in(&ann.with_password(&new)).await.is_signed_in().await;
 }
 
 /// Signs in 22 times: about 2 s.
 #[tokio::test]
-async fn ends_of_ones_own_sessions_are_limited_and_a_sign_out_is_not() {
+async fn ending_own_sessions_is_limited_and_signing_out_is_not() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let mut last = None;
@@ -104,7 +104,7 @@ async fn ends_of_ones_own_sessions_are_limited_and_a_sign_out_is_not() {
 }
 
 #[tokio::test]
-async fn many_changes_at_once_do_not_pass_the_limit() {
+async fn concurrent_changes_do_not_exceed_the_limit() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     for number in 0..MOST - 2 {
@@ -119,7 +119,7 @@ async fn many_changes_at_once_do_not_pass_the_limit() {
 }
 
 #[tokio::test]
-async fn the_limit_is_over_after_its_window() {
+async fn the_limit_ends_with_its_window() {
     let started = Stack::start_at(BEGINNING, "own-changes", &["--ephemeral"]);
     let (stack, clock) = started.unwrap_or_else(|error| panic!("{error}"));
     let partner = Partner::of(&stack.ready).await;
@@ -135,6 +135,6 @@ async fn the_limit_is_over_after_its_window() {
     answer.problem(429, "too_many_requests");
     assert_eq!(answer.retry_after(), 1);
     clock.advance(Duration::from_secs(1));
-    // The access token has expired too.
+    // The access token has also expired, so the session needs a new one.
     rename(&owner.refreshed().await, MOST).await.expect(200);
 }

@@ -1,4 +1,4 @@
-//! `GET /` and `GET /assets/{file+}`: the page as a browser loads it. What it does there is in `tests/browser`.
+//! `GET /` and `GET /assets/{file+}`: the files that a browser loads. `tests/browser` tests what the page does.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -88,7 +88,7 @@ async fn the_page_is_revalidated_and_its_files_are_cached_forever() {
 }
 
 #[tokio::test]
-async fn what_a_browser_loads_is_small() {
+async fn the_compressed_page_is_small() {
     let mut bytes = 0;
     let mut paths = assets().await;
     paths.push("/".to_owned());
@@ -119,7 +119,7 @@ async fn a_client_that_refuses_gzip_gets_the_plain_page() {
 }
 
 #[tokio::test]
-async fn there_are_no_other_files() {
+async fn unknown_files_get_404() {
     let known = assets().await.swap_remove(0);
     let (folder, _) = known.rsplit_once('/').unwrap();
     let other_version = "/assets/0000000000000000/main.js";
@@ -153,14 +153,18 @@ async fn nothing_in_the_page_is_inline_or_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn the_page_has_every_template_that_a_script_makes() {
+async fn the_page_has_every_template_that_a_script_uses() {
     let page = Client::new().get("/").await.expect(200).text;
     assert!(!page.contains(['{', '}']), "every placeholder is replaced");
     let templates: Vec<_> = page.split("<template id=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
     let scripts: String =
         sources().into_iter().filter(|(name, _)| name.rsplit('.').next() == Some("js")).map(|(_, text)| text).collect();
     let made: BTreeSet<_> = scripts.split("make(\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
-    assert_eq!(templates.iter().copied().collect::<BTreeSet<_>>().len(), templates.len(), "each once: {templates:?}");
+    assert_eq!(
+        templates.iter().copied().collect::<BTreeSet<_>>().len(),
+        templates.len(),
+        "every template is there once: {templates:?}"
+    );
     for name in &made {
         assert!(templates.contains(name), "{name}");
     }
@@ -173,11 +177,11 @@ fn every_language_has_every_text() {
     let keys = |texts: &serde_json::Map<String, Value>| texts.keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(keys(&english), keys(&french));
     for (key, text) in &english {
-        let places = |text: &Value| -> BTreeSet<String> {
+        let placeholders = |text: &Value| -> BTreeSet<String> {
             let parts = text.as_str().unwrap().split('{').skip(1);
             parts.map(|part| part.split_once('}').unwrap().0.to_owned()).collect()
         };
-        assert_eq!(places(text), places(&french[key]), "{key} has the same values in every language");
+        assert_eq!(placeholders(text), placeholders(&french[key]), "{key} has the same values in every language");
     }
 }
 
@@ -189,10 +193,13 @@ fn french_texts_follow_french_typography() {
         for pair in signs.windows(2) {
             let [before, sign] = pair else { unreachable!("two") };
             let needs_space = matches!(sign, ':' | ';' | '!' | '?' | '»');
-            assert!(!needs_space || matches!(before, '\u{A0}' | '\u{202F}'), "{key}: a no-break space before {sign}");
-            assert!(*before != '«' || matches!(sign, '\u{A0}' | '\u{202F}'), "{key}: a no-break space after «");
+            assert!(
+                !needs_space || matches!(before, '\u{A0}' | '\u{202F}'),
+                "{key} needs a no-break space before {sign}"
+            );
+            assert!(*before != '«' || matches!(sign, '\u{A0}' | '\u{202F}'), "{key} needs a no-break space after «");
         }
-        assert!(!text.contains('\''), "{key}: ’ and not '");
+        assert!(!text.contains('\''), "{key} needs ’ instead of '");
     }
 }
 
@@ -241,7 +248,7 @@ async fn the_roles_of_the_page_are_the_roles_of_the_server() {
     let roles: Value = serde_json::from_str(roles).unwrap();
     let partner = Partner::new().await;
     let all = partner.owner().see(partner.owner()).await["permissions"].clone();
-    assert_eq!(roles["admin"]["ceiling"], all, "every permission there is");
+    assert_eq!(roles["admin"]["ceiling"], all, "an admin may have every permission");
     for (role, known) in roles.as_object().unwrap() {
         let user = partner.owner().add("Ann", "Lee").role(role).created().await;
         assert_eq!(partner.owner().see(&user).await["permissions"], known["preset"], "{role}");

@@ -1,11 +1,11 @@
-//! Two at once, action by action: one of them is first, and the other finds what it left.
+//! Concurrent requests for each action: one of them commits first, and the other one sees its result.
 
 use futures::future::{join, join_all, join3};
 use portal_tests::rows::Rows;
 use portal_tests::{Actor, Answer, Call, Client, Partner, secrets, stack};
 use serde_json::{Value, json};
 
-/// How often a race is run: who is first is up to the machine.
+/// The number of rounds of each race, because the order of concurrent requests varies.
 const ROUNDS: usize = 6;
 
 fn statuses<const N: usize>(answers: [&Answer; N]) -> [u16; N] {
@@ -22,7 +22,7 @@ async fn total(admin: &Actor) -> Value {
 }
 
 #[tokio::test]
-async fn a_user_who_is_being_edited_is_removed_and_does_not_come_back() {
+async fn a_concurrent_edit_does_not_restore_a_removed_user() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let before = total(owner).await;
@@ -44,7 +44,7 @@ async fn a_user_who_is_being_edited_is_removed_and_does_not_come_back() {
         owner.get(&ann.path()).await.problem(404, "not_found");
         ann.is_signed_out().await;
         assert_eq!(total(owner).await, before);
-        // Neither email is left behind.
+        // Both emails are free again.
         for email in [&ann.email, &new_email] {
             let next = owner.add("Ann", "Next").role("viewer").email(email).created().await;
             owner.remove(&next).await.expect(204);
@@ -53,7 +53,7 @@ async fn a_user_who_is_being_edited_is_removed_and_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn of_two_removals_at_once_one_finds_nobody() {
+async fn the_second_concurrent_removal_gets_404() {
     let partner = Partner::new().await;
     let other_admin = partner.new_user("admin").await;
     let before = total(partner.owner()).await;
@@ -65,12 +65,12 @@ async fn of_two_removals_at_once_one_finds_nobody() {
         for answer in [&first, &second].into_iter().filter(|answer| answer.status == 404) {
             answer.problem(404, "not_found");
         }
-        assert_eq!(total(partner.owner()).await, before, "counted once");
+        assert_eq!(total(partner.owner()).await, before, "the removal is counted once");
     }
 }
 
 #[tokio::test]
-async fn an_email_that_two_want_goes_to_one() {
+async fn only_one_of_several_concurrent_requests_gets_an_email() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     for _ in 0..ROUNDS {
@@ -91,7 +91,7 @@ async fn an_email_that_two_want_goes_to_one() {
         for answer in answers.iter().filter(|answer| answer.status > 201) {
             answer.problem(409, "email_taken").names_field("email");
         }
-        // Whoever did not get it still has their own.
+        // A user whose request failed still has the old email.
         let emails = [&owner.see(&ann).await, &owner.see(&bob).await].map(|user| user["email"].clone());
         for (answer, email, own) in [(&one, &emails[0], &ann.email), (&two, &emails[1], &bob.email)] {
             if answer.status == 409 {
@@ -103,7 +103,7 @@ async fn an_email_that_two_want_goes_to_one() {
 }
 
 #[tokio::test]
-async fn an_email_that_one_leaves_while_another_takes_it_is_never_shared() {
+async fn two_users_never_share_an_email_that_moves_between_them() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     for _ in 0..ROUNDS {
@@ -120,7 +120,7 @@ async fn an_email_that_one_leaves_while_another_takes_it_is_never_shared() {
         }
         assert_eq!(owner.see(&ann).await["email"], left["email"]);
         assert_eq!(owner.see(&bob).await["email"], if has_it { &ann.email } else { &bob.email }.as_str());
-        // The email leads to whoever has it, and to nobody else.
+        // Only the user who has the email can sign in with it.
         Client::new().sign_in(&ann.email, &ann.password).await.problem(401, "unauthenticated");
         let bobs = owner.see(&bob).await["email"].as_str().unwrap().to_owned();
         Client::new().sign_in(&bobs, &bob.password).await.expect(200);
@@ -128,7 +128,7 @@ async fn an_email_that_one_leaves_while_another_takes_it_is_never_shared() {
 }
 
 #[tokio::test]
-async fn the_case_of_ones_own_email_changes_without_letting_it_go() {
+async fn the_case_of_an_email_changes_without_releasing_it() {
     let partner = Partner::new().await;
     let (admin, owner) = (partner.new_user("admin").await, partner.owner());
     let capitals = admin.email.to_uppercase();
@@ -149,7 +149,7 @@ async fn the_case_of_ones_own_email_changes_without_letting_it_go() {
 }
 
 #[tokio::test]
-async fn permissions_that_two_set_at_once_are_those_of_the_later_version() {
+async fn concurrent_permission_changes_end_with_the_later_version() {
     let partner = Partner::new().await;
     let other_admin = partner.new_user("admin").await;
     let target = partner.owner().add("Bob", "Ray").role("viewer").created().await;
@@ -179,7 +179,7 @@ async fn permissions_that_two_set_at_once_are_those_of_the_later_version() {
 }
 
 #[tokio::test]
-async fn of_two_admins_who_demote_each_other_one_keeps_the_power() {
+async fn of_two_admins_who_demote_each_other_one_stays_admin() {
     let partner = Partner::new().await;
     for _ in 0..ROUNDS {
         let (one, two) = (partner.new_user("admin").await, partner.new_user("admin").await);
@@ -192,7 +192,7 @@ async fn of_two_admins_who_demote_each_other_one_keeps_the_power() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_meets_a_force_logout_works() {
+async fn a_sign_in_that_races_with_a_force_logout_succeeds() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     for _ in 0..ROUNDS {
@@ -203,7 +203,7 @@ async fn a_sign_in_that_meets_a_force_logout_works() {
 
         logged_out.expect(200);
         for (client, answer) in clients.into_iter().zip(signed_in) {
-            // Either it was first, and is over, or it was second, and stands.
+            // The session has ended if the sign-in came first, and is valid if the logout came first.
             let actor = Actor::from_answer(client, ann.user.clone(), &answer.expect(200));
             let next = actor.get("/v1/me").await;
             if next.status != 200 {
@@ -216,7 +216,7 @@ async fn a_sign_in_that_meets_a_force_logout_works() {
 
 /// Signs in 21 times, and then ten times at once: about 3 s.
 #[tokio::test]
-async fn the_oldest_of_more_than_twenty_sessions_ends() {
+async fn the_oldest_session_ends_when_there_are_more_than_twenty() {
     let partner = Partner::new().await;
     let first = partner.new_user("viewer").await;
     let mut sessions = vec![first.clone()];
@@ -231,7 +231,7 @@ async fn the_oldest_of_more_than_twenty_sessions_ends() {
     newest.is_signed_in().await;
     join_all(sessions[1..].iter().map(Actor::is_signed_in)).await;
 
-    // Those who come at the same moment may all take one place; the next makes room for itself.
+    // Concurrent sign-ins may all replace the same session and exceed the limit. The next sign-in restores it.
     let at_once = join_all((0..10).map(|_| first.elsewhere())).await;
     let last = first.elsewhere().await;
     let rows = Rows::of(&stack().ready).sessions(&first).await;
@@ -240,7 +240,7 @@ async fn the_oldest_of_more_than_twenty_sessions_ends() {
 }
 
 #[tokio::test]
-async fn of_two_answers_to_one_challenge_one_signs_in() {
+async fn only_one_of_two_answers_to_a_challenge_signs_in() {
     let partner = Partner::new().await;
     for _ in 0..ROUNDS {
         let ann = partner.owner().add("Ann", "Lee").role("viewer").without("must_change").created().await;
@@ -260,7 +260,7 @@ async fn of_two_answers_to_one_challenge_one_signs_in() {
 }
 
 #[tokio::test]
-async fn nothing_that_others_do_touches_the_primary_admin() {
+async fn concurrent_requests_by_others_do_not_change_the_primary_admin() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     let admins = join_all((0..3).map(|_| partner.new_user("admin"))).await;
@@ -301,7 +301,7 @@ async fn nothing_that_others_do_touches_the_primary_admin() {
 
 /// Hashes 40 passwords: about 3 s.
 #[tokio::test]
-async fn twenty_changes_at_once_by_one_admin_on_different_users_all_count() {
+async fn twenty_concurrent_changes_of_different_users_all_succeed() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     let users = join_all((0..20).map(|_| admin.add("Ann", "Lee").role("viewer").created())).await;

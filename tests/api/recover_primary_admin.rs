@@ -4,7 +4,7 @@ use portal_tests::{Client, Partner, User, invoke, secrets, stack};
 use serde_json::json;
 
 #[tokio::test]
-async fn the_primary_admin_gets_a_new_password_to_change_and_every_session_ends() {
+async fn a_recovery_ends_every_session_and_sets_a_password_to_change() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let elsewhere = owner.elsewhere().await;
@@ -22,7 +22,7 @@ async fn the_primary_admin_gets_a_new_password_to_change_and_every_session_ends(
 }
 
 #[tokio::test]
-async fn a_given_password_must_be_changed_too() {
+async fn a_given_password_must_also_be_changed() {
     let partner = Partner::new().await;
     let recovered = User::recovered(&stack().ready, &partner.id, Some(&secrets::password())).await;
     Client::new().challenged(&recovered).await;

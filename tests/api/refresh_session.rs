@@ -36,7 +36,7 @@ async fn a_refresh_token_in_the_cookie_works_from_our_own_origin_only() {
 }
 
 #[tokio::test]
-async fn a_made_up_refresh_token_is_refused() {
+async fn an_invalid_refresh_token_is_rejected() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let client = Client::new();
@@ -47,14 +47,14 @@ async fn a_made_up_refresh_token_is_refused() {
 }
 
 #[tokio::test]
-async fn no_refresh_token_at_all_is_refused() {
+async fn a_refresh_without_a_token_is_rejected() {
     let client = Client::new();
     client.call("POST", "/v1/sessions/refresh").await.problem(401, "unauthenticated");
     client.post("/v1/sessions/refresh", &json!({})).await.problem(401, "unauthenticated");
 }
 
 #[tokio::test]
-async fn a_session_that_signed_out_is_not_refreshed() {
+async fn a_signed_out_session_is_not_refreshed() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     ann.sign_out().await.expect(204);

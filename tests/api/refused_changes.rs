@@ -1,4 +1,4 @@
-//! What somebody tried to change and was refused, as the history tells it. That every route tells it is in `coverage`.
+//! The events of refused changes in the history. `coverage` checks that every route records them.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use portal_tests::rows::Rows;
 use portal_tests::{Actor, Partner, secrets, stack};
 use serde_json::{Value, json};
 
-/// What the history tells of refusals, newest first.
+/// The refusals in the history, newest first.
 async fn refusals(owner: &Actor) -> Vec<Value> {
     let page = owner.get("/v1/audit-events?action=change.refused&limit=100").await.expect(200);
     page.json["items"].as_array().unwrap().clone()
 }
 
 #[tokio::test]
-async fn a_refusal_says_who_tried_what_on_whom_and_the_reason_against_it() {
+async fn a_refusal_event_has_the_actor_the_action_the_target_and_the_reason() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let manager = partner.new_user("manager").await;
@@ -48,9 +48,9 @@ async fn a_refusal_says_who_tried_what_on_whom_and_the_reason_against_it() {
     ];
     for (number, ((call, attempted, target, sentence), code)) in cases.into_iter().zip(codes).enumerate() {
         call.await.problem(403, code);
-        let told = refusals(owner).await;
-        assert_eq!(told.len(), number + 1, "{told:?}");
-        let event = &told[0];
+        let recorded = refusals(owner).await;
+        assert_eq!(recorded.len(), number + 1, "{recorded:?}");
+        let event = &recorded[0];
         assert_eq!(event["target"]["id"].as_str(), target, "{event}");
         assert_eq!(event["before"], json!({}), "{event}");
         assert_eq!(event["after"], json!({ "attempted": attempted, "code": code }), "{event}");
@@ -60,7 +60,7 @@ async fn a_refusal_says_who_tried_what_on_whom_and_the_reason_against_it() {
 }
 
 #[tokio::test]
-async fn the_same_refusal_is_told_once_a_minute_however_often_and_on_whomever() {
+async fn the_same_refusal_is_recorded_once_a_minute_for_all_targets() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let (viewer, other) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
@@ -73,21 +73,21 @@ async fn the_same_refusal_is_told_once_a_minute_however_often_and_on_whomever() 
     other.force_logout(&viewer).await.problem(403, "missing_permission");
     viewer.remove(&other).await.problem(403, "missing_permission");
 
-    let told = refusals(owner).await;
-    let minutes: BTreeSet<_> = told
+    let recorded = refusals(owner).await;
+    let minutes: BTreeSet<_> = recorded
         .iter()
         .map(|event| {
             format!("{} {} {}", event["actor"]["id"], event["after"]["attempted"], &event["at"].as_str().unwrap()[..16])
         })
         .collect();
-    assert_eq!(minutes.len(), told.len(), "once a minute: {told:?}");
+    assert_eq!(minutes.len(), recorded.len(), "a refusal is recorded once a minute: {recorded:?}");
     let kinds: BTreeSet<_> =
-        told.iter().map(|event| format!("{} {}", event["actor"]["id"], event["after"]["attempted"])).collect();
-    assert_eq!(kinds.len(), 3, "another caller, and another wish, is another refusal: {told:?}");
+        recorded.iter().map(|event| format!("{} {}", event["actor"]["id"], event["after"]["attempted"])).collect();
+    assert_eq!(kinds.len(), 3, "another caller or another action is another refusal: {recorded:?}");
 }
 
 #[tokio::test]
-async fn what_keeps_a_refusal_from_being_recorded_twice_expires_and_events_do_not() {
+async fn the_item_that_prevents_a_second_record_expires_and_events_do_not() {
     let partner = Partner::new().await;
     let viewer = partner.new_user("viewer").await;
     viewer.remove(partner.owner()).await.problem(403, "primary_admin_protected");
@@ -95,17 +95,17 @@ async fn what_keeps_a_refusal_from_being_recorded_twice_expires_and_events_do_no
     let kept = rows.refusals(&viewer).await;
     assert_eq!(kept.len(), 1);
     let expires_at: u64 = kept[0]["expires_at"].as_n().unwrap().parse().unwrap();
-    // A session of this moment lives for 30 days.
+    // A new session expires after 30 days.
     let session: u64 = rows.sessions(&viewer).await[0]["expires_at"].as_n().unwrap().parse().unwrap();
     let signed_in = session - 30 * 24 * 60 * 60;
-    assert!(expires_at >= signed_in + 60, "not before the minute that it is for is over");
+    assert!(expires_at >= signed_in + 60, "the item must not expire within its minute");
     for event in rows.audit(&partner.id).await {
         assert!(!event.contains_key("expires_at"), "{event:?}");
     }
 }
 
 #[tokio::test]
-async fn a_wrong_password_where_the_present_one_is_asked_for_is_a_refusal() {
+async fn a_wrong_current_password_is_recorded_as_a_refusal() {
     let partner = Partner::new().await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
     let wrong = secrets::password();
@@ -114,18 +114,18 @@ async fn a_wrong_password_where_the_present_one_is_asked_for_is_a_refusal() {
     let body = json!({ "user_id": ann.id, "current_password": wrong });
     owner.post("/v1/primary-admin", &body).await.problem(422, "validation_failed");
 
-    let told = refusals(owner).await;
-    let told: Vec<_> =
-        told.iter().map(|event| (&event["actor"]["id"], &event["target"]["id"], &event["after"])).collect();
+    let recorded = refusals(owner).await;
+    let recorded: Vec<_> =
+        recorded.iter().map(|event| (&event["actor"]["id"], &event["target"]["id"], &event["after"])).collect();
     let why = |attempted: &str| json!({ "attempted": attempted, "code": "wrong_current_password" });
     assert_eq!(
-        told,
+        recorded,
         [(&json!(owner.id), &json!(ann.id), &why("hand_over")), (&json!(ann.id), &json!(ann.id), &why("set_password")),]
     );
 }
 
 #[tokio::test]
-async fn what_is_no_refusal_of_a_change_is_not_told_as_one() {
+async fn refused_reads_and_failed_changes_are_not_recorded_as_refusals() {
     let (partner, elsewhere) = (Partner::new().await, Partner::new().await);
     let owner = partner.owner();
     let weak = owner.add("Wea", "Kly").role("viewer").permissions(&[]).signed_in().await;

@@ -5,7 +5,7 @@ use portal_tests::rows::Rows;
 use portal_tests::stack;
 
 #[tokio::test]
-async fn a_removed_user_is_gone_with_every_session_and_secret() {
+async fn a_removal_deletes_the_user_with_every_session_and_secret() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("admin").await;
@@ -24,7 +24,7 @@ async fn a_removed_user_is_gone_with_every_session_and_secret() {
 }
 
 #[tokio::test]
-async fn the_email_of_a_removed_user_is_free_for_somebody_new() {
+async fn the_email_of_a_removed_user_can_be_used_again() {
     let partner = Partner::new().await;
     let old = partner.new_user("admin").await;
     partner.owner().remove(&old).await.expect(204);
@@ -35,7 +35,7 @@ async fn the_email_of_a_removed_user_is_free_for_somebody_new() {
 }
 
 #[tokio::test]
-async fn nobody_removes_oneself() {
+async fn no_user_removes_themselves() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     admin.remove(&admin).await.problem(403, "self_change_forbidden");
@@ -43,7 +43,7 @@ async fn nobody_removes_oneself() {
 }
 
 #[tokio::test]
-async fn nobody_removes_the_primary_admin() {
+async fn no_user_removes_the_primary_admin() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     admin.remove(partner.owner()).await.problem(403, "primary_admin_protected");
@@ -53,7 +53,7 @@ async fn nobody_removes_the_primary_admin() {
 }
 
 #[tokio::test]
-async fn a_manager_removes_nobody_and_an_admin_nobody_above() {
+async fn a_manager_removes_no_user_and_an_admin_no_more_powerful_user() {
     let partner = Partner::new().await;
     let (manager, viewer) = (partner.new_user("manager").await, partner.new_user("viewer").await);
     manager.remove(&viewer).await.problem(403, "missing_permission");

@@ -5,7 +5,7 @@ use portal_tests::{Partner, invoke, stack};
 use serde_json::json;
 
 #[tokio::test]
-async fn repair_finishes_what_a_force_logout_began() {
+async fn repair_completes_a_force_logout() {
     let ready = &stack().ready;
     let rows = Rows::of(ready);
     let partner = Partner::new().await;
@@ -22,12 +22,12 @@ async fn repair_finishes_what_a_force_logout_began() {
     assert_eq!(answer["failed"], 0);
     assert!(rows.marks(&ann).await.is_empty());
     assert!(rows.cognito_users(&ann).await.is_empty());
-    assert_eq!(partner.owner().see(&ann).await["version"], version, "repair is no change of the user");
+    assert_eq!(partner.owner().see(&ann).await["version"], version, "repair does not change the user");
     ann.elsewhere().await.is_signed_in().await;
 }
 
 #[tokio::test]
-async fn repair_leaves_a_young_mark_to_the_request_that_made_it() {
+async fn repair_accepts_an_empty_input_and_rejects_invalid_ones() {
     let ready = &stack().ready;
     invoke(ready, "repair-identities", &json!({})).await.worked();
     invoke(ready, "repair-identities", &json!({ "older_than_seconds": "soon" })).await.failed();
@@ -35,7 +35,7 @@ async fn repair_leaves_a_young_mark_to_the_request_that_made_it() {
 }
 
 #[tokio::test]
-async fn the_cognito_users_of_a_removed_user_go() {
+async fn repair_deletes_the_cognito_users_of_a_removed_user() {
     let ready = &stack().ready;
     let rows = Rows::of(ready);
     let partner = Partner::new().await;

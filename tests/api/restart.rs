@@ -1,11 +1,11 @@
-//! What outlives the stack: everything, without `--ephemeral`, also when it is killed.
+//! Without `--ephemeral`, all data survives the end of the stack, even if the stack is killed.
 
 use std::fs;
 use std::path::PathBuf;
 
 use portal_tests::{Client, Partner, Ready, Stack};
 
-/// A data folder that goes with the test.
+/// A data folder that is deleted after the test.
 struct DataFolder(PathBuf);
 
 impl DataFolder {
@@ -27,7 +27,7 @@ impl Drop for DataFolder {
 
 /// Starts the stack three times: about 2 s.
 #[tokio::test]
-async fn users_sessions_and_the_user_pool_outlive_a_kill_and_an_ordinary_end() {
+async fn users_sessions_and_the_user_pool_survive_a_kill_and_a_shutdown() {
     let folder = DataFolder::new("restart");
     let first = folder.start();
     let partner = Partner::of(&first.ready).await;
@@ -54,9 +54,9 @@ async fn users_sessions_and_the_user_pool_outlive_a_kill_and_an_ordinary_end() {
     }
 }
 
-/// Starts three stacks, one of them in vain: about 2 s.
+/// Starts three stacks, one of which fails to start: about 2 s.
 #[tokio::test]
-async fn a_data_folder_in_use_is_refused_in_one_clear_line() {
+async fn a_data_folder_in_use_is_rejected_with_a_clear_message() {
     let folder = DataFolder::new("locked");
     let first = folder.start();
     let error = Stack::start("locked", &["--data-folder", folder.0.to_str().unwrap()]).unwrap_err();
@@ -67,7 +67,7 @@ async fn a_data_folder_in_use_is_refused_in_one_clear_line() {
 
 /// Starts three stacks: about 3 s.
 #[tokio::test]
-async fn another_start_on_the_same_dynamodb_prints_a_sign_in_that_works() {
+async fn another_start_on_the_same_dynamodb_prints_working_credentials() {
     let first = Stack::start("one-dynamodb", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
     let mut printed = vec![first.ready.clone()];
     for _ in 0..2 {

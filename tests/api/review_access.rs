@@ -23,7 +23,7 @@ fn ids(answer: &Answer) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn every_user_is_told_of_with_what_there_is_to_decide_on() {
+async fn the_review_lists_every_user_with_the_facts_for_a_decision() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").role("viewer").permissions(&["users.read", "audit.read"]).signed_in().await;
@@ -76,14 +76,14 @@ async fn every_user_is_told_of_with_what_there_is_to_decide_on() {
 }
 
 #[tokio::test]
-async fn who_is_to_be_looked_at_comes_first_and_pages_go_on_where_they_ended() {
+async fn urgent_users_come_first_and_pages_continue_in_order() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     let mut users = Vec::new();
     for last_name in ["Adams", "Baker", "Clark", "Davis"] {
         users.push(owner.add("Ann", last_name).role("viewer").created().await);
     }
-    // Never signed in, and long here; and as long here, but lately seen.
+    // Davis was added long ago and has never signed in. Baker was added long ago and has signed in recently.
     rows.set_time(&users[3], "created_at", LONG_AGO).await;
     let baker = Client::new().signed_in(&users[1]).await;
     rows.set_time(&users[1], "created_at", LONG_AGO).await;
@@ -109,7 +109,7 @@ async fn who_is_to_be_looked_at_comes_first_and_pages_go_on_where_they_ended() {
 }
 
 #[tokio::test]
-async fn the_reviewer_says_after_how_many_days_somebody_is_inactive() {
+async fn the_reviewer_chooses_after_how_many_days_a_user_is_inactive() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("viewer").await;
@@ -124,7 +124,7 @@ async fn the_reviewer_says_after_how_many_days_somebody_is_inactive() {
 }
 
 #[tokio::test]
-async fn a_new_password_starts_its_age_anew() {
+async fn a_new_password_resets_the_age_of_the_password() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     let ann = owner.add("Ann", "Lee").role("viewer").without("must_change").created().await;
@@ -145,7 +145,7 @@ async fn a_new_password_starts_its_age_anew() {
 }
 
 #[tokio::test]
-async fn it_takes_both_permissions() {
+async fn a_review_needs_both_read_permissions() {
     let partner = Partner::new().await;
     for (permissions, needs) in
         [(["users.read", "users.edit"], "audit.read"), (["audit.read", "users.edit"], "users.read")]
@@ -162,7 +162,7 @@ async fn it_takes_both_permissions() {
 }
 
 #[tokio::test]
-async fn the_list_is_a_table_too() {
+async fn the_review_is_available_as_csv() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     for _ in 0..2 {
@@ -186,7 +186,7 @@ async fn the_list_is_a_table_too() {
 }
 
 #[tokio::test]
-async fn a_query_that_is_not_acceptable_is_refused_and_named() {
+async fn a_bad_query_names_the_parameter() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     owner.add("Ann", "Lee").created().await;

@@ -4,7 +4,7 @@ use portal_tests::{Client, Partner, secrets};
 use serde_json::json;
 
 #[tokio::test]
-async fn setting_anothers_password_ends_their_sessions_and_asks_for_a_new_one() {
+async fn setting_a_users_password_ends_their_sessions_and_requires_a_new_one() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let (elsewhere, refreshed) = (ann.elsewhere().await, ann.refreshed().await);
@@ -25,7 +25,7 @@ async fn setting_anothers_password_ends_their_sessions_and_asks_for_a_new_one() 
 }
 
 #[tokio::test]
-async fn a_password_for_another_can_be_one_to_keep() {
+async fn a_password_that_an_admin_sets_can_be_permanent() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let password = secrets::password();
@@ -35,7 +35,7 @@ async fn a_password_for_another_can_be_one_to_keep() {
 }
 
 #[tokio::test]
-async fn changing_the_own_password_keeps_this_session_and_ends_the_others() {
+async fn a_user_who_changes_their_password_keeps_only_the_current_session() {
     let partner = Partner::new().await;
     let here = partner.new_user("viewer").await;
     let elsewhere = here.elsewhere().await;
@@ -53,7 +53,7 @@ async fn changing_the_own_password_keeps_this_session_and_ends_the_others() {
 }
 
 #[tokio::test]
-async fn the_own_password_needs_the_current_one() {
+async fn a_user_who_changes_their_password_must_give_the_current_one() {
     let partner = Partner::new().await;
     let ann = partner.new_user("admin").await;
     let missing = ann.set_password(&ann, &secrets::password(), &json!({})).await;
@@ -64,7 +64,7 @@ async fn the_own_password_needs_the_current_one() {
 }
 
 #[tokio::test]
-async fn the_own_password_cannot_be_one_to_change() {
+async fn must_change_is_rejected_for_the_callers_own_password() {
     let partner = Partner::new().await;
     let ann = partner.new_user("admin").await;
     for must_change in [true, false] {
@@ -75,7 +75,7 @@ async fn the_own_password_cannot_be_one_to_change() {
 }
 
 #[tokio::test]
-async fn the_current_password_is_asked_of_oneself_only() {
+async fn current_password_is_accepted_only_for_the_callers_own_password() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let more = json!({ "current_password": ann.password });
@@ -84,7 +84,7 @@ async fn the_current_password_is_asked_of_oneself_only() {
 }
 
 #[tokio::test]
-async fn guessing_the_current_password_has_a_limit() {
+async fn guesses_of_the_current_password_are_limited() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     for _ in 0..5 {
@@ -117,7 +117,7 @@ async fn none_of_the_last_five_passwords_can_be_used_again() {
 }
 
 #[tokio::test]
-async fn the_rules_for_passwords_know_whose_it_is() {
+async fn a_password_must_not_contain_the_users_name_or_email() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Featherstone").email("marigold.baker@example.com").created().await;
     for name in ["featherstone", "marigold.baker"] {
@@ -149,7 +149,7 @@ async fn a_manager_cannot_set_the_password_of_an_admin() {
 }
 
 #[tokio::test]
-async fn a_viewer_sets_nobody_elses_password() {
+async fn a_viewer_cannot_set_the_password_of_another_user() {
     let partner = Partner::new().await;
     let (viewer, other) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
     let answer = viewer.set_password(&other, &secrets::password(), &json!({})).await;

@@ -14,7 +14,7 @@ pub(crate) const ALL: [&str; 7] = [
     "users.set_permissions",
 ];
 
-/// What each role comes with, sorted.
+/// The default permissions of each role, sorted.
 pub(crate) const DEFAULTS: [(&str, &[&str]); 3] = [
     ("admin", &ALL),
     ("manager", &["users.add", "users.edit", "users.force_logout", "users.read"]),
@@ -29,7 +29,7 @@ pub(crate) fn of(user: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_role_alone_brings_its_default_permissions() {
+async fn a_role_without_permissions_gets_its_default_permissions() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").role("viewer").permissions(&[]).created().await;
@@ -43,7 +43,7 @@ async fn a_role_alone_brings_its_default_permissions() {
 }
 
 #[tokio::test]
-async fn given_permissions_are_the_whole_set() {
+async fn given_permissions_replace_the_whole_set() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let body = json!({ "role": "viewer", "permissions": ["audit.read", "users.read", "audit.read"] });
@@ -52,7 +52,7 @@ async fn given_permissions_are_the_whole_set() {
 }
 
 #[tokio::test]
-async fn new_permissions_hold_from_the_next_request_on() {
+async fn new_permissions_apply_from_the_next_request() {
     let partner = Partner::new().await;
     let ann = partner.new_user("admin").await;
     ann.add("Bob", "Ray").role("viewer").created().await;
@@ -66,7 +66,7 @@ async fn new_permissions_hold_from_the_next_request_on() {
 }
 
 #[tokio::test]
-async fn nobody_changes_their_own_permissions() {
+async fn no_user_changes_their_own_permissions() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     let body = json!({ "role": "viewer" });
@@ -75,7 +75,7 @@ async fn nobody_changes_their_own_permissions() {
 }
 
 #[tokio::test]
-async fn the_primary_admin_stays_what_it_is() {
+async fn the_permissions_of_the_primary_admin_cannot_be_changed() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     let body = json!({ "role": "viewer" });
@@ -86,7 +86,7 @@ async fn the_primary_admin_stays_what_it_is() {
 }
 
 #[tokio::test]
-async fn primary_admin_is_never_granted() {
+async fn the_role_primary_admin_cannot_be_granted() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let answer = partner.owner().set_permissions(&ann, &json!({ "role": "primary_admin" })).await;
@@ -94,7 +94,7 @@ async fn primary_admin_is_never_granted() {
 }
 
 #[tokio::test]
-async fn permissions_above_the_ceiling_of_the_role_are_refused() {
+async fn permissions_above_the_ceiling_of_the_role_are_rejected() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     for (role, permission) in [("viewer", "users.edit"), ("manager", "users.remove")] {
@@ -107,7 +107,7 @@ async fn permissions_above_the_ceiling_of_the_role_are_refused() {
 }
 
 #[tokio::test]
-async fn nobody_grants_what_they_do_not_hold() {
+async fn no_user_grants_permissions_that_they_do_not_have() {
     let partner = Partner::new().await;
     let held = ["users.read", "users.set_permissions"];
     let admin = partner.owner().add("Ada", "Min").role("admin").permissions(&held).signed_in().await;

@@ -6,7 +6,7 @@ use portal_tests::{Actor, Client, Partner, invoke, secrets, stack};
 use serde_json::json;
 
 #[tokio::test]
-async fn a_suspended_user_is_shut_out_at_once_and_keeps_everything() {
+async fn a_suspended_user_loses_access_at_once_and_keeps_all_data() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("manager").await;
@@ -32,11 +32,11 @@ async fn a_suspended_user_is_shut_out_at_once_and_keeps_everything() {
     assert_eq!(*answer.user(), expected);
     assert_eq!(answer.header("etag"), "\"2\"");
     assert_eq!(owner.see(&ann).await, expected);
-    assert!(Rows::of(&stack().ready).cognito_users(&ann).await.is_empty(), "ended in Cognito too");
+    assert!(Rows::of(&stack().ready).cognito_users(&ann).await.is_empty(), "the generation has also ended in Cognito");
 }
 
 #[tokio::test]
-async fn a_reactivated_user_signs_in_again_and_no_session_comes_back() {
+async fn a_reactivated_user_can_sign_in_but_old_sessions_stay_ended() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = partner.new_user("viewer").await;
@@ -51,7 +51,7 @@ async fn a_reactivated_user_signs_in_again_and_no_session_comes_back() {
 }
 
 #[tokio::test]
-async fn the_status_that_a_user_has_already_changes_nothing() {
+async fn setting_the_current_status_changes_nothing() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     let ann = partner.new_user("viewer").await;
@@ -67,7 +67,7 @@ async fn the_status_that_a_user_has_already_changes_nothing() {
 }
 
 #[tokio::test]
-async fn another_reason_for_the_same_status_is_recorded_and_nothing_else_changes() {
+async fn a_new_reason_for_the_same_status_is_recorded_without_other_changes() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     let ann = partner.new_user("viewer").await;
@@ -91,7 +91,7 @@ async fn another_reason_for_the_same_status_is_recorded_and_nothing_else_changes
 }
 
 #[tokio::test]
-async fn the_reason_is_kept_in_the_audit_trail_alone() {
+async fn the_reason_is_stored_only_in_the_audit_trail() {
     let partner = Partner::new().await;
     let (owner, rows) = (partner.owner(), Rows::of(&stack().ready));
     let ann = partner.new_user("viewer").await;
@@ -116,7 +116,7 @@ async fn the_reason_is_kept_in_the_audit_trail_alone() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_body_is_named() {
+async fn an_invalid_body_names_the_field() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     for (body, field) in [
@@ -138,7 +138,7 @@ async fn what_is_wrong_with_the_body_is_named() {
 }
 
 #[tokio::test]
-async fn nobody_suspends_oneself_or_the_primary_admin() {
+async fn no_user_suspends_themselves_or_the_primary_admin() {
     let partner = Partner::new().await;
     let admin = partner.new_user("admin").await;
     admin.suspend(&admin).await.problem(403, "self_change_forbidden");
@@ -149,7 +149,7 @@ async fn nobody_suspends_oneself_or_the_primary_admin() {
 }
 
 #[tokio::test]
-async fn it_takes_the_right_to_remove_and_nobody_acts_upward() {
+async fn a_suspension_needs_the_remove_permission_over_the_target() {
     let partner = Partner::new().await;
     let (manager, viewer) = (partner.new_user("manager").await, partner.new_user("viewer").await);
     manager.suspend(&viewer).await.problem(403, "missing_permission");
@@ -175,7 +175,7 @@ async fn a_suspension_voids_a_challenge_for_good() {
 }
 
 #[tokio::test]
-async fn a_password_that_was_set_meanwhile_works_once_the_user_is_let_in_again() {
+async fn a_password_set_during_a_suspension_works_after_the_reactivation() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     partner.owner().suspend(&ann).await.expect(200);
@@ -187,7 +187,7 @@ async fn a_password_that_was_set_meanwhile_works_once_the_user_is_let_in_again()
 }
 
 #[tokio::test]
-async fn a_sign_in_that_meets_a_suspension_does_not_outlive_it() {
+async fn a_sign_in_that_races_with_a_suspension_does_not_outlive_it() {
     let partner = Partner::new().await;
     for _ in 0..6 {
         let ann = partner.new_user("viewer").await;
@@ -204,7 +204,7 @@ async fn a_sign_in_that_meets_a_suspension_does_not_outlive_it() {
 }
 
 #[tokio::test]
-async fn an_admin_who_is_being_suspended_suspends_before_it_or_not_at_all() {
+async fn an_admin_who_is_being_suspended_commits_before_or_not_at_all() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     for _ in 0..6 {
@@ -216,7 +216,7 @@ async fn an_admin_who_is_being_suspended_suspends_before_it_or_not_at_all() {
         )
         .await;
         assert_eq!(of_ann.expect(200).user()["version"], 2);
-        assert_eq!(again.expect(200).user()["version"], 2, "suspended once");
+        assert_eq!(again.expect(200).user()["version"], 2, "the user is suspended once");
         if of_bob.status != 200 {
             of_bob.problem(401, "session_ended");
         }
@@ -227,7 +227,7 @@ async fn an_admin_who_is_being_suspended_suspends_before_it_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn repair_finds_nothing_to_undo_after_a_suspension() {
+async fn repair_does_not_undo_a_suspension() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     partner.owner().suspend(&ann).await.expect(200);

@@ -5,15 +5,15 @@ use portal_tests::rows::Rows;
 use portal_tests::{Answer, Client, Partner, User, new_partner, secrets, stack};
 use serde_json::json;
 
-/// A problem without the field that is new every time.
-fn told(answer: &Answer) -> serde_json::Value {
+/// The problem without its request id, which differs in every response.
+fn without_request_id(answer: &Answer) -> serde_json::Value {
     let mut body = answer.json.clone();
     body.as_object_mut().unwrap().remove("request_id");
     body
 }
 
 #[tokio::test]
-async fn signing_in_answers_tokens_and_the_user() {
+async fn signing_in_returns_tokens_and_the_user() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").created().await;
 
@@ -25,21 +25,24 @@ async fn signing_in_answers_tokens_and_the_user() {
     assert_eq!(answer.json["token_type"], "Bearer");
     assert_eq!(answer.json["expires_in"], 900);
     assert_eq!(answer.header("content-type"), "application/json");
-    assert!(answer.header("set-cookie").starts_with("__Host-device="), "the refresh token is in no cookie: {answer}");
+    assert!(
+        answer.header("set-cookie").starts_with("__Host-device="),
+        "the refresh token must not be in a cookie: {answer}"
+    );
     assert_eq!(answer.json["user"]["email"], ann.email);
     assert_eq!(answer.json["user"]["partner_id"], partner.id);
-    assert!(answer.json["user"]["last_sign_in_at"].is_string(), "this sign-in counts: {answer}");
-    assert_eq!(answer.json["user"]["version"], 1, "signing in is no change of the user");
+    assert!(answer.json["user"]["last_sign_in_at"].is_string(), "the user includes the time of this sign-in: {answer}");
+    assert_eq!(answer.json["user"]["version"], 1, "signing in does not change the version");
 }
 
 #[tokio::test]
-async fn an_email_is_the_same_in_capitals() {
+async fn an_email_is_case_insensitive() {
     let partner = Partner::new().await;
     Client::new().sign_in(&partner.owner().email.to_uppercase(), &partner.owner().password).await.expect(200);
 }
 
 #[tokio::test]
-async fn in_cookie_mode_the_refresh_token_is_only_in_a_guarded_cookie() {
+async fn in_cookie_mode_the_refresh_token_is_only_in_a_secure_cookie() {
     let partner = Partner::new().await;
     let owner = partner.owner();
 
@@ -49,18 +52,18 @@ async fn in_cookie_mode_the_refresh_token_is_only_in_a_guarded_cookie() {
     assert!(answer.json["access_token"].is_string());
     let cookie = answer.header("set-cookie");
     let mut parts: Vec<_> = cookie.split(';').map(str::trim).collect();
-    let token = parts.remove(0).strip_prefix("__Host-refresh=").expect("the cookie's name");
+    let token = parts.remove(0).strip_prefix("__Host-refresh=").expect("the cookie has this name");
     assert!(!token.is_empty());
-    assert!(!answer.text.contains(token), "the token is not in the body too");
+    assert!(!answer.text.contains(token), "the token must not be in the body");
     for attribute in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
         assert!(parts.contains(&attribute), "{attribute} in {cookie}");
     }
-    assert!(parts.contains(&"Max-Age=2592000"), "30 days, as long as the token: {cookie}");
+    assert!(parts.contains(&"Max-Age=2592000"), "the cookie lives for 30 days, as the token does: {cookie}");
     assert!(!parts.iter().any(|part| part.to_ascii_lowercase().starts_with("domain")), "__Host- allows no Domain");
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_neither_signs_in_with_a_cookie_nor_reads_an_answer() {
+async fn another_origin_cannot_sign_in_with_a_cookie_or_read_a_response() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let body = json!({ "email": owner.email, "password": owner.password, "refresh_token_in": "cookie" });
@@ -69,26 +72,26 @@ async fn a_page_of_another_origin_neither_signs_in_with_a_cookie_nor_reads_an_an
     for name in ["set-cookie", "access-control-allow-origin", "access-control-allow-credentials"] {
         assert_eq!(answer.header(name), "", "{name}: {answer}");
     }
-    // An origin that cannot be read is not one that is absent.
+    // An unreadable origin does not count as a missing one.
     let unreadable = Client::new().post("/v1/sessions", &body).header_bytes("origin", b"https://evil.\xe9xample");
     unreadable.await.problem(401, "unauthenticated");
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_email_get_the_same_answer() {
+async fn a_wrong_password_and_an_unknown_email_get_the_same_response() {
     let partner = Partner::new().await;
     let wrong = Client::new().sign_in(&partner.owner().email, &secrets::password()).await;
-    let unknown = Client::new().sign_in(&secrets::email("nobody"), &secrets::password()).await;
+    let unknown = Client::new().sign_in(&secrets::email("unknown"), &secrets::password()).await;
     let elsewhere = Client::new();
-    let elsewhere = elsewhere.sign_in_at(&partner.id, &secrets::email("nobody"), &secrets::password()).await;
+    let elsewhere = elsewhere.sign_in_at(&partner.id, &secrets::email("unknown"), &secrets::password()).await;
 
     wrong.problem(401, "unauthenticated");
-    assert_eq!(told(&wrong), told(&unknown));
-    assert_eq!(told(&wrong), told(&elsewhere));
+    assert_eq!(without_request_id(&wrong), without_request_id(&unknown));
+    assert_eq!(without_request_id(&wrong), without_request_id(&elsewhere));
 }
 
 #[tokio::test]
-async fn an_email_of_two_partners_signs_in_where_it_says() {
+async fn an_email_at_two_partners_signs_in_at_the_matching_one() {
     let ready = &stack().ready;
     let email = secrets::email("both");
     let one = new_partner(ready, &email, Some(&secrets::password())).await;
@@ -104,7 +107,7 @@ async fn an_email_of_two_partners_signs_in_where_it_says() {
 }
 
 #[tokio::test]
-async fn a_user_signs_in_at_the_own_partner_only() {
+async fn a_user_signs_in_at_their_own_partner_only() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     let owner = partner.owner();
     let client = Client::new();
@@ -113,7 +116,7 @@ async fn a_user_signs_in_at_the_own_partner_only() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_declared_as_json_is_not_read() {
+async fn a_body_that_is_not_declared_as_json_gets_415() {
     let partner = Partner::new().await;
     let body = json!({ "email": partner.owner().email, "password": partner.owner().password }).to_string();
     for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
@@ -125,7 +128,7 @@ async fn a_body_that_is_not_declared_as_json_is_not_read() {
 }
 
 #[tokio::test]
-async fn missing_fields_are_named_all_at_once() {
+async fn all_invalid_fields_are_named_at_once() {
     let answer = Client::new().post("/v1/sessions", &json!({})).await;
     answer.problem(422, "validation_failed").names_fields(&["email", "password"]);
     let answer = Client::new().post("/v1/sessions", &json!({ "email": 5, "password": ["x"] })).await;
@@ -136,7 +139,7 @@ async fn missing_fields_are_named_all_at_once() {
 }
 
 #[tokio::test]
-async fn a_sixth_attempt_from_one_address_waits_while_another_address_signs_in() {
+async fn a_sixth_attempt_from_one_address_gets_429_and_other_addresses_do_not() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let guesser = Client::new();
@@ -150,7 +153,7 @@ async fn a_sixth_attempt_from_one_address_waits_while_another_address_signs_in()
     assert!((1..=900).contains(&blocked.retry_after()), "{blocked}");
     let again = guesser.sign_in(&owner.email, &owner.password).await;
     again.problem(429, "too_many_requests");
-    assert!(again.retry_after() <= blocked.retry_after(), "a blocked attempt makes nothing longer");
+    assert!(again.retry_after() <= blocked.retry_after(), "a blocked attempt does not extend the wait");
     Client::new().sign_in(&owner.email, &owner.password).await.expect(200);
     guesser.sign_in_at(&partner.id, &owner.email, &owner.password).await.expect(200);
     guesser.sign_in(&secrets::email("other"), &secrets::password()).await.problem(401, "unauthenticated");
@@ -158,7 +161,7 @@ async fn a_sixth_attempt_from_one_address_waits_while_another_address_signs_in()
 
 #[tokio::test]
 async fn an_unknown_email_is_counted_like_a_known_one() {
-    let (guesser, email) = (Client::new(), secrets::email("nobody"));
+    let (guesser, email) = (Client::new(), secrets::email("unknown"));
     for _ in 0..5 {
         guesser.sign_in(&email, &secrets::password()).await.problem(401, "unauthenticated");
     }
@@ -176,7 +179,7 @@ async fn parallel_guesses_are_counted_one_by_one() {
 }
 
 #[tokio::test]
-async fn successes_are_not_counted_and_clear_nothing_of_others() {
+async fn successful_sign_ins_are_not_counted() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let client = Client::new();
@@ -189,7 +192,7 @@ async fn successes_are_not_counted_and_clear_nothing_of_others() {
 
 /// Hashes 51 passwords: about 2 s.
 #[tokio::test]
-async fn an_address_has_fifty_attempts_for_all_emails_together() {
+async fn an_address_has_fifty_attempts_for_all_emails_in_total() {
     let client = Client::new();
     for _ in 0..10 {
         let email = secrets::email("many");
@@ -212,7 +215,7 @@ async fn a_user_who_must_change_the_password_gets_a_challenge_and_no_token() {
 }
 
 #[tokio::test]
-async fn an_initial_password_that_was_not_used_in_time_signs_nobody_in() {
+async fn an_expired_initial_password_does_not_sign_in() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").without("must_change").created().await;
     Rows::of(&stack().ready).expire_initial_password(&ann).await;
@@ -232,7 +235,7 @@ async fn a_removed_user_cannot_sign_in() {
 
 /// Signs in 21 times: about 2 s.
 #[tokio::test]
-async fn the_oldest_of_more_than_twenty_sessions_ends() {
+async fn the_oldest_session_ends_when_there_are_more_than_twenty() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let second = ann.elsewhere().await;

@@ -1,4 +1,4 @@
-//! Limits on sign-ins: each stops an attacker, and none can be turned against a user.
+//! Limits on sign-ins. Each stops an attacker, and none lets an attacker lock a user out.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use futures::future::join_all;
 use portal_tests::{Actor, Client, Partner, Stack, User, secrets, stack};
 use serde_json::{Value, json};
 
-/// Guesses a user's password this often, from as many networks as it takes to have every guess compared.
+/// Guesses a user's password this many times, from so many networks that every guess is compared.
 async fn guess(user: &User, ready: &portal_tests::Ready, times: usize) {
     for _ in 0..times.div_ceil(5) {
         let guesser = Client::of(ready);
@@ -22,7 +22,7 @@ async fn sign_in(client: &Client, user: &User) -> portal_tests::Answer {
     client.sign_in_at(&user.partner_id, &user.email, &user.password).await
 }
 
-/// The actions in the history that are about this user, with their addresses.
+/// The events of this action that concern this user.
 async fn history(owner: &Actor, user: &User, action: &str) -> Vec<Value> {
     let page = owner.get(&format!("/v1/audit-events?user_id={}&action={action}", user.id)).await.expect(200);
     page.json["items"].as_array().unwrap().clone()
@@ -30,19 +30,19 @@ async fn history(owner: &Actor, user: &User, action: &str) -> Vec<Value> {
 
 /// Hashes about 60 passwords.
 #[tokio::test]
-async fn fifty_wrong_passwords_from_unknown_sources_shut_them_out_and_nobody_who_is_known() {
+async fn fifty_wrong_passwords_block_unknown_sources_but_not_known_ones() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     guess(&ann, &stack().ready, 50).await;
 
-    // The right password looks wrong from there, whichever way it is tried.
+    // From a blocked source, the correct password gets the same response as a wrong one, with and without a partner.
     let shut = Client::new();
     let answer = sign_in(&shut, &ann).await;
     answer.problem(401, "unauthenticated");
     assert_eq!(answer.json["detail"], shut.sign_in(&ann.email, "wrong").await.json["detail"]);
     shut.sign_in(&ann.email, &ann.password).await.problem(401, "unauthenticated");
 
-    // Neither is the user kept out where the user is known, nor is anybody else.
+    // Other users are not blocked.
     sign_in(&partner.owner().client, partner.owner()).await.expect(200);
     sign_in(&Client::new(), partner.owner()).await.expect(200);
     let refused = history(partner.owner(), &ann, "sign_in.refused").await;
@@ -50,16 +50,16 @@ async fn fifty_wrong_passwords_from_unknown_sources_shut_them_out_and_nobody_who
     assert_eq!(blocked.len(), 1, "{blocked:?}");
     assert_eq!(blocked[0]["address"], shut.address);
     assert_eq!(blocked[0]["actor"], json!({ "kind": "anonymous", "id": null, "name": null }));
-    assert!((1..=2).contains(&refused.len()), "one in a quarter of an hour: {refused:?}");
+    assert!((1..=2).contains(&refused.len()), "one event is recorded in 15 minutes: {refused:?}");
 
-    // A sign-in of the user's begins the count again.
+    // A sign-in by the user from a known source resets the count.
     sign_in(&ann.client, &ann).await.expect(200);
     sign_in(&Client::new(), &ann).await.expect(200);
 }
 
 /// Hashes about 60 passwords.
 #[tokio::test]
-async fn a_new_password_of_an_admins_lets_unknown_sources_in_again() {
+async fn a_password_reset_by_an_admin_unblocks_unknown_sources() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     guess(&ann, &stack().ready, 55).await;
@@ -72,7 +72,7 @@ async fn a_new_password_of_an_admins_lets_unknown_sources_in_again() {
 
 /// Hashes about 60 passwords.
 #[tokio::test]
-async fn a_password_that_the_portal_made_cannot_be_shut_out() {
+async fn a_generated_password_is_never_blocked() {
     let partner = Partner::new().await;
     let add = partner.owner().add("Ann", "Lee").without("password").without("must_change");
     let ann = add.created().await;
@@ -82,7 +82,7 @@ async fn a_password_that_the_portal_made_cannot_be_shut_out() {
 
 /// Hashes about 70 passwords.
 #[tokio::test]
-async fn a_user_of_the_same_email_elsewhere_clears_no_count() {
+async fn a_user_with_the_same_email_at_another_partner_clears_no_count() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let twin = other.owner().add("Twin", "Lee").with("email", ann.email.clone()).created().await;
@@ -104,7 +104,7 @@ async fn a_user_of_the_same_email_elsewhere_clears_no_count() {
 
 /// Hashes about 25 passwords.
 #[tokio::test]
-async fn a_known_device_signs_in_though_others_in_its_network_guess() {
+async fn a_known_device_signs_in_while_others_in_its_network_guess() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let office = Client::new();
@@ -114,7 +114,7 @@ async fn a_known_device_signs_in_though_others_in_its_network_guess() {
         call.header("cookie", &format!("__Host-device={device}"))
     };
 
-    // The network is known too, until ten passwords in a row were wrong.
+    // The network is also known, until ten consecutive passwords are wrong.
     for _ in 0..10 {
         let answer = office.sign_in_at(&partner.id, &ann.email, &secrets::password()).await;
         answer.problem(401, "unauthenticated");
@@ -122,7 +122,7 @@ async fn a_known_device_signs_in_though_others_in_its_network_guess() {
     office.sign_in_at(&partner.id, &ann.email, &ann.password).await.problem(429, "too_many_requests");
     with_device(&ann.password).await.expect(200);
 
-    // So is the device, which then is as any other.
+    // The device is also known until its limit is reached. Then it counts as an unknown device.
     for _ in 0..20 {
         let answer = with_device(&secrets::password()).await;
         assert!([401, 429].contains(&answer.status), "{answer}");
@@ -132,7 +132,7 @@ async fn a_known_device_signs_in_though_others_in_its_network_guess() {
 
 /// Hashes about 60 passwords.
 #[tokio::test]
-async fn right_passwords_that_lead_to_a_challenge_do_not_count() {
+async fn correct_passwords_that_lead_to_a_challenge_do_not_count() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").without("must_change").created().await;
     for _ in 0..52 {
@@ -142,7 +142,7 @@ async fn right_passwords_that_lead_to_a_challenge_do_not_count() {
 
 /// Hashes about 110 passwords.
 #[tokio::test]
-async fn colleagues_behind_one_address_sign_in_at_once() {
+async fn many_users_behind_one_address_can_sign_in_at_once() {
     let partner = Partner::new().await;
     let emails: Vec<String> = (0..55).map(|_| secrets::email("ann")).collect();
     let mut table = vec!["first_name,last_name,email,role".to_owned()];
@@ -159,7 +159,7 @@ async fn colleagues_behind_one_address_sign_in_at_once() {
 }
 
 #[tokio::test]
-async fn guesses_at_tokens_block_nobody() {
+async fn guessed_tokens_block_no_user() {
     let partner = Partner::new().await;
     let (owner, client) = (partner.owner(), &partner.owner().client);
     let session = client.challenged(&owner.add("Ann", "Lee").without("must_change").created().await).await;
@@ -178,7 +178,7 @@ async fn guesses_at_tokens_block_nobody() {
 }
 
 #[tokio::test]
-async fn a_stolen_session_cannot_keep_its_user_from_changing_the_password() {
+async fn a_stolen_session_cannot_prevent_a_password_change() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let stolen = ann.elsewhere().await;
@@ -192,7 +192,7 @@ async fn a_stolen_session_cannot_keep_its_user_from_changing_the_password() {
 }
 
 #[tokio::test]
-async fn an_own_password_change_keeps_the_device_known() {
+async fn a_password_change_by_the_user_keeps_the_device_known() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let device = ann.client.sign_in_with_cookie(&ann.email, &ann.password).await.expect(200).cookie("__Host-device");
@@ -208,7 +208,7 @@ async fn an_own_password_change_keeps_the_device_known() {
 
 /// Starts a stack, and hashes about 130 passwords.
 #[tokio::test]
-async fn counts_end_with_their_window_and_sources_with_their_time() {
+async fn counts_expire_after_their_window_and_known_sources_after_30_days() {
     const MONTH: Duration = Duration::from_hours(30 * 24);
     const SECOND: Duration = Duration::from_secs(1);
     let (stack, clock) =
@@ -217,7 +217,7 @@ async fn counts_end_with_their_window_and_sources_with_their_time() {
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let (home, guesser) = (Client::of(&stack.ready), Client::of(&stack.ready));
 
-    // A window: five, then none until 15 minutes after the first.
+    // The window allows five attempts. It ends 15 minutes after the first one.
     for _ in 0..5 {
         guesser.sign_in_at(&partner.id, &ann.email, "wrong").await.problem(401, "unauthenticated");
     }
@@ -240,7 +240,7 @@ async fn counts_end_with_their_window_and_sources_with_their_time() {
 
 /// Starts a stack.
 #[tokio::test]
-async fn a_challenge_is_open_for_ten_minutes_and_says_when_the_password_expired() {
+async fn a_challenge_expires_after_ten_minutes_and_a_password_after_seven_days() {
     let (stack, clock) =
         Stack::start_at(1_800_000_000_000, "challenges", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
     let partner = Partner::of(&stack.ready).await;

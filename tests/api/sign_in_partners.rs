@@ -1,16 +1,16 @@
-//! One email at several partners. What happens at one partner has no influence on a sign-in at another, and is no answer to
-//! the question whether the email is used elsewhere.
+//! One email at several partners. Events at one partner have no influence on a sign-in at another, and do not reveal whether
+//! the email is used elsewhere.
 
 use portal_tests::rows::Rows;
 use portal_tests::{Answer, Client, Partner, User, invoke, new_partner, secrets, stack};
 use serde_json::{Value, json};
 
-/// A primary admin of a new partner, with this email and password.
+/// Makes a new partner whose primary admin has this email and password.
 async fn owner(email: &str, password: &str) -> User {
     new_partner(&stack().ready, email, Some(password)).await
 }
 
-/// The session of a choice between exactly these partners.
+/// Checks that the response offers exactly these partners, and returns the session of the challenge.
 #[track_caller]
 fn choice(answer: &Answer, users: &[&User]) -> String {
     assert_eq!(answer.json["challenge"], "choose_partner", "{answer}");
@@ -33,7 +33,7 @@ async fn a_user_of_another_partner_with_the_same_email_changes_nothing() {
 
         let answer = Client::new().sign_in(&user.email, &user.password).await.expect(200);
         assert_eq!(answer.json["user"]["id"], user.id);
-        // The twin learns nothing either: it signs in as it would if the email were used nowhere else.
+        // The second user learns nothing either: the sign-in is the same as if the email were used nowhere else.
         let answer = Client::new().sign_in(&user.email, &twin.password).await.expect(200);
         assert_eq!(answer.json["user"]["id"], twin.id);
         Client::new().sign_in(&user.email, &secrets::password()).await.problem(401, "unauthenticated");
@@ -51,7 +51,7 @@ async fn an_edited_email_changes_nothing_at_another_partner() {
 }
 
 #[tokio::test]
-async fn one_password_at_several_partners_asks_which_and_offers_only_those() {
+async fn one_password_at_several_partners_offers_a_choice_of_exactly_those() {
     let (email, password) = (secrets::email("both"), secrets::password());
     let (one, two) = (owner(&email, &password).await, owner(&email, &password).await);
     let other = owner(&email, &secrets::password()).await;
@@ -78,7 +78,7 @@ async fn one_password_at_several_partners_asks_which_and_offers_only_those() {
 }
 
 #[tokio::test]
-async fn a_choice_leads_on_to_a_new_password_where_one_is_required() {
+async fn a_choice_is_followed_by_a_new_password_if_one_is_required() {
     let partner = Partner::new().await;
     let email = secrets::email("both");
     let ann = partner.owner().add("Ann", "Lee").with("email", email.clone()).without("must_change").created().await;
@@ -97,7 +97,7 @@ async fn a_choice_leads_on_to_a_new_password_where_one_is_required() {
 }
 
 #[tokio::test]
-async fn a_choice_that_does_not_stand_is_refused() {
+async fn an_invalid_choice_is_rejected() {
     let partner = Partner::new().await;
     let email = secrets::email("both");
     let ann = partner.owner().add("Ann", "Lee").with("email", email.clone()).created().await;
@@ -120,7 +120,7 @@ async fn a_choice_that_does_not_stand_is_refused() {
 }
 
 #[tokio::test]
-async fn a_fourth_partner_is_reached_by_its_id_or_from_a_known_device() {
+async fn a_fourth_partner_needs_its_id_or_a_known_device() {
     let email = secrets::email("many");
     let mut users = Vec::new();
     for _ in 0..4 {
@@ -138,7 +138,7 @@ async fn a_fourth_partner_is_reached_by_its_id_or_from_a_known_device() {
 }
 
 #[tokio::test]
-async fn an_expired_initial_password_is_no_match_but_says_so_alone() {
+async fn an_expired_initial_password_is_reported_only_without_another_match() {
     let partner = Partner::new().await;
     let email = secrets::email("both");
     let ann = partner.owner().add("Ann", "Lee").with("email", email.clone()).without("must_change").created().await;
@@ -150,8 +150,8 @@ async fn an_expired_initial_password_is_no_match_but_says_so_alone() {
 }
 
 #[tokio::test]
-async fn a_sign_in_of_a_second_partner_does_not_need_the_first() {
-    // The walk of the README: a partner's first sign-in by email and password alone.
+async fn a_sign_in_at_a_second_partner_needs_no_partner_id() {
+    // As in the README, a new primary admin signs in with email and password only.
     let input = json!({
         "partner_name": "Second",
         "primary_admin": { "first_name": "Bo", "last_name": "Day", "email": secrets::email("bo") },

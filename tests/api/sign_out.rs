@@ -4,7 +4,7 @@ use portal_tests::{Partner, stack};
 use serde_json::json;
 
 #[tokio::test]
-async fn signing_out_ends_this_session_and_no_other() {
+async fn signing_out_ends_only_the_current_session() {
     let partner = Partner::new().await;
     let here = partner.new_user("viewer").await;
     let (refreshed, elsewhere) = (here.refreshed().await, here.elsewhere().await);
@@ -20,7 +20,7 @@ async fn signing_out_ends_this_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_refresh_token_goes_when_it_is_given_in_the_body() {
+async fn a_refresh_token_in_the_body_is_revoked() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     ann.sign_out().json(&json!({ "refresh_token": ann.refresh_token })).await.expect(204);
@@ -29,7 +29,7 @@ async fn the_refresh_token_goes_when_it_is_given_in_the_body() {
 }
 
 #[tokio::test]
-async fn the_cookie_goes_with_the_session() {
+async fn the_cookie_is_deleted_with_the_session() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
 
@@ -39,7 +39,7 @@ async fn the_cookie_goes_with_the_session() {
     assert!(cookie.starts_with("__Host-refresh=;"), "{cookie}");
     assert!(cookie.contains("Max-Age=0"), "{cookie}");
     for attribute in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
-        assert!(cookie.contains(attribute), "{attribute} in {cookie}: else a browser ignores it");
+        assert!(cookie.contains(attribute), "{attribute} is not in {cookie}, so a browser ignores it");
     }
     ann.cannot_refresh().await;
 }

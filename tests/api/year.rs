@@ -1,5 +1,5 @@
-//! A year in the life of an account: thirty users, a clock that this test moves, and a review every quarter, which has to find
-//! what was planted, no more and no less. Signs in some 150 times: about 10 s.
+//! A year of a partner with thirty users. The test moves the clock and makes a review every quarter, which must find exactly
+//! the expected users. Signs in about 150 times: about 10 s.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::csv_export;
 /// 2027-01-01T09:00:00Z.
 const BEGINNING: u64 = 1_798_794_000_000;
 const DAY: u64 = 24 * 60 * 60 * 1_000;
-/// Reviews are made at noon, so long after everything that happens on a day begins.
+/// The time from the start of a day to its review at noon. All other events of the day are before it.
 const NOON: u64 = 3 * 60 * 60 * 1_000;
 const NOTE: &str = "Quarterly review, as agreed";
 
-/// A decision as the record should tell it.
+/// A decision as it should be in the record.
 #[derive(Debug, Clone, PartialEq)]
 struct Entry {
     at: String,
@@ -28,7 +28,7 @@ struct Entry {
     after: Value,
 }
 
-/// What the test knows of somebody, by what it did itself.
+/// A user, and what the test knows about them from its own requests.
 struct Person {
     user: User,
     last_sign_in: Option<u64>,
@@ -42,7 +42,7 @@ struct Year {
     decided: Vec<Entry>,
 }
 
-/// `steady 0`, `steady 1` …
+/// `Steady A`, `Steady B` …
 fn names(kind: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{kind} {}", letter(number))).collect()
 }
@@ -61,7 +61,7 @@ impl Year {
         Self { stack, clock, partner, people, decided: Vec::new() }
     }
 
-    /// Nothing happens at the same moment as something else.
+    /// Advances the clock, so that no two events have the same time.
     fn tick(&self) -> u64 {
         self.clock.advance(Duration::from_secs(1));
         self.clock.now()
@@ -72,14 +72,14 @@ impl Year {
     }
 
     fn user(&self, name: &str) -> &User {
-        &self.people.get(name).unwrap_or_else(|| panic!("nobody is called {name}")).user
+        &self.people.get(name).unwrap_or_else(|| panic!("there is no user {name}")).user
     }
 
     fn client(&self) -> Client {
         Client::of(&self.stack.ready)
     }
 
-    /// Adds somebody, whose password has to be changed unless one is given.
+    /// Adds a user with `more` fields. A null removes a field.
     async fn add(&mut self, by: &Actor, name: &str, role: &str, more: &Value) {
         self.tick();
         let (first, last) = name.split_once(' ').unwrap();
@@ -106,8 +106,8 @@ impl Year {
         }
     }
 
-    /// Holds the review against what was planted: who is out of order and why, who is merely due, and everybody else is not.
-    /// Answers what there is to decide on, by name.
+    /// Compares the review with the planted users: these have exactly these reasons, and all other users have none.
+    /// Returns the items of the review by name.
     async fn finds(&self, reviewer: &Actor, planted: &[(&[&str], &[&str])]) -> BTreeMap<String, Value> {
         let answer = reviewer.get("/v1/access-review?limit=100").await.expect(200);
         let items: Vec<(String, Value)> = named(&answer);
@@ -129,17 +129,17 @@ impl Year {
         items.into_iter().collect()
     }
 
-    /// The chart says what the list says, which is what happened.
+    /// Checks that the order and the summary of the review agree with its list and with the test's own requests.
     fn agrees(&self, answer: &Answer, items: &[(String, Value)]) {
         let now = self.clock.now();
         let rank = |item: &Value| match texts(&item["reasons"])[..] {
             [] => 2,
             ["not_reviewed"] => 1,
-            // Somebody new has a week.
+            // A new user has a week for the first sign-in.
             ["never_signed_in"] if now - millis(item["user"]["created_at"].as_str().unwrap()) < 7 * DAY => 1,
             _ => 0,
         };
-        assert!(items.is_sorted_by_key(|(_, item)| rank(item)), "who is out of order comes first: {answer}");
+        assert!(items.is_sorted_by_key(|(_, item)| rank(item)), "the most urgent users come first: {answer}");
         let count = |accepts: &dyn Fn(&str, &Value) -> bool| {
             items.iter().filter(|(name, item)| accepts(name, item)).count() as u64
         };
@@ -177,7 +177,7 @@ impl Year {
         let body = json!({ "user_id": self.user(name).id, "decision": decision, "note": NOTE });
         let answer = by.post("/v1/access-review/decisions", &body).await.expect(200);
         let at = answer.text_at("/reviewed_at").to_owned();
-        assert_eq!(millis(&at), self.clock.now(), "the portal lives in the time of the test");
+        assert_eq!(millis(&at), self.clock.now(), "the portal uses the clock of the test");
         let reviewer = self.people.iter().find(|(_, person)| person.user.id == by.id).unwrap().0.clone();
         let before = access(&list[name]["user"]);
         let after = access(&answer.json["user"]);
@@ -205,7 +205,8 @@ impl Year {
         }
     }
 
-    /// Decides on everybody but who decides: as listed here, and to keep all others. Leaves out who is in `later`.
+    /// Decides on all users except the reviewer: as listed in `decisions`, and otherwise to keep the access. Skips the users
+    /// whose names start with `later`.
     async fn decide_all(&mut self, by: &str, decisions: &[(&str, &str)], later: &str, list: &BTreeMap<String, Value>) {
         let reviewer = self.sign_in(by).await;
         let names: Vec<String> = self.people.keys().cloned().collect();
@@ -215,7 +216,7 @@ impl Year {
         }
     }
 
-    /// The record of a time, whole, must tell these decisions, newest first, and these as those on whom nobody decided.
+    /// Checks that the record of a period has exactly these decisions, newest first, and exactly these outstanding users.
     async fn is_recorded(&self, by: &Actor, query: &str, decided: &[Entry], outstanding: &[&str]) {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -237,9 +238,9 @@ impl Year {
             let Some(next) = page.json["next_cursor"].as_str() else { break };
             cursor = format!("&cursor={next}");
         }
-        let told: Vec<Entry> = items.iter().map(entry).collect();
+        let recorded: Vec<Entry> = items.iter().map(entry).collect();
         let expected: Vec<Entry> = decided.iter().rev().cloned().collect();
-        assert_eq!(told, expected, "{query}");
+        assert_eq!(recorded, expected, "{query}");
         assert!(items.iter().all(|item| item["note"] == NOTE));
 
         let path = format!("/v1/access-review/record?limit=30{query}");
@@ -304,7 +305,7 @@ fn entry(item: &Value) -> Entry {
     }
 }
 
-/// Milliseconds since 1970 of a time of 2027, as the portal writes it.
+/// The milliseconds since 1970 of a time in 2027, in the portal's format.
 fn millis(text: &str) -> u64 {
     const MONTHS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().unwrap_or_else(|_| panic!("{text}"));
@@ -316,7 +317,7 @@ fn millis(text: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_year_of_reviews_finds_exactly_what_was_planted_and_records_every_decision() {
+async fn a_year_of_reviews_has_exactly_the_expected_findings_and_decisions() {
     let mut year = Year::begin().await;
     let owner = year.partner.owner().clone();
     settle(&mut year, &owner).await;
@@ -326,7 +327,7 @@ async fn a_year_of_reviews_finds_exactly_what_was_planted_and_records_every_deci
     last_quarter(&mut year, first, second).await;
 }
 
-/// Twenty-eight people beside the primary admin and an admin, on the first day of the year but for a few.
+/// Adds an admin and 28 other users, most of them on the first day of the year.
 async fn settle(year: &mut Year, owner: &Actor) {
     year.add(owner, "Ada Min", "admin", &json!({})).await;
     for (number, name) in names("Steady", 8).iter().enumerate() {
@@ -364,7 +365,7 @@ async fn settle(year: &mut Year, owner: &Actor) {
     year.all_sign_in(&["Late A", "Late B"]).await;
 }
 
-/// Everybody of the first day is due; those of last week are not. Answers when the review began and ended.
+/// The users of the first day are due, and the users of the last week are not. Returns the start and the end of the review.
 async fn first_quarter(year: &mut Year) -> (u64, u64) {
     year.turn_to(90);
     year.clock.advance(Duration::from_millis(NOON));
@@ -379,7 +380,7 @@ async fn first_quarter(year: &mut Year) -> (u64, u64) {
         (&[""], &["not_reviewed"]),
     ];
     let list = year.finds(&ada, planted).await;
-    // By a stricter rule more are out of order.
+    // With a stricter limit, more users are inactive.
     let strict = ada.get("/v1/access-review?limit=100&inactive_days=60").await.expect(200);
     let inactive: Vec<String> = named(&strict)
         .into_iter()
@@ -407,7 +408,7 @@ async fn first_quarter(year: &mut Year) -> (u64, u64) {
     (began, ended)
 }
 
-/// Those who stay away are found now, and what was reduced is in order. Answers when the review began and ended.
+/// The review finds the inactive users, and the reduced ones are in order. Returns the start and the end of the review.
 async fn second_quarter(year: &mut Year) -> (u64, u64) {
     year.turn_to(100);
     year.all_sign_in(&["Late C"]).await;
@@ -419,7 +420,7 @@ async fn second_quarter(year: &mut Year) -> (u64, u64) {
         year.tick();
         owner.set_password(year.user(name), &secrets::password(), &json!({})).await.expect(204);
     }
-    // Ninety days after Edge A was there last: but for a millisecond, and then to the millisecond.
+    // Edge A becomes inactive exactly 90 days after the last sign-in, and not a millisecond earlier.
     year.turn_to(180);
     let edge = year.people["Edge A"].last_sign_in.unwrap() + 90 * DAY;
     year.clock.set(edge - 1);
@@ -455,15 +456,15 @@ async fn second_quarter(year: &mut Year) -> (u64, u64) {
         ("More C", "reduce"),
         ("Unused C", "remove"),
     ];
-    year.decide_all("Ada Min", &decisions, "nobody", &list).await;
+    year.decide_all("Ada Min", &decisions, "none", &list).await;
     (began, year.tick())
 }
 
-/// Nobody reviews: all are due a hundred days later.
+/// Without a review in this quarter, all users are due a hundred days later.
 async fn third_quarter(year: &mut Year) {
     year.turn_to(200);
     let owner = year.sign_in("Olive Owner").await;
-    // Who was suspended may come back.
+    // A suspended user can be reactivated.
     owner.reactivate(year.user("Stopped A")).await.expect(200);
     year.sign_in("Stopped A").await;
     year.turn_to(265);
@@ -471,19 +472,19 @@ async fn third_quarter(year: &mut Year) {
     year.turn_to(281);
     let owner = year.sign_in("Olive Owner").await;
     let planted: &[(&[&str], &[&str])] = &[
-        // Suspended: that nobody signs in tells nothing.
+        // Suspended users cannot sign in, so they do not count as inactive.
         (&["Never C", "Unused B", "Late D"], &["not_reviewed"]),
         (&["Stopped A"], &["not_reviewed"]),
         (&["Stopped"], &["inactive", "not_reviewed"]),
         (&["Reset A"], &["inactive", "initial_password_unused", "not_reviewed"]),
         (&["Ada"], &["inactive", "not_reviewed"]),
-        // Whom Ada decided on is due, and so is who decided on Ada: nobody has, since the first quarter.
+        // All others are due, because their last review is more than 90 days ago.
         (&[""], &["not_reviewed"]),
     ];
     year.finds(&owner, planted).await;
 }
 
-/// The year ends in order, and its record tells all of it.
+/// At the end of the year all users are in order, and the record has every decision.
 async fn last_quarter(year: &mut Year, first: (u64, u64), second: (u64, u64)) {
     year.turn_to(360);
     year.all_sign_in(&["Steady", "More", "Late A", "Late B", "Late C", "Edge", "Stopped A"]).await;
@@ -505,16 +506,16 @@ async fn last_quarter(year: &mut Year, first: (u64, u64), second: (u64, u64)) {
         ("Late D", "remove"),
     ];
     year.decide(&ada, "Olive Owner", "keep", &list).await;
-    year.decide_all("Olive Owner", &decisions, "nobody", &list).await;
+    year.decide_all("Olive Owner", &decisions, "none", &list).await;
 
     let owner = year.sign_in("Olive Owner").await;
     let list = year.finds(&owner, &[]).await;
-    assert!(list.values().all(|item| item["reasons"] == json!([])), "all is in order");
+    assert!(list.values().all(|item| item["reasons"] == json!([])), "no user has a reason for a review");
     let whole = year.decided.clone();
     let kinds: BTreeSet<&str> = whole.iter().map(|entry| entry.decision.as_str()).collect();
     assert_eq!(kinds, ["keep", "reduce", "remove", "suspend"].into());
     year.is_recorded(&owner, "&from=2027-01-01T00:00:00Z", &whole, &[]).await;
-    // Quarters that are over: who is here today, was there then and was not decided on.
+    // In the record of a past quarter, the outstanding users are those who still exist, existed then and had no decision.
     for ((began, ended), outstanding) in [(first, &["Late A", "Late B", "Late C"][..]), (second, &["Ada Min"])] {
         let of: Vec<Entry> =
             whole.iter().filter(|entry| (began..ended).contains(&millis(&entry.at))).cloned().collect();
@@ -523,7 +524,7 @@ async fn last_quarter(year: &mut Year, first: (u64, u64), second: (u64, u64)) {
     }
 }
 
-/// A time of 2027 as a client writes it.
+/// A time in 2027 in the format of the API.
 fn written(at: u64) -> String {
     let since = at - (BEGINNING - 9 * 60 * 60 * 1_000);
     let (mut days, of_day) = (since / DAY, since % DAY);

@@ -1,5 +1,5 @@
 //! `cargo run --bin new-action -- NAME [LIKE]` starts a new action as a copy of the function LIKE (`get-user`) and
-//! prints the places that are left to change. See `CONTRIBUTING.md`.
+//! prints the remaining steps. See `CONTRIBUTING.md`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ Next, in this order (CONTRIBUTING.md has the details):
   7. for a change: tests/sweep/action.rs and tests/history
   8. shared/openapi.yaml, README.md and CHANGELOG.md";
 
-/// Returns the paths of what was written, from the workspace.
+/// Writes the files of the new action. Returns their paths, relative to the workspace.
 fn create(workspace: &Path, name: &str, like: &str) -> io::Result<Vec<PathBuf>> {
     let is_kebab_case =
         |text: &str| text.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()));
@@ -52,7 +52,8 @@ fn create(workspace: &Path, name: &str, like: &str) -> io::Result<Vec<PathBuf>> 
     let (snake, like_snake) = (name.replace('-', "_"), like.replace('-', "_"));
     let rename = |text: &str| {
         let text = text.replace(like, name).replace(&like_snake, &snake);
-        // `actions::force_logout` and `change.hand_over` name what the copied function calls, which stays.
+        // `actions::force_logout` and `change.hand_over` are functions that the copy calls, so their names stay.
+
         ["::", "."].iter().fold(text, |text, by| text.replace(&format!("{by}{snake}"), &format!("{by}{like_snake}")))
     };
     let (function, copied) = (PathBuf::from("functions").join(name), workspace.join("functions").join(like));

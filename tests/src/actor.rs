@@ -1,4 +1,5 @@
-//! People: a [`User`] as a test knows it, an [`Actor`] who is signed in, and [`Add`], how one adds another.
+//! The users in a test: a [`User`] is what the test knows about a user, an [`Actor`] is signed in, and [`Add`] is a request
+//! that adds a user.
 
 use std::ops::Deref;
 
@@ -7,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::answer::assert_user;
 use crate::{Answer, Call, Client, secrets};
 
-/// A user as a test knows it.
+/// What a test knows about a user.
 #[derive(Debug, Clone)]
 pub struct User {
     /// The id.
@@ -21,7 +22,7 @@ pub struct User {
 }
 
 impl User {
-    /// Where this user is read and changed.
+    /// The path of this user in the API.
     pub fn path(&self) -> String {
         format!("/v1/users/{}", self.id)
     }
@@ -32,16 +33,16 @@ impl User {
     }
 }
 
-/// Somebody who is signed in; is a [`User`] too.
+/// A user who is signed in. It dereferences to its [`User`].
 #[derive(Debug, Clone)]
 pub struct Actor {
-    /// Who.
+    /// The user.
     pub user: User,
     /// The access token.
     pub token: String,
     /// The refresh token.
     pub refresh_token: String,
-    /// From where.
+    /// The client that the user is signed in with.
     pub client: Client,
 }
 
@@ -54,7 +55,8 @@ impl Deref for Actor {
 }
 
 impl Actor {
-    /// Whom this answer to a sign-in or a challenge signed in.
+    /// Makes an actor from a response to a sign-in or a challenge.
+
     #[track_caller]
     pub fn from_answer(client: Client, user: User, answer: &Answer) -> Self {
         assert_user(&answer.json["user"], &[]);
@@ -64,12 +66,12 @@ impl Actor {
         Self { user, token, refresh_token, client }
     }
 
-    /// The same person in another browser.
+    /// Signs the same user in with another client.
     pub async fn elsewhere(&self) -> Self {
         Client::of(&self.client.ready).signed_in(&self.user).await
     }
 
-    /// The same session with a token refreshed from it.
+    /// The same session with a refreshed access token.
     pub async fn refreshed(&self) -> Self {
         let answer = self.client.refresh(&self.refresh_token).await.expect(200);
         let token = secrets::remembered(answer.text_at("/access_token"));
@@ -138,22 +140,22 @@ impl Actor {
         self.set_status(user, &json!({ "status": "suspended" }))
     }
 
-    /// Tries to let a suspended user in again.
+    /// Tries to reactivate a suspended user.
     pub fn reactivate(&self, user: &User) -> Call {
         self.set_status(user, &json!({ "status": "active" }))
     }
 
-    /// Tries to decide on a user's access.
+    /// Tries to record a decision on a user's access.
     pub fn decide(&self, user: &User, decision: &str) -> Call {
         self.post("/v1/access-review/decisions", &json!({ "user_id": user.id, "decision": decision }))
     }
 
-    /// Tries to see where a user is signed in.
+    /// Tries to list a user's sessions.
     pub fn sessions(&self, user: &User) -> Call {
         self.get(&format!("{}/sessions", user.path()))
     }
 
-    /// The name of this actor's session.
+    /// The id of this actor's session.
     pub async fn session_id(&self) -> String {
         let answer = self.sessions(self).await.expect(200);
         let items = answer.json["items"].as_array().unwrap();
@@ -166,7 +168,7 @@ impl Actor {
         self.delete(&format!("{}/sessions/{session_id}", user.path()))
     }
 
-    /// Tries to make another the primary admin.
+    /// Tries to make another user the primary admin.
     pub fn hand_over(&self, to: &User) -> Call {
         self.post("/v1/primary-admin", &json!({ "user_id": to.id, "current_password": self.password }))
     }
@@ -176,13 +178,13 @@ impl Actor {
         self.call("POST", &format!("{}/force-logout", user.path()))
     }
 
-    /// Tries to do `action` to many users.
+    /// Tries to apply `action` to several users.
     pub fn change_users<'a>(&self, action: &str, users: impl IntoIterator<Item = &'a User>) -> Call {
         let ids: Vec<&str> = users.into_iter().map(|user| user.id.as_str()).collect();
         self.post("/v1/users/bulk", &json!({ "action": action, "user_ids": ids }))
     }
 
-    /// Tries to add the users of a table, or only to say what is wrong with it.
+    /// Tries to add the users in a CSV table; a dry run only reports the errors in it.
     pub fn import(&self, table: impl Into<Vec<u8>>, dry_run: bool) -> Call {
         self.call("POST", &format!("/v1/users/import?dry_run={dry_run}")).body("text/csv", table.into())
     }
@@ -192,35 +194,35 @@ impl Actor {
         self.delete(&user.path())
     }
 
-    /// Signs out here.
+    /// Tries to sign out.
     pub fn sign_out(&self) -> Call {
         self.delete("/v1/sessions/current")
     }
 
-    /// The user as this actor sees it, which must work.
+    /// Reads a user with this actor's token, which must succeed.
     pub async fn see(&self, user: &User) -> Value {
         self.get(&user.path()).await.expect(200).user().clone()
     }
 
-    /// The next call must work.
+    /// Checks that the next call of this session succeeds.
     pub async fn is_signed_in(&self) {
         let me = self.get("/v1/me").await.expect(200);
         assert_eq!(me.user()["id"], self.id);
     }
 
-    /// The next call must say that the session is over.
+    /// Checks that the next call is rejected because the session has ended.
     pub async fn is_signed_out(&self) {
         self.get("/v1/me").await.problem(401, "session_ended");
     }
 
-    /// The refresh token must be of no use. Which code says so depends on who notices first: Cognito, or our own rows.
+    /// Checks that the refresh token is rejected. The code depends on what rejects it first: Cognito or our own items.
     pub async fn cannot_refresh(&self) {
         let answer = self.client.refresh(&self.refresh_token).await;
         let code = if answer.json["code"] == "session_ended" { "session_ended" } else { "unauthenticated" };
         answer.problem(401, code);
     }
 
-    /// Adds a user: with a new email and password that need no change, unless said otherwise.
+    /// Starts a request that adds a user. By default it has a new email and a new password that need not be changed.
     pub fn add(&self, first_name: &str, last_name: &str) -> Add<'_> {
         let body = json!({
             "first_name": first_name,
@@ -234,7 +236,7 @@ impl Actor {
     }
 }
 
-/// A user about to be added.
+/// A request that adds a user.
 #[derive(Debug, Clone)]
 pub struct Add<'a> {
     actor: &'a Actor,
@@ -242,34 +244,34 @@ pub struct Add<'a> {
 }
 
 impl Add<'_> {
-    /// With this field.
+    /// Sets this field.
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.body.insert(field.to_owned(), value.into());
         self
     }
 
-    /// Without this field.
+    /// Removes this field.
     pub fn without(mut self, field: &str) -> Self {
         self.body.remove(field);
         self
     }
 
-    /// With this role.
+    /// Sets the role.
     pub fn role(self, role: &str) -> Self {
         self.with("role", role)
     }
 
-    /// With exactly these permissions.
+    /// Sets exactly these permissions.
     pub fn permissions(self, permissions: &[&str]) -> Self {
         self.with("permissions", permissions)
     }
 
-    /// With this email.
+    /// Sets the email.
     pub fn email(self, email: &str) -> Self {
         self.with("email", email)
     }
 
-    /// Tries it.
+    /// Sends the request.
     pub async fn send(self) -> Answer {
         let answer = self.actor.post("/v1/users", &Value::Object(self.body)).await;
         if let Some(password) = answer.json["generated_password"].as_str() {
@@ -278,7 +280,7 @@ impl Add<'_> {
         answer
     }
 
-    /// Does it, which must work.
+    /// Sends the request, which must succeed.
     pub async fn created(self) -> User {
         let given = self.body.get("password").and_then(Value::as_str).map(str::to_owned);
         let answer = self.send().await.expect(201);
@@ -292,7 +294,7 @@ impl Add<'_> {
         }
     }
 
-    /// Does it, and signs the user in.
+    /// Sends the request, which must succeed, and signs the user in.
     pub async fn signed_in(self) -> Actor {
         let client = Client::of(&self.actor.client.ready);
         let user = self.created().await;

@@ -1,9 +1,9 @@
-//! What the portal answered, and how a test says what it should have been. Every failure shows the call and the answer.
+//! A response of the portal, with checks for tests. Every failed check shows the call and the response.
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-/// An answer with its body read.
+/// A response whose body has been read.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The call, for messages: `POST /v1/users`.
@@ -22,12 +22,12 @@ impl Answer {
     pub(crate) async fn read(call: String, response: reqwest::Response) -> Self {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let text = response.text().await.unwrap_or_else(|error| panic!("{call}: the body breaks off: {error}"));
+        let text = response.text().await.unwrap_or_else(|error| panic!("{call}: the body is incomplete: {error}"));
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Self { call, status, headers, text, json }
     }
 
-    /// Must have this status.
+    /// Checks the status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert!(self.status == status, "expected {status}, got {self}");
@@ -37,7 +37,7 @@ impl Answer {
         self
     }
 
-    /// Must be a problem (RFC 9457) of exactly the documented shape, with this status and code.
+    /// Checks that this is a problem (RFC 9457) with exactly the documented fields, and with this status and code.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Problem<'_> {
         assert!(self.status == status && self.json["code"] == code, "expected {status} {code}, got {self}");
@@ -61,7 +61,7 @@ impl Answer {
         Problem(self)
     }
 
-    /// Must be the gateway's own answer, which has API Gateway's shape.
+    /// Checks that this is a response of the gateway itself, in API Gateway's format.
     #[track_caller]
     pub fn gateway(&self, status: u16, message: &str) {
         assert!(
@@ -70,12 +70,12 @@ impl Answer {
         );
     }
 
-    /// A header's value, empty if it is not there.
+    /// The value of a header, or an empty text without it.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
-    /// The value of a cookie that is set.
+    /// The value of a cookie that the response sets.
     #[track_caller]
     pub fn cookie(&self, name: &str) -> String {
         let cookies = self.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
@@ -84,21 +84,21 @@ impl Answer {
         value.unwrap_or_else(|| panic!("expected the cookie {name}: {self}"))
     }
 
-    /// A string somewhere in the body: `text_at("/user/id")`.
+    /// The string at a JSON pointer in the body: `text_at("/user/id")`.
     #[track_caller]
     pub fn text_at(&self, pointer: &str) -> &str {
         let value = self.json.pointer(pointer).and_then(Value::as_str);
         value.unwrap_or_else(|| panic!("expected a string at {pointer}: {self}"))
     }
 
-    /// A number of a `Retry-After`.
+    /// The seconds in `Retry-After`.
     #[track_caller]
     pub fn retry_after(&self) -> u64 {
         let seconds = self.header("retry-after").parse().ok();
         seconds.unwrap_or_else(|| panic!("expected seconds in Retry-After: {self}"))
     }
 
-    /// Must be a user with exactly the documented fields.
+    /// Checks that the body is a user with exactly the documented fields, and returns it.
     #[track_caller]
     pub fn user(&self) -> &Value {
         assert_user(&self.json, &[]);
@@ -106,7 +106,7 @@ impl Answer {
     }
 }
 
-/// Must have exactly the documented fields of a user, and these.
+/// Checks that a value has exactly the documented fields of a user, and `more`.
 #[track_caller]
 pub(crate) fn assert_user(user: &Value, more: &[&str]) {
     let fields = [
@@ -140,24 +140,24 @@ impl std::fmt::Display for Answer {
     }
 }
 
-/// A problem whose shape was checked.
+/// A problem whose fields have been checked.
 #[derive(Debug)]
 pub struct Problem<'a>(&'a Answer);
 
 impl Problem<'_> {
-    /// The fields that it names, in order.
+    /// The fields that the problem names, in order.
     pub fn fields(&self) -> Vec<&str> {
         let errors = self.0.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         errors.iter().map(|error| error["field"].as_str().unwrap()).collect()
     }
 
-    /// Must name this field and no other.
+    /// Checks that the problem names this field and no other.
     #[track_caller]
     pub fn names_field(&self, field: &str) {
         assert_eq!(self.fields(), [field], "{}", self.0);
     }
 
-    /// Must name these fields and no others, in any order.
+    /// Checks that the problem names these fields and no others, in any order.
     #[track_caller]
     pub fn names_fields(&self, fields: &[&str]) {
         let (mut expected, mut found) = (fields.to_vec(), self.fields());

@@ -1,4 +1,4 @@
-//! One person's browser: an HTTP client with a network address of its own, because attempts are counted by address.
+//! One user's browser: an HTTP client with its own network address, because attempts are counted by address.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::faults::Trace;
 use crate::{Actor, Answer, Ready, User, secrets, stack};
 
-/// An HTTP client that nobody signed in with.
+/// An HTTP client without a session.
 #[derive(Debug, Clone)]
 pub struct Client {
-    /// From where it calls.
+    /// The network address that it calls from.
     pub address: String,
     http: reqwest::Client,
     pub(crate) ready: Ready,
@@ -27,7 +27,7 @@ impl Client {
     /// A client of this stack.
     pub fn of(ready: &Ready) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        // 127.1.0.0 and up; each test binary has a stack, and so an address space, of its own.
+        // 127.1.0.0 and above. Each test binary has its own stack, so addresses do not collide between binaries.
         let [_, high, middle, low] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let address = IpAddr::V4(Ipv4Addr::new(127, high + 1, middle, low));
         let http = reqwest::Client::builder().local_address(address).build().unwrap();
@@ -51,7 +51,7 @@ impl Client {
         self.call("POST", path).json(body)
     }
 
-    /// Tries to sign in, without saying where.
+    /// Tries to sign in without naming a partner.
     pub fn sign_in(&self, email: &str, password: &str) -> Call {
         self.post("/v1/sessions", &json!({ "email": email, "password": password }))
     }
@@ -67,7 +67,7 @@ impl Client {
         self.post("/v1/sessions", &body).origin(&self.ready.url)
     }
 
-    /// Tries to go on with a sign-in at one of several partners.
+    /// Tries to continue a sign-in at one of several partners.
     pub fn choose_partner(&self, session: &str, partner_id: &str) -> Call {
         let body = json!({ "challenge": "choose_partner", "session": session, "partner_id": partner_id });
         self.post("/v1/sessions/challenge", &body)
@@ -99,11 +99,15 @@ impl Client {
         Actor::from_answer(self, user.clone(), &answer)
     }
 
-    /// Signs in a user who must be asked for a new password first, and says the challenge's session.
+    /// Starts the sign-in of a user who must choose a new password first. Returns the challenge's session.
     pub async fn challenged(&self, user: &User) -> String {
         let answer = self.sign_in_at(&user.partner_id, &user.email, &user.password).await.expect(200);
         assert_eq!(answer.json["challenge"], "new_password_required", "{answer}");
-        assert_eq!(answer.json.as_object().unwrap().len(), 2, "a challenge and its session, no more: {answer}");
+        assert_eq!(
+            answer.json.as_object().unwrap().len(),
+            2,
+            "the response has only a challenge and its session: {answer}"
+        );
         secrets::remembered(answer.text_at("/session"))
     }
 }
@@ -114,7 +118,7 @@ impl Default for Client {
     }
 }
 
-/// A call that is being put together; `.await` sends it.
+/// A call that is being built; `.await` sends it.
 #[derive(Debug)]
 pub struct Call {
     request: reqwest::RequestBuilder,
@@ -141,17 +145,17 @@ impl Call {
         Self { request: self.request.header(name, value) }
     }
 
-    /// With a name for this request and its retries.
+    /// Adds the idempotency key that this request and its retries share.
     pub fn idempotency_key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
 
-    /// Only if the user is still at this version.
+    /// Makes the request conditional: the user must still have this version.
     pub fn if_match(self, etag: &str) -> Self {
         self.header("if-match", etag)
     }
 
-    /// From a page of this origin.
+    /// Adds the origin of the page that sends the request.
     pub fn origin(self, origin: &str) -> Self {
         self.header("origin", origin)
     }
@@ -161,7 +165,7 @@ impl Call {
         self.header("cookie", &format!("__Host-refresh={refresh_token}"))
     }
 
-    /// As a part of a trace.
+    /// Makes the call part of a trace.
     pub fn within(self, trace: &Trace) -> Self {
         self.header("x-amzn-trace-id", &trace.header())
     }

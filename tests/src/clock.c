@@ -1,7 +1,7 @@
 /*
- * The wall clock of every process that is started with this library in LD_PRELOAD: the nanoseconds since 1970 that stand in
- * the file that CLOCK_FILE names, mapped, so that whoever writes there moves the time of all of them at once. What measures
- * how long something takes (CLOCK_MONOTONIC) is left alone.
+ * Replaces the wall clock of every process that is started with this library in LD_PRELOAD. The time is the number of
+ * nanoseconds since 1970 in the file that CLOCK_FILE names. The file is mapped into memory, so that one write moves the time
+ * of all processes at once. Measurements of durations (CLOCK_MONOTONIC) are not changed.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,7 +19,7 @@ __attribute__((constructor)) static void open_clock(void) {
     const char *path = getenv("CLOCK_FILE");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     void *page = file < 0 ? MAP_FAILED : mmap(NULL, sizeof *now, PROT_READ, MAP_SHARED, file, 0);
-    if (page == MAP_FAILED) abort(); /* never the right time by mistake */
+    if (page == MAP_FAILED) abort(); /* never fall back to the real time by mistake */
     now = page;
     close(file);
 }

@@ -1,9 +1,9 @@
-//! A time of its own for a stack: all of its processes read the wall clock from a file that the test writes.
+//! Gives a stack its own time: all its processes read the wall clock from a file that the test writes.
 //!
-//! What is tested is what is deployed, so no binary has a clock to set. A small library (`clock.c`, compiled by the C compiler
-//! that our dependencies need anyway) stands in front of the C library's clock instead, as `LD_PRELOAD` does it on Linux. The
-//! stack hands nothing of its environment to its functions, so each of them is started through a script of its own that does;
-//! the stack finds the scripts where it asks `cargo` for the functions' binaries.
+//! The tests run the binaries that are deployed, and those have no clock that can be set. A small library (`clock.c`, compiled
+//! by the C compiler that our dependencies need anyway) therefore replaces the C library's clock, through `LD_PRELOAD` on
+//! Linux. The stack does not pass its environment to its functions, so a script for each function sets the variables and
+//! starts the binary. The stack finds these scripts where it asks `cargo` for the functions' binaries.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::template::functions;
 use crate::workspace;
 
-/// The wall clock of a stack. It stands still until it is moved.
+/// The wall clock of a stack. It does not advance by itself.
 #[derive(Debug)]
 pub struct Clock {
     millis: AtomicU64,
@@ -39,7 +39,7 @@ impl Clock {
             let script = format!("#!/bin/sh\nCLOCK_FILE={now} LD_PRELOAD={library} exec {binary}\n");
             executable(&clock.folder.join("functions").join(&function.binary), &script)?;
         }
-        // In the place of `cargo build`, which has been done: it tells where the scripts are.
+        // This script replaces `cargo build`, which has already run. It prints the location of the function scripts.
         let functions = serde_json::json!({ "executable": clock.folder.join("functions/any") }).to_string();
         executable(&clock.folder.join("cargo"), &format!("#!/bin/sh\nprintf '%s\\n' {}\n", quoted(&functions)))?;
         Ok(clock)
@@ -54,29 +54,29 @@ impl Clock {
         if output.status.success() { Ok(()) } else { Err(io::Error::other(String::from_utf8_lossy(&output.stderr))) }
     }
 
-    /// What the stack itself is started with.
+    /// The environment variables that the stack itself is started with.
     pub(crate) fn environment(&self) -> [(&'static str, PathBuf); 3] {
         [("CLOCK_FILE", "now"), ("LD_PRELOAD", "clock.so"), ("CARGO", "cargo")]
             .map(|(name, file)| (name, self.folder.join(file)))
     }
 
-    /// What time it is there, in milliseconds since 1970.
+    /// The time of this clock, in milliseconds since 1970.
     pub fn now(&self) -> u64 {
         self.millis.load(Ordering::SeqCst)
     }
 
-    /// Lets time pass there.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.set(self.now() + u64::try_from(by.as_millis()).unwrap());
     }
 
-    /// Makes it this time there, in milliseconds since 1970; never earlier than it was.
+    /// Sets the clock to this time, in milliseconds since 1970. It cannot go back.
     pub fn set(&self, millis: u64) {
-        assert!(self.millis.swap(millis, Ordering::SeqCst) <= millis, "time goes one way");
+        assert!(self.millis.swap(millis, Ordering::SeqCst) <= millis, "the clock cannot go back");
         self.show(millis);
     }
 
-    /// One write of eight bytes, which lie in one page: whoever reads sees the old time or the new one.
+    /// Writes the eight bytes at once. They are in one page, so a reader sees the old time or the new one.
     fn show(&self, millis: u64) {
         self.file.write_all_at(&(millis * 1_000_000).to_ne_bytes(), 0).unwrap();
     }
@@ -93,7 +93,7 @@ fn executable(path: &Path, script: &str) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o755))
 }
 
-/// For a shell.
+/// Quotes a text for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,5 +1,5 @@
-//! A deployed portal in place of a stack of our own, when `PORTAL_STACK` names one. It is reached as its operators and clients
-//! reach it: through the AWS CLI, with whatever profile and region that is set to, and through curl, which speaks TLS.
+//! Uses a deployed portal instead of a local stack when `PORTAL_STACK` names one. The tests reach it as its operators and
+//! clients do: through the AWS CLI, with its configured profile and region, and through curl, which supports TLS.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -15,15 +15,15 @@ use tokio::net::TcpListener;
 use crate::stack::{Login, Ready, variable};
 use crate::{Invoked, secrets};
 
-/// What `lambda_url` begins with when functions are invoked through the CLI.
+/// The prefix of `lambda_url` when functions are invoked through the CLI.
 const CLI: &str = "aws:";
 
-/// The deployed stack that the tests are to run against.
+/// The name of the deployed stack that the tests use.
 pub(crate) fn name() -> Option<String> {
     variable("PORTAL_STACK")
 }
 
-/// Where it is, with a partner of its own for whoever needs one.
+/// Reads the addresses of the deployed stack, and makes a demo partner there.
 pub(crate) fn ready(stack: &str) -> Result<Ready, String> {
     let answer = run("aws", &["cloudformation", "describe-stacks", "--stack-name", stack, "--output", "json"], "")?;
     let answer: Value = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
@@ -40,7 +40,7 @@ pub(crate) fn ready(stack: &str) -> Result<Ready, String> {
     let mut ready = Ready {
         url: forward(output("PortalUrl")?)?,
         lambda_url: format!("{CLI}{stack}"),
-        // Nothing but the portal reaches its tables.
+        // The tests cannot access the tables of a deployed portal.
         dynamodb_url: String::new(),
         cognito_url: forward(format!("https://cognito-idp.{region}.amazonaws.com"))?,
         client_id: output("UserPoolClientId")?,
@@ -57,7 +57,7 @@ pub(crate) fn ready(stack: &str) -> Result<Ready, String> {
     Ok(ready)
 }
 
-/// Invokes a function of a deployed stack; `None` for a stack of our own.
+/// Invokes a function of a deployed stack. Returns `None` for a local stack.
 pub(crate) fn invoke(ready: &Ready, function: &str, input: &Value) -> Option<Invoked> {
     let stack = ready.lambda_url.strip_prefix(CLI)?;
     let answer = std::env::temp_dir().join(format!("portal-tests-{}", secrets::random(20)));
@@ -72,7 +72,7 @@ pub(crate) fn invoke(ready: &Ready, function: &str, input: &Value) -> Option<Inv
     Some(Invoked { error: said["FunctionError"].as_str().map(str::to_owned), payload })
 }
 
-/// Runs a program to its end, with its input on stdin, where no list of processes shows it.
+/// Runs a program to its end. The input goes to stdin, so that no list of processes shows it.
 fn run(program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, String> {
     let failed = |problem: &dyn std::fmt::Display| format!("{program}: {problem}");
     let mut child = Command::new(program)
@@ -89,13 +89,13 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, String
     if output.status.success() { Ok(output.stdout) } else { Err(failed(&String::from_utf8_lossy(&output.stderr))) }
 }
 
-/// Serves `target` on this machine, without TLS, for as long as the tests run. Answers where.
+/// Serves `target` on this machine without TLS while the tests run. Returns the local URL.
 fn forward(target: String) -> Result<String, String> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     listener.set_nonblocking(true).map_err(|error| error.to_string())?;
     let url = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
     let route = Arc::new((url.clone(), target));
-    // A runtime of its own: each test's ends with the test.
+    // This needs its own runtime: a test's runtime ends with the test.
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async move {
@@ -120,7 +120,7 @@ async fn pass_on(
     read_answer(&answer)
 }
 
-/// What curl reads on stdin.
+/// The configuration that curl reads on stdin.
 fn configuration(
     (own, target): &(String, String),
     method: &Method,
@@ -137,11 +137,11 @@ fn configuration(
         format!("request = {}", quoted(method.as_str())),
         format!("data-binary = {}", quoted(std::str::from_utf8(body).expect("text"))),
     ];
-    // What curl would add by itself.
+    // Removes the headers that curl would add.
     lines.extend(["Expect:", "Content-Type:"].map(|header| format!("header = {}", quoted(header))));
     for (name, value) in headers {
         if ![header::HOST, header::CONTENT_LENGTH, header::CONNECTION].contains(name) {
-            // The page's own origin is the one that is deployed.
+            // The deployed portal expects its own URL as the page's origin.
             let value = value.to_str().unwrap().replace(own, target);
             lines.push(format!("header = {}", quoted(&format!("{name}: {value}"))));
         }
@@ -159,7 +159,7 @@ fn read_answer(answer: &[u8]) -> Response<Body> {
     for line in lines.filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').unwrap();
         let name: header::HeaderName = name.parse().unwrap();
-        // The body has arrived whole.
+        // curl has already decoded the body, so these headers no longer apply.
         if name != header::TRANSFER_ENCODING && name != header::CONNECTION && name != header::CONTENT_LENGTH {
             parts.headers.append(name, value.trim().parse().unwrap());
         }

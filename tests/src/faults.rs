@@ -1,8 +1,8 @@
-//! What goes wrong on the way to AWS: a server that stands before the tables and the user pool of one stack and is all that
-//! a second stack, the one under test, knows of them. So nothing in the product knows of faults.
+//! Injects faults into calls to AWS. A server forwards calls to the tables and the user pool of one stack. A second stack,
+//! the one under test, reaches them only through this server. So the product needs no code for faults.
 //!
-//! A call belongs to a trace: the root that a test sends in `X-Amzn-Trace-Id` with its request comes back with every call
-//! that the function makes for it. A test watches its own trace and decides what becomes of each call.
+//! A call belongs to a trace: a test sends a root in `X-Amzn-Trace-Id` with its request, and every call that the function
+//! makes for this request has the same root. A test watches its own trace and decides what happens to each call.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -27,15 +27,15 @@ use tokio::sync::{oneshot, watch};
 use crate::clock::Clock;
 use crate::{Ready, Stack, secrets};
 
-/// More than DynamoDB takes.
+/// The maximum size of a forwarded body. DynamoDB accepts less.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
-/// One request and everything that is done for it.
+/// One request and all calls that are made for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Trace(String);
 
 impl Trace {
-    /// One that nobody else has.
+    /// Makes a unique trace.
     pub fn new() -> Self {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).unwrap();
@@ -43,7 +43,7 @@ impl Trace {
         Self(format!("1-{:08x}-{:024x}", number >> 96, number & (u128::MAX >> 32)))
     }
 
-    /// `X-Amzn-Trace-Id`.
+    /// The value of `X-Amzn-Trace-Id`.
     pub fn header(&self) -> String {
         format!("Root={}", self.0)
     }
@@ -60,25 +60,25 @@ impl Default for Trace {
     }
 }
 
-/// Whose API a call is for.
+/// The service that a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
-    /// The tables.
+    /// DynamoDB, which has the tables.
     DynamoDb,
-    /// The user pool.
+    /// Cognito, which has the user pool.
     Cognito,
 }
 
-/// A call on its way.
+/// A call to AWS.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Whose API it is for.
+    /// The service that it is for.
     pub service: Service,
-    /// `BatchGetItem` and the like.
+    /// The operation, such as `BatchGetItem`.
     pub operation: String,
-    /// What it asks for.
+    /// The body of the request.
     pub body: Value,
-    /// The same for every try of one call.
+    /// The SDK's invocation id, which is the same for every attempt of one call.
     pub call: String,
 }
 
@@ -99,7 +99,7 @@ impl Seen {
         matches!(self.operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem")
     }
 
-    /// `TransactWriteItems Audit Users`: what it does, and with which tables.
+    /// The operation and its tables: `TransactWriteItems Audit Users`.
     pub fn name(&self) -> String {
         let mut tables = Vec::new();
         collect_tables(&self.body, &mut tables);
@@ -111,14 +111,14 @@ impl Seen {
     }
 }
 
-/// Whose API a call is for, and what it is called there.
+/// The service that a call is for, and the name of the operation.
 fn target(headers: &HeaderMap) -> Option<(Service, &str)> {
     let (service, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
     let service = if service.starts_with("DynamoDB") { Service::DynamoDb } else { Service::Cognito };
     Some((service, operation))
 }
 
-/// A table is named by `TableName`, or is a key of `RequestItems`.
+/// Collects the values of `TableName` and the keys of `RequestItems`, which are names of tables.
 fn collect_tables(value: &Value, tables: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -135,23 +135,23 @@ fn collect_tables(value: &Value, tables: &mut Vec<String>) {
     }
 }
 
-/// Where a call is.
+/// The point at which a hook sees a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Moment {
-    /// On its way there: nothing has been done.
+    /// Before the call is forwarded: AWS has done nothing.
     Before,
-    /// On its way back: it has been carried out.
+    /// Before the response is returned: AWS has carried out the call.
     After,
 }
 
-/// What becomes of a call.
+/// What happens to a call.
 #[derive(Debug, Clone)]
 pub enum Verdict {
-    /// It goes on.
+    /// The call continues.
     GoOn,
-    /// The connection closes without an answer.
+    /// The connection closes without a response.
     BreakOff,
-    /// This is the answer.
+    /// The caller gets this status and this body.
     Answer(u16, Value),
 }
 
@@ -161,7 +161,7 @@ impl Verdict {
         Self::Answer(status, json!({ "__type": code, "message": "a planned fault" }))
     }
 
-    /// AWS asks for patience.
+    /// AWS throttles the call.
     pub fn throttled(service: Service) -> Self {
         match service {
             Service::DynamoDb => Self::error(400, "ThrottlingException"),
@@ -169,7 +169,7 @@ impl Verdict {
         }
     }
 
-    /// AWS has a fault.
+    /// AWS fails with an internal error.
     pub fn fault(service: Service) -> Self {
         match service {
             Service::DynamoDb => Self::error(500, "InternalServerError"),
@@ -177,7 +177,7 @@ impl Verdict {
         }
     }
 
-    /// AWS refuses what it should not.
+    /// AWS rejects a valid call.
     pub fn refused(service: Service) -> Self {
         match service {
             Service::DynamoDb => Self::error(400, "ValidationException"),
@@ -185,7 +185,7 @@ impl Verdict {
         }
     }
 
-    /// Another transaction is at the same items, or at the one item that is written.
+    /// Another transaction holds one of the items that the call writes.
     pub fn conflict(seen: &Seen) -> Self {
         if seen.operation != "TransactWriteItems" {
             return Self::error(400, "TransactionConflictException");
@@ -201,16 +201,16 @@ impl Verdict {
         Self::Answer(400, body)
     }
 
-    /// DynamoDB did not get to any of these keys.
+    /// DynamoDB returns all keys unprocessed.
     pub fn unprocessed(seen: &Seen) -> Self {
         Self::Answer(200, json!({ "Responses": {}, "UnprocessedKeys": seen.body["RequestItems"] }))
     }
 }
 
-/// Decides what becomes of the calls of a trace. It may take its time.
+/// Decides what happens to the calls of a trace. It may wait before it decides.
 pub type Hook = Arc<dyn Fn(Seen, Moment) -> BoxFuture<'static, Verdict> + Send + Sync>;
 
-/// The server, with a thread of its own.
+/// The server. It runs on its own thread.
 #[derive(Debug)]
 pub struct Faults {
     url: String,
@@ -246,7 +246,7 @@ impl Faults {
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(handle).with_state(Arc::clone(&shared));
-        // Tests come and go with runtimes of their own.
+        // The runtime of a test ends with the test, so the server needs its own.
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -260,7 +260,7 @@ impl Faults {
         Self { url, shared, _alive: alive }
     }
 
-    /// From now on `hook` decides what becomes of the calls of `trace`.
+    /// From now on `hook` decides what happens to the calls of `trace`.
     pub fn watch<A>(&self, trace: &Trace, hook: impl Fn(Seen, Moment) -> A + Send + Sync + 'static)
     where
         A: Future<Output = Verdict> + Send + 'static,
@@ -269,8 +269,8 @@ impl Faults {
         self.shared.hooks.lock().unwrap().insert(trace.clone(), hook);
     }
 
-    /// Waits until no call is on its way. Only calls that are held, and answers to processes that are gone, can be when
-    /// every request has been answered.
+    /// Waits until no call is in progress. When every request has its response, the only calls in progress are those that a
+    /// hook holds and those of processes that have ended.
     pub async fn quiet(&self) {
         self.shared.on_their_way.subscribe().wait_for(|count| *count == 0).await.unwrap();
     }
@@ -278,7 +278,7 @@ impl Faults {
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     shared.on_their_way.send_modify(|count| *count += 1);
-    // What was sent arrives, whether or not its sender still waits.
+    // The call is forwarded even if its sender no longer waits for the response.
     let passing = tokio::spawn(async move {
         let answer = shared.pass(request).await;
         shared.on_their_way.send_modify(|count| *count -= 1);
@@ -307,7 +307,7 @@ impl Shared {
     }
 
     async fn forward(&self, head: Parts, body: Bytes) -> Response {
-        // What is no call is a question for the pool's keys.
+        // A request without a target asks for the user pool's public keys.
         let server = match target(&head.headers) {
             Some((Service::DynamoDb, _)) => &self.dynamodb,
             Some((Service::Cognito, _)) | None => &self.cognito,
@@ -340,7 +340,7 @@ impl Verdict {
     }
 }
 
-/// A body that fails before its first byte closes the connection.
+/// Closes the connection: the body of this response fails before its first byte.
 fn broken_off() -> Response {
     let failure = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     Body::from_stream(stream::once(async { Err::<Bytes, _>(failure) })).into_response()
@@ -349,26 +349,26 @@ fn broken_off() -> Response {
 /// A stack that reaches its tables and its user pool through [`Faults`].
 #[derive(Debug)]
 pub struct FaultyStack {
-    /// Where things are; the tables and the user pool themselves, not the way to them that fails.
+    /// The addresses of the stack. Those of the tables and the user pool lead to them directly, not through [`Faults`].
     pub ready: Ready,
-    /// What goes wrong.
+    /// The server that injects faults.
     pub faults: Faults,
     stack: Stack,
     _servers: Stack,
 }
 
 impl FaultyStack {
-    /// Starts both stacks; `name` tells their logs from others of this test binary.
+    /// Starts both stacks. `name` distinguishes their logs from others of this test binary.
     pub fn start(name: &str) -> Result<Self, String> {
         Self::start_with(name, &[])
     }
 
-    /// Starts both stacks, the one under test with these options too.
+    /// Starts both stacks, and adds these options to the one under test.
     pub fn start_with(name: &str, options: &[&str]) -> Result<Self, String> {
         Ok(Self::start_by(name, options, |name, options| Ok((Stack::start(name, options)?, ())))?.0)
     }
 
-    /// Starts both stacks, the one under test in a time of its own, as [`Stack::start_at`] does.
+    /// Starts both stacks. The one under test has its own clock, as with [`Stack::start_at`].
     #[cfg(target_os = "linux")]
     pub fn start_at(millis: u64, name: &str) -> Result<(Self, Clock), String> {
         Self::start_by(name, &[], |name, options| Stack::start_at(millis, name, options))
@@ -392,12 +392,12 @@ impl FaultyStack {
         Ok((Self { ready, faults, stack, _servers: servers }, time))
     }
 
-    /// Kills every process of a function, as the kernel would: with no time for a last word.
+    /// Kills every process of a function with `SIGKILL`, so that it cannot finish any work.
     pub fn kill(&self, function: &str) {
         kill(self.stack.processes().into_iter().filter(|(_, binary)| binary == function));
     }
 
-    /// Kills the processes of all functions, none of which may have a request, and waits until the stack has noticed.
+    /// Kills the processes of all functions and waits for their exit. None of them may have a request in progress.
     pub async fn kill_idle(&self) {
         kill(self.stack.processes().into_iter());
         while !self.stack.processes().is_empty() {
@@ -409,18 +409,18 @@ impl FaultyStack {
 fn kill(processes: impl Iterator<Item = (u32, String)>) {
     let processes: Vec<String> = processes.map(|(process, _)| process.to_string()).collect();
     if !processes.is_empty() {
-        // One that has ended meanwhile is as dead.
+        // A process may have ended in the meantime, which is fine.
         let _ = Command::new("kill").arg("-KILL").args(processes).status();
     }
 }
 
-/// The processes that `parent` started, with what they run.
+/// The processes that `parent` started, each with the name of its binary.
 pub(crate) fn children(parent: u32) -> Vec<(u32, String)> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.filter_map(|id| {
         let folder = Path::new("/proc").join(id.to_string());
-        // `17 (add-user) S 12 …`: the parent comes second after the name, which may hold anything.
+        // `17 (add-user) S 12 …`: the parent is the second value after the name. The name may contain any character.
         let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
         let of: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
         let command = std::fs::read_to_string(folder.join("cmdline")).ok()?;

@@ -1,12 +1,12 @@
 //! The harness: starts the real stack once per test binary and drives it over HTTP. Actors are the clients.
 //!
 //! ```text
-//! let partner = Partner::new().await;                                  // a partner of its own, its primary admin signed in
+//! let partner = Partner::new().await;                                  // a a new partner with its primary admin signed in
 //! let ann = partner.owner().add("Ann", "Lee").role("manager").signed_in().await;
 //! ann.get("/v1/users").await.expect(200);
 //! ```
 //!
-//! It knows what a client can see, and in [`rows`] and [`faults`] alone the tables and the user pool.
+//! The harness knows what a client can see. Only [`rows`] and [`faults`] know the tables and the user pool.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,7 +15,7 @@
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     clippy::return_self_not_must_use,
-    reason = "test support: a panic is how a test says what went wrong"
+    reason = "test support: a test reports a failure with a panic"
 )]
 
 mod actor;

@@ -1,4 +1,4 @@
-//! A partner of its own for every test, made as an operator makes one: through the Invoke API.
+//! Makes a new partner for every test, as an operator does: through the Invoke API.
 
 use serde_json::{Value, json};
 
@@ -15,12 +15,12 @@ pub struct Partner {
 }
 
 impl Partner {
-    /// On the shared stack.
+    /// Makes a partner on the shared stack.
     pub async fn new() -> Self {
         Self::of(&stack().ready).await
     }
 
-    /// On this stack.
+    /// Makes a partner on this stack.
     pub async fn of(ready: &Ready) -> Self {
         let user = new_partner(ready, &secrets::email("owner"), Some(&secrets::password())).await;
         let id = user.partner_id.clone();
@@ -32,7 +32,7 @@ impl Partner {
         &self.owner
     }
 
-    /// A new user with this role, signed in.
+    /// Adds a user with this role and signs them in.
     pub async fn new_user(&self, role: &str) -> Actor {
         self.owner.add("Nora", "Newcomer").role(role).signed_in().await
     }
@@ -49,13 +49,13 @@ pub async fn new_partner(ready: &Ready, email: &str, password: Option<&str>) -> 
     recovered(&answer, password)
 }
 
-/// The primary admin in the answer of `create-partner` and `recover-primary-admin`, whose shape is checked.
+/// Checks the shape of a response of `create-partner` or `recover-primary-admin`, and returns its primary admin.
 #[track_caller]
 pub(crate) fn recovered(answer: &Value, given: Option<&str>) -> User {
     assert_user(&answer["primary_admin"], &[]);
     assert_eq!(answer.as_object().unwrap().len(), 3, "{answer}");
     let generated = answer["generated_password"].as_str();
-    assert_eq!(generated.is_none(), given.is_some(), "a password is generated if none is given");
+    assert_eq!(generated.is_none(), given.is_some(), "a password is generated only if none is given");
     User {
         id: answer["primary_admin"]["id"].as_str().unwrap().to_owned(),
         partner_id: answer["partner_id"].as_str().unwrap().to_owned(),
@@ -76,24 +76,24 @@ impl User {
     }
 }
 
-/// What a function answered to an operator.
+/// The result of a function that an operator invoked.
 #[derive(Debug)]
 pub struct Invoked {
-    /// `Unhandled` and the like, if it failed.
+    /// The kind of the error, such as `Unhandled`, if the function failed.
     pub error: Option<String>,
-    /// Its answer, or what went wrong.
+    /// The function's response, or the description of its error.
     pub payload: Value,
 }
 
 impl Invoked {
-    /// The answer, which must not be an error.
+    /// Checks that the function succeeded, and returns its response.
     #[track_caller]
     pub fn worked(self) -> Value {
         assert!(self.error.is_none(), "the function failed: {} {}", self.error.unwrap_or_default(), self.payload);
         self.payload
     }
 
-    /// The error's message, which there must be.
+    /// Checks that the function failed, and returns the message of the error.
     #[track_caller]
     pub fn failed(self) -> String {
         assert!(self.error.is_some(), "expected a function error, got {}", self.payload);
@@ -101,12 +101,12 @@ impl Invoked {
     }
 }
 
-/// Calls a function as `aws lambda invoke` does.
+/// Invokes a function as `aws lambda invoke` does.
 pub async fn invoke(ready: &Ready, function: &str, input: &Value) -> Invoked {
     invoke_within(&Trace::new(), ready, function, input).await
 }
 
-/// Calls a function as a part of a trace.
+/// Invokes a function as part of a trace.
 pub async fn invoke_within(trace: &Trace, ready: &Ready, function: &str, input: &Value) -> Invoked {
     if let Some(invoked) = deployed::invoke(ready, function, input) {
         return invoked;

@@ -1,5 +1,5 @@
-//! What no client can see or do: reading the tables and the user pool, and planting what only time would bring. All that
-//! the tests know about keys and attributes is here.
+//! Direct access to the tables and the user pool: reads what no client can see, and writes states that otherwise need time
+//! to pass. Everything that the tests know about keys and attributes is here.
 
 use std::collections::HashMap;
 
@@ -14,10 +14,10 @@ use crate::faults::Seen;
 use crate::stack::variable;
 use crate::{Ready, User};
 
-/// A row.
+/// An item.
 pub type Row = HashMap<String, AttributeValue>;
 
-/// The tables and the user pool of a stack. Make one per test: its connections belong to the test's runtime.
+/// The tables and the user pool of a stack. Make one for each test, because its connections belong to the test's runtime.
 #[derive(Debug)]
 pub struct Rows {
     dynamodb: aws_sdk_dynamodb::Client,
@@ -26,9 +26,9 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Of this stack.
+    /// Connects to the tables and the user pool of this stack.
     pub fn of(ready: &Ready) -> Self {
-        // The embedded servers take any.
+        // The embedded servers accept any credentials.
         let key = |name: &str| variable(name).unwrap_or_else(|| "tests".to_owned());
         let (id, secret) = (key("AWS_ACCESS_KEY_ID"), key("AWS_SECRET_ACCESS_KEY"));
         let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "tests");
@@ -54,13 +54,13 @@ impl Rows {
         }
     }
 
-    /// The name of the table that the template calls so: `UsersTable`.
+    /// The name of the table with this logical id, such as `UsersTable`.
     fn table(&self, logical_id: &str) -> &str {
         let found = self.ready.tables.iter().find(|name| name.contains(logical_id));
         found.unwrap_or_else(|| panic!("no {logical_id} in {:?}", self.ready.tables))
     }
 
-    /// Every row of one key of a table, in order of the sort key.
+    /// Every item with this partition key, in order of the sort key.
     pub async fn all(&self, table: &str, pk: &str) -> Vec<Row> {
         let query = self
             .dynamodb
@@ -72,7 +72,7 @@ impl Rows {
         query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.unwrap()
     }
 
-    /// Every row of a table.
+    /// Every item of a table.
     pub async fn whole(&self, table: &str) -> Vec<Row> {
         let scan = self.dynamodb.scan().table_name(self.table(table)).consistent_read(true);
         scan.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.unwrap()
@@ -83,8 +83,8 @@ impl Rows {
         self.all("AuditTable", &format!("PARTNER#{partner_id}")).await
     }
 
-    /// Puts this many events of one action into the partner's audit trail, as old as the year 2020, a second apart. In all
-    /// else they are like the partner's latest event.
+    /// Puts this many events of one action into the partner's audit trail. Their times are in 2020, one second apart. All
+    /// other attributes are copied from the partner's latest event.
     pub async fn put_events(&self, partner_id: &str, action: &str, count: usize) {
         const BEGINNING: usize = 1_577_836_800_000;
         let like = self.audit(partner_id).await.pop().unwrap();
@@ -101,7 +101,7 @@ impl Rows {
         self.put_many("AuditTable", (0..count).map(event)).await;
     }
 
-    /// Makes the partner's latest event one of this actor, whatever kind that is.
+    /// Replaces the actor of the partner's latest event.
     pub async fn set_actor(&self, partner_id: &str, actor: &[(&str, &str)]) {
         let mut row = self.audit(partner_id).await.pop().unwrap();
         let text = |(name, value): &(&str, &str)| ((*name).to_owned(), AttributeValue::S((*value).to_owned()));
@@ -115,26 +115,25 @@ impl Rows {
         rows.remove(0)
     }
 
-    /// How many users the partner's own row counts.
+    /// The number of users in the partner's own item.
     pub async fn user_count(&self, partner_id: &str) -> u64 {
         self.partner(partner_id).await["user_count"].as_n().unwrap().parse().unwrap()
     }
 
-    /// Lets the partner's own row count so many users.
+    /// Sets the number of users in the partner's own item.
     pub async fn set_user_count(&self, partner_id: &str, count: u64) {
         let row = self.partner(partner_id).await;
         self.set("UsersTable", row, "user_count", AttributeValue::N(count.to_string())).await;
     }
 
-    /// The items beside the trail that keep a refusal of this user from being recorded twice.
+    /// The items that prevent a second event for the same refusal of this user. They are in the table of the audit trail.
     pub async fn refusals(&self, user: &User) -> Vec<Row> {
         self.all("AuditTable", &format!("REFUSED#{}#{}", user.partner_id, user.id)).await
     }
 
-    /// How many items DynamoDB goes over for a query, or how many keys a batch asks for.
-    /// An update is one item.
+    /// The number of items that DynamoDB reads for a query, or the number of keys in a batch. An update counts as one item.
     pub async fn examined(&self, call: &Seen) -> u64 {
-        // Of a signature the form is enough.
+        // The embedded server checks only the form of a signature.
         const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=tests/20260101/us-east-1/dynamodb/aws4_request, \
                                  SignedHeaders=host;x-amz-date, Signature=none";
         if call.operation == "UpdateItem" {
@@ -144,7 +143,7 @@ impl Rows {
             let tables = call.body["RequestItems"].as_object().unwrap();
             return tables.values().map(|request| request["Keys"].as_array().unwrap().len() as u64).sum();
         }
-        // The very call once more.
+        // Sends the same call again.
         let request = reqwest::Client::new().post(&self.ready.dynamodb_url).body(call.body.to_string());
         let request = request
             .header("content-type", "application/x-amz-json-1.0")
@@ -155,7 +154,7 @@ impl Rows {
         answer["ScannedCount"].as_u64().unwrap_or_else(|| panic!("{answer}"))
     }
 
-    /// The marks of the user's ended generations that repair still has to look at.
+    /// The marks of the user's ended generations that repair has not removed.
     pub async fn marks(&self, user: &User) -> Vec<Row> {
         let mut rows = self.all("UsersTable", &format!("PARTNER#{}", user.partner_id)).await;
         let prefix = format!("ENDED#{}#", user.id);
@@ -163,19 +162,19 @@ impl Rows {
         rows
     }
 
-    /// The rows that hold the user's secrets.
+    /// The items with the user's secrets.
     pub async fn credentials(&self, user: &User) -> Vec<Row> {
         self.all("CredentialsTable", &format!("USER#{}", user.id)).await
     }
 
-    /// The user's sessions and challenges. The item of known sources has the same key.
+    /// The items of the user's sessions and challenges, without the item of known sources, which has the same partition key.
     pub async fn sessions(&self, user: &User) -> Vec<Row> {
         let mut rows = self.all("SessionsTable", &format!("USER#{}", user.id)).await;
         rows.retain(|row| row["sk"].as_s().unwrap() != "SOURCES");
         rows
     }
 
-    /// Lets every session of a user be over by itself, with the rows still there: `DynamoDB` takes them away late.
+    /// Lets every session of a user expire. The items remain, because `DynamoDB` deletes expired items late.
     pub async fn expire_sessions(&self, user: &User) {
         for mut row in self.sessions(user).await {
             row.insert("expires_at".to_owned(), AttributeValue::N("1".to_owned()));
@@ -184,29 +183,29 @@ impl Rows {
         }
     }
 
-    /// The counters of this kind in the whole stack, such as `EXPENSIVE_READS`. Nothing in a row names the user.
+    /// The counters of this kind in the whole stack, such as `EXPENSIVE_READS`. Their items do not name the user.
     async fn counters(&self, kind: &str) -> Vec<Row> {
         let mut rows = self.whole("SessionsTable").await;
         let prefix = format!("ATTEMPTS#{kind}#");
         rows.retain(|row| row["pk"].as_s().unwrap().starts_with(&prefix));
-        assert!(!rows.is_empty(), "nobody has counted {kind}");
+        assert!(!rows.is_empty(), "there is no counter for {kind}");
         rows
     }
 
-    /// What each counter of this kind has counted.
+    /// The values of all counters of this kind.
     pub async fn attempts(&self, kind: &str) -> Vec<u32> {
         let counters = self.counters(kind).await;
         counters.iter().map(|row| row["attempts"].as_n().unwrap().parse().unwrap()).collect()
     }
 
-    /// Makes this what every counter of this kind has counted.
+    /// Sets the value of every counter of this kind.
     pub async fn set_attempts(&self, kind: &str, attempts: u32) {
         for row in self.counters(kind).await {
             self.set("SessionsTable", row, "attempts", AttributeValue::N(attempts.to_string())).await;
         }
     }
 
-    /// The user's own row.
+    /// The user's own item.
     pub async fn user(&self, user: &User) -> Row {
         let mut rows = self.all("UsersTable", &format!("PARTNER#{}", user.partner_id)).await;
         let key = AttributeValue::S(format!("USER#{}", user.id));
@@ -214,7 +213,8 @@ impl Rows {
         rows.remove(0)
     }
 
-    /// The primary admin as the partner's own row has it, and who of these users has the role, as of one instant.
+    /// The id of the primary admin in the partner's own item, and the ids of those of these users that have the role. Both are
+    /// read in one transaction.
     pub async fn primary_admins(&self, users: &[&User]) -> (String, Vec<String>) {
         let key = |sk: String| {
             let pk = AttributeValue::S(format!("PARTNER#{}", users[0].partner_id));
@@ -232,7 +232,7 @@ impl Rows {
         (named, primary.map(|row| row["id"].as_s().unwrap().clone()).collect())
     }
 
-    /// Puts copies of a user's row under ids of their own. Nothing but the row: they have no email entry and no password.
+    /// Puts copies of a user's item under new ids. The copies have no email entry and no password.
     pub async fn put_copies_of_user(&self, user: &User, count: usize) {
         let like = self.user(user).await;
         let copies = (0..count).map(|number| {
@@ -246,7 +246,7 @@ impl Rows {
         self.put_many("UsersTable", copies).await;
     }
 
-    /// Puts copies of the user's mark, in the same shard, for users who do not exist.
+    /// Puts copies of the user's mark into the same shard, for users who do not exist.
     pub async fn put_copies_of_mark(&self, user: &User, count: usize) {
         let like = self.marks(user).await.remove(0);
         let copies = (0..count).map(|number| {
@@ -260,7 +260,7 @@ impl Rows {
         self.put_many("UsersTable", copies).await;
     }
 
-    /// Puts an item in the Users table that is nothing but its key.
+    /// Puts an item into the Users table that has only a key.
     pub async fn put_bare_key(&self, pk: &str, sk: &str) {
         let key = [("pk", pk), ("sk", sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
         self.put_user(Row::from(key)).await;
@@ -275,22 +275,22 @@ impl Rows {
         for writes in writes.chunks(25) {
             let write = self.dynamodb.batch_write_item().request_items(self.table(table), writes.to_vec());
             let answer = write.send().await.unwrap();
-            assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty), "every row is put");
+            assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty), "every item is written");
         }
     }
 
-    /// Puts a copy of a user's row, as a restored table has it.
+    /// Writes a user's item as it was at another time, as a restored table has it.
     pub async fn put_user(&self, row: Row) {
         self.dynamodb.put_item().table_name(self.table("UsersTable")).set_item(Some(row)).send().await.unwrap();
     }
 
-    /// The answers to creates that are kept for retries of this actor, or of operators.
+    /// The responses to creates that are stored for retries by this actor, or by operators.
     pub async fn kept_answers(&self, actor: Option<&User>) -> Vec<Row> {
         let of = actor.map_or_else(|| "operator".to_owned(), |actor| format!("{}#{}", actor.partner_id, actor.id));
         self.all("UsersTable", &format!("IDEMPOTENCY#{of}")).await
     }
 
-    /// Lets the time pass for which an answer is kept, in the row with this key.
+    /// Lets the stored response with this idempotency key expire.
     pub async fn expire_kept_answer(&self, actor: Option<&User>, key: &str) {
         let mut rows = self.kept_answers(actor).await;
         rows.retain(|row| row["sk"] == AttributeValue::S(format!("KEY#{key}")));
@@ -316,47 +316,47 @@ impl Rows {
             .unwrap();
     }
 
-    /// Makes this the time when the user last signed in.
+    /// Sets the time of the user's last sign-in.
     pub async fn set_last_sign_in(&self, user: &User, at: &str) {
         self.set_text("UsersTable", self.user(user).await, "last_sign_in_at", at).await;
     }
 
-    /// Makes this the time of something that happened to the user: `created_at`, `password_changed_at`, `reviewed_at`.
+    /// Sets a time of the user: `created_at`, `password_changed_at` or `reviewed_at`.
     pub async fn set_time(&self, user: &User, of: &str, at: &str) {
         let mut row = self.user(user).await;
-        assert!(row.insert(of.to_owned(), AttributeValue::S(at.to_owned())).is_some(), "a user without {of}");
+        assert!(row.insert(of.to_owned(), AttributeValue::S(at.to_owned())).is_some(), "the user has no {of}");
         self.put_user(row).await;
     }
 
-    /// Makes this the digest of the user's password.
+    /// Sets the digest of the user's password.
     pub async fn set_digest(&self, user: &User, digest: &str) {
         let mut row = self.credentials(user).await.remove(0);
-        let Some(AttributeValue::M(digests)) = row.get_mut("digests") else { panic!("a credential has digests") };
+        let Some(AttributeValue::M(digests)) = row.get_mut("digests") else { panic!("the credential has no digests") };
         digests.insert("present".to_owned(), AttributeValue::S(digest.to_owned()));
         let put = self.dynamodb.put_item().table_name(self.table("CredentialsTable"));
         put.set_item(Some(row)).send().await.unwrap();
     }
 
-    /// Lets the time in which a first password must be used pass.
+    /// Lets the user's initial password expire.
     pub async fn expire_initial_password(&self, user: &User) {
         let row = self.credentials(user).await.remove(0);
         self.set_text("CredentialsTable", row, "must_change_by", "2020-01-01T00:00:00.000Z").await;
     }
 
-    /// Lets the time pass that repair leaves between two tries at a user's marks.
+    /// Makes the user's marks due, as if the time between two attempts of repair had passed.
     pub async fn let_marks_be_due(&self, user: &User) {
         for mark in self.marks(user).await {
             self.set_text("UsersTable", mark, "repair_due", "2020-01-01T00:00:00.000Z").await;
         }
     }
 
-    /// Every text in the user's credentials that is long enough to be a secret: digests, salt and machine secret.
+    /// Every text in the user's credentials that is long enough to be a secret: the digests, the salt and the machine secret.
     pub async fn hidden(&self, user: &User) -> Vec<String> {
         let rows = self.credentials(user).await;
         let values = rows.iter().flat_map(|row| row.iter().filter(|(name, _)| *name != "pk" && *name != "sk"));
         let mut texts = Vec::new();
         values.for_each(|(_, value)| collect_texts(value, &mut texts));
-        // Times are no secrets.
+        // Times are not secrets.
         texts.retain(|text| text.len() >= 16 && !(text.starts_with("20") && text.ends_with('Z')));
         texts
     }
@@ -365,7 +365,7 @@ impl Rows {
         self.credentials(user).await[0]["machine_secret"].as_s().unwrap().clone()
     }
 
-    /// The names of the user's Cognito users; there is one per generation.
+    /// The names of the user's Cognito users. There is one for each generation.
     pub async fn cognito_users(&self, user: &User) -> Vec<String> {
         let prefix = format!("{}.{}.", user.partner_id, user.id);
         self.cognito_users_with(&prefix).await
@@ -382,7 +382,7 @@ impl Rows {
         users.iter().filter_map(UserType::username).filter(|name| name.starts_with(prefix)).map(str::to_owned).collect()
     }
 
-    /// Deletes every Cognito user of a partner, as if the user pool were lost. Says how many there were.
+    /// Deletes every Cognito user of a partner, as if the user pool were lost. Returns their number.
     pub async fn lose_cognito_users(&self, partner_id: &str) -> usize {
         let names = self.cognito_users_with(&format!("{partner_id}.")).await;
         for name in &names {
@@ -392,17 +392,18 @@ impl Rows {
         names.len()
     }
 
-    /// What any holder of an access token can do at Cognito itself, since it carries the self-service scope.
+    /// Deletes the Cognito user of an access token. Every holder of a token can do this, because it has the self-service scope.
     pub async fn delete_own_cognito_user(&self, access_token: &str) {
         self.cognito.delete_user().access_token(access_token).send().await.unwrap();
     }
 
-    /// The ID token that Cognito would give to whoever knew the user's machine secret. The portal never hands one out.
+    /// An ID token, which Cognito issues to a client that knows the user's machine secret. The portal never returns one.
     pub async fn id_token(&self, user: &User) -> String {
         self.tokens(user).await.id_token.unwrap()
     }
 
-    /// An access token from Cognito itself, without a sign-in at the portal.
+    /// An access token that Cognito issues without a sign-in at the portal.
+
     pub async fn access_token(&self, user: &User) -> String {
         self.tokens(user).await.access_token.unwrap()
     }

@@ -13,9 +13,9 @@ use crate::clock::Clock;
 use crate::deployed;
 use crate::faults::children;
 
-/// Runs the stack and ends it once its own stdin closes, which the kernel does for us however the tests end: a panic,
-/// `kill -9` and an interrupt included. A line on stdin ends it with that signal. Its stdout is closed, so that the
-/// reader sees the end when the stack is the one to die.
+/// Runs the stack and ends it when the watcher's stdin closes. The kernel closes it however the tests end, including after a
+/// panic, `kill -9` or an interrupt. A line on stdin names a signal, which ends the stack. The watcher closes its own stdout,
+/// so that the reader sees the end of the output if the stack dies.
 const WATCHER: &str = r#"
     "$@" </dev/null &
     stack=$!
@@ -25,17 +25,17 @@ const WATCHER: &str = r#"
     wait "$stack"
 "#;
 
-/// What the stack says when it is ready.
+/// The line that the stack prints when it is ready.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ready {
-    /// Where the API answers.
+    /// The URL of the API.
     pub url: String,
-    /// Where functions can be invoked.
+    /// The URL of the Invoke API.
     pub lambda_url: String,
-    /// The tables, for any credentials.
+    /// The URL of the tables, which accept any credentials.
     pub dynamodb_url: String,
-    /// The user pool, for any credentials.
+    /// The URL of the user pool, which accepts any credentials.
     pub cognito_url: String,
     /// The user pool's id.
     pub user_pool_id: String,
@@ -45,11 +45,11 @@ pub struct Ready {
     pub tables: Vec<String>,
     /// The demo partner.
     pub partner_id: String,
-    /// How to sign in as the demo partner's primary admin.
+    /// The credentials of the demo partner's primary admin.
     pub primary_admin: Login,
 }
 
-/// How somebody signs in.
+/// The credentials of a user.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
@@ -62,11 +62,11 @@ pub struct Login {
 /// A running stack.
 #[derive(Debug)]
 pub struct Stack {
-    /// What it said when it was ready.
+    /// The line that it printed when it was ready.
     pub ready: Ready,
-    /// Where its logs, and those of every function, go.
+    /// The file with its logs and those of every function.
     pub log: PathBuf,
-    /// `None` for a stack that is deployed.
+    /// `None` for a deployed stack.
     running: Option<Running>,
 }
 
@@ -76,8 +76,8 @@ struct Running {
     orders: ChildStdin,
 }
 
-/// The stack that all tests of this binary share, started by the first that asks; or the one that is deployed as
-/// `PORTAL_STACK`. `PORTAL_DYNAMODB` and `PORTAL_COGNITO` name servers for it to use in place of the embedded ones.
+/// The stack that all tests of this binary share. The first test that needs it starts it. If `PORTAL_STACK` names a deployed
+/// stack, that one is used. `PORTAL_DYNAMODB` and `PORTAL_COGNITO` name servers that replace the embedded ones.
 pub fn stack() -> &'static Stack {
     static STACK: OnceLock<Result<Stack, String>> = OnceLock::new();
     let started = STACK.get_or_init(|| match deployed::name() {
@@ -92,8 +92,8 @@ pub fn stack() -> &'static Stack {
     started.as_ref().unwrap_or_else(|error| panic!("the stack does not start: {error}"))
 }
 
-/// What the environment says of where and how to test.
-#[allow(clippy::disallowed_methods, reason = "this says what to test; it is no part of the portal")]
+/// An environment variable that configures the tests.
+#[allow(clippy::disallowed_methods, reason = "this configures the tests; it is not part of the portal")]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -104,17 +104,17 @@ pub fn workspace() -> &'static Path {
 }
 
 impl Stack {
-    /// Builds and starts a stack on a free port; `name` tells its log from others of this test binary.
+    /// Builds and starts a stack on a free port. `name` distinguishes its log from others of this test binary.
     pub fn start(name: &str, options: &[&str]) -> Result<Self, String> {
         Self::start_in(&built()?, name, options, &[])
     }
 
-    /// As [`start`](Self::start), in a time of its own, which begins at `millis` since 1970 and stands still until the
-    /// clock is moved.
+    /// Like [`start`](Self::start), but with its own clock. The clock starts at `millis` since 1970 and does not advance until
+    /// a test moves it.
     #[cfg(target_os = "linux")]
     pub fn start_at(millis: u64, name: &str, options: &[&str]) -> Result<(Self, Clock), String> {
         let binaries = built()?;
-        let clock = Clock::new(&binaries, name, millis).map_err(|error| format!("a clock of its own: {error}"))?;
+        let clock = Clock::new(&binaries, name, millis).map_err(|error| format!("could not make a clock: {error}"))?;
         let stack = Self::start_in(&binaries, name, options, &clock.environment())?;
         Ok((stack, clock))
     }
@@ -149,27 +149,27 @@ impl Stack {
         Ok(Self { ready, log, running: Some(Running { watcher, orders }) })
     }
 
-    /// Ends it with a signal such as `KILL`, and waits until it is gone.
+    /// Ends the stack with a signal such as `KILL`, and waits for its exit.
     pub fn end(mut self, signal: &str) {
-        let mut running = self.running.take().expect("a stack of our own");
+        let mut running = self.running.take().expect("the tests started this stack");
         writeln!(running.orders, "{signal}").unwrap();
         running.watcher.wait().unwrap();
     }
 
-    /// The running processes of all functions, with what they run.
+    /// The running processes of all functions, each with the name of its binary.
     pub(crate) fn processes(&self) -> Vec<(u32, String)> {
         let stacks = self.running.iter().flat_map(|running| children(running.watcher.id()));
-        // Beside them there is the shell that guards them.
+        // The shell that watches them is also a child of the stack.
         stacks.flat_map(|(stack, _)| children(stack)).filter(|(_, binary)| binary != "sh").collect()
     }
 
-    /// Everything that it and its functions logged so far.
+    /// The logs of the stack and its functions up to now.
     pub fn logged(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
     }
 }
 
-/// Builds all binaries, once, the way the tests were built, and says in which folder they are.
+/// Builds all binaries once, with the profile of the tests. Returns the folder of the binaries.
 fn built() -> Result<PathBuf, String> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let build = || {
@@ -182,7 +182,7 @@ fn built() -> Result<PathBuf, String> {
         };
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--bins", "--profile", profile]).current_dir(workspace());
-        // What cargo says of this test's package would make build scripts that watch it run again.
+        // Cargo's variables for this test's package would make the build scripts that watch them run again.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
                 cargo.env_remove(name);
@@ -194,7 +194,7 @@ fn built() -> Result<PathBuf, String> {
     BUILT.get_or_init(build).clone()
 }
 
-/// `target/<profile>/portal-tests/<suite>-<name>-<pid>.log`. Logs of runs that are over go.
+/// `target/<profile>/portal-tests/<suite>-<name>-<pid>.log`. Deletes the logs of runs that have ended.
 fn log_path(binaries: &Path, name: &str) -> std::io::Result<PathBuf> {
     let folder = binaries.join("portal-tests");
     fs::create_dir_all(&folder)?;
@@ -202,7 +202,7 @@ fn log_path(binaries: &Path, name: &str) -> std::io::Result<PathBuf> {
         let path = entry?.path();
         let pid = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.rsplit('-').next());
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            // Another test binary may have been quicker.
+            // Another test binary may have deleted it first.
             let _ = fs::remove_file(path);
         }
     }

@@ -1,4 +1,4 @@
-//! What `template.yaml` says, as far as the tests look at it.
+//! Reads the parts of `template.yaml` that the tests check.
 
 use std::fs;
 
@@ -9,13 +9,13 @@ use crate::workspace;
 /// A function of the template.
 #[derive(Debug)]
 pub struct Function {
-    /// Such as `AddUserFunction`.
+    /// The logical id, such as `AddUserFunction`.
     pub logical_id: String,
-    /// Such as `functions/add-user/`.
+    /// The folder of its code, such as `functions/add-user/`.
     pub code_uri: String,
     /// The binary that SAM packs.
     pub binary: String,
-    /// The names in its environment.
+    /// The names of its environment variables.
     pub environment: Vec<String>,
     /// Its IAM statements.
     pub statements: Vec<Value>,
@@ -30,11 +30,11 @@ pub struct Function {
 pub struct Route {
     /// `GET /v1/users/{user_id}`.
     pub name: String,
-    /// Whether anybody may call it.
+    /// Whether it needs no token.
     pub public: bool,
 }
 
-/// A template, as it is written.
+/// Parses a template without resolving its references.
 pub fn read(path: &str) -> Value {
     serde_yaml_ng::from_str(&fs::read_to_string(workspace().join(path)).unwrap()).unwrap()
 }

@@ -1,6 +1,6 @@
-//! What changes something, and how one tells that it did.
+//! The changing actions, and the events that show that they were committed.
 
-/// A changing action, in one of the ways that take it through different calls.
+/// A changing action. An action that can take several paths through the calls to AWS has a variant for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Action {
     SignInFirst,
@@ -110,7 +110,7 @@ impl Action {
         }
     }
 
-    /// Whose process carries it out.
+    /// The function that carries it out.
     pub(crate) fn function(self) -> &'static str {
         match self {
             Self::SignInFirst | Self::SignInAgain | Self::SignInChallenged | Self::SignInChoice => "sign-in",
@@ -134,7 +134,7 @@ impl Action {
         }
     }
 
-    /// What the audit trail says once it is committed. A refresh commits nothing, and a challenge nothing that is told.
+    /// The event in the audit trail once the action is committed. A refresh commits nothing, and a challenge has no event.
     pub(crate) fn event(self) -> Option<&'static str> {
         match self {
             Self::SignInFirst | Self::SignInAgain | Self::ChoosePartner => Some("session.started"),
@@ -156,7 +156,7 @@ impl Action {
         }
     }
 
-    /// The decision of an access review that it is.
+    /// The decision, if the action is one of an access review.
     pub(crate) fn decision(self) -> Option<&'static str> {
         match self {
             Self::ReviewKeep => Some("keep"),
@@ -167,10 +167,10 @@ impl Action {
         }
     }
 
-    /// What the audit trail says beside it, in the same transaction.
+    /// A second event in the same transaction.
     pub(crate) fn event_beside(self) -> Option<&'static str> {
         match self {
-            // Of who was the primary admin.
+            // A hand-over also sets the permissions of the previous primary admin.
             Self::ReviewReduce | Self::HandOver => Some("permissions.set"),
             Self::AnswerChallenge => Some("session.started"),
             Self::ReviewSuspend => Some("user.suspended"),
@@ -179,7 +179,7 @@ impl Action {
         }
     }
 
-    /// Its name in a request that does it to many, where it is one.
+    /// The name of the action in a bulk request, if it is one.
     pub(crate) fn to_many(self) -> Option<&'static str> {
         match self {
             Self::BulkRemove => Some("remove"),
@@ -189,32 +189,32 @@ impl Action {
         }
     }
 
-    /// How many events of its kind tell of it.
+    /// The number of its events.
     pub(crate) fn events(self) -> usize {
         if self == Self::Import { 2 } else { 1 }
     }
 
-    /// Afterwards the user whom it is about is no more.
+    /// Whether it removes its target.
     pub(crate) fn removes(self) -> bool {
         matches!(self, Self::Remove | Self::BulkRemove | Self::ReviewRemove)
     }
 
-    /// It makes a partner, so there is none before.
+    /// Whether it creates a partner, so that there is none before.
     pub(crate) fn creates_partner(self) -> bool {
         matches!(self, Self::CreatePartner | Self::CreatePartnerWithKey)
     }
 
-    /// It is about a password that has to be changed first.
+    /// Whether it is a sign-in with a password that must be changed first.
     pub(crate) fn meets_challenge(self) -> bool {
         matches!(self, Self::SignInChallenged | Self::AnswerChallenge)
     }
 
-    /// It is about an email with one password at two partners.
+    /// Whether it is a sign-in with an email that has the same password at two partners.
     pub(crate) fn meets_choice(self) -> bool {
         matches!(self, Self::SignInChoice | Self::ChoosePartner)
     }
 
-    /// It is done to another user.
+    /// Whether it changes another user.
     pub(crate) fn has_target(self) -> bool {
         self.needs_target_session()
             || matches!(
@@ -229,7 +229,7 @@ impl Action {
             )
     }
 
-    /// It ends a session of another user, or all of them.
+    /// Whether it ends one session or all sessions of another user.
     pub(crate) fn needs_target_session(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! AWS throttles, fails or cannot be reached: every route says so in time, and what was done is done.
+//! AWS throttles, fails or cannot be reached. Every route reports this before its timeout, and committed changes remain.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::fault::failing;
 use crate::{faulty, marks_alone};
 
-/// A request that is in order, and what it is answered when nothing goes wrong.
+/// A valid request, and the status of its response without faults.
 struct Request {
     route: &'static str,
     call: Call,
@@ -22,7 +22,7 @@ struct Request {
     changes: bool,
 }
 
-/// One request to every route that reaches a table, in an order in which all of them work.
+/// One request to every route that uses a table, in an order in which all of them succeed.
 async fn requests(owner: &Actor) -> Vec<Request> {
     let target = owner.add("Tara", "Target").signed_in().await;
     let session_id = target.session_id().await;
@@ -35,7 +35,11 @@ async fn requests(owner: &Actor) -> Vec<Request> {
     });
     let table = format!("first_name,last_name,email\nNina,New,{}\n", secrets::email("new"));
     let client = Client::of(&faulty().ready);
-    let challenge = format!("{}.{}.nobody-knows-it", owner.partner_id, owner.id);
+    let challenge = format!(
+        "{}.{}.unknown
+",
+        owner.partner_id, owner.id
+    );
     let request = |route, call, status, changes| Request { route, call, status, changes };
     let requests = vec![
         request("GET /v1/me", owner.get("/v1/me"), 200, false),
@@ -70,18 +74,18 @@ async fn requests(owner: &Actor) -> Vec<Request> {
         request("POST /v1/users/bulk", owner.change_users("force_logout", [&*target]), 200, true),
         request("POST /v1/users/import", owner.import(table, false), 200, true),
         request("DELETE /v1/users/{user_id}", owner.remove(&target), 204, true),
-        // The last, since it leaves the owner an admin.
+        // This is the last request, because it makes the owner an admin.
         request("POST /v1/primary-admin", owner.hand_over(&next), 200, true),
     ];
     let reach_a_table =
         functions().into_iter().filter(|function| function.environment.contains(&"USERS_TABLE".to_owned()));
     let routes: BTreeSet<String> = reach_a_table.flat_map(|function| function.routes).map(|route| route.name).collect();
     let tried: BTreeSet<String> = requests.iter().map(|request| request.route.to_owned()).collect();
-    assert_eq!(tried, routes, "a request to every route of the template");
+    assert_eq!(tried, routes, "there is a request to every route of the template");
     requests
 }
 
-/// Sends a call while `hook` decides what becomes of the calls to AWS that it leads to.
+/// Sends a request while `hook` decides what happens to its calls to AWS.
 async fn with<A>(call: Call, hook: impl Fn(Seen, Moment) -> A + Send + Sync + 'static) -> Answer
 where
     A: Future<Output = Verdict> + Send + 'static,
@@ -91,7 +95,7 @@ where
     call.within(&trace).await
 }
 
-/// The same for every call, on its way there.
+/// Sends a request and applies `fate` to each of its calls before AWS gets it.
 async fn with_each(call: Call, fate: fn(&Seen) -> Verdict) -> Answer {
     with(call, move |seen, moment| async move {
         match moment {
@@ -102,7 +106,7 @@ async fn with_each(call: Call, fate: fn(&Seen) -> Verdict) -> Answer {
     .await
 }
 
-/// The function's own answer, so it came before its time was up: past it, the gateway answers.
+/// Checks for the function's own 503. The gateway would respond differently if the function had timed out.
 #[track_caller]
 fn is_unavailable(route: &str, answer: &Answer) {
     answer.problem(503, "unavailable");
@@ -147,7 +151,7 @@ async fn while_dynamodb_throttles_every_route_is_unavailable() {
 }
 
 #[tokio::test]
-async fn keys_that_stay_unprocessed_are_not_taken_for_absent() {
+async fn keys_that_stay_unprocessed_do_not_count_as_missing() {
     every_route_is_unavailable(|seen| match seen.operation.as_str() {
         "BatchGetItem" => Verdict::unprocessed(seen),
         _ => Verdict::GoOn,
@@ -156,7 +160,7 @@ async fn keys_that_stay_unprocessed_are_not_taken_for_absent() {
 }
 
 #[tokio::test]
-async fn keys_that_come_back_unprocessed_are_asked_for_again() {
+async fn unprocessed_keys_are_requested_again() {
     let partner = Partner::of(&faulty().ready).await;
     for request in requests(partner.owner()).await {
         let asked = Arc::new(AtomicUsize::new(0));
@@ -168,12 +172,12 @@ async fn keys_that_come_back_unprocessed_are_asked_for_again() {
             async move { if is_first { without_last_table(&seen).await } else { Verdict::GoOn } }
         })
         .await;
-        assert!(asked.load(Ordering::Relaxed) > 1, "{}: not asked again", request.route);
+        assert!(asked.load(Ordering::Relaxed) > 1, "{}: the keys were not requested again", request.route);
         answer.expect(request.status);
     }
 }
 
-/// DynamoDB's answer, for all tables but the last one that is asked for.
+/// DynamoDB's response to a batch, with the keys of the last requested table unprocessed.
 async fn without_last_table(seen: &Seen) -> Verdict {
     let mut body = seen.body.clone();
     let asked = body["RequestItems"].as_object_mut().unwrap();
@@ -196,7 +200,7 @@ async fn without_last_table(seen: &Seen) -> Verdict {
     Verdict::Answer(200, answer)
 }
 
-/// The first of each request's transactions meet another.
+/// Sends a request whose first transactions are rejected because of a conflict. Returns the number of its transactions too.
 async fn with_conflicts(call: Call, conflicts: usize) -> (Answer, usize) {
     let met = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&met);
@@ -211,30 +215,30 @@ async fn with_conflicts(call: Call, conflicts: usize) -> (Answer, usize) {
 }
 
 #[tokio::test]
-async fn a_change_that_meets_others_a_few_times_succeeds() {
+async fn a_change_succeeds_after_a_few_transaction_conflicts() {
     let partner = Partner::of(&faulty().ready).await;
     for request in requests(partner.owner()).await.into_iter().filter(|request| request.changes) {
-        let (answer, tries) = with_conflicts(request.call, 3).await;
+        let (answer, attempts) = with_conflicts(request.call, 3).await;
         answer.expect(request.status);
-        assert_eq!(tries, 4, "{}", request.route);
+        assert_eq!(attempts, 4, "{}", request.route);
     }
 }
 
-/// Takes the 29 s that the slowest function has.
+/// Takes 29 s, the timeout of the slowest function.
 #[tokio::test]
-async fn a_change_that_meets_others_all_the_time_is_unavailable_in_time() {
+async fn a_change_with_endless_conflicts_gets_503_before_the_timeout() {
     let partner = Partner::of(&faulty().ready).await;
     let requests = requests(partner.owner()).await.into_iter().filter(|request| request.changes);
     join_all(requests.map(async |request| {
-        let (answer, tries) = with_conflicts(request.call, usize::MAX).await;
+        let (answer, attempts) = with_conflicts(request.call, usize::MAX).await;
         is_unavailable(request.route, &answer);
-        assert!(tries > 5, "{}: {tries} tries", request.route);
+        assert!(attempts > 5, "{}: {attempts} attempts", request.route);
     }))
     .await;
 }
 
 #[tokio::test]
-async fn what_is_refused_is_refused_whether_or_not_it_can_be_told() {
+async fn a_refused_change_gets_403_even_if_it_cannot_be_recorded() {
     let partner = Partner::of(&faulty().ready).await;
     let viewer = partner.new_user("viewer").await;
     let owner: &User = partner.owner();
@@ -247,21 +251,24 @@ async fn what_is_refused_is_refused_whether_or_not_it_can_be_told() {
         Verdict::conflict,
     ];
     for fate in fates {
-        let tries = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&tries);
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&attempts);
         let answer = with(viewer.edit(owner, &change), move |seen, moment| {
-            let is_told = seen.operation == "TransactWriteItems" && moment == Moment::Before;
-            counted.fetch_add(usize::from(is_told), Ordering::Relaxed);
-            async move { if is_told { fate(&seen) } else { Verdict::GoOn } }
+            let is_record = seen.operation == "TransactWriteItems" && moment == Moment::Before;
+            counted.fetch_add(usize::from(is_record), Ordering::Relaxed);
+            async move { if is_record { fate(&seen) } else { Verdict::GoOn } }
         })
         .await;
         answer.problem(403, "primary_admin_protected");
-        assert_ne!(tries.load(Ordering::Relaxed), 0, "it was tried");
+        assert_ne!(attempts.load(Ordering::Relaxed), 0, "the function tried to record the refusal");
     }
-    let told = owner_history(partner.owner()).await;
-    assert!(!told.contains("change.refused"), "{told}");
+    let history = owner_history(partner.owner()).await;
+    assert!(!history.contains("change.refused"), "{history}");
     viewer.edit(owner, &change).await.problem(403, "primary_admin_protected");
-    assert!(owner_history(partner.owner()).await.contains("change.refused"), "nothing half-told stands in its way");
+    assert!(
+        owner_history(partner.owner()).await.contains("change.refused"),
+        "an incomplete record prevents the next one"
+    );
 }
 
 async fn owner_history(owner: &Actor) -> String {
@@ -269,7 +276,7 @@ async fn owner_history(owner: &Actor) -> String {
 }
 
 #[tokio::test]
-async fn twenty_changes_of_one_admin_at_once_all_succeed() {
+async fn twenty_concurrent_changes_by_one_admin_all_succeed() {
     let partner = Partner::of(&faulty().ready).await;
     let owner = partner.owner();
     let users = join_all((0..20).map(|_| owner.add("Ulla", "User").created())).await;
@@ -288,7 +295,7 @@ async fn twenty_changes_of_one_admin_at_once_all_succeed() {
     }
 }
 
-/// DynamoDB carries out one transaction, and fails from the next one on.
+/// Sends a request while DynamoDB carries out one transaction and fails from the next one on.
 async fn with_one_transaction(call: Call) -> Answer {
     let first = Arc::new(Mutex::new(None));
     with(call, move |seen, moment| {
@@ -301,7 +308,7 @@ async fn with_one_transaction(call: Call) -> Answer {
 }
 
 #[tokio::test]
-async fn an_import_that_breaks_off_tells_the_passwords_of_those_who_are_added() {
+async fn an_interrupted_import_returns_the_passwords_of_the_added_users() {
     let partner = Partner::of(&faulty().ready).await;
     let emails: Vec<String> = (0..30).map(|_| secrets::email("new")).collect();
     let rows: Vec<String> = emails.iter().map(|email| format!("Nina,New,{email},viewer")).collect();
@@ -313,9 +320,9 @@ async fn an_import_that_breaks_off_tells_the_passwords_of_those_who_are_added() 
         let results = answer.json["results"].as_array().unwrap();
         results.iter().map(|result| result["outcome"].as_str().unwrap().to_owned()).collect()
     };
-    let told = outcomes(&answer);
-    let added = told.iter().take_while(|outcome| *outcome == "added").count();
-    assert!(added > 0 && told[added..].iter().all(|outcome| outcome == "unavailable"), "{answer}");
+    let reported = outcomes(&answer);
+    let added = reported.iter().take_while(|outcome| *outcome == "added").count();
+    assert!(added > 0 && reported[added..].iter().all(|outcome| outcome == "unavailable"), "{answer}");
     for (result, email) in answer.json["results"].as_array().unwrap().iter().zip(&emails) {
         assert_eq!(result["problem"]["code"].as_str(), (result["outcome"] != "added").then_some("unavailable"));
         if let Some(password) = result["generated_password"].as_str() {
@@ -329,7 +336,7 @@ async fn an_import_that_breaks_off_tells_the_passwords_of_those_who_are_added() 
 }
 
 #[tokio::test]
-async fn many_changes_that_break_off_tell_what_is_done() {
+async fn an_interrupted_bulk_change_reports_what_is_done() {
     let partner = Partner::of(&faulty().ready).await;
     let owner = partner.owner();
     let users = [partner.new_user("viewer").await, partner.new_user("viewer").await, partner.new_user("viewer").await];
@@ -337,14 +344,15 @@ async fn many_changes_that_break_off_tell_what_is_done() {
 
     let answer = with_one_transaction(owner.change_users("suspend", all())).await.expect(200);
 
-    let told: Vec<&Value> =
+    let outcomes: Vec<&Value> =
         answer.json["results"].as_array().unwrap().iter().map(|result| &result["outcome"]).collect();
-    assert_eq!(told, ["done", "unavailable", "unavailable"], "{answer}");
+    assert_eq!(outcomes, ["done", "unavailable", "unavailable"], "{answer}");
     users[0].is_signed_out().await;
     users[2].is_signed_in().await;
     let again = owner.change_users("suspend", all()).await.expect(200);
-    let told: Vec<&Value> = again.json["results"].as_array().unwrap().iter().map(|result| &result["outcome"]).collect();
-    assert_eq!(told, ["unchanged", "done", "done"], "{again}");
+    let outcomes: Vec<&Value> =
+        again.json["results"].as_array().unwrap().iter().map(|result| &result["outcome"]).collect();
+    assert_eq!(outcomes, ["unchanged", "done", "done"], "{again}");
 }
 
 /// Cognito cannot be reached.
@@ -355,7 +363,7 @@ fn without_cognito(seen: &Seen) -> Verdict {
     }
 }
 
-/// A user of the partner whose forced logout has reached DynamoDB only, so a mark is left for repair.
+/// Adds a user and forces their logout without Cognito, so that a mark is left for repair.
 async fn with_a_mark(partner: &Partner) -> Actor {
     let user = partner.new_user("viewer").await;
     with_each(partner.owner().force_logout(&user), without_cognito).await.expect(200);
@@ -363,7 +371,7 @@ async fn with_a_mark(partner: &Partner) -> Actor {
 }
 
 #[tokio::test]
-async fn without_cognito_a_force_logout_bites_and_repair_finishes_it() {
+async fn without_cognito_a_force_logout_works_and_repair_completes_it() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
@@ -379,10 +387,10 @@ async fn without_cognito_a_force_logout_bites_and_repair_finishes_it() {
     let report = invoke_within(&trace, ready, "repair-identities", &everything).await.worked();
     assert!(report["failed"].as_u64().unwrap() >= 1, "{report}");
     let marks = rows.marks(&ann).await;
-    assert_eq!(marks[0]["attempts"].as_n().unwrap(), "1", "a mark that cannot be repaired is put off");
+    assert_eq!(marks[0]["attempts"].as_n().unwrap(), "1", "a mark that cannot be repaired is postponed");
     let report = invoke(ready, "repair-identities", &everything).await.worked();
     assert_eq!(report["failed"], 0);
-    assert_eq!(rows.marks(&ann).await.len(), 1, "it is not due yet");
+    assert_eq!(rows.marks(&ann).await.len(), 1, "the mark is not due yet");
 
     rows.let_marks_be_due(&ann).await;
     invoke(ready, "repair-identities", &everything).await.worked();
@@ -390,7 +398,7 @@ async fn without_cognito_a_force_logout_bites_and_repair_finishes_it() {
     ann.elsewhere().await.is_signed_in().await;
 }
 
-/// How a repair ends when `hook` decides what becomes of its calls.
+/// Runs repair while `hook` decides what happens to its calls.
 async fn repair_with<A>(hook: impl Fn(Seen, Moment) -> A + Send + Sync + 'static) -> Invoked
 where
     A: Future<Output = Verdict> + Send + 'static,
@@ -401,7 +409,7 @@ where
 }
 
 #[tokio::test]
-async fn a_repair_that_dies_or_fails_at_any_call_is_finished_by_the_next() {
+async fn a_repair_that_dies_or_fails_at_any_call_is_completed_by_the_next() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
@@ -429,7 +437,11 @@ async fn a_repair_that_dies_or_fails_at_any_call_is_finished_by_the_next() {
                 leave_a_mark().await;
                 let hook = failing(faulty(), "repair-identities", &operation, at, dies);
                 let failed = repair_with(hook).await;
-                assert!(failed.error.is_some() || !dies, "{operation} {at:?}: alive: {}", failed.payload);
+                assert!(
+                    failed.error.is_some() || !dies,
+                    "{operation} {at:?}: the process did not die: {}",
+                    failed.payload
+                );
 
                 rows.let_marks_be_due(&ann).await;
                 repair_with(|_, _| async { Verdict::GoOn }).await.worked();
@@ -441,7 +453,7 @@ async fn a_repair_that_dies_or_fails_at_any_call_is_finished_by_the_next() {
 }
 
 #[tokio::test]
-async fn a_mark_that_keeps_failing_holds_no_other_back() {
+async fn a_mark_that_keeps_failing_does_not_delay_others() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
@@ -463,7 +475,7 @@ async fn a_mark_that_keeps_failing_holds_no_other_back() {
 }
 
 #[tokio::test]
-async fn without_cognito_whatever_ends_sessions_succeeds() {
+async fn without_cognito_changes_that_end_sessions_succeed() {
     let partner = Partner::of(&faulty().ready).await;
     let (owner, ann) = (partner.owner(), partner.new_user("viewer").await);
     with_each(owner.set_password(&ann, &secrets::password(), &json!({})), without_cognito).await.expect(204);
@@ -479,7 +491,7 @@ async fn without_cognito_whatever_ends_sessions_succeeds() {
 }
 
 #[tokio::test]
-async fn without_cognito_nobody_can_sign_in_and_nothing_is_begun() {
+async fn without_cognito_sign_ins_fail_and_start_no_session() {
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
     let owner = partner.owner();
@@ -497,7 +509,7 @@ async fn without_cognito_nobody_can_sign_in_and_nothing_is_begun() {
     owner.is_signed_in().await;
 }
 
-/// A password that has to be changed is not lost when Cognito fails in the middle of it.
+/// A user whose password must be changed can try again after Cognito fails.
 #[tokio::test]
 async fn a_challenge_is_not_used_up_when_cognito_fails() {
     let ready = &faulty().ready;
@@ -510,7 +522,7 @@ async fn a_challenge_is_not_used_up_when_cognito_fails() {
     Actor::from_answer(client, ann, &answer).is_signed_in().await;
 }
 
-/// The first of a request's writes of one item meet a transaction.
+/// Sends a request whose first single-item writes conflict with a transaction. Returns the number of these writes too.
 async fn with_single_conflicts(call: Call) -> (Answer, usize) {
     const CONFLICTS: usize = 3;
     let met = Arc::new(AtomicUsize::new(0));
@@ -525,7 +537,7 @@ async fn with_single_conflicts(call: Call) -> (Answer, usize) {
 }
 
 #[tokio::test]
-async fn a_write_of_one_item_that_meets_a_transaction_is_repeated() {
+async fn a_single_write_that_meets_a_transaction_is_retried() {
     let partner = Partner::of(&faulty().ready).await;
     let (owner, client) = (partner.owner(), Client::of(&faulty().ready));
     let ann = owner.add("Ann", "Lee").with("must_change", true).created().await;
@@ -537,12 +549,12 @@ async fn a_write_of_one_item_that_meets_a_transaction_is_repeated() {
         ("a failed sign-in", wrong, 401),
         ("a sign-in", client.sign_in_at(&partner.id, &owner.email, &owner.password), 200),
         ("a challenge", client.answer_challenge(&challenge, &secrets::password()), 200),
-        ("one's own password", bob.set_own_password(&bob.password, &new), 204),
+        ("a user's own password", bob.set_own_password(&bob.password, &new), 204),
         ("a hand-over", owner.hand_over(&bob), 200),
     ] {
         let (answer, met) = with_single_conflicts(call).await;
         assert_eq!(answer.status, status, "{what}: {answer}");
-        // Not everything that can be answered has one.
+        // Some of these requests write no single item.
         assert!(met == 0 || met > 3, "{what}: {met}");
     }
     let wrong = bob.set_own_password(&secrets::password(), &secrets::password());
@@ -552,7 +564,7 @@ async fn a_write_of_one_item_that_meets_a_transaction_is_repeated() {
 }
 
 #[tokio::test]
-async fn a_repair_whose_writes_meet_transactions_goes_on() {
+async fn a_repair_whose_writes_meet_transactions_continues() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
@@ -579,7 +591,7 @@ async fn a_repair_whose_writes_meet_transactions_goes_on() {
 }
 
 #[tokio::test]
-async fn a_mark_that_cannot_even_be_postponed_holds_no_other_back() {
+async fn a_mark_that_cannot_be_postponed_does_not_delay_others() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
@@ -593,12 +605,12 @@ async fn a_mark_that_cannot_even_be_postponed_holds_no_other_back() {
     let report = report.await.worked();
     assert_eq!(report["failed"], 1, "{report}");
     assert!(rows.marks(&bob).await.is_empty());
-    assert_eq!(rows.marks(&ann).await[0]["attempts"].as_n().unwrap(), "0", "it is still due");
+    assert_eq!(rows.marks(&ann).await[0]["attempts"].as_n().unwrap(), "0", "the mark is still due");
     repair_with(|_, _| async { Verdict::GoOn }).await.worked();
     assert!(rows.marks(&ann).await.is_empty());
 }
 
-/// More marks than one page has, at 20 a second: about 6 s.
+/// Uses more marks than one page has. Repair handles 20 of them in a second, so this takes about 6 s.
 #[tokio::test]
 async fn a_repair_reads_the_marks_of_a_shard_page_by_page() {
     let _alone = marks_alone().await;
@@ -611,7 +623,7 @@ async fn a_repair_reads_the_marks_of_a_shard_page_by_page() {
     let pages = Arc::new(Mutex::new(Vec::new()));
     let seen_pages = Arc::clone(&pages);
     let report = repair_with(move |seen, moment| {
-        // What is counted afterwards has no limit.
+        // The query that counts the remaining marks has no limit.
         let is_page = seen.operation == "Query" && seen.body["Limit"].is_number() && moment == Moment::Before;
         if is_page && seen.body["ExpressionAttributeValues"][":shard"]["S"] == shard.as_str() {
             seen_pages.lock().unwrap().push(seen.body["ExclusiveStartKey"].clone());

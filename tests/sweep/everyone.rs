@@ -1,4 +1,4 @@
-//! Ending every session of everybody, and what goes wrong there. On a stack of its own, since it spares nobody.
+//! Faults while all sessions of all users are ended. These tests have their own stacks, because this ends every session.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use crate::fault::failing;
 use crate::sweep::repair;
 use crate::whole::Whole;
 
-/// How it ends when `hook` decides what becomes of its calls.
+/// Invokes `end-all-sessions` while `hook` decides what happens to its calls.
 async fn end_all_with<A>(
     stack: &FaultyStack,
     input: &Value,
@@ -26,13 +26,13 @@ where
     invoke_within(&trace, &stack.ready, "end-all-sessions", input).await
 }
 
-/// How it ends when nothing goes wrong.
+/// Invokes `end-all-sessions` without faults.
 async fn end_all(stack: &FaultyStack, input: &Value) -> Value {
     end_all_with(stack, input, |_, _| async { Verdict::GoOn }).await.worked()
 }
 
 #[tokio::test]
-async fn ending_all_sessions_that_dies_or_fails_at_any_call_is_finished_by_the_next_run() {
+async fn an_interrupted_end_of_all_sessions_is_completed_by_the_next_run() {
     let stack: &'static FaultyStack = Box::leak(Box::new(FaultyStack::start("end-all").unwrap()));
     let ready = &stack.ready;
     let rows = Rows::of(ready);
@@ -46,7 +46,7 @@ async fn ending_all_sessions_that_dies_or_fails_at_any_call_is_finished_by_the_n
         counted.lock().unwrap().insert(seen.operation);
         async { Verdict::GoOn }
     });
-    // Two are the primary admins of the demo partners that the stack and its servers begin with.
+    // Two of them are the primary admins of the demo partners of the stack and of its servers.
     let ended = ended.await.worked();
     assert_eq!((&ended["ended"], &ended["next"]), (&json!(5), &Value::Null), "{ended}");
     let operations = operations.lock().unwrap().clone();
@@ -72,11 +72,11 @@ async fn ending_all_sessions_that_dies_or_fails_at_any_call_is_finished_by_the_n
                 for person in &signed_in {
                     person.is_signed_out().await;
                     person.cannot_refresh().await;
-                    assert!(rows.sessions(person).await.is_empty(), "no row of a session is left");
+                    assert!(rows.sessions(person).await.is_empty(), "no session item is left");
                 }
                 repair(ready).await;
                 let violations = Whole::read(ready).await.violations();
-                // Everybody gets a generation that never was, so none is what the audit trail counts to.
+                // Every user gets a new, unused generation, so the number differs from the count in the audit trail.
                 let is_other = |what: &String| !what.contains("session_generation is");
                 let violations: Vec<String> =
                     violations.into_iter().map(|violation| violation.what).filter(is_other).collect();
@@ -86,7 +86,7 @@ async fn ending_all_sessions_that_dies_or_fails_at_any_call_is_finished_by_the_n
     }
 }
 
-/// How often each user of a partner was signed out.
+/// The number of forced logouts of each user of a partner.
 async fn signed_out(rows: &Rows, partner: &str) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for event in rows.audit(partner).await {
@@ -97,9 +97,9 @@ async fn signed_out(rows: &Rows, partner: &str) -> BTreeMap<String, usize> {
     times
 }
 
-/// More users than one page of the table has.
+/// Uses more users than one page of the table has.
 #[tokio::test]
-async fn in_a_large_portal_a_run_goes_on_where_the_one_before_it_stopped() {
+async fn in_a_large_portal_a_run_continues_where_the_last_one_stopped() {
     const COPIES: usize = 450;
     let stack: &'static FaultyStack = Box::leak(Box::new(FaultyStack::start("end-all-large").unwrap()));
     let rows = Rows::of(&stack.ready);
@@ -107,7 +107,7 @@ async fn in_a_large_portal_a_run_goes_on_where_the_one_before_it_stopped() {
     let ann = partner.owner().add("Ann", "Lee").created().await;
     rows.put_copies_of_user(&ann, COPIES).await;
 
-    // The second page cannot be read, until the run gives up.
+    // DynamoDB throttles every read of the second page, so the run stops.
     let stopping = |seen: Seen, moment| {
         let is_next_page = seen.operation == "Scan" && seen.body["ExclusiveStartKey"].is_object();
         let fails = is_next_page && moment == Moment::Before;
@@ -117,20 +117,20 @@ async fn in_a_large_portal_a_run_goes_on_where_the_one_before_it_stopped() {
     assert_eq!(first["stopped"], "unavailable", "{first}");
     let ended = first["ended"].as_u64().unwrap();
     assert!((100..=200).contains(&ended), "{first}");
-    // One that gets nowhere loses nothing.
+    // A run that makes no progress keeps its position.
     let again = end_all_with(stack, &json!({ "from": first["next"] }), stopping).await.worked();
     assert_eq!((&again["ended"], &again["next"]), (&json!(0), &first["next"]), "{again}");
     let second = end_all(stack, &json!({ "from": first["next"] })).await;
     assert_eq!((&second["stopped"], &second["next"]), (&Value::Null, &Value::Null), "{second}");
 
-    // Beside these there are the primary admins of the two demo partners.
+    // The total includes this partner's two other users and the primary admins of the two demo partners.
     let total = COPIES as u64 + 4;
     assert_eq!(ended + second["ended"].as_u64().unwrap(), total);
     let times = signed_out(&rows, &partner.id).await;
     assert_eq!(times.len(), COPIES + 2);
-    assert!(times.values().all(|times| *times == 1), "each of them once");
+    assert!(times.values().all(|times| *times == 1), "each user was signed out once");
 
-    // One moves between the read and the change. That one alone is read again.
+    // One user changes between the read and the commit. Only this user is read again.
     let edited = Arc::new(tokio::sync::OnceCell::new());
     let pages = Arc::new(Mutex::new(Vec::new()));
     let (owner, counted, user) = (Arc::new(partner.owner().elsewhere().await), Arc::clone(&pages), ann.clone());
@@ -153,5 +153,5 @@ async fn in_a_large_portal_a_run_goes_on_where_the_one_before_it_stopped() {
     let pages = pages.lock().unwrap().clone();
     assert_eq!(pages.iter().collect::<BTreeSet<_>>().len(), pages.len(), "each page is read once: {pages:?}");
     let times = signed_out(&rows, &partner.id).await;
-    assert!(times.values().all(|times| *times == 2), "each of them once more");
+    assert!(times.values().all(|times| *times == 2), "each user was signed out once more");
 }

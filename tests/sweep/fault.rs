@@ -1,4 +1,4 @@
-//! What goes wrong, and at which call.
+//! The faults, and the calls at which they happen.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -11,7 +11,8 @@ use tokio::sync::{OnceCell, watch};
 use crate::action::Action;
 use crate::scene::Scene;
 
-/// A call of an action: the how-manieth of its name. Calls that run side by side come in any order, but not by name.
+/// A call of an action: its name and its number among the calls with this name. The order of concurrent calls varies, but not
+/// the order of calls with the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Point {
     name: String,
@@ -24,31 +25,31 @@ impl std::fmt::Display for Point {
     }
 }
 
-/// What happens there.
+/// A fault at a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Fault {
     /// The function's process dies.
     Kill,
     /// The connection closes, once.
     BreakOff,
-    /// AWS refuses the call.
+    /// AWS rejects the call.
     Refused,
-    /// AWS fails, in this call and every later one; after the call: although it was carried out.
+    /// AWS fails. `Before` applies to this call and every later one. `After` applies to this call, which was carried out.
     Failure,
     /// AWS throttles this call and every later one.
     Throttled,
-    /// The write meets another transaction, once.
+    /// The write conflicts with another transaction, once.
     Conflict,
-    /// The call, or its answer, takes longer than the function may; it arrives in the end.
+    /// The call or its response is delayed beyond the function's timeout, but arrives in the end.
     Delay,
-    /// While the call, or its answer, is on its way, an operator recovers the primary admin, who is the actor.
+    /// During the call, an operator recovers the primary admin, who is the caller of the action.
     OvertakenByRecovery,
-    /// While the call, or its answer, is on its way, the user it is about is removed.
+    /// During the call, the target of the action is removed.
     OvertakenByRemoval,
 }
 
 impl Fault {
-    /// Everything that can go wrong at each call of an action.
+    /// Every possible fault at a call of an action.
     pub(crate) fn all(action: Action) -> Vec<(Self, Moment)> {
         let mut all = vec![
             (Self::Kill, Moment::Before),
@@ -63,7 +64,7 @@ impl Fault {
             (Self::Delay, Moment::Before),
             (Self::Delay, Moment::After),
         ];
-        // Whoever recovers twice does it twice.
+        // A recovery is not overtaken by a second recovery: both are valid.
         if !action.creates_partner() && action != Action::Recover {
             all.extend([(Self::OvertakenByRecovery, Moment::Before), (Self::OvertakenByRecovery, Moment::After)]);
         }
@@ -75,17 +76,17 @@ impl Fault {
 }
 
 impl Fault {
-    /// Whether this can go wrong at that call.
+    /// Whether this fault is possible at that call.
     pub(crate) fn can_happen_at(self, point: &Point) -> bool {
         let is_write = ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"];
         self != Self::Conflict || is_write.iter().any(|operation| point.name.starts_with(operation))
     }
 }
 
-/// The calls of one trace as they pass.
+/// The calls of one trace up to now.
 #[derive(Debug, Default)]
 struct Passed {
-    /// By name: the calls, in the order of their first tries.
+    /// The calls by name, in the order of their first attempts.
     calls: HashMap<String, Vec<String>>,
     order: Vec<Point>,
 }
@@ -105,7 +106,7 @@ impl Passed {
     }
 }
 
-/// Watches a trace on which nothing goes wrong, and tells its calls.
+/// Watches a trace without faults. The returned function lists its calls.
 pub(crate) fn counting(stack: &FaultyStack, trace: &Trace) -> impl Fn() -> Vec<Point> + use<> {
     let passed = Arc::new(Mutex::new(Passed::default()));
     let counted = Arc::clone(&passed);
@@ -116,7 +117,7 @@ pub(crate) fn counting(stack: &FaultyStack, trace: &Trace) -> impl Fn() -> Vec<P
     move || counted.lock().unwrap().order.clone()
 }
 
-/// A hook with which every call of one operation fails, or `function` dies at the first.
+/// A hook that lets every call of one operation fail, or lets `function` die at the first one.
 pub(crate) fn failing(
     stack: &'static FaultyStack,
     function: &'static str,
@@ -124,7 +125,7 @@ pub(crate) fn failing(
     at: Moment,
     dies: bool,
 ) -> impl Fn(Seen, Moment) -> Ready<Verdict> + use<> {
-    // Several calls are under way at once, and each death is one.
+    // Several calls run at the same time, and the function must die only once.
     let (operation, is_dead) = (operation.to_owned(), AtomicBool::new(false));
     move |seen, moment| {
         let is_here = seen.operation == operation && moment == at;
@@ -139,7 +140,7 @@ pub(crate) fn failing(
     }
 }
 
-/// One thing that goes wrong.
+/// One fault at one call.
 pub(crate) struct Planned {
     pub(crate) point: Point,
     pub(crate) fault: Fault,
@@ -156,7 +157,7 @@ impl Planned {
         Self { point, fault, moment, passed, has_come, overtaken: OnceCell::new() }
     }
 
-    /// Whether the call came that it is planned for.
+    /// Whether the planned call has come.
     pub(crate) fn has_come(&self) -> bool {
         *self.has_come.borrow()
     }
@@ -166,7 +167,8 @@ impl Planned {
         self.overtaken.get().copied()
     }
 
-    /// Lets it happen to this trace. `healed` says when delays end.
+    /// Applies the fault to this trace. `healed` ends the delays.
+
     pub(crate) fn arm(
         self: &Arc<Self>,
         stack: &'static FaultyStack,

@@ -1,4 +1,5 @@
-//! An import that runs out of time, or whose process dies. On a stack of its own: its clock is moved, its processes are killed.
+//! An import that runs out of time, or whose process dies. It has its own stack, because the test moves the clock and kills
+//! processes.
 #![cfg(target_os = "linux")]
 
 use std::sync::Arc;
@@ -22,11 +23,11 @@ fn table(emails: &[String]) -> String {
     format!("first_name,last_name,email,role\n{}", rows.join("\n"))
 }
 
-/// Hashes some 120 passwords.
+/// Hashes about 120 passwords.
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the stack's own clock has to agree with the user pool's")]
-async fn an_import_that_runs_out_of_time_or_dies_is_finished_under_its_key() {
-    // The user pool has the real time, and no token may be of the future.
+#[expect(clippy::disallowed_methods, reason = "the stack's clock must agree with the clock of the user pool")]
+async fn an_import_that_times_out_or_dies_is_completed_by_a_retry() {
+    // The user pool uses the real time, and a token must not be from the future.
     let now = (SystemTime::now() + Duration::from_mins(5)).duration_since(UNIX_EPOCH).unwrap().as_millis();
     let (stack, clock) = FaultyStack::start_at(u64::try_from(now).unwrap(), "import").unwrap();
     let (stack, clock): (&'static FaultyStack, _) = (Box::leak(Box::new(stack)), Arc::new(clock));
@@ -34,7 +35,7 @@ async fn an_import_that_runs_out_of_time_or_dies_is_finished_under_its_key() {
     let owner = partner.owner();
     let emails: Vec<String> = (0..30).map(|_| secrets::email("new")).collect();
 
-    // Once the first users are added, the function has some seconds left: enough to answer, not to hash more passwords.
+    // After the first users are added, the function has a few seconds left: enough to respond, but not to hash more passwords.
     let trace = Trace::new();
     let (passing, moved) = (Arc::clone(&clock), AtomicUsize::new(0));
     stack.faults.watch(&trace, move |seen: Seen, moment| {
@@ -49,12 +50,12 @@ async fn an_import_that_runs_out_of_time_or_dies_is_finished_under_its_key() {
     assert_eq!(outcomes, [vec!["added"; 24], vec!["unavailable"; 6]].concat());
     owner.import(table(&emails), false).await.expect(200);
 
-    // The process dies once the first users are added: their passwords are lost with it.
+    // The process dies after the first users are added. Their passwords are lost with it.
     let emails: Vec<String> = (0..30).map(|_| secrets::email("new")).collect();
     let (key, trace, committed) = (secrets::random(20), Trace::new(), AtomicUsize::new(0));
     stack.faults.watch(&trace, move |seen: Seen, moment| {
         let is_committed = seen.operation == "TransactWriteItems" && moment == Moment::After;
-        // The first is that the import has begun.
+        // The first transaction records the start of the import.
         let dies = is_committed && committed.fetch_add(1, Ordering::Relaxed) == 1;
         if dies {
             stack.kill("import-users");
@@ -66,10 +67,10 @@ async fn an_import_that_runs_out_of_time_or_dies_is_finished_under_its_key() {
     for _ in 0..2 {
         let again = import().await.expect(200);
         assert_eq!(again.header("idempotent-replayed"), "true", "{again}");
-        let told = results(&again);
-        assert!(told.iter().all(|(outcome, password)| outcome == "added" && password.is_some()), "{told:?}");
+        let rows = results(&again);
+        assert!(rows.iter().all(|(outcome, password)| outcome == "added" && password.is_some()), "{rows:?}");
         for line in [0, 23, 24, 29] {
-            let sign_in = owner.client.sign_in_at(&partner.id, &emails[line], told[line].1.as_ref().unwrap());
+            let sign_in = owner.client.sign_in_at(&partner.id, &emails[line], rows[line].1.as_ref().unwrap());
             assert_eq!(sign_in.await.expect(200).json["challenge"], "new_password_required");
         }
     }

@@ -1,4 +1,4 @@
-//! A partner of its own in which one action is tried, and what has to be true of it afterwards.
+//! Makes a new partner in which one action is tried, and checks its state afterwards.
 
 use portal_tests::faults::Trace;
 use portal_tests::rows::{Row, Rows};
@@ -9,40 +9,40 @@ use crate::action::Action;
 use crate::fault::{Fault, Planned};
 use crate::whole::Whole;
 
-/// Where an action is tried.
+/// A partner in which an action is tried.
 pub(crate) struct Scene {
     pub(crate) action: Action,
     ready: Ready,
-    /// The primary admin; where the action makes the partner, the one that is to be.
+    /// The primary admin. If the action creates the partner, the future primary admin.
     owner: User,
-    /// The primary admin's sessions; the first one acts.
+    /// The primary admin's sessions. The first one sends the request.
     sessions: Vec<Actor>,
-    /// Another user, where the action is about one.
+    /// The user that the action changes, if it is not the primary admin.
     target: Option<User>,
     target_session: Option<Actor>,
-    /// Whose turn comes before, where the action is about many.
+    /// The user before the target in a bulk request.
     before_target: Option<User>,
-    /// The name of that session, where one is to end.
+    /// The id of the target's session, if the action ends one session.
     target_session_id: Option<String>,
-    /// A challenge that waits to be answered.
+    /// An open challenge.
     challenge: Option<String>,
     new_password: String,
     recovered_password: String,
     new_email: String,
-    /// Of the other one, where two are new.
+    /// The email of the second new user, if the action adds two.
     other_new_email: String,
     key: String,
 }
 
-/// How a request ended for its client.
+/// The result of a request for its client.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) status: u16,
-    /// Of a problem, or of a function error.
+    /// The code of a problem, or the type of a function error.
     code: String,
     has_retry_after: bool,
     json: Value,
-    /// The sign-in, where it was one.
+    /// The response, if it is a sign-in.
     answer: Option<Answer>,
 }
 
@@ -120,7 +120,7 @@ impl Scene {
         }
     }
 
-    /// The partner's id; of a partner that the action makes, whatever came of it.
+    /// The partner's id. It is empty if the action should create the partner and did not.
     pub(crate) fn partner(&self, whole: &Whole) -> String {
         if self.action.creates_partner() {
             whole.with_email(&self.owner.email).pop().map(|(partner, _)| partner).unwrap_or_default()
@@ -129,7 +129,7 @@ impl Scene {
         }
     }
 
-    /// Whether what the action does has been done here, beyond what the set-up did.
+    /// Whether the action has been committed. Events of the set-up do not count.
     async fn is_committed(&self) -> bool {
         let Some(event) = self.action.event() else { return false };
         let rows = Rows::of(&self.ready).audit(&self.owner.partner_id).await;
@@ -138,7 +138,7 @@ impl Scene {
             self.action.to_many().is_none() || self.target.as_ref().is_some_and(is_about)
         };
         let done = rows.iter().filter(|row| row["action"].as_s().unwrap() == event && is_of_target(row)).count();
-        // The set-up signs in, and does nothing else that an action does but to add.
+        // The set-up has no events of the same kind but the sign-ins.
         let by_set_up = if event == "session.started" { self.sessions.len() } else { 0 };
         done > by_set_up
     }
@@ -147,13 +147,13 @@ impl Scene {
         self.target.as_ref().unwrap_or(&self.owner)
     }
 
-    /// The user whom the action changes, and the credential.
+    /// The items of the changed user: the user and the credential.
     fn changed_rows(&self, whole: &Whole) -> Option<(Row, Row)> {
         let user = self.changed();
         whole.user(&user.partner_id, &user.id).cloned().zip(whole.credential(&user.id).cloned())
     }
 
-    /// Tries the action as a part of a trace.
+    /// Tries the action as part of a trace.
     pub(crate) async fn act(&self, trace: &Trace) -> Outcome {
         match self.action {
             Action::SignInFirst | Action::SignInAgain | Action::SignInChallenged => self.signs_in(trace).await,
@@ -229,7 +229,7 @@ impl Scene {
         of_answer(call.within(trace).await)
     }
 
-    /// How it ended for the target, as if it had been asked for alone.
+    /// Sends a bulk request. Returns the result of the target as if the request were for the target alone.
     async fn changes_many(&self, trace: &Trace) -> Outcome {
         let users = self.before_target.iter().chain(&self.target);
         let outcome =
@@ -280,17 +280,17 @@ impl Scene {
         of_invocation(invoke_within(trace, &self.ready, self.action.function(), &input).await)
     }
 
-    /// An operator recovers the primary admin. Returns whether the action had been committed before.
+    /// Recovers the primary admin as an operator. Returns whether the action was committed before.
     ///
-    /// It looks after the recovery: a sign-in commits beside other calls, so its commit may come while the recovery is under
-    /// way, and is then one of before it. What is not committed by then must not be committed at all.
+    /// The check comes after the recovery. A sign-in commits while it makes other calls, so it can commit during the recovery,
+    /// and this counts as before. An action that is not committed by then must never be committed.
     pub(crate) async fn recover_owner(&self) -> bool {
         let input = json!({ "partner_id": self.owner.partner_id, "password": self.recovered_password });
         invoke(&self.ready, "recover-primary-admin", &input).await.worked();
         self.is_committed().await
     }
 
-    /// The primary admin removes the user whom the action is about. Says whether the action had been committed before.
+    /// Removes the target as the primary admin. Returns whether the action was committed before.
     pub(crate) async fn remove_target(&self) -> bool {
         let was_committed = self.is_committed().await;
         let status = self.sessions[0].remove(self.target.as_ref().unwrap()).await.status;
@@ -299,8 +299,8 @@ impl Scene {
         was_committed
     }
 
-    /// Holds the outcome and the stores against each other, then tries who can sign in and which sessions live.
-    /// Says whether the action was committed.
+    /// Compares the outcome with both stores, and then checks which users can sign in and which sessions are valid.
+    /// Returns whether the action was committed.
     pub(crate) async fn check(&self, outcome: &Outcome, planned: &Planned, before: &Whole, whole: &Whole) -> bool {
         Self::check_answer(outcome, planned);
         let partner = self.partner(whole);
@@ -314,16 +314,20 @@ impl Scene {
             planned.fault == Fault::OvertakenByRemoval && matches!(self.action, Action::Remove | Action::BulkRemove);
         let events = self.action.events();
         let is_committed = if is_removal { planned.committed_when_overtaken() == Some(true) } else { done == events };
-        assert!(done == 0 || done == events, "done {done} times");
+        assert!(done == 0 || done == events, "the action was committed {done} times");
         self.check_before_target(&partner, outcome, whole);
         if let Some(beside) = self.action.event_beside().filter(|_| planned.fault != Fault::OvertakenByRemoval) {
-            assert_eq!(whole.count(&partner, beside) - before.count(&partner, beside), done, "{beside} beside it");
+            assert_eq!(
+                whole.count(&partner, beside) - before.count(&partner, beside),
+                done,
+                "the event {beside} in the same transaction"
+            );
         }
         if let Some(was_committed) = planned.committed_when_overtaken() {
-            assert_eq!(is_committed, was_committed, "committed after it was overtaken");
+            assert_eq!(is_committed, was_committed, "the state of the commit changed after the action was overtaken");
         }
         if self.action.event().is_some() && outcome.is_success() {
-            assert!(is_committed, "answered, and not committed");
+            assert!(is_committed, "the response is a success, but the action is not committed");
         }
         self.check_rows(before, whole, is_committed, planned);
         self.check_people(&partner, outcome, is_committed, planned, whole).await;
@@ -331,45 +335,47 @@ impl Scene {
         is_committed
     }
 
-    /// Who came before the target is told done only if it is. That it is done wholly or not at all is checked in the whole.
+    /// Checks that the user before the target is reported as done only if the change is committed. `Whole` checks that the
+    /// change is complete or absent.
     fn check_before_target(&self, partner: &str, outcome: &Outcome, whole: &Whole) {
         let (Some(user), Some(event)) = (&self.before_target, self.action.event()) else { return };
         let done = whole.count_of(partner, event, &user.id);
-        assert!(done <= 1, "done {done} times to the other");
+        assert!(done <= 1, "the change of the other user was committed {done} times");
         if outcome.json["results"][0]["outcome"] == "done" {
-            assert_eq!(done, 1, "answered for the other, and not committed");
+            assert_eq!(done, 1, "the other user is reported as done, but the change is not committed");
         }
     }
 
-    /// Every answer but to a kill is the function's own, so it came before its time was up: past it, the gateway answers.
+    /// Checks the response. Except after a kill, the function itself responds, so it did not time out. After a timeout the
+    /// gateway would respond.
     fn check_answer(outcome: &Outcome, planned: &Planned) {
         let is_overtaken = planned.committed_when_overtaken().is_some();
         match planned.fault {
             _ if outcome.is_success() => {}
-            Fault::Conflict => panic!("a conflict is passed: {outcome:?}"),
+            Fault::Conflict => panic!("a single conflict must not fail the request: {outcome:?}"),
             Fault::Kill => assert_eq!((outcome.status, outcome.code.as_str()), (500, ""), "{outcome:?}"),
             Fault::Refused => assert_eq!((outcome.status, outcome.code.as_str()), (500, "internal"), "{outcome:?}"),
             _ if is_overtaken && [401, 404].contains(&outcome.status) => {}
             _ => {
                 assert_eq!((outcome.status, outcome.code.as_str()), (503, "unavailable"), "{outcome:?}");
-                assert!(outcome.has_retry_after, "a 503 without Retry-After");
+                assert!(outcome.has_retry_after, "the 503 has no Retry-After");
             }
         }
     }
 
-    /// The changed user is wholly what it was, or wholly what it was to be. That versions and events agree is checked in
-    /// the whole.
+    /// Checks that the changed user is completely as before or completely as requested. `Whole` checks that versions and
+    /// events agree.
     fn check_rows(&self, before: &Whole, whole: &Whole, is_committed: bool, planned: &Planned) {
         if self.action.creates_partner() || planned.committed_when_overtaken().is_some() {
             return;
         }
         let (before, now) = (self.changed_rows(before), self.changed_rows(whole));
         if !is_committed {
-            assert!(now == before, "not committed, and changed all the same");
+            assert!(now == before, "the user changed although the action is not committed");
             return;
         }
         if self.action.removes() {
-            assert!(now.is_none(), "removed, and there");
+            assert!(now.is_none(), "the removed user still exists");
             return;
         }
         let ((row, credential), (old_row, old_credential)) = (now.unwrap(), before.unwrap());
@@ -383,7 +389,7 @@ impl Scene {
             Action::Suspend | Action::BulkSuspend | Action::ReviewSuspend => assert_eq!(text("status"), "suspended"),
             Action::Reactivate => assert_eq!(text("status"), "active"),
             Action::SignInFirst | Action::SignInAgain | Action::ChoosePartner | Action::AnswerChallenge => {
-                assert!(row["last_sign_in_at"] != old_row["last_sign_in_at"], "a sign-in without its time");
+                assert!(row["last_sign_in_at"] != old_row["last_sign_in_at"], "the sign-in did not update its time");
             }
             _ => {}
         }
@@ -443,7 +449,7 @@ impl Scene {
             };
             lives(actor, !ends).await;
         }
-        // Overtaken by a new password here, the old one is right at the other partner alone.
+        // After a recovery at this partner, the old password is valid at the other partner only.
         let is_elsewhere = outcome.json["user"]["partner_id"].as_str().is_some_and(|signed_in| signed_in != partner);
         assert!(!is_elsewhere || (self.action == Action::SignInChoice && is_recovered), "{outcome:?}");
         if let (Some(answer), true) = (&outcome.answer, outcome.is_success() && !is_elsewhere) {
@@ -469,7 +475,7 @@ impl Scene {
         self.check_imported(outcome, is_committed, whole).await;
     }
 
-    /// Whether the target is the primary admin now: the one whom a recovery recovers, and nobody removes.
+    /// Whether the target is the primary admin now. A recovery then recovers the target, and no user can remove it.
     fn is_handed_over(&self, is_committed: bool) -> bool {
         self.action == Action::HandOver && is_committed
     }
@@ -504,7 +510,7 @@ impl Scene {
             self.refused(target, old).await;
         }
         if let Some(actor) = &self.target_session {
-            // Whatever needs a session of the target ends it.
+            // Every action that needs a session of the target ends it.
             lives(actor, !is_committed && !is_removed).await;
         }
     }
@@ -523,7 +529,8 @@ impl Scene {
         }
     }
 
-    /// Both are there or neither; and whoever is there was told, with a password that works, or will be found by who asks again.
+    /// Checks that the import added both users or none. The response has a working password for each user, or a retry finds
+    /// the user.
     async fn check_imported(&self, outcome: &Outcome, is_committed: bool, whole: &Whole) {
         if self.action != Action::Import {
             return;
@@ -540,14 +547,14 @@ impl Scene {
         }
     }
 
-    /// A client that does not know what became of its request sends it again.
+    /// Sends the request again, as a client does that does not know the result.
     async fn check_retry(&self, outcome: &Outcome, is_committed: bool, planned: &Planned, whole: &Whole) {
         let is_over = planned.fault == Fault::OvertakenByRecovery;
         if !is_over && self.action == Action::Import {
             let again = self.act(&Trace::new()).await;
             let expected = if is_committed { "exists" } else { "added" };
             for result in again.json["results"].as_array().unwrap() {
-                assert_eq!(result["outcome"], expected, "sent again after {outcome:?}");
+                assert_eq!(result["outcome"], expected, "the retry after {outcome:?}");
             }
         }
         if is_over || !matches!(self.action, Action::AddWithKey | Action::CreatePartnerWithKey) {
@@ -556,11 +563,11 @@ impl Scene {
         let email = if self.action == Action::AddWithKey { &self.new_email } else { &self.owner.email };
         let committed = whole.with_email(email).pop().map(|(_, user)| user);
         let again = self.act(&Trace::new()).await;
-        assert!(again.is_success(), "sent again after {outcome:?}: {again:?}");
+        assert!(again.is_success(), "the retry after {outcome:?}: {again:?}");
         let user = again.json.get("primary_admin").unwrap_or(&again.json);
         assert_eq!(committed.is_some(), is_committed);
         if let Some(committed) = committed {
-            assert_eq!(user["id"], committed, "sent again, it is another");
+            assert_eq!(user["id"], committed, "the retry returned another user");
         }
     }
 
@@ -595,7 +602,7 @@ fn of_answer(answer: Answer) -> Outcome {
     }
 }
 
-/// As if it had been a request, so that both are judged alike.
+/// Converts an invocation to the outcome of a request, so that both have the same checks.
 fn of_invocation(invoked: Invoked) -> Outcome {
     let kind = invoked.payload["errorType"].as_str().unwrap_or_default();
     let (status, code) = match (&invoked.error, kind) {

@@ -1,4 +1,4 @@
-//! Whoever stalls between two calls, and wakes after others have acted, leaves nothing behind that repair does not find.
+//! A function stalls between two calls and continues after other requests. Repair finds everything that it leaves behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::{faulty, marks_alone};
 
-/// Holds every try of one operation of a trace on its way there.
+/// Holds every attempt of one operation of a trace before AWS gets it.
 struct Hold {
     trace: Trace,
     steps: Arc<Steps>,
@@ -56,13 +56,13 @@ impl Hold {
         self.steps.is_released.send_replace(true);
     }
 
-    /// Everything that was held has been carried out.
+    /// Waits until every held call has been carried out.
     async fn is_over(&self) {
         self.steps.under_way.subscribe().wait_for(|count| *count == 0).await.unwrap();
     }
 }
 
-/// A sign-in that runs while the test goes on.
+/// Starts a sign-in in the background.
 fn signing_in(user: &User, hold: &Hold) -> tokio::task::JoinHandle<portal_tests::Answer> {
     let client = Client::of(&faulty().ready);
     tokio::spawn(client.sign_in_at(&user.partner_id, &user.email, &user.password).within(&hold.trace).into_future())
@@ -85,7 +85,7 @@ async fn session_rows(rows: &Rows, user: &User) -> usize {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_makes_its_cognito_user_after_a_force_logout_leaves_nothing() {
+async fn a_cognito_user_created_after_a_force_logout_is_removed_by_repair() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
@@ -96,13 +96,17 @@ async fn a_sign_in_that_makes_its_cognito_user_after_a_force_logout_leaves_nothi
 
     partner.owner().force_logout(&ann).await.expect(200);
     invoke(ready, "repair-identities", &json!({})).await.worked();
-    assert_eq!(rows.marks(&ann).await.len(), 1, "repair leaves a young mark, for there may be stragglers");
+    assert_eq!(rows.marks(&ann).await.len(), 1, "repair keeps a new mark, because there may be stragglers");
     hold.release();
     let answer = sign_in.await.unwrap();
 
-    // It was decided anew, in the generation that follows.
+    // The sign-in was retried in the next generation.
     let ann = Actor::from_answer(Client::of(ready), ann, &answer.expect(200));
-    assert_eq!(generations(&rows, &ann).await, ["1", "2"], "the first was made after its end");
+    assert_eq!(
+        generations(&rows, &ann).await,
+        ["1", "2"],
+        "the first Cognito user was created after its generation ended"
+    );
     repair_everything().await;
     assert_eq!(generations(&rows, &ann).await, ["2"]);
     assert!(rows.marks(&ann).await.is_empty());
@@ -111,7 +115,7 @@ async fn a_sign_in_that_makes_its_cognito_user_after_a_force_logout_leaves_nothi
 }
 
 #[tokio::test]
-async fn a_session_is_not_ended_by_a_manager_whose_target_became_an_admin_meanwhile() {
+async fn a_manager_cannot_end_the_session_of_a_user_who_becomes_an_admin() {
     let partner = Partner::of(&faulty().ready).await;
     let owner = partner.owner();
     let (manager, ann) = (partner.new_user("manager").await, partner.new_user("viewer").await);
@@ -124,9 +128,9 @@ async fn a_session_is_not_ended_by_a_manager_whose_target_became_an_admin_meanwh
     ann.is_signed_in().await;
 }
 
-/// Takes the time that a function has to change users and then to end their sessions, about 11 s.
+/// Takes about 11 s: the time that a function has to change users and then to end their sessions.
 #[tokio::test]
-async fn what_there_is_no_time_for_is_told_and_what_is_done_is_ended() {
+async fn a_bulk_change_that_runs_out_of_time_reports_each_user() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
@@ -139,7 +143,7 @@ async fn what_there_is_no_time_for_is_told_and_what_is_done_is_ended() {
     let released = release.subscribe();
     faulty().faults.watch(&trace, move |seen, moment| {
         let is_change = seen.operation == "TransactWriteItems" && moment == Moment::Before;
-        // The second change succeeds at its third try, when most of the time is up; the third never does.
+        // The second change succeeds at its third attempt, when most of the time has passed. The third change never succeeds.
         let is_held =
             seen.service == Service::Cognito || is_change && ![0, 3].contains(&begun.fetch_add(1, Ordering::SeqCst));
         let mut released = released.clone();
@@ -151,7 +155,7 @@ async fn what_there_is_no_time_for_is_told_and_what_is_done_is_ended() {
         }
     });
     let call = partner.owner().change_users("suspend", users.iter().map(|user| &**user)).within(&trace);
-    // It answers before its time is up, although Cognito takes all the time that it may.
+    // The function responds before its timeout, although Cognito does not respond.
     let answer = call.await.expect(200);
 
     let outcomes: Vec<_> = (0..4).map(|number| answer.text_at(&format!("/results/{number}/outcome"))).collect();
@@ -164,18 +168,18 @@ async fn what_there_is_no_time_for_is_told_and_what_is_done_is_ended() {
     faulty().faults.quiet().await;
     repair_everything().await;
     for user in &users[..2] {
-        assert!(rows.cognito_users(user).await.is_empty(), "repair ends in Cognito what there was no time for");
+        assert!(rows.cognito_users(user).await.is_empty(), "repair ends the generations that there was no time for");
     }
-    // It is safe to ask for again.
+    // The same request can be repeated.
     partner.owner().change_users("suspend", users.iter().map(|user| &**user)).await.expect(200);
     for user in &users {
         user.is_signed_out().await;
     }
 }
 
-/// Takes the 8 s after which a function gives up on a call.
+/// Takes 8 s, the timeout of a call to AWS.
 #[tokio::test]
-async fn a_cognito_user_that_is_made_when_its_request_is_long_over_goes() {
+async fn a_cognito_user_created_after_its_request_ended_is_removed_by_repair() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
@@ -190,7 +194,7 @@ async fn a_cognito_user_that_is_made_when_its_request_is_long_over_goes() {
     hold.release();
     hold.is_over().await;
 
-    assert_eq!(generations(&rows, &ann).await, ["1"], "made after its end");
+    assert_eq!(generations(&rows, &ann).await, ["1"], "the Cognito user was created after its generation ended");
     repair_everything().await;
     assert!(generations(&rows, &ann).await.is_empty());
     assert!(rows.marks(&ann).await.is_empty());
@@ -222,9 +226,9 @@ async fn the_late_end_of_a_generation_does_not_touch_the_next() {
     }
 }
 
-/// Takes the 8 s after which a function gives up on a call.
+/// Takes 8 s, the timeout of a call to AWS.
 #[tokio::test]
-async fn a_session_that_is_written_after_a_force_logout_does_not_come_to_be() {
+async fn a_session_written_after_a_force_logout_is_rejected() {
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
     let ann = partner.owner().add("Ann", "Lee").created().await;
@@ -242,7 +246,7 @@ async fn a_session_that_is_written_after_a_force_logout_does_not_come_to_be() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_commits_after_a_removal_brings_nobody_back() {
+async fn a_sign_in_that_commits_after_a_removal_does_not_restore_the_user() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;
     let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
@@ -264,7 +268,7 @@ async fn a_sign_in_that_commits_after_a_removal_brings_nobody_back() {
 }
 
 #[tokio::test]
-async fn a_password_set_late_by_somebody_who_is_signed_out_meanwhile_is_not_set() {
+async fn an_admin_who_is_signed_out_meanwhile_sets_no_password() {
     let ready = &faulty().ready;
     let partner = Partner::of(ready).await;
     let (admin, ann) = (partner.new_user("admin").await, partner.new_user("viewer").await);

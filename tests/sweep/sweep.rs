@@ -1,4 +1,4 @@
-//! Every call of every changing action, and everything that can go wrong there.
+//! Tries every possible fault at every call of every changing action.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
@@ -20,25 +20,25 @@ use crate::fault::{Fault, Planned, Point, counting};
 use crate::scene::{Outcome, Scene};
 use crate::whole::Whole;
 
-/// How many requests are under way at once; two processors do no more in the same time.
+/// The number of concurrent requests. More would not be faster on two processors.
 const LANES: usize = 8;
 
-/// How many requests of one function are delayed at once: each has a process, of which there are 32 at most.
+/// The number of delayed requests of one function at a time. Each needs a process, and a function has at most 32.
 const DELAYS: usize = 22;
 
-/// One thing that goes wrong in one scene.
+/// One fault in one scene.
 struct Run {
     scene: Arc<Scene>,
     planned: Arc<Planned>,
 }
 
-/// A run that is over but for its checks.
+/// A run whose request has ended. Its checks are still to be made.
 struct Ran {
     run: Run,
     outcome: Outcome,
 }
 
-/// What the table says of an action.
+/// The results of one action in the printed table.
 #[derive(Default)]
 struct Line {
     calls: usize,
@@ -58,9 +58,9 @@ impl Line {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_goes_wrong_at_any_call_both_stores_end_in_step() {
+async fn after_any_fault_at_any_call_both_stores_are_consistent() {
     let began = Instant::now();
-    // It lives until the process ends, and its processes with it.
+    // The stack and its processes live until this process ends.
     let stack: &'static FaultyStack = Box::leak(Box::new(FaultyStack::start("sweep").unwrap()));
     let ready = &stack.ready;
     let mut table: BTreeMap<Action, Line> = BTreeMap::new();
@@ -72,21 +72,22 @@ async fn whatever_goes_wrong_at_any_call_both_stores_end_in_step() {
     let ran = run(stack, runs, &healed).await;
     heal.send_replace(true);
     stack.faults.quiet().await;
-    say(&format!("everything went wrong after {:?}", began.elapsed()));
+    say(&format!("all runs are done after {:?}", began.elapsed()));
 
     let mut violations = Vec::new();
     repair(ready).await;
     let whole = Whole::read(ready).await;
-    let places: BTreeMap<String, &Run> = ran.iter().map(|ran| (ran.run.scene.partner(&whole), &ran.run)).collect();
+    let runs_by_partner: BTreeMap<String, &Run> =
+        ran.iter().map(|ran| (ran.run.scene.partner(&whole), &ran.run)).collect();
     let report = |whole: &Whole, violations: &mut Vec<String>, table: &mut BTreeMap<Action, Line>| {
         for violation in whole.violations() {
-            let run = places.get(&violation.partner);
-            let place = run.map_or("set-up".to_owned(), ToString::to_string);
-            let told = format!("{place}: {}", violation.what);
-            if violations.contains(&told) {
+            let run = runs_by_partner.get(&violation.partner);
+            let context = run.map_or("set-up".to_owned(), ToString::to_string);
+            let text = format!("{context}: {}", violation.what);
+            if violations.contains(&text) {
                 continue;
             }
-            violations.push(told);
+            violations.push(text);
             if let Some(run) = run {
                 table.entry(run.scene.action).or_default().violations += 1;
             }
@@ -109,8 +110,8 @@ async fn whatever_goes_wrong_at_any_call_both_stores_end_in_step() {
             }
         }
     }
-    // A function may give up on what it can leave to repair before the call comes: on a busy machine now and then, but not
-    // whatever goes wrong there.
+    // A function may run out of time and leave a call to repair before it makes the call. On a busy machine this happens now
+    // and then, but not with every fault at this call.
     let (come, missed): (Vec<&Ran>, Vec<&Ran>) = ran.iter().partition(|ran| ran.run.planned.has_come());
     let come: HashSet<_> = come.into_iter().map(|ran| ran.run.place()).collect();
     for ran in missed.into_iter().filter(|ran| !come.contains(&ran.run.place())) {
@@ -126,13 +127,13 @@ async fn whatever_goes_wrong_at_any_call_both_stores_end_in_step() {
     assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
 }
 
-/// What the names of the actions have in common that are swept: nothing, for all of them.
+/// The text that the names of the swept actions contain. It is empty for all actions.
 #[allow(clippy::disallowed_methods, reason = "a test's own setting")]
 fn chosen_actions() -> String {
     std::env::var("PORTAL_SWEEP_ACTION").unwrap_or_default()
 }
 
-/// Counts each action's calls where nothing goes wrong, and sets a scene for everything that can.
+/// Counts the calls of each action without faults, and prepares a scene for every possible fault.
 async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -> Vec<Run> {
     let word = chosen_actions();
     let chosen = Action::ALL.into_iter().filter(|action| action.label().contains(&word));
@@ -145,7 +146,7 @@ async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -
     });
     let mut planned = Vec::new();
     for (action, calls) in stream::iter(counted).buffer_unordered(LANES).collect::<Vec<_>>().await {
-        assert!(!calls.is_empty(), "{} makes no calls, or they are not of its trace", action.label());
+        assert!(!calls.is_empty(), "{} makes no calls, or they do not belong to its trace", action.label());
         table.entry(action).or_default().calls = calls.len();
         for point in calls {
             for (fault, moment) in Fault::all(action).into_iter().filter(|(fault, _)| fault.can_happen_at(&point)) {
@@ -160,11 +161,12 @@ async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -
     stream::iter(runs).buffer_unordered(LANES).collect().await
 }
 
-/// Runs everything: first what kills processes, for each function by itself, since it kills all that the function has.
+/// Runs everything. Runs that kill processes come first and one by one for each function, because a run kills all processes
+/// of its function.
 async fn run(stack: &'static FaultyStack, runs: Vec<Run>, healed: &watch::Receiver<bool>) -> Vec<Ran> {
     let (kills, others): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.planned.fault == Fault::Kill);
     let (delays, others): (Vec<Run>, Vec<Run>) = others.into_iter().partition(|run| run.planned.fault == Fault::Delay);
-    // Otherwise a request could be given to an idle process that is just dying.
+    // Otherwise an idle process that is about to die could get a request.
     stack.kill_idle().await;
     let killed = join_all(by_function(kills).into_iter().map(async |runs| {
         let mut ran = Vec::new();
@@ -174,7 +176,7 @@ async fn run(stack: &'static FaultyStack, runs: Vec<Run>, healed: &watch::Receiv
         ran
     }));
     let mut ran: Vec<Ran> = killed.await.into_iter().flatten().collect();
-    // Whoever is delayed does nothing but wait.
+    // Delayed requests only wait, so many of them can run at once.
     let delayed =
         join_all(by_function(delays).into_iter().map(|runs| {
             stream::iter(runs).map(|run| run.go(stack, healed)).buffer_unordered(DELAYS).collect::<Vec<_>>()
@@ -195,7 +197,7 @@ fn by_function(runs: Vec<Run>) -> Vec<Vec<Run>> {
 }
 
 impl Run {
-    /// Which call of which action, and whether on its way there or back.
+    /// The action, the call, and whether the fault comes before or after the call.
     fn place(&self) -> (Action, Point, Moment) {
         (self.scene.action, self.planned.point.clone(), self.planned.moment)
     }
@@ -216,7 +218,7 @@ impl std::fmt::Display for Run {
 }
 
 impl Ran {
-    /// Whether the action was committed; or what is not as it should be.
+    /// Returns whether the action was committed, or the violation that a check found.
     async fn check(&self, before: &Whole, whole: &Whole) -> (&Self, Result<bool, String>) {
         let check = self.run.scene.check(&self.outcome, &self.run.planned, before, whole);
         let checked = AssertUnwindSafe(check).catch_unwind().await;
@@ -228,7 +230,7 @@ impl Ran {
     }
 }
 
-/// Repairs until there is nothing left to repair.
+/// Runs repair until no mark is left.
 pub(crate) async fn repair(ready: &Ready) {
     loop {
         let answer = invoke(ready, "repair-identities", &json!({ "older_than_seconds": 0 })).await.worked();
@@ -254,7 +256,7 @@ fn row<T: std::fmt::Display>(label: &str, cells: &[T; 7]) -> String {
     format!("{label:<26}{cells}")
 }
 
-/// Also where the output of a test that passes is not shown.
+/// Prints a line directly to stdout, so that it is shown although the test passes.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

@@ -1,11 +1,11 @@
-//! Both stores as a whole, and what has to be true of them whenever nothing is under way.
+//! Reads both stores completely, and checks the rules that hold when no request is in progress.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use portal_tests::Ready;
 use portal_tests::rows::{Row, Rows};
 
-/// Events that are a new version of the user they are about.
+/// Events that increment the version of their user.
 const MOVE_VERSION: [&str; 10] = [
     "user.edited",
     "password.changed",
@@ -18,29 +18,29 @@ const MOVE_VERSION: [&str; 10] = [
     "primary_admin.handed_over",
     KEPT,
 ];
-/// A decision that changes nothing else of the user.
+/// A review decision that keeps the access, so that no other event increments the version.
 const KEPT: &str = "access.reviewed keep";
-/// Events that end all sessions of the user they are about.
+/// Events that end all sessions of their user.
 const MOVE_GENERATION: [&str; 4] = ["password.set", "user.suspended", "logout.forced", "primary_admin.recovered"];
 
-/// A partner's id and a user's.
+/// The id of a partner and the id of a user.
 type Who = (String, String);
 
-/// Everything that is in the tables and in the user pool.
+/// The content of the tables and the user pool.
 pub(crate) struct Whole {
     partners: BTreeMap<String, Row>,
     users: BTreeMap<Who, Row>,
-    /// By email and partner.
+    /// Email entries by email and partner.
     emails: BTreeMap<(String, String), Row>,
     marks: Vec<Row>,
-    /// By the user's id.
+    /// Credentials by the user's id.
     credentials: BTreeMap<String, Row>,
-    /// By partner: the action, and whom it was done to.
+    /// Events by partner: each has an action and the id of the target.
     events: BTreeMap<String, Vec<(String, String)>>,
     cognito: Vec<String>,
 }
 
-/// Something that is not as it should be, in a partner.
+/// A broken rule in a partner.
 pub(crate) struct Violation {
     pub(crate) partner: String,
     pub(crate) what: String,
@@ -65,9 +65,9 @@ impl Whole {
             whole.credentials.insert(after(&row, "pk", "USER#").unwrap(), row);
         }
         for row in rows.whole("AuditTable").await {
-            // Beside the events there is, for each that tells of a refusal, that it was told in this minute.
+            // The other items record that a refusal already has an event in this minute.
             let Some(partner) = after(&row, "pk", "PARTNER#") else { continue };
-            // Who was refused to add a user did it to nobody.
+            // The refusal to add a user has no target.
             let target = row["target"].as_m().map(|target| text(target, "id")).unwrap_or_default();
             let is_kept = row["after"].as_m().is_ok_and(|after| text(after, "decision") == "keep");
             let events = whole.events.entry(partner).or_default();
@@ -91,7 +91,7 @@ impl Whole {
         }
     }
 
-    /// A user's row.
+    /// A user's item.
     pub(crate) fn user(&self, partner: &str, user: &str) -> Option<&Row> {
         self.users.get(&(partner.to_owned(), user.to_owned()))
     }
@@ -101,31 +101,34 @@ impl Whole {
         self.credentials.get(user)
     }
 
-    /// How often this happened in a partner.
+    /// The number of these events in a partner.
     pub(crate) fn count(&self, partner: &str, event: &str) -> usize {
         self.events.get(partner).map_or(0, |events| events.iter().filter(|(action, _)| action == event).count())
     }
 
-    /// How often this was done to a user.
+    /// The number of these events with this target.
     pub(crate) fn count_of(&self, partner: &str, event: &str, user: &str) -> usize {
         let events = self.events.get(partner).map(Vec::as_slice).unwrap_or_default();
         events.iter().filter(|(action, target)| action == event && target == user).count()
     }
 
-    /// Which users have an email: partner and user.
+    /// The users with an email.
     pub(crate) fn with_email(&self, email: &str) -> Vec<Who> {
         let entries = self.emails.iter().filter(|((of, _), _)| of == email);
         entries.map(|((_, partner), row)| (partner.clone(), text(row, "user_id"))).collect()
     }
 
-    /// Everything that is not as it should be.
+    /// All broken rules.
     pub(crate) fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();
         let mut report = |partner: &str, what: String| found.push(Violation { partner: partner.to_owned(), what });
         for (partner, row) in &self.partners {
             let users: Vec<_> = self.users.iter().filter(|((of, _), _)| of == partner).collect();
             if number(row, "user_count") != users.len() {
-                report(partner, format!("user_count is {}, users are {}", number(row, "user_count"), users.len()));
+                report(
+                    partner,
+                    format!("user_count is {}, but there are {} users", number(row, "user_count"), users.len()),
+                );
             }
             let admins: Vec<_> = users.iter().filter(|(_, user)| text(user, "role") == "primary_admin").collect();
             if admins.len() != 1 || admins[0].0.1 != text(row, "primary_admin_id") {
@@ -138,12 +141,12 @@ impl Whole {
         for ((email, partner), entry) in &self.emails {
             let user = self.user(partner, &text(entry, "user_id"));
             if user.is_none_or(|user| text(user, "email_key") != *email) {
-                report(partner, "an email entry without its user".to_owned());
+                report(partner, "an email entry has no user".to_owned());
             }
         }
         let known: BTreeSet<&String> = self.users.keys().map(|(_, user)| user).collect();
         for id in self.credentials.keys().filter(|id| !known.contains(id)) {
-            report("?", format!("a credential without its user {id}"));
+            report("?", format!("a credential has no user {id}"));
         }
         for mark in &self.marks {
             report(&after(mark, "pk", "PARTNER#").unwrap(), format!("a mark is left: {}", text(mark, "sk")));
@@ -152,9 +155,9 @@ impl Whole {
             let mut parts = name.split('.');
             let [partner, user, generation] = [(); 3].map(|()| parts.next().unwrap_or_default());
             match self.user(partner, user) {
-                None => report(partner, format!("a Cognito user of nobody: {name}")),
+                None => report(partner, format!("a Cognito user has no user: {name}")),
                 Some(row) if number(row, "session_generation").to_string() != generation => {
-                    report(partner, format!("a Cognito user of an ended generation: {name}"));
+                    report(partner, format!("a Cognito user belongs to an ended generation: {name}"));
                 }
                 Some(_) => {}
             }
@@ -167,17 +170,17 @@ impl Whole {
             .into_iter()
             .find(|attribute| !user.contains_key(*attribute));
         if let Some(missing) = missing {
-            return report(format!("a user without {missing}"));
+            return report(format!("the item has no {missing}"));
         }
         let entry = self.emails.get(&(text(user, "email_key"), partner.clone()));
         if entry.is_none_or(|entry| text(entry, "user_id") != *id) {
-            report("a user without an email entry".to_owned());
+            report("there is no email entry".to_owned());
         }
         if !self.partners.contains_key(partner) {
-            report("a user without a partner".to_owned());
+            report("there is no partner".to_owned());
         }
         match self.credentials.get(id) {
-            None => report("a user without a credential".to_owned()),
+            None => report("there is no credential".to_owned()),
             Some(credential) => {
                 if credential["must_change"] != user["must_change_password"] {
                     report("must_change differs between user and credential".to_owned());
@@ -189,20 +192,23 @@ impl Whole {
             events.iter().filter(|(action, target)| target == id && actions.contains(&action.as_str())).count()
         };
         for (attribute, actions) in [("version", &MOVE_VERSION[..]), ("session_generation", &MOVE_GENERATION[..])] {
-            let (is, told) = (number(user, attribute), 1 + count(actions));
-            if is != told {
-                report(format!("{attribute} is {is}, and by the audit trail {told}"));
+            let (is, expected) = (number(user, attribute), 1 + count(actions));
+            if is != expected {
+                report(format!("{attribute} is {is}, but the audit trail says {expected}"));
             }
         }
         if count(&["user.added", "partner.created"]) != 1 {
-            report(format!("added {} times by the audit trail", count(&["user.added", "partner.created"])));
+            report(format!(
+                "the audit trail says that the user was added {} times",
+                count(&["user.added", "partner.created"])
+            ));
         }
         let is_reviewed = !text(user, "reviewed_at").is_empty();
         if is_reviewed != (count(&["access.reviewed"]) != 0) {
-            report(format!("reviewed: {is_reviewed}, and not so by the audit trail"));
+            report(format!("reviewed is {is_reviewed}, but the audit trail differs"));
         }
         if count(&["user.removed"]) != 0 {
-            report("there, and removed by the audit trail".to_owned());
+            report("the audit trail says that the user was removed".to_owned());
         }
     }
 }

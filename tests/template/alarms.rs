@@ -1,4 +1,4 @@
-//! The metrics of the alarms over groups of functions are generated: each function names its group in `template.yaml`.
+//! The metrics of alarms for groups of functions are generated. Each function names its group in `template.yaml`.
 
 use std::fmt::Write as _;
 use std::{env, fs};
@@ -13,7 +13,7 @@ const FILE: &str = "infra/alarms.yaml";
 const GROUPS: [(&str, &str); 4] =
     [("Session", "session"), ("User", "user"), ("Account", "account"), ("Operator", "operator")];
 
-/// An alarm over functions.
+/// An alarm that sums a metric of several functions.
 struct Alarm {
     id: String,
     namespace: &'static str,
@@ -81,7 +81,7 @@ fn metrics(alarm: &Alarm) -> String {
     text
 }
 
-/// The file with the metrics of `alarm` in the place of those that it has.
+/// Replaces the metrics of `alarm` in the file.
 fn with_metrics(file: &str, alarm: &Alarm) -> String {
     let (before, rest) = file.split_once(&format!("\n  {}:\n", alarm.id)).unwrap();
     let (properties, rest) = rest.split_once("      Metrics:\n").unwrap();
@@ -91,7 +91,7 @@ fn with_metrics(file: &str, alarm: &Alarm) -> String {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a setting of this test")]
-fn the_metrics_of_alarms_over_functions_are_those_generated_from_the_template() {
+fn alarm_metrics_are_those_generated_from_the_template() {
     let path = workspace().join(FILE);
     let file = fs::read_to_string(&path).unwrap();
     let generated = alarms().iter().fold(file.clone(), |file, alarm| with_metrics(&file, alarm));
@@ -101,7 +101,7 @@ fn the_metrics_of_alarms_over_functions_are_those_generated_from_the_template() 
     }
     assert!(
         file == generated,
-        "{FILE} is not what the template says: WRITE_ALARMS=1 cargo test --test template alarms"
+        "{FILE} differs from the template; write it with WRITE_ALARMS=1 cargo test --test template alarms"
     );
 }
 

@@ -20,7 +20,7 @@ fn source(path: &str) -> String {
     fs::read_to_string(workspace().join(path)).unwrap()
 }
 
-/// The value, or what it refers to.
+/// The value, or the one that its `$ref` names.
 fn resolved<'a>(contract: &'a Value, value: &'a Value) -> &'a Value {
     let Some(reference) = value["$ref"].as_str() else { return value };
     reference.strip_prefix("#/").unwrap().split('/').fold(contract, |value, name| &value[name])
@@ -36,7 +36,7 @@ fn operations(contract: &Value) -> BTreeMap<String, (&Value, &Value)> {
         .collect()
 }
 
-/// The names of the operation's parameters in this place.
+/// The names of the operation's parameters in this location, such as `query`.
 fn parameters(contract: &Value, (item, operation): (&Value, &Value), place: &str) -> BTreeSet<String> {
     let lists = [&item["parameters"], &operation["parameters"]];
     let parameters = lists.into_iter().filter_map(Value::as_sequence).flatten();
@@ -99,7 +99,7 @@ fn query_parameters_and_if_match_are_those_that_the_functions_accept() {
     for (function, route) in routes(&functions) {
         let (name, operation) = (&route.name, operations[&route.name]);
         let main = source(&format!("functions/{}/src/main.rs", folder(function)));
-        // A list of its own, or one in place.
+        // The parameters are in a constant or in an inline list.
         let list = main.split_once("const PARAMETERS").and_then(|(_, rest)| rest.split_once("= ["));
         let list = list.or_else(|| main.split_once(".parameters(&["));
         let accepted: BTreeSet<String> = list

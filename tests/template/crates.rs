@@ -1,4 +1,4 @@
-//! The layers of the workspace, as its dependencies show them.
+//! Checks the layers of the workspace by its dependencies.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ fn portal_core_depends_on_no_aws_or_http_crate() {
 
     let tree = String::from_utf8(output.stdout).unwrap();
     let crates: Vec<_> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    // The list is that of the right package.
+    // The list belongs to the right package.
     assert!(crates.contains(&"portal-core") && crates.contains(&"argon2"), "{tree}");
     let forbidden: Vec<_> = crates
         .into_iter()

@@ -1,4 +1,4 @@
-//! The edge and the firewall of the user pool: what they limit, what they log, and that production has them.
+//! Checks the limits and the logs of the edge and of the user pool's firewall, and that production uses both.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +27,7 @@ fn transformations(of: &Value) -> Vec<String> {
     all.iter().map(|transformation| transformation["Type"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Every statement that looks at a request's path, however deep it is.
+/// Collects every statement that matches a request's path, at any depth.
 fn path_matches(value: &Value, found: &mut Vec<Value>) {
     match value {
         Value::Mapping(fields) => {
@@ -46,7 +46,7 @@ fn default(template: &Value, parameter: &str) -> u64 {
     template["Parameters"][parameter]["Default"].as_u64().unwrap()
 }
 
-/// What the prod configuration gives the portal's parameters.
+/// The values of the portal's parameters in the prod configuration.
 fn production() -> BTreeMap<String, String> {
     let config = fs::read_to_string(workspace().join("infra/samconfig.toml")).unwrap();
     let section = config.split_once("[prod.deploy.parameters]").unwrap().1;
@@ -67,7 +67,7 @@ fn a_path_is_decoded_before_the_firewall_compares_it() {
 }
 
 #[test]
-fn the_edge_limits_each_address_on_each_public_route_and_on_all() {
+fn the_edge_limits_each_address_per_public_route_and_in_total() {
     let edge = read(EDGE);
     let (mut routes, mut overall) = (BTreeSet::new(), 0);
     for rule in rules(&edge).iter().filter(|rule| is_rate(rule)) {
@@ -90,12 +90,12 @@ fn the_edge_limits_each_address_on_each_public_route_and_on_all() {
     let public = PUBLIC.iter().filter(|route| route.starts_with("POST")).map(|route| (*route).to_owned());
     assert_eq!(routes, public.collect());
     assert_eq!(overall, 1);
-    // Each of a client's IPv6 addresses would have a count of its own.
+    // A client could have many IPv6 addresses, and each would have its own count.
     assert_eq!(edge["Resources"]["Distribution"]["Properties"]["DistributionConfig"]["IPV6Enabled"], false);
 }
 
 #[test]
-fn the_edge_limits_each_token_and_logs_none() {
+fn the_edge_limits_each_token_and_logs_no_token() {
     let edge = read(EDGE);
     let custom: Vec<_> = rules(&edge)
         .into_iter()
@@ -107,12 +107,12 @@ fn the_edge_limits_each_token_and_logs_none() {
     let keys = custom[0]["CustomKeys"].as_sequence().unwrap();
     assert_eq!(keys.len(), 1);
     assert_eq!(keys[0]["Header"]["Name"], "authorization");
-    // The log of a blocked request has the key.
+    // The log of a blocked request contains the key.
     assert_eq!(transformations(&keys[0]["Header"]), ["SHA256"]);
 }
 
 #[test]
-fn a_request_over_a_limit_of_the_edge_gets_what_one_over_a_limit_of_the_portal_gets() {
+fn a_request_over_an_edge_limit_gets_the_same_429_as_from_the_portal() {
     let edge = read(EDGE);
     let bodies = &edge["Resources"]["Firewall"]["Properties"]["CustomResponseBodies"];
     for rule in rules(&edge).iter().filter(|rule| is_rate(rule)) {
@@ -127,7 +127,7 @@ fn a_request_over_a_limit_of_the_edge_gets_what_one_over_a_limit_of_the_portal_g
 }
 
 #[test]
-fn one_address_takes_at_most_half_of_what_the_portal_takes_and_an_office_can_sign_in() {
+fn an_address_gets_at_most_half_the_rate_limit_and_an_office_can_sign_in() {
     let (edge, portal, production) = (read(EDGE), read("template.yaml"), production());
     let prod = |parameter: &str| production[parameter].parse::<u64>().unwrap();
     for (per_minute, per_second) in
@@ -137,13 +137,13 @@ fn one_address_takes_at_most_half_of_what_the_portal_takes_and_an_office_can_sig
         assert!(2 * one <= default(&portal, per_second), "{per_minute}");
         assert!(10 * one <= prod(per_second), "{per_minute} in production");
     }
-    // 500 people behind one address within a minute, with the page and what it asks for.
+    // 500 users behind one address can sign in within a minute and load the page with its requests.
     assert!(default(&edge, "SignInsPerAddress") >= 500);
     assert!(default(&edge, "RequestsPerAddress") >= 500 * 10);
 }
 
 #[test]
-fn every_firewall_logs_and_neither_logs_nor_samples_have_tokens() {
+fn every_firewall_logs_and_no_log_or_sample_has_a_token() {
     for path in [EDGE, USER_POOL_FIREWALL] {
         let template = read(path);
         let firewalls = of_type(&template, "AWS::WAFv2::WebACL");
@@ -166,7 +166,7 @@ fn every_firewall_logs_and_neither_logs_nor_samples_have_tokens() {
 }
 
 #[test]
-fn the_edge_logs_every_request_with_the_viewers_address_and_without_secrets() {
+fn the_edge_logs_requests_with_the_clients_address_and_without_secrets() {
     let edge = read(EDGE);
     let fields = &edge["Resources"]["RequestLogDelivery"]["Properties"]["RecordFields"];
     let fields: Vec<&str> = fields.as_sequence().unwrap().iter().map(|field| field.as_str().unwrap()).collect();
@@ -182,7 +182,7 @@ fn production_has_an_edge_and_closes_the_user_pools_public_api() {
     let production = production();
     let digests = &production["OriginSecretDigests"];
     let is_digest = digests.len() == 64 && digests.bytes().all(|byte| byte.is_ascii_hexdigit());
-    // What stands there until somebody puts the own one in: AllowedPattern refuses it, and with it the deployment.
+    // The value is a placeholder until an operator replaces it. AllowedPattern rejects the placeholder and so the deployment.
     assert!(is_digest || digests == "see-infra/README.md", "{digests}");
     assert_eq!(production["PublicUserPoolApi"], "closed");
     assert_eq!(production["Stage"], "prod");
@@ -202,7 +202,7 @@ fn an_edge_with_a_certificate_is_the_only_way_to_the_api() {
 }
 
 #[test]
-fn the_user_pools_firewall_lets_through_the_one_public_operation_that_the_portal_calls() {
+fn the_user_pool_firewall_allows_only_the_public_operation_that_is_used() {
     let identity = fs::read_to_string(workspace().join("shared/src/identity/mod.rs")).unwrap();
     let compact: String = identity.split_whitespace().collect();
     let called: BTreeSet<&str> = compact

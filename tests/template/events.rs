@@ -1,4 +1,4 @@
-//! The events for `sam local invoke`: one for every function, and each of them gets a good answer.
+//! The events for `sam local invoke`. Every function has one, and each gets a successful response.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn event(action: &str) -> String {
 }
 
 #[test]
-fn every_function_has_its_event_and_every_event_its_function() {
+fn every_function_has_an_event_file_and_every_event_file_a_function() {
     let named: BTreeSet<_> = functions().iter().map(|function| format!("{}.json", folder(function))).collect();
     let found: BTreeSet<_> = fs::read_dir(workspace().join("tests/events"))
         .unwrap()
@@ -26,7 +26,7 @@ fn every_function_has_its_event_and_every_event_its_function() {
 }
 
 #[test]
-fn an_event_names_a_route_of_its_function_and_holds_no_token() {
+fn an_event_names_a_route_of_its_function_and_contains_no_token() {
     for function in functions() {
         let text = event(folder(&function));
         let event: Value = serde_json::from_str(&text).unwrap();
@@ -38,7 +38,7 @@ fn an_event_names_a_route_of_its_function_and_holds_no_token() {
     }
 }
 
-/// The event with what is true on this stack, as `tests/events/fill` fills it.
+/// The event with the values of this stack in its placeholders, as `tests/events/fill` does it.
 async fn filled(action: &str, stack: &Stack, partner: &Partner) -> Value {
     let text = event(action);
     let session = partner.owner().elsewhere().await;
@@ -65,16 +65,16 @@ async fn filled(action: &str, stack: &Stack, partner: &Partner) -> Value {
     ] {
         filled = filled.replace(&format!("{{{{{name}}}}}"), value);
     }
-    assert!(!filled.contains("{{"), "{action} has a placeholder that nobody fills");
+    assert!(!filled.contains("{{"), "{action} has an unknown placeholder");
     serde_json::from_str(&filled).unwrap()
 }
 
-/// Invokes every function, on a stack of its own since one of them spares nobody: about 5 s.
+/// Invokes every function. It starts its own stack, because one function ends all sessions. Takes about 5 s.
 #[tokio::test]
-async fn every_event_gets_a_good_answer() {
+async fn every_event_gets_a_successful_response() {
     let stack = Stack::start("events", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
     for function in functions() {
-        // Some of them change the password that others need.
+        // Each function gets a new partner, because some change the password that others need.
         let partner = Partner::of(&stack.ready).await;
         let input = filled(folder(&function), &stack, &partner).await;
         let answer = invoke(&stack.ready, &function.logical_id, &input).await.worked();

@@ -1,11 +1,11 @@
-//! `template.yaml` held against the rest of the repository: what it names is there, and nothing more; and no function may
-//! do more than it is meant to.
+//! Compares `template.yaml` with the rest of the repository. It names exactly what exists, and no function has more
+//! permissions than it should.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a panic is how a test says what went wrong"
+    reason = "a test reports a failure with a panic"
 )]
 
 mod alarms;
@@ -22,7 +22,7 @@ use portal_tests::template::{Function, functions};
 use portal_tests::workspace;
 use serde_yaml_ng::Value;
 
-/// What `config.rs` reads and the template sets.
+/// The variables that `config.rs` reads and the template sets.
 const KNOWN_VARIABLES: [&str; 8] = [
     "EMAIL_HASH_KEY",
     "USERS_TABLE",
@@ -39,7 +39,7 @@ fn folder(function: &Function) -> &str {
     function.code_uri.strip_prefix("functions/").unwrap().strip_suffix('/').unwrap()
 }
 
-/// A value of a statement that may be one or a list, as text.
+/// The values of a statement's key, which holds one value or a list, as texts.
 fn list(statement: &Value, key: &str) -> Vec<String> {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -53,7 +53,7 @@ fn list(statement: &Value, key: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_folder_of_functions_is_a_function_and_every_function_a_folder() {
+fn every_function_has_a_folder_and_every_folder_a_function() {
     let named: BTreeSet<_> = functions().iter().map(|function| folder(function).to_owned()).collect();
     let found: BTreeSet<_> = fs::read_dir(workspace().join("functions"))
         .unwrap()
@@ -63,7 +63,7 @@ fn every_folder_of_functions_is_a_function_and_every_function_a_folder() {
 }
 
 #[test]
-fn one_name_everywhere() {
+fn a_function_has_one_name_everywhere() {
     for function in functions() {
         let folder = folder(&function);
         let manifest = fs::read_to_string(workspace().join("functions").join(folder).join("Cargo.toml")).unwrap();
@@ -77,7 +77,7 @@ fn one_name_everywhere() {
 }
 
 #[test]
-fn a_function_is_given_only_variables_that_the_code_knows() {
+fn a_function_gets_only_variables_that_the_code_reads() {
     for function in functions() {
         for name in &function.environment {
             assert!(KNOWN_VARIABLES.contains(&name.as_str()), "{} has {name}", function.logical_id);
@@ -86,7 +86,7 @@ fn a_function_is_given_only_variables_that_the_code_knows() {
 }
 
 #[test]
-fn a_function_is_given_a_table_or_the_pool_exactly_when_it_may_use_it() {
+fn a_function_gets_a_resource_name_exactly_when_it_may_use_the_resource() {
     let resources = [
         ("USERS_TABLE", "UsersTable"),
         ("CREDENTIALS_TABLE", "CredentialsTable"),
@@ -100,7 +100,7 @@ fn a_function_is_given_a_table_or_the_pool_exactly_when_it_may_use_it() {
         for (variable, resource) in resources {
             let may_use = allowed.iter().any(|text| text.contains(&format!("{resource}.Arn")));
             let knows = function.environment.iter().any(|name| name == variable);
-            // Signing out revokes a refresh token through the client alone, which needs no permission.
+            // Signing out revokes a refresh token with the client's id only, which needs no permission.
             if function.logical_id == "SignOutFunction" && variable == "USER_POOL_ID" {
                 continue;
             }
@@ -112,7 +112,7 @@ fn a_function_is_given_a_table_or_the_pool_exactly_when_it_may_use_it() {
 #[test]
 fn no_statement_has_a_wildcard() {
     for function in functions() {
-        // The page is in its function's binary.
+        // The page is part of its function's binary, so this function reads nothing.
         let needs_nothing = function.logical_id == "PortalPageFunction";
         assert_eq!(function.statements.is_empty(), needs_nothing, "{}", function.logical_id);
         for statement in &function.statements {
@@ -128,7 +128,7 @@ fn no_statement_has_a_wildcard() {
     }
 }
 
-/// What a function may do with a table or the pool.
+/// The actions that a function may use on a table or the user pool.
 fn actions(function: &Function, resource: &str) -> BTreeSet<String> {
     let on =
         |statement: &&Value| list(statement, "Resource").iter().any(|text| text.contains(&format!("{resource}.Arn")));
@@ -136,7 +136,7 @@ fn actions(function: &Function, resource: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn nobody_changes_the_audit_trail_and_only_what_tells_of_it_reads_it() {
+fn no_function_changes_or_deletes_events_and_only_two_read_them() {
     for function in functions() {
         let allowed = actions(&function, "AuditTable");
         let may: &[&str] = match folder(&function) {
@@ -149,7 +149,7 @@ fn nobody_changes_the_audit_trail_and_only_what_tells_of_it_reads_it() {
 }
 
 #[test]
-fn only_what_handles_passwords_touches_the_digests() {
+fn only_functions_that_handle_passwords_access_the_digests() {
     let touching: BTreeSet<_> = functions()
         .iter()
         .filter(|function| !actions(function, "CredentialsTable").is_empty())
@@ -179,7 +179,7 @@ fn only_what_handles_passwords_touches_the_digests() {
 }
 
 #[test]
-fn nobody_scans_a_table_but_what_is_for_everybody() {
+fn only_end_all_sessions_scans_a_table() {
     for function in functions() {
         let scans =
             function.statements.iter().any(|statement| list(statement, "Action").contains(&"dynamodb:Scan".into()));
@@ -188,7 +188,7 @@ fn nobody_scans_a_table_but_what_is_for_everybody() {
 }
 
 #[test]
-fn the_routes_are_exactly_the_contract() {
+fn the_routes_are_exactly_the_listed_ones() {
     let contract = [
         "POST /v1/sessions → sign-in",
         "POST /v1/sessions/challenge → answer-challenge",
@@ -225,7 +225,7 @@ fn the_routes_are_exactly_the_contract() {
 }
 
 #[test]
-fn what_is_for_operators_is_on_no_route() {
+fn operator_functions_have_no_route() {
     let off: BTreeSet<_> = functions()
         .into_iter()
         .filter(|function| function.routes.is_empty())

@@ -1,4 +1,4 @@
-//! What a platform team asks of a template: logs that end, limits, alarms, tables that nobody loses.
+//! Checks what a platform team expects from a template: log retention, limits, alarms, and protected tables.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,10 +9,10 @@ use serde_yaml_ng::{Mapping, Value};
 
 use crate::folder;
 
-/// HTTP API's own limit.
+/// The maximum timeout of an HTTP API, in seconds.
 const API_TIMEOUT: u64 = 30;
 
-/// What anybody may call.
+/// The routes that need no token.
 pub(crate) const PUBLIC: [&str; 5] =
     ["GET /", "GET /assets/{file+}", "POST /v1/sessions", "POST /v1/sessions/challenge", "POST /v1/sessions/refresh"];
 
@@ -25,12 +25,12 @@ pub(crate) fn of_type<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a 
     all.map(|(name, resource)| (name.as_str().unwrap(), resource)).collect()
 }
 
-/// `Ref` in its short form.
+/// Whether the value is a `Ref` to this name, in its short form.
 pub(crate) fn is_ref(value: &Value, to: &str) -> bool {
     matches!(value, Value::Tagged(tagged) if tagged.tag == "Ref" && tagged.value == to)
 }
 
-/// As it is written, tags and all.
+/// The value as YAML, with its tags.
 pub(crate) fn text(value: &Value) -> String {
     serde_yaml_ng::to_string(value).unwrap()
 }
@@ -40,7 +40,7 @@ fn properties<'a>(template: &'a Value, function: &Function) -> &'a Value {
 }
 
 #[test]
-fn every_function_logs_to_the_group_of_the_stack_and_every_group_has_a_retention() {
+fn functions_log_to_the_stacks_group_and_every_group_has_a_retention() {
     let template = read("template.yaml");
     let logging = &template["Globals"]["Function"]["LoggingConfig"];
     assert_eq!(logging["LogFormat"], "JSON");
@@ -57,7 +57,7 @@ fn every_function_logs_to_the_group_of_the_stack_and_every_group_has_a_retention
 }
 
 #[test]
-fn a_function_on_the_api_answers_before_the_api_gives_up() {
+fn an_api_function_times_out_before_the_api_does() {
     let template = read("template.yaml");
     let default = template["Globals"]["Function"]["Timeout"].as_u64().unwrap();
     for function in functions() {
@@ -68,22 +68,22 @@ fn a_function_on_the_api_answers_before_the_api_gives_up() {
 }
 
 #[test]
-fn a_function_that_hashes_passwords_or_reads_everybody_has_a_whole_processor() {
+fn functions_that_hash_passwords_or_read_all_users_have_a_whole_vcpu() {
     let template = read("template.yaml");
-    // What removes a credential reads no digest.
+    // These functions remove credentials but read no digest.
     let removes = |function: &Function| ["change-users", "decide-access", "remove-user"].contains(&folder(function));
     let hashes =
         |function: &Function| function.environment.iter().any(|name| name == "CREDENTIALS_TABLE") && !removes(function);
-    let reads_everybody = |function: &Function| ["get-review-record", "review-access"].contains(&folder(function));
+    let reads_all_users = |function: &Function| ["get-review-record", "review-access"].contains(&folder(function));
     for function in functions() {
         let memory = properties(&template, &function)["MemorySize"].as_u64();
-        let is_busy = hashes(&function) || reads_everybody(&function);
+        let is_busy = hashes(&function) || reads_all_users(&function);
         assert_eq!(memory, is_busy.then_some(1769), "{}", function.logical_id);
     }
 }
 
 #[test]
-fn every_function_has_an_alarm_for_its_crashes_and_one_for_its_throttles() {
+fn every_function_has_a_crash_alarm_and_a_throttle_alarm() {
     let alarms = read("infra/alarms.yaml");
     for metric in ["Errors", "Throttles"] {
         let watched: Vec<String> = of_type(&alarms, "AWS::CloudWatch::Alarm")
@@ -103,7 +103,7 @@ fn every_function_has_an_alarm_for_its_crashes_and_one_for_its_throttles() {
 }
 
 #[test]
-fn no_alarm_adds_up_more_metrics_than_cloudwatch_lets_it() {
+fn no_alarm_sums_more_metrics_than_cloudwatch_allows() {
     for (id, alarm) in of_type(&read("infra/alarms.yaml"), "AWS::CloudWatch::Alarm") {
         let metrics = alarm["Properties"]["Metrics"].as_sequence().cloned().unwrap_or_default();
         let read = metrics.iter().filter(|metric| metric["MetricStat"].is_mapping()).count();
@@ -124,12 +124,12 @@ fn every_alarm_notifies_and_is_in_the_guide() {
         }
         let name = text(&properties["AlarmName"]);
         let name = name.split_once("${Portal}-").unwrap().1.trim().trim_matches('\'');
-        assert!(guide.contains(&format!("`{name}`")), "infra/README.md says nothing of the alarm {name}");
+        assert!(guide.contains(&format!("`{name}`")), "infra/README.md does not describe the alarm {name}");
     }
 }
 
 #[test]
-fn guessing_and_what_operators_do_are_watched() {
+fn guessing_and_operator_actions_have_alarms() {
     let template = read("infra/alarms.yaml");
     let mut watched = BTreeSet::new();
     for (_, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
@@ -160,7 +160,7 @@ fn guessing_and_what_operators_do_are_watched() {
         if !function.routes.is_empty() {
             is_watched("BypassedEdge", folder(&function));
         }
-        // Signing out needs no right.
+        // Signing out needs no permission.
         let changes = function.routes.iter().any(|route| !route.public && !route.name.starts_with("GET"));
         if changes && folder(&function) != "sign-out" {
             is_watched("ChangesRefused", folder(&function));
@@ -169,7 +169,7 @@ fn guessing_and_what_operators_do_are_watched() {
 }
 
 #[test]
-fn what_watches_is_given_exactly_what_it_asks_for() {
+fn nested_templates_get_exactly_the_parameters_that_they_declare() {
     let template = read("template.yaml");
     let names = |value: &Value| -> BTreeSet<String> {
         value.as_mapping().unwrap().keys().map(|name| name.as_str().unwrap().to_owned()).collect()
@@ -183,25 +183,25 @@ fn what_watches_is_given_exactly_what_it_asks_for() {
 }
 
 #[test]
-fn a_panic_in_a_released_function_is_an_answer() {
+fn a_panic_in_a_released_function_gets_a_response() {
     let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
     let release = manifest.split_once("[profile.release]\n").unwrap().1.split("\n[").next().unwrap().to_owned();
-    // Where it is not said, cargo-lambda adds `abort`.
+    // Without this setting, cargo-lambda adds `abort`.
     assert!(release.contains("panic = \"unwind\""), "{release}");
 }
 
 #[test]
-fn every_parameter_says_what_it_is_for_and_has_a_default() {
+fn every_parameter_has_a_description_a_default_and_a_limit() {
     let template = read("template.yaml");
     for (name, parameter) in template["Parameters"].as_mapping().unwrap() {
         assert!(parameter["Description"].is_string() && !parameter["Default"].is_null(), "{name:?}");
         let limits = ["AllowedValues", "AllowedPattern", "MinValue"];
-        assert!(limits.iter().any(|limit| !parameter[*limit].is_null()), "{name:?} takes anything");
+        assert!(limits.iter().any(|limit| !parameter[*limit].is_null()), "{name:?} accepts any value");
     }
 }
 
 #[test]
-fn nothing_but_the_listed_routes_is_reachable_without_the_authorizer() {
+fn only_the_listed_routes_are_reachable_without_the_authorizer() {
     let template = read("template.yaml");
     let api = &template["Resources"]["PortalApi"]["Properties"];
     let default = api["Auth"]["DefaultAuthorizer"].as_str().unwrap();
@@ -216,7 +216,7 @@ fn nothing_but_the_listed_routes_is_reachable_without_the_authorizer() {
     assert_eq!(public, PUBLIC.into());
     for function in &functions {
         let properties = properties(&template, function);
-        assert!(properties["FunctionUrlConfig"].is_null(), "{} has another door", function.logical_id);
+        assert!(properties["FunctionUrlConfig"].is_null(), "{} has a function URL", function.logical_id);
         for (name, event) in properties["Events"].as_mapping().cloned().unwrap_or_default() {
             let authorizer = &event["Properties"]["Auth"]["Authorizer"];
             assert!(authorizer.is_null() || authorizer == "NONE", "{} {name:?}", function.logical_id);
@@ -226,7 +226,7 @@ fn nothing_but_the_listed_routes_is_reachable_without_the_authorizer() {
 }
 
 #[test]
-fn what_anybody_may_try_passwords_and_tokens_on_is_throttled_more_than_the_rest() {
+fn public_sign_in_routes_have_a_lower_rate_limit_than_other_routes() {
     let template = read("template.yaml");
     let api = &template["Resources"]["PortalApi"]["Properties"];
     let limits = |settings: &Value, by: &str| {
@@ -241,10 +241,11 @@ fn what_anybody_may_try_passwords_and_tokens_on_is_throttled_more_than_the_rest(
 }
 
 #[test]
-fn other_origins_are_named_one_by_one_and_never_with_cookies() {
+fn other_origins_are_listed_one_by_one_and_send_no_cookies() {
     let template = read("template.yaml");
     let cors = text(&template["Resources"]["PortalApi"]["Properties"]["CorsConfiguration"]);
-    // As a whole, since SAM takes an intrinsic in AllowOrigins for all of it: .ci/check-expanded looks at what becomes of it.
+    // The condition is around the whole value, because SAM would take an intrinsic in AllowOrigins for all of it.
+    // .ci/check-expanded checks the expanded template.
     assert!(cors.starts_with("!If\n- HasAllowedOrigins\n"), "{cors}");
     assert!(cors.contains("AllowCredentials: false") && !cors.contains('*'), "{cors}");
     assert_eq!(template["Parameters"]["AllowedOrigins"]["Default"], "");
@@ -253,7 +254,7 @@ fn other_origins_are_named_one_by_one_and_never_with_cookies() {
 }
 
 #[test]
-fn a_new_portal_begins_without_an_alarm_and_a_repair_that_stops_is_reported() {
+fn a_new_portal_has_no_alarm_and_a_repair_that_stops_raises_one() {
     let alarms = read("infra/alarms.yaml");
     for (id, alarm) in of_type(&alarms, "AWS::CloudWatch::Alarm") {
         assert_ne!(alarm["Properties"]["TreatMissingData"], "breaching", "{id}");
@@ -264,13 +265,13 @@ fn a_new_portal_begins_without_an_alarm_and_a_repair_that_stops_is_reported() {
 }
 
 #[test]
-fn no_alarm_rests_on_log_lines_that_a_log_level_drops() {
+fn no_alarm_depends_on_log_lines_that_a_log_level_drops() {
     assert!(of_type(&read("infra/alarms.yaml"), "AWS::Logs::MetricFilter").is_empty());
     assert!(of_type(&read("template.yaml"), "AWS::Logs::MetricFilter").is_empty());
 }
 
 #[test]
-fn no_table_and_no_pool_goes_with_the_stack_or_by_mistake() {
+fn tables_and_the_user_pool_survive_the_stack_and_mistakes() {
     let template = read("template.yaml");
     let tables = of_type(&template, "AWS::DynamoDB::Table");
     assert_eq!(tables.len(), 4);
@@ -297,7 +298,7 @@ fn no_table_and_no_pool_goes_with_the_stack_or_by_mistake() {
 }
 
 #[test]
-fn a_run_of_the_repair_that_comes_to_nothing_is_kept_on_both_ways() {
+fn failed_repair_runs_and_schedules_reach_the_dead_letter_queue() {
     let template = read("template.yaml");
     let repair = &template["Resources"]["RepairIdentitiesFunction"]["Properties"];
     for path in [&repair["DeadLetterQueue"], &repair["Events"]["Every5Minutes"]["Properties"]["DeadLetterConfig"]] {
