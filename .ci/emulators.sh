@@ -1,10 +1,10 @@
-# Sourced by scripts here: starts other implementations of AWS's APIs, in exact versions. The caller's EXIT trap has to call
-# end_emulators.
+# Starts other implementations of AWS's APIs, in exact versions. Other scripts source this file. Their EXIT trap must
+# call end_emulators.
 
 emulators="$PWD/target/ci-tools/emulators"
 emulators_wanted=(ministack==1.5.33 'moto[server]==5.2.5' awscli==1.46.3 cryptography==50.0.2)
 emulators_running=()
-# With AUTH=true ministack knows this key alone, and holds every signature against it.
+# With AUTH=true ministack accepts only this key, and verifies every signature with it.
 export AWS_ACCESS_KEY_ID=AKIAINDEPENDENT00001 AWS_SECRET_ACCESS_KEY=independent-engines AWS_REGION=eu-west-3 AWS_DEFAULT_REGION=eu-west-3
 
 if [ "$(cat "$emulators/.installed" 2>/dev/null)" != "${emulators_wanted[*]}" ]; then
@@ -15,7 +15,7 @@ fi
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# start_emulator NAME PORT COMMAND…: returns when it listens.
+# start_emulator NAME PORT COMMAND…: starts the command and returns when it listens on the port.
 start_emulator() {
     local name=$1 port=$2 log="$emulators/$1.log"
     shift 2

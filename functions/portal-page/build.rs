@@ -1,6 +1,6 @@
-//! Packs `assets/` for the binary: joins the templates of every view into the page, removes comments, compresses each file once,
-//! and names their folder by a digest of their content, so that browsers can cache them forever. All files share one folder,
-//! because modules import each other by relative paths.
+//! Packs `assets/` for the binary: joins the templates of every view into the page, removes comments, compresses each
+//! file once, and names the files' folder by a digest of their content, so that browsers can cache them forever. All
+//! files share one folder, because modules import each other by relative paths.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,16 +16,16 @@ const PAGE: &str = "index.html";
 /// The module that the page runs. The page preloads all others.
 const ENTRY: &str = "main.js";
 
-/// Placeholder in `index.html` for the folder's name.
+/// The placeholder in `index.html` for the folder's name.
 const ASSETS: &str = "{assets}";
 
-/// Placeholder in `index.html` for a preload link of each module.
+/// The placeholder in `index.html` for a preload link of each module.
 const MODULES: &str = "{modules}\n";
 
-/// Placeholder in `index.html` for the templates of all views.
+/// The placeholder in `index.html` for the templates of all views.
 const TEMPLATES: &str = "{templates}\n";
 
-/// Bytes of the digest in the folder's name.
+/// The number of bytes of the digest in the folder's name.
 const NAME_BYTES: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Reads every file in `folder`, without its comments, by its path below `assets/`.
+/// Reads every file in `folder` without its comments. The keys of `sources` are paths below `assets/`.
 fn read(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

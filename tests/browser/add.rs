@@ -24,15 +24,15 @@ async fn an_admin_adds_a_user_who_then_signs_in(language: Language) {
     browser.type_in("user.first_name", "Ann").await;
     browser.type_in("user.last_name", "Lee").await;
     browser.type_in("user.email", &email).await;
-    assert_eq!(browser.permissions().await.1.len(), 7, "an admin holds everything");
+    assert_eq!(browser.permissions().await.1.len(), 7, "an admin has all permissions");
     browser.select("user.role", "role.manager").await;
     let (offered, ticked) = browser.permissions().await;
     assert_eq!(
         offered,
         ["users.read", "users.add", "users.edit", "users.force_logout", "audit.read"],
-        "up to the ceiling"
+        "the permissions up to the role's ceiling"
     );
-    assert_eq!(ticked, ["users.read", "users.add", "users.edit", "users.force_logout"], "what the role gives");
+    assert_eq!(ticked, ["users.read", "users.add", "users.edit", "users.force_logout"], "the role's defaults");
     browser.tick("permission.audit.read").await;
     browser.tick("permission.users.add").await;
     let password = secrets::remembered(browser.value("password.new").await);
@@ -105,7 +105,7 @@ async fn an_error_is_shown_at_its_field(language: Language) {
     browser.type_in("user.email", &ann.email).await;
     browser.press("save").await;
     browser.is_marked("user.email", "field.taken").await;
-    assert_eq!(browser.value("user.first_name").await, "Annabel", "what was typed stays");
+    assert_eq!(browser.value("user.first_name").await, "Annabel", "the typed value stays");
     browser.press("cancel").await;
     browser.lists(&["Ann Lee", "Olive Owner"]).await;
     browser.is_sound().await;

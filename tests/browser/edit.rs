@@ -39,7 +39,7 @@ async fn an_admin_edits_name_email_and_permissions(language: Language) {
     assert!(row.contains(&browser.text("role.viewer")), "{row}");
     let now = partner.owner().see(&ann).await;
     assert_eq!(now["permissions"], json!(["users.read", "audit.read"]));
-    assert_eq!(now["version"], 4, "name; email; permissions");
+    assert_eq!(now["version"], 4, "three changes: name, email, permissions");
 
     // Nothing changed, so nothing is sent.
     browser.edit("Ann Lee-Park").await;
@@ -56,7 +56,7 @@ async fn an_admin_sets_a_password_and_shares_it(language: Language) {
     browser.signed_in(partner.owner()).await;
     browser.edit("Ann Lee").await;
     browser.tick("password.set").await;
-    assert_eq!(browser.value("password.new").await.len(), 23, "one is made");
+    assert_eq!(browser.value("password.new").await.len(), 23, "a password is generated");
     browser.is_accessible("edit-password").await;
     browser.type_in("password.new", "short").await;
     browser.type_in("user.first_name", "Anna").await;
@@ -89,8 +89,8 @@ async fn a_concurrent_edit_is_not_overwritten(language: Language) {
     browser.is_accessible("edit-stale").await;
     browser.press("edit.load").await;
     browser.reads("edit.loaded").await;
-    assert_eq!(browser.value("user.first_name").await, "Annabel", "what was typed stays");
-    assert_eq!(browser.value("user.last_name").await, "Park", "what was not comes in");
+    assert_eq!(browser.value("user.first_name").await, "Annabel", "the edited field keeps its value");
+    assert_eq!(browser.value("user.last_name").await, "Park", "the other field is updated");
     browser.sees(&language.text_with("edit.now", &[("value", "Anna")])).await;
     browser.is_accessible("edit-loaded").await;
     browser.press("save").await;

@@ -20,7 +20,7 @@ async fn the_list_is_saved_with_its_filters_and_order(language: Language) {
     browser.press("users.export").await;
     browser.announces(&browser.text("export.done")).await;
     let file = browser.downloaded("users-").await;
-    let table = file.strip_prefix('\u{FEFF}').expect("what tells spreadsheets that it is UTF-8");
+    let table = file.strip_prefix('\u{FEFF}').expect("a byte order mark");
     let lines: Vec<_> = table.trim_end().split("\r\n").collect();
     assert_eq!(lines.len(), 3, "{table}");
     assert!(lines[0].starts_with("id,partner_id,first_name,last_name,email,"), "{table}");
@@ -45,7 +45,7 @@ async fn a_list_of_several_pages_is_one_file() {
     browser.press("users.export").await;
     let file = browser.downloaded("users-").await;
     let lines: Vec<_> = file.trim_end().split("\r\n").collect();
-    assert_eq!(lines.len(), 5, "headings once, then all users: {file}");
+    assert_eq!(lines.len(), 5, "one line of headings, and all users: {file}");
     for (line, name) in lines[1..].iter().zip(["Lee0", "Lee1", "Lee2", "Owner"]) {
         assert!(line.contains(&format!(",{name},")), "{file}");
     }

@@ -13,7 +13,7 @@ async fn the_primary_admin_makes_another_admin_the_primary_admin(language: Langu
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.more("Bob Baker").await;
-    assert!(!browser.offers(&browser.text("users.hand_over")).await, "he is no admin");
+    assert!(!browser.offers(&browser.text("users.hand_over")).await, "he is not an admin");
     browser.keys(keys::ESCAPE).await;
     browser.more("New Comer").await;
     assert!(!browser.offers(&browser.text("users.hand_over")).await, "this admin has never signed in");
@@ -37,7 +37,7 @@ async fn the_primary_admin_makes_another_admin_the_primary_admin(language: Langu
     assert!(own.contains(&browser.text("role.admin")) && own.contains(&browser.text("users.you")), "{own}");
     assert!(
         !browser.offers(&language.text_with("users.edit_of", &[("name", "Ann Lee")])).await,
-        "an admin does not edit the primary admin"
+        "an admin cannot edit the primary admin"
     );
     browser.has_focus_on(&browser.text("nav.users")).await;
     browser.is_accessible("handed-over").await;

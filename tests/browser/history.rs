@@ -6,7 +6,7 @@ use portal_tests::{Partner, stack};
 use serde_json::{Value, json};
 
 in_both_languages![
-    the_history_shows_who_did_what_to_whom,
+    the_history_shows_actor_action_and_user,
     the_history_is_filtered_and_kept_in_the_address,
     a_users_menu_leads_to_their_history,
     a_refused_sign_in_is_in_the_history,
@@ -26,7 +26,7 @@ async fn until_events(browser: &Browser, count: usize) {
     browser.announces(&browser.language.text_with(key, &[("total", &count.to_string())])).await;
 }
 
-async fn the_history_shows_who_did_what_to_whom(language: Language) {
+async fn the_history_shows_actor_action_and_user(language: Language) {
     let text = |key: &str| language.text(key);
     let partner = Partner::new().await;
     let owner = partner.owner();
@@ -40,7 +40,7 @@ async fn the_history_shows_who_did_what_to_whom(language: Language) {
     browser.signed_in(owner).await;
     browser.press("nav.history").await;
     until_events(&browser, 11).await;
-    let line = |who: &str, what: &str, whom: &str| format!("{who} | {} | {whom}", text(what));
+    let line = |actor: &str, action: &str, user: &str| format!("{actor} | {} | {user}", text(action));
     let expected = [
         line("Olive Owner", "event.session.started", ""),
         line("Bob Baker", "event.change.refused", "Anna Lee"),
@@ -76,7 +76,7 @@ async fn the_history_shows_who_did_what_to_whom(language: Language) {
     browser.sees("127.").await;
     browser.is_accessible("history").await;
 
-    // The skip link leads to the history and adds no entry to the browser's own.
+    // The skip link moves the focus to the view and adds no entry to the browser's history.
     browser.script("document.querySelector('.skip').focus()", json!([])).await;
     browser.keys(keys::ENTER).await;
     assert_eq!(browser.script("return document.activeElement.id + location.hash", json!([])).await, "main");
@@ -215,7 +215,7 @@ async fn the_history_is_not_offered_without_permission() {
     browser.row("Olive Owner").await;
     browser.is_sound().await;
 
-    // A user who may view nothing else starts there, and finds people by the names in the history.
+    // A user who may see no other view starts with the history, and finds people by the names in it.
     let theirs = Browser::new(Language::English).await;
     theirs.signed_in(&auditor).await;
     theirs.reads("event.partner.created").await;
@@ -228,7 +228,7 @@ async fn the_history_is_not_offered_without_permission() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn an_unknown_event_is_shown_as_it_is() {
+async fn an_unknown_event_is_shown_unchanged() {
     let partner = Partner::new().await;
     let browser = Browser::new(Language::English).await;
     browser.signed_in(partner.owner()).await;

@@ -23,7 +23,7 @@ async fn an_admin_imports_users_and_gets_their_passwords_once(language: Language
     let example = browser.downloaded("users-").await;
     assert!(example.contains("first_name,last_name,email,role,permissions\r\n"), "{example}");
 
-    // As a French spreadsheet on Windows writes it.
+    // A file as a French spreadsheet on Windows writes it.
     let file = format!(
         "first_name;last_name;email;role\r\nZoé;Ångström;{zoe};viewer\r\nAnn;Lee;{};admin\r\nBob;Baker;{bob};manager\r\n",
         there.email
@@ -53,7 +53,7 @@ async fn an_admin_imports_users_and_gets_their_passwords_once(language: Language
     browser.is_sound().await;
 
     let lines: Vec<_> = details.trim_end().split("\r\n").collect();
-    assert_eq!(lines.len(), 3, "headings, and who was added");
+    assert_eq!(lines.len(), 3, "the headings, and the added users");
     let cells: Vec<_> = lines[1].split(',').collect();
     assert_eq!(cells[..3], ["Zoé", "Ångström", &zoe]);
     assert_eq!(cells[3], browser.text("role.viewer"));
@@ -80,7 +80,10 @@ async fn problems_in_a_file_are_listed_by_line(language: Language) {
     for key in ["import.unknown_column", "field.required", "field.malformed", "field.unknown_role"] {
         browser.reads(key).await;
     }
-    assert!(!browser.offers(&language.text_with("import.do.one", &[("total", "1")])).await, "not before it is mended");
+    assert!(
+        !browser.offers(&language.text_with("import.do.one", &[("total", "1")])).await,
+        "not before the file is corrected"
+    );
     browser.does_not_see(&good).await;
     browser.is_accessible("import-problems").await;
 
@@ -91,11 +94,11 @@ async fn problems_in_a_file_are_listed_by_line(language: Language) {
     browser.reads("import.file.empty").await;
 
     browser.offline(true).await;
-    let mended = format!("first_name,last_name,email\nZoé,Ångström,{good}\n");
-    browser.choose_file("import.file", "team.csv", &mended).await;
+    let corrected = format!("first_name,last_name,email\nZoé,Ångström,{good}\n");
+    browser.choose_file("import.file", "team.csv", &corrected).await;
     browser.announces(&browser.text("fault.offline")).await;
     browser.offline(false).await;
-    browser.choose_file("import.file", "team.csv", &mended).await;
+    browser.choose_file("import.file", "team.csv", &corrected).await;
     browser.announces(&language.text_with("import.good.one", &[("total", "1")])).await;
 
     // The first response is lost. The page sends the file again under its key and shows a password that works.

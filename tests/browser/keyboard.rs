@@ -1,4 +1,4 @@
-//! The whole job with the keyboard alone; the focus is always visible.
+//! The main tasks with only the keyboard. The focus is always visible.
 
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::{Partner, secrets};

@@ -28,11 +28,11 @@ async fn the_table_shows_the_users(language: Language) {
     assert!(primary_admin.contains(&browser.text("role.primary_admin")), "{primary_admin}");
     assert!(
         !primary_admin.contains(&browser.text("users.edit")),
-        "no one else edits the primary admin: {primary_admin}"
+        "other users cannot edit the primary admin: {primary_admin}"
     );
     browser.more("Olive Owner").await;
     for key in ["users.force_logout", "users.suspend", "users.remove"] {
-        assert!(!browser.offers(&browser.text(key)).await, "no one else does that to the primary admin: {key}");
+        assert!(!browser.offers(&browser.text(key)).await, "other users cannot do this to the primary admin: {key}");
     }
     browser.keys(keys::ESCAPE).await;
     let ann = browser.row("Ann Lee").await;
@@ -148,6 +148,6 @@ async fn pages_lead_through_many_users() {
     let first = browser.names().await;
     assert_eq!(first[0], "Ann Lee00");
     browser.is_sound().await;
-    let width = browser.script("return document.documentElement.lang", json!([])).await;
-    assert_eq!(width, "fr");
+    let code = browser.script("return document.documentElement.lang", json!([])).await;
+    assert_eq!(code, "fr");
 }

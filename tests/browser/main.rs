@@ -1,6 +1,6 @@
-//! The page as people use it: in a real Chromium, in English and in French. axe checks every state.
+//! Tests the page in a real Chromium, in English and in French. axe checks every state for accessibility.
 //!
-//! Needs what `.ci/browser` installs, so it runs there and not with every `cargo test`.
+//! The tests need the tools that `.ci/browser` installs, so they run there and not with every `cargo test`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,7 +9,7 @@
     reason = "a panic is how a test fails"
 )]
 
-/// Makes a test of each flow in every language.
+/// Creates a test for each flow in every language.
 macro_rules! in_both_languages {
     ($($flow:ident),+ $(,)?) => {
         mod in_english {

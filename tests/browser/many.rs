@@ -21,7 +21,7 @@ async fn an_admin_selects_users_and_signs_them_out(language: Language) {
     browser.lists(&["Bob Baker", "Ann Lee", "Ada Min", "Olive Owner"]).await;
     let choose = |name: &str| language.text_with("bulk.choose", &[("name", name)]);
     for name in ["Ada Min", "Olive Owner"] {
-        assert!(!browser.has_field(&choose(name)).await, "{name}: nothing to be done");
+        assert!(!browser.has_field(&choose(name)).await, "{name}: no action is allowed");
     }
     assert!(!browser.offers(&browser.text("users.suspend")).await, "no user is selected");
     browser.tick_named(&choose("Bob Baker")).await;
@@ -109,7 +109,7 @@ async fn users_are_removed_after_their_number_is_typed(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(owner).await;
     browser.lists(&["Zoé Ångström", "Bob Baker", "Ann Lee", "Olive Owner"]).await;
-    // By keyboard.
+    // Select the users with the keyboard.
     for name in ["Zoé Ångström", "Bob Baker"] {
         browser.tab_to(&language.text_with("bulk.choose", &[("name", name)])).await;
         browser.keys(keys::SPACE).await;

@@ -1,5 +1,5 @@
-//! The README's pictures: `target/<profile>/browser/readme-*.png`, to be copied to `infra/screenshots/` when the page
-//! changes.
+//! Takes the README's screenshots: `target/<profile>/browser/readme-*.png`. Copy them to `infra/screenshots/` when the
+//! page changes.
 
 use portal_tests::browser::{Browser, Language};
 use portal_tests::rows::Rows;
@@ -10,7 +10,7 @@ const DOMAIN: &str = "agence-lumiere.example";
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn the_pictures_of_the_readme_show_the_page_as_it_is() {
+async fn the_screenshots_of_the_readme_are_taken() {
     let ready = &stack().ready;
     let olive = new_partner(ready, &format!("olive@{DOMAIN}"), Some(&secrets::password())).await;
     let owner = Client::of(ready).signed_in(&olive).await;
@@ -47,7 +47,7 @@ async fn the_pictures_of_the_readme_show_the_page_as_it_is() {
     french.resize(390, 780).await;
     french.screenshot("readme-phone").await;
 
-    // One user has been inactive for long and has many permissions.
+    // One user has been inactive for a long time and has many permissions.
     let mateo = &colleagues[1];
     let long_ago = french.script("return new Date(Date.now() - 200 * 86400000).toISOString()", json!([])).await;
     let rows = Rows::of(ready);

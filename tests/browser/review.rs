@@ -1,4 +1,4 @@
-//! "Access review": the list, its numbers, decisions by button and by key, and the record of them.
+//! "Access review": the list, its numbers, decisions by button and by key, and their record.
 
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::rows::Rows;
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 in_both_languages![
     the_review_starts_with_the_most_urgent_users,
     one_key_decides,
-    grave_decisions_need_confirmation,
+    suspending_and_removing_need_confirmation,
     a_concurrent_change_prevents_the_decision,
-    the_record_shows_who_reviewed_whom,
+    the_record_shows_users_decisions_and_reviewers,
 ];
 
 /// The time this many days ago.
@@ -72,7 +72,7 @@ async fn the_review_starts_with_the_most_urgent_users(language: Language) {
     }
     let row = browser.row("Zoé Ångström").await;
     assert!(row.contains(&browser.text("review.nothing")), "{row}");
-    assert!(!browser.offers(&of(language, "reduce", "Zoé Ångström")).await, "there is nothing less");
+    assert!(!browser.offers(&of(language, "reduce", "Zoé Ångström")).await, "this access cannot be reduced");
     let own = browser.row("Olive Owner").await;
     assert!(own.contains(&browser.text("review.own")), "{own}");
     browser.sees(&language.text_with("review.progress", &[("done", "0"), ("total", "5")])).await;
@@ -80,9 +80,9 @@ async fn the_review_starts_with_the_most_urgent_users(language: Language) {
     assert_eq!(
         chart(&browser, "last_sign_in").await,
         [3, 0, 0, 1, 0, 1],
-        "thrice today, once 200 days ago, once never"
+        "three users today, one 200 days ago, one never"
     );
-    assert_eq!(chart(&browser, "role").await, [1, 0, 1, 3], "as many as the list has");
+    assert_eq!(chart(&browser, "role").await, [1, 0, 1, 3], "the same numbers as in the list");
     for (role, count) in [("primary_admin", 1), ("admin", 0), ("manager", 1), ("viewer", 3)] {
         assert_eq!(of_role(&browser, role).await, count, "{role}");
     }
@@ -112,7 +112,7 @@ async fn of_role(browser: &Browser, role: &str) -> u64 {
     browser.script(script, json!([browser.text(&format!("role.{role}"))])).await.as_u64().unwrap()
 }
 
-/// Three users to decide on: an admin, a manager and a viewer.
+/// Adds three users to review: an admin, a manager and a viewer.
 async fn three(owner: &Actor) -> [User; 3] {
     let ann = owner.add("Ann", "Able").role("admin").created().await;
     let bob = owner.add("Bob", "Baker").role("manager").created().await;
@@ -129,7 +129,7 @@ async fn one_key_decides(language: Language) {
     browser.goto("/?view=review").await;
     browser.lists(&["Ann Able", "Bob Baker", "Cleo Cook", "Olive Owner"]).await;
     browser.has_focus_on(&browser.text("nav.review")).await;
-    // Keys decide nothing from there.
+    // Keys have no effect outside of a row.
     browser.keys("krx").await;
     browser.tab_to(&of(language, "keep", "Ann Able")).await;
     browser.keys(keys::DOWN).await;
@@ -137,7 +137,7 @@ async fn one_key_decides(language: Language) {
     browser.keys(keys::UP).await;
     browser.has_focus_on(&of(language, "keep", "Ann Able")).await;
 
-    // Keys typed into a note decide nothing.
+    // Keys that are typed into a note have no other effect.
     browser.keys("n").await;
     browser.has_focus_on(&language.text_with("review.note_label", &[("name", "Ann Able")])).await;
     browser.keys("Keeps running the xmas sale").await;
@@ -166,7 +166,11 @@ async fn one_key_decides(language: Language) {
 
     for (user, role) in [(&ann, "admin"), (&bob, "viewer"), (&cleo, "viewer")] {
         let user = owner.see(user).await;
-        assert_eq!((&user["version"], &user["role"]), (&json!(2), &json!(role)), "each decision is a version");
+        assert_eq!(
+            (&user["version"], &user["role"]),
+            (&json!(2), &json!(role)),
+            "each decision increments the version"
+        );
     }
     let answer = owner.get("/v1/audit-events?action=access.reviewed").await.expect(200);
     let notes: Vec<_> =
@@ -174,7 +178,7 @@ async fn one_key_decides(language: Language) {
     assert_eq!(notes, [&Value::Null, &Value::Null, &json!("Keeps running the xmas sale")]);
 }
 
-async fn grave_decisions_need_confirmation(language: Language) {
+async fn suspending_and_removing_need_confirmation(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let [ann, _, _] = three(owner).await;
@@ -189,7 +193,7 @@ async fn grave_decisions_need_confirmation(language: Language) {
     browser.has_focus_on(&of(language, "keep", "Ann Able")).await;
     browser.keys("s").await;
     browser.sees(&language.text_with("suspend.title", &[("name", "Ann Able")])).await;
-    // Even if the user types quickly.
+    // This also works if the user types quickly.
     browser.keys(&format!("{}s", keys::ESCAPE)).await;
     browser.sees(&language.text_with("suspend.title", &[("name", "Ann Able")])).await;
     browser.offline(true).await;
@@ -243,7 +247,7 @@ async fn a_concurrent_change_prevents_the_decision(language: Language) {
     browser.is_sound().await;
 }
 
-async fn the_record_shows_who_reviewed_whom(language: Language) {
+async fn the_record_shows_users_decisions_and_reviewers(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let [ann, bob, cleo] = three(owner).await;
@@ -321,7 +325,7 @@ async fn the_record_shows_who_reviewed_whom(language: Language) {
         browser.sees(text).await;
     }
     let roles = "return [...document.querySelectorAll('.details li')].filter((line) => line.textContent.startsWith(arguments[0])).length";
-    assert_eq!(browser.script(roles, json!([browser.text("user.role")])).await, 1, "one was reduced");
+    assert_eq!(browser.script(roles, json!([browser.text("user.role")])).await, 1, "one user was reduced");
     browser.is_sound().await;
 }
 

@@ -24,9 +24,9 @@ async fn a_viewer_can_only_view(language: Language) {
 
 async fn a_user_without_permissions_sees_an_explanation(language: Language) {
     let partner = Partner::new().await;
-    let nobody = partner.owner().add("Noah", "Nothing").role("viewer").permissions(&[]).created().await;
+    let noah = partner.owner().add("Noah", "Nothing").role("viewer").permissions(&[]).created().await;
     let browser = Browser::new(language).await;
-    browser.signed_in(&nobody).await;
+    browser.signed_in(&noah).await;
     browser.reads("users.forbidden.title").await;
     browser.is_accessible("users-forbidden").await;
     browser.is_sound().await;
@@ -61,7 +61,7 @@ async fn users_cannot_give_permissions_that_they_do_not_have() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn the_server_refuses_rights_lost_in_the_meantime() {
+async fn the_server_rejects_a_change_without_the_permission() {
     let partner = Partner::new().await;
     let admin = partner.owner().add("Ada", "Min").created().await;
     partner.owner().add("Ann", "Lee").role("viewer").created().await;

@@ -1,4 +1,4 @@
-//! "Sessions": a user's sessions, each of which can be ended.
+//! "Sessions": the list of a user's sessions. Each can be ended.
 
 use portal_tests::browser::{Browser, Language};
 use portal_tests::{Actor, Client, Partner, User};
@@ -29,7 +29,7 @@ async fn an_admin_ends_a_session_of_another_user(language: Language) {
     browser.does_not_see(&browser.text("sessions.current")).await;
     browser.is_accessible("sessions").await;
 
-    // The newest is on top. The request to end it arrives, but the response is lost; a retry reports success.
+    // The newest session is on top. The request to end it arrives, but the response is lost; a retry reports success.
     browser.loses_an_answer("/v1/users/").await;
     browser.press("sessions.end").await;
     browser.announces(&browser.text("fault.offline")).await;
@@ -79,7 +79,7 @@ async fn users_end_their_own_sessions(language: Language) {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn the_sessions_of_the_primary_admin_are_offered_to_no_other_admin() {
+async fn other_admins_cannot_open_the_sessions_of_the_primary_admin() {
     let partner = Partner::new().await;
     let admin = partner.owner().add("Ada", "Min").created().await;
     let browser = Browser::new(Language::English).await;

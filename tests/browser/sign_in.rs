@@ -10,7 +10,7 @@ in_both_languages![
     a_new_user_has_to_choose_a_password,
     a_password_of_two_partners_signs_in_at_the_chosen_one,
     the_chosen_partner_asks_for_a_new_password,
-    a_link_to_an_unknown_partner_locks_no_one_out,
+    a_link_to_an_unknown_partner_does_not_prevent_a_sign_in,
     a_network_error_keeps_the_input,
 ];
 
@@ -31,7 +31,7 @@ async fn a_user_signs_in_and_out(language: Language) {
     assert_eq!(browser.path().await, "/", "the partner is remembered, not shown");
     let kept = "return JSON.stringify([localStorage, sessionStorage, document.cookie])";
     let kept = browser.script(kept, json!([])).await.as_str().unwrap().to_owned();
-    assert!(!kept.contains("eyJ") && !kept.contains("refresh"), "no token is where a script can find it: {kept}");
+    assert!(!kept.contains("eyJ") && !kept.contains("refresh"), "no script can read a token: {kept}");
 
     browser.reload().await;
     browser.lists(&["Olive Owner"]).await;
@@ -80,7 +80,7 @@ async fn a_new_user_has_to_choose_a_password(language: Language) {
     browser.type_in("password.new", "passwordpassword").await;
     browser.press("choose.do").await;
     browser.is_marked("password.new", "field.password.guessable").await;
-    // Long enough to look strong, whatever it contains.
+    // The password is so long that it looks strong with any content.
     let password = secrets::remembered(format!("{}-{}", secrets::password(), secrets::password()));
     browser.type_in("password.new", &password).await;
     browser.reads("password.strength.4").await;
@@ -162,9 +162,9 @@ async fn a_password_of_two_partners_signs_in_at_the_chosen_one(language: Languag
     browser.sign_in(&user.email, &user.password).await;
     browser.press("choose.back").await;
     browser.reads("sign_in.title").await;
-    assert_eq!(remembered(&browser).await, None, "nothing was chosen");
+    assert_eq!(remembered(&browser).await, None, "no partner was chosen");
 
-    // With the keyboard.
+    // Choose the partner with the keyboard.
     browser.sign_in(&user.email, &user.password).await;
     browser.reads("choose_partner.title").await;
     browser.tab_to(NAMES[1]).await;
@@ -248,7 +248,7 @@ async fn partners_with_the_same_name_show_their_ids() {
 /// A well-formed id of a partner that does not exist.
 const UNKNOWN: &str = "prt_0123456789ab7cdef0123456789abcde";
 
-async fn a_link_to_an_unknown_partner_locks_no_one_out(language: Language) {
+async fn a_link_to_an_unknown_partner_does_not_prevent_a_sign_in(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
     let browser = Browser::new(language).await;
@@ -321,7 +321,7 @@ async fn a_link_overrides_the_stored_partner_and_replaces_it_on_success() {
     assert_eq!(remembered(&browser).await.as_ref(), Some(&partner.id));
     sign_out(&browser, "Olive Owner").await;
 
-    // The wrong link first, then the partner of the last sign-in.
+    // Try the wrong link first, and then the partner of the last sign-in.
     browser.goto(&format!("/?partner={}", at_other.partner_id)).await;
     browser.sign_in(&owner.email, &owner.password).await;
     browser.announces(&browser.text("sign_in.wrong_here")).await;
@@ -331,14 +331,14 @@ async fn a_link_overrides_the_stored_partner_and_replaces_it_on_success() {
     assert_eq!(remembered(&browser).await.as_ref(), Some(&partner.id));
     sign_out(&browser, "Olive Owner").await;
 
-    // Discarded before it is used.
+    // Discard a link before it is used.
     browser.goto(&format!("/?partner={UNKNOWN}")).await;
     browser.reads("sign_in.linked").await;
     browser.press("sign_in.forget").await;
     browser.reads("sign_in.remembered").await;
     assert_eq!(browser.path().await, "/");
 
-    // The right one, without asking.
+    // The right link works without a question.
     browser.goto(&format!("/?partner={}", at_other.partner_id)).await;
     browser.sign_in(&at_other.email, &at_other.password).await;
     browser.sees("Bo Ofother").await;

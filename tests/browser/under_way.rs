@@ -1,4 +1,4 @@
-//! A dialog that is closed while its request is running: the request cannot be cancelled, so its result is shown all the same.
+//! A dialog that is closed while its request is running: the request cannot be cancelled, so its result is still shown.
 
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::{Partner, secrets};

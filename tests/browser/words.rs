@@ -1,4 +1,4 @@
-//! The languages: the browser's own at first, or the one that the user chooses, in the usual terms.
+//! The languages: the page uses the browser's language until the user chooses another, and the usual terms of each.
 
 use portal_tests::Partner;
 use portal_tests::browser::{Browser, Language};

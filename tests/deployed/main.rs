@@ -1,17 +1,18 @@
-//! What no stand-in can prove, asked of a portal that is deployed on AWS:
+//! Tests a portal that is deployed on AWS, for everything that no emulator can prove:
 //!
 //! ```text
 //! PORTAL_STACK=partner-portal-dev AWS_PROFILE=… cargo test --test deployed -- --ignored
 //! ```
 //!
-//! Each test makes a partner of its own, which stays there. With `PORTAL_STACK` the modules of `api` that look at nothing but
-//! answers run against it too, a few at a time, since the portal counts sign-ins by address: `cargo test --test api get_user`.
+//! Each test creates its own partner, which is not removed. With `PORTAL_STACK`, the modules of `api` that check only
+//! responses run against the deployed portal too. Run a few at a time, because the portal counts sign-ins by address:
+//! `cargo test --test api get_user`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a panic is how a test says what went wrong"
+    reason = "a panic is how a test fails"
 )]
 
 use aws_sdk_cognitoidentityprovider::Client as Cognito;
@@ -22,7 +23,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use portal_tests::{Partner, secrets, stack};
 use serde_json::Value;
 
-/// Cognito's own API as anybody on the internet reaches it: without AWS credentials.
+/// A client of Cognito's public API, which any client on the internet can call without AWS credentials.
 fn cognito() -> Cognito {
     let ready = &stack().ready;
     let region = ready.user_pool_id.split('_').next().unwrap().to_owned();
@@ -42,9 +43,9 @@ fn claims(token: &str) -> Value {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack"]
-async fn the_authorizers_claims_arrive_as_strings_and_name_the_session() {
+async fn the_authorizers_claims_are_strings_and_identify_the_session() {
     let partner = Partner::new().await;
-    // Every claim is read as a string; any other form would be a 500.
+    // The portal reads every claim as a string. Another type would cause a 500.
     partner.owner().is_signed_in().await;
     partner.owner().client.get("/v1/me").await.expect(401);
 }
@@ -65,7 +66,7 @@ async fn a_refreshed_token_keeps_its_origin_jti_and_so_its_session() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack"]
-async fn after_a_force_logout_cognito_itself_refuses_the_refresh_token() {
+async fn cognito_rejects_the_refresh_token_after_a_force_logout() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let refresh = || {
@@ -84,7 +85,7 @@ async fn after_a_force_logout_cognito_itself_refuses_the_refresh_token() {
 
 #[tokio::test]
 #[ignore = "needs a deployed stack"]
-async fn an_access_token_gains_nothing_at_cognitos_own_api() {
+async fn an_access_token_cannot_change_attributes_or_the_password_in_cognito() {
     let partner = Partner::new().await;
     let ann = partner.new_user("viewer").await;
     let cognito = cognito();
@@ -100,7 +101,7 @@ async fn an_access_token_gains_nothing_at_cognitos_own_api() {
     let refused = change.proposed_password(format!("{}-aA1", secrets::random(40))).send().await;
     assert_eq!(refused.unwrap_err().code(), Some("NotAuthorizedException"));
 
-    // This it can do, and it heals itself.
+    // A token can delete its Cognito user. The next sign-in creates the user again.
     cognito.delete_user().access_token(&ann.token).send().await.unwrap();
     let again = ann.elsewhere().await;
     again.refreshed().await.is_signed_in().await;

@@ -1,12 +1,13 @@
-//! Whether a history could have happened one at a time.
+//! Checks that a history is linearizable: that its operations could have happened one at a time.
 //!
-//! The commits are replayed in their order against the model: each must have been granted at that very point, and lie
-//! between its request and its answer. What changed nothing (reads, refusals) must be what the model answers at some point
-//! between request and answer. So the requests, each at its point, are a sequential history with the same answers. One
-//! point per commit and a short window per read: the cost grows with the operations, not with their orders.
+//! The commits are replayed in their order against the model. The model must allow each commit at its point, and this
+//! point must be between the request and its response. An operation without a commit (a read or a refusal) must have
+//! the model's response at some point between request and response. So the requests, each at its point, form a
+//! sequential history with the same responses. Each commit has one point and each read has a short window, so the cost
+//! grows with the number of operations, not with the number of their orders.
 //!
-//! A sign-in's point may lie before its commit, within the request's own window, where that makes no difference to anybody:
-//! it looks up the email before it commits.
+//! The point of a sign-in may be before its commit, within the window of the request, if no other operation can notice
+//! the difference: a sign-in looks the email up before it commits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -19,29 +20,29 @@ use crate::operation::{Challenge, Operation, Wish, named_by};
 use crate::recorder::Commit;
 use crate::sign_ins::{Open, SignIn};
 
-/// How many commits a change must have met before it may give up: one for each time it was decided.
+/// The minimum number of concurrent commits that justify a conflict: one for each attempt.
 const DECISIONS: usize = 3;
 
-/// The most sessions of one user.
+/// The maximum number of sessions of a user.
 const MOST_SESSIONS: usize = 20;
 
-/// The operations and the commits of a run, from a known state on.
+/// The operations and the commits of a run that starts with a known state.
 pub(crate) struct History<'a> {
     operations: &'a [Operation],
     commits: &'a [Commit],
     partners: BTreeSet<String>,
-    /// Before the first commit, and after each.
+    /// The states before the first commit and after each commit.
     states: Vec<State>,
-    /// Which operation made which commit.
+    /// The point of the commit of each operation, by the index of the operation.
     made: HashMap<usize, usize>,
     violations: Vec<String>,
 }
 
-/// What a check found.
+/// The result of a check.
 pub(crate) struct Verdict {
     /// The state after the last commit.
     pub(crate) last: State,
-    /// In words.
+    /// Descriptions of all violations.
     pub(crate) violations: Vec<String>,
 }
 
@@ -68,7 +69,7 @@ impl History<'_> {
         self.violations.push(format!("{what}: {}", describe(&self.operations[index], self.operations)));
     }
 
-    /// The points at which an operation can have taken effect: after so many commits.
+    /// The points at which an operation can have taken effect. A point is the number of earlier commits.
     fn window(&self, operation: &Operation) -> RangeInclusive<usize> {
         self.between(operation.invoked, operation.responded)
     }
@@ -108,23 +109,24 @@ impl History<'_> {
                     self.violation(index, "there is not exactly one primary admin");
                 }
             } else {
-                self.violations.push(format!("nobody asked for this commit: {commit:?}"));
+                self.violations.push(format!("no operation requested this commit: {commit:?}"));
             }
             self.states.push(state);
         }
     }
 
-    /// A commit must be what was asked for, in its time, and granted by the model at that point.
+    /// Checks that a commit is the requested one, that it is within the time of its request, and that the model allows
+    /// it at that point.
     fn granted(&mut self, index: usize, point: usize, state: &State) {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
         if operation.wish.event() != Some(&commit.action) {
             return self.violation(index, &format!("it was committed as {}", commit.action));
         }
         if commit.before < operation.invoked {
-            return self.violation(index, "it was committed before it was asked for");
+            return self.violation(index, "it was committed before its request");
         }
         if commit.after > operation.responded && !operation.is_unknown() {
-            return self.violation(index, "it was committed after it was answered");
+            return self.violation(index, "it was committed after its response");
         }
         let earlier = &self.states[*self.window(operation).start()..=point];
         let refusal = match &operation.wish {
@@ -141,7 +143,10 @@ impl History<'_> {
             _ => state.refusal(operation),
         };
         if let Some((status, code)) = refusal {
-            self.violation(index, &format!("it was committed, though at that point it had to be {status} {code}"));
+            self.violation(
+                index,
+                &format!("it was committed, but at that point the response had to be {status} {code}"),
+            );
         }
         self.sessions(index, point, state);
     }
@@ -150,13 +155,14 @@ impl History<'_> {
         Open::new(challenge, &self.states[self.known(self.between(challenge.invoked, challenge.responded))])
     }
 
-    /// As much of a window as is replayed.
+    /// The part of a window that has been replayed.
     fn known(&self, window: RangeInclusive<usize>) -> RangeInclusive<usize> {
         let last = self.states.len().saturating_sub(1);
         *window.start().min(&last)..=*window.end().min(&last)
     }
 
-    /// A sign-in begins one session and ends others only to make room; one's own new password ends all others.
+    /// Checks the sessions that a commit started and ended. A sign-in starts one session, and ends others only above
+    /// the maximum. A new password by the user ends all other sessions of the user.
     fn sessions(&mut self, index: usize, point: usize, state: &State) {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
         let Some(person) = state.users.get(&commit.target) else { return };
@@ -168,7 +174,7 @@ impl History<'_> {
                 let was_full = self.states[window].iter().any(|state| count(state) >= MOST_SESSIONS);
                 commit.begun.len() == 1 && (commit.ended.is_empty() || was_full)
             }
-            // One that was signed out since it was read is ended once more.
+            // A session that was signed out after the read is ended again.
             Wish::OwnPassword { .. } => {
                 let ended: HashSet<&str> = commit.ended.iter().map(String::as_str).collect();
                 let mut others = person.sessions.keys().map(String::as_str).filter(|session| *session != own);
@@ -179,30 +185,30 @@ impl History<'_> {
             _ => commit.begun.is_empty() && commit.ended.is_empty(),
         };
         if !is_right {
-            self.violation(index, "it began or ended other sessions than it should");
+            self.violation(index, "it started or ended the wrong sessions");
         }
     }
 
-    /// An answer must be the model's at one point of its window.
+    /// Checks that a response is the model's at some point of its window.
     fn answer(&mut self, index: usize) {
         let operation = &self.operations[index];
         let point = self.made.get(&index).copied();
         let what = match point {
             _ if operation.is_unknown() => return,
-            Some(_) if !operation.is_granted() => Some("it was committed, and refused"),
-            Some(_) if operation.is_unchanged() => Some("it was committed, and answered as if it were not"),
+            Some(_) if !operation.is_granted() => Some("it was committed, but the response is a refusal"),
+            Some(_) if operation.is_unchanged() => Some("it was committed, but the response shows no change"),
             Some(point) => self.shown(operation, point),
-            // What a user has already is granted without a change.
+            // A request for the user's present values succeeds without a commit.
             None if operation.is_granted() && operation.wish.event().is_some() && !operation.may_be_unchanged() => {
-                Some("granted, but never committed")
+                Some("it succeeded, but was never committed")
             }
             None if operation.is_granted() => {
                 let is_so = self.is_challenged_rightly(operation);
                 let is_so = is_so || self.states_of(operation).any(|state| reads(state, operation));
                 let is_so = is_so || (matches!(operation.wish, Wish::List) && self.lists(operation));
-                (!is_so).then_some("at no point was this to be read")
+                (!is_so).then_some("the model never returns this")
             }
-            None => (!self.is_refused_rightly(operation)).then_some("at no point was this to be refused so"),
+            None => (!self.is_refused_rightly(operation)).then_some("the model never responds with this refusal"),
         };
         if let Some(what) = what {
             self.violation(index, what);
@@ -213,7 +219,7 @@ impl History<'_> {
         self.states[self.window(operation)].iter()
     }
 
-    /// What is wrong with the answer to a committed change.
+    /// Describes the error in the response to a committed change.
     fn shown(&self, operation: &Operation, point: usize) -> Option<&'static str> {
         let commit = &self.commits[point];
         let after = self.states[point + 1].users.get(&commit.target);
@@ -226,26 +232,26 @@ impl History<'_> {
                 .any(|state| state.users.get(&commit.target).is_some_and(|person| shown(person, user)))
         };
         match &operation.wish {
-            // A change of the name between its read and its commit makes no difference to a sign-in.
+            // The name may change between the read and the commit of a sign-in.
             Wish::SignIn { .. } | Wish::Answer { .. } => {
                 let session = operation.answer.json["access_token"].as_str().map(named_by);
                 let is_session = session.is_some_and(|(user, session, generation)| {
                     user == commit.target && commit.begun == [(session, generation)]
                 });
                 let is_shown = was(Person::is_shown_by) && user["last_sign_in_at"] == commit.at.as_str();
-                (!is_session || !is_shown).then_some("another session or user is shown than was committed")
+                (!is_session || !is_shown).then_some("the response has another session or user than the commit")
             }
-            // No version counts sign-ins.
+            // A sign-in does not increment the version.
             Wish::Edit { .. } | Wish::SetPermissions { .. } | Wish::SetStatus { .. } | Wish::HandOver { .. } => {
                 let is_shown = after.is_some_and(|person| person.is_shown_by(user))
                     && was(Person::signed_in_as_shown_by)
                     && (operation.is_part || after.is_some_and(|person| operation.has_version(person.version)));
-                (!is_shown).then_some("another user is shown than was committed")
+                (!is_shown).then_some("the response has another user than the commit")
             }
             Wish::Add { .. } => {
                 let is_shown = user["id"] == commit.target.as_str()
                     && after.is_some_and(|person| person.is_shown_by(user) && person.signed_in_as_shown_by(user));
-                (!is_shown).then_some("another user is shown than was added")
+                (!is_shown).then_some("the response has another user than the added one")
             }
             Wish::Decide { .. } => {
                 let is_shown = match after {
@@ -253,13 +259,13 @@ impl History<'_> {
                     None => user.is_null(),
                 };
                 let is_shown = is_shown && operation.answer.json["reviewed_at"] == commit.at.as_str();
-                (!is_shown).then_some("another decision is shown than was committed")
+                (!is_shown).then_some("the response has another decision than the commit")
             }
             Wish::ForceLogout { .. } if operation.is_part && !after.is_some_and(|person| person.is_shown_by(user)) => {
-                Some("another user is shown than was committed")
+                Some("the response has another user than the commit")
             }
             Wish::ForceLogout { .. } => {
-                (user["signed_out_at"] != commit.at.as_str()).then_some("another time is shown than was committed")
+                (user["signed_out_at"] != commit.at.as_str()).then_some("the response has another time than the commit")
             }
             Wish::SetPassword { .. }
             | Wish::OwnPassword { .. }
@@ -270,8 +276,8 @@ impl History<'_> {
         }
     }
 
-    /// The list is read after the caller, and not at one moment: each user in it must have been so at some point, and who
-    /// was there all the time must be in it.
+    /// The list is read after the caller, and not at a single point. Each listed user must match the model at some
+    /// point, and users who existed during the whole window must be listed.
     fn lists(&self, operation: &Operation) -> bool {
         let listed: BTreeMap<&str, &Value> = operation.answer.json["items"]
             .as_array()
@@ -300,16 +306,17 @@ impl History<'_> {
     fn is_refused_rightly(&self, operation: &Operation) -> bool {
         let answered = (operation.answer.status, operation.code());
         match (answered, &operation.wish) {
-            // A user's changes of themselves are limited.
+            // Users' changes of themselves have a rate limit.
             ((429, _), Wish::Edit { target, .. } | Wish::EndSession { target, .. }) => {
                 operation.actor() == Some(target.as_str())
             }
-            // Attempts are counted whatever they find.
+            // Attempts are counted regardless of their result.
             ((429, _), Wish::SignIn { .. } | Wish::OwnPassword { .. } | Wish::HandOver { .. } | Wish::Refresh) => true,
-            // More of them than the user and the actor: whoever had an email.
+            // Here any commit can be the cause, not only those about the target and the actor: other users may have had
+            // the email.
             ((409, "conflict"), Wish::Add { .. }) => self.met(operation).len() >= DECISIONS,
             ((409, "conflict"), wish) => {
-                // Less than is left then is less than was decided.
+                // A stale `reduce` is not retried, because the reduced access may be another one than the reviewer saw.
                 let decisions = if matches!(wish, Wish::Decide { decision: "reduce", .. }) { 1 } else { DECISIONS };
                 let concerned: Vec<&str> = operation.wish.target().into_iter().chain(operation.actor()).collect();
                 let met = self.commits[self.met(operation)]
@@ -325,11 +332,11 @@ impl History<'_> {
                 let open = self.open(challenge);
                 open.is_used(operation, self.operations) || open.is_void(&self.states[self.window(operation)], None)
             }
-            // The partner is not offered any more.
+            // The challenge no longer offers this partner.
             ((422, "validation_failed"), Wish::Answer { challenge, reply }) => {
                 self.open(challenge).is_void(&self.states[self.window(operation)], Some(reply))
             }
-            // Emails are looked up first, or again when others had them.
+            // An import reads the emails first, and again after a conflict.
             ((409, "email_taken"), Wish::Add { email, .. }) if operation.is_part => {
                 let partner = operation.actor().and_then(|actor| {
                     self.states_of(operation).find_map(|state| Some(state.users.get(actor)?.partner.clone()))
@@ -338,11 +345,11 @@ impl History<'_> {
                     self.states_of(operation).any(|state| state.holder(&partner, email).is_some())
                 })
             }
-            // A table with such a row is at fault as a whole.
+            // A single such row makes the whole file invalid.
             ((422, "validation_failed"), Wish::Add { .. }) if operation.is_part => self
                 .states_of(operation)
                 .any(|state| state.refusal(operation) == Some((403, "exceeds_own_permissions"))),
-            // Cognito may say it before our rows do, once the session is over.
+            // After the end of the session, Cognito may reject the refresh token before the portal's items do.
             ((401, "unauthenticated" | "session_ended"), Wish::Refresh) => {
                 self.states_of(operation).any(|state| state.refusal(operation) == Some(OVER))
             }
@@ -352,7 +359,7 @@ impl History<'_> {
         }
     }
 
-    /// Whether a sign-in that asks for more may do so.
+    /// Whether a sign-in may return its challenge.
     fn is_challenged_rightly(&self, operation: &Operation) -> bool {
         let (states, answer) = (&self.states[self.window(operation)], &operation.answer.json);
         match &operation.wish {
@@ -364,14 +371,14 @@ impl History<'_> {
         }
     }
 
-    /// The commits of others that an operation can have met.
+    /// The commits that may have been concurrent with an operation.
     fn met(&self, operation: &Operation) -> std::ops::Range<usize> {
         let window = self.window(operation);
         *window.start()..*window.end()
     }
 }
 
-/// Whether this answer can be read from this state.
+/// Whether the response matches a read of this state.
 fn reads(state: &State, operation: &Operation) -> bool {
     if state.refusal(operation).is_some() {
         return false;
@@ -399,13 +406,13 @@ fn reads(state: &State, operation: &Operation) -> bool {
     })
 }
 
-/// An operation in one line, with its times in milliseconds since the first.
+/// An operation in one line, with its times in milliseconds since the first operation.
 pub(crate) fn describe(operation: &Operation, operations: &[Operation]) -> String {
     let start = operations.iter().map(|operation| operation.invoked).min().unwrap_or(operation.invoked);
     let millis = |time: std::time::Instant| time.duration_since(start).as_millis();
     format!(
         "{} {:?} -> {} {} ({}–{} ms, {})",
-        operation.actor().unwrap_or("somebody"),
+        operation.actor().unwrap_or("anonymous"),
         operation.wish,
         operation.answer.status,
         operation.code(),

@@ -1,5 +1,5 @@
-//! The clients: each asks for something at random, is answered, and asks again. What they know of the others is what they
-//! were told, and so often out of date.
+//! The clients: each sends random requests, one after the other. They know only the content of responses, so their
+//! knowledge is often out of date.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -14,22 +14,22 @@ use crate::operation::{Access, Challenge, Operation, Reply, Request, Session, Wi
 use crate::random::Random;
 use crate::recorder::Recorder;
 
-/// Fewer users of a partner than that, and somebody is added.
+/// If a partner has fewer users than this, clients add one.
 const FEWEST: usize = 7;
-/// From so many on, many are removed at once, and nobody imports many.
+/// If a partner has more users than this, clients remove many at once and do not import many.
 const MANY: usize = 25;
-/// More than one transaction adds.
+/// The maximum number of imported users. One transaction cannot add so many.
 const IMPORTED_AT_MOST: u64 = 27;
-/// Failed sign-ins from one address before a person takes another: they are counted.
+/// After so many failed sign-ins from one address a user takes another, because the portal counts them by address.
 const FAILURES: u32 = 4;
 
-/// What the clients have heard.
+/// What the clients know.
 pub(crate) struct World<'a> {
     stack: &'a FaultyStack,
     recorder: Arc<Recorder>,
-    /// The primary admins as they are at first.
+    /// The primary admins at the start.
     owners: &'a [User],
-    /// Emails that many want, at each partner, with a password that those who get them often have.
+    /// Emails that many requests use, at each partner, with a password that users with this email often have.
     wanted: Vec<(String, String)>,
     heard: Mutex<Heard>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct World<'a> {
 #[derive(Debug, Default)]
 struct Heard {
     people: BTreeMap<String, Known>,
-    /// By partner.
+    /// The primary admins by partner.
     primary_admins: BTreeMap<String, String>,
     challenges: Vec<Arc<Challenge>>,
     sessions: Vec<Arc<Session>>,
@@ -51,7 +51,7 @@ struct Known {
     partner: String,
     email: String,
     version: u64,
-    /// The latest last; which of them is right is for the portal to say.
+    /// Possible passwords, the latest last. Only the portal knows which one is right.
     passwords: Vec<String>,
     client: Client,
     failures: u32,
@@ -60,7 +60,7 @@ struct Known {
 }
 
 impl<'a> World<'a> {
-    /// Partners of whom only the primary admins are known.
+    /// A world where only the primary admins are known.
     pub(crate) fn new(stack: &'a FaultyStack, recorder: &Arc<Recorder>, owners: &'a [User]) -> Self {
         let mut heard = Heard::default();
         for owner in owners {
@@ -82,7 +82,7 @@ impl<'a> World<'a> {
         self.heard.into_inner().unwrap().operations
     }
 
-    /// The primary admins sign in and add the others.
+    /// The primary admins sign in and add the first users.
     pub(crate) async fn begin(&self, random: &mut Random) {
         for User { partner_id, email, password, .. } in self.owners {
             let (partner, email, password) = (Some(partner_id.clone()), email.clone(), password.clone());
@@ -95,7 +95,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// One client, until so many operations were asked for by all of them.
+    /// Runs one client until all clients together have sent `most` requests.
     pub(crate) async fn run(&self, mut random: Random, most: usize) {
         loop {
             {
@@ -141,7 +141,7 @@ impl<'a> World<'a> {
         Wish::Add { email, first_name: secrets::random(8), password, access: access(random) }
     }
 
-    /// An email for a new user, and the password that others with it have.
+    /// An email for a new user, and the password of other users with this email.
     fn new_email(&self, random: &mut Random) -> (String, Option<String>) {
         if random.chance(35) {
             let (email, password) = random.pick(&self.wanted).unwrap().clone();
@@ -157,7 +157,7 @@ impl<'a> World<'a> {
             rows.insert(self.new_email(random).0, secrets::random(8));
         }
         let mut access = access(random);
-        // A cell without permissions stands for the role's own.
+        // An empty cell means the role's default permissions.
         if access.permissions.is_empty() {
             access.permissions = default_permissions(access.role).iter().copied().collect();
         }
@@ -178,7 +178,7 @@ impl<'a> World<'a> {
         let heard = &*heard;
         let people: Vec<&String> =
             heard.people.iter().filter(|(_, known)| !known.is_removed).map(|(id, _)| id).collect();
-        // More sign-ins the fewer are signed in.
+        // The fewer users are signed in, the more sign-ins follow.
         let signed_in: BTreeSet<&str> = heard.sessions.iter().map(|session| session.user.as_str()).collect();
         if (signed_in.len() < people.len() / 2 && random.chance(40)) || random.chance(8) || heard.sessions.is_empty() {
             let is_out = |id: &&&String| !signed_in.contains(id.as_str()) && !heard.people[**id].is_suspended;
@@ -202,7 +202,7 @@ impl<'a> World<'a> {
         let pick_target = |random: &mut Random| match random.below(20) {
             0 => session.user.clone(),
             1 => primary_admin.clone(),
-            // Whoever was removed, or is another partner's, too.
+            // This includes removed users and users of other partners.
             2 => random.pick(&heard.people.keys().collect::<Vec<_>>()).map(|id| (*id).clone()).unwrap_or_default(),
             _ => {
                 let is_other = |id: &&&String| *id != &primary_admin && ***id != session.user;
@@ -246,7 +246,7 @@ impl<'a> World<'a> {
             60..67 => Wish::OwnPassword { current: own_password(), new: secrets::password() },
             67..70 => Wish::Remove { target },
             70..73 => Wish::SignOut,
-            // More often than not it lets somebody in again.
+            // It reactivates more often than it suspends.
             73..81 => Wish::SetStatus { target, is_active: random.chance(60), if_match },
             81..86 => Wish::Decide { target, decision: decision(random), if_match },
             86..90 => {
@@ -281,7 +281,7 @@ impl Heard {
         Some(Wish::SignIn { partner, email: known.email.clone(), password })
     }
 
-    /// An answer to a challenge; some are answered more than once.
+    /// A response to a challenge. Some challenges get more than one response.
     fn answer(&mut self, random: &mut Random) -> Option<Wish> {
         let challenge = random.pick(&self.challenges).cloned()?;
         if random.chance(80) {
@@ -306,7 +306,7 @@ impl Heard {
         known.client.clone()
     }
 
-    /// Takes in what an answer tells.
+    /// Updates the knowledge from a response.
     fn learn(&mut self, ready: &Ready, client: &Client, operation: &Operation) {
         let answer = &operation.answer;
         if let (Some(session), (401, "session_ended")) = (&operation.session, (answer.status, operation.code())) {
@@ -317,7 +317,7 @@ impl Heard {
                 known.failures += 1;
             }
         }
-        // A password whose setting was not answered may have been set.
+        // A password may have been set although the response was lost.
         let may_be = operation.is_granted() || operation.is_unknown();
         match &operation.wish {
             Wish::SetPassword { target, password } if may_be => self.knows(target, password),
@@ -404,7 +404,7 @@ impl Heard {
         }
     }
 
-    /// These sessions are over, as far as the clients know. Some try them all the same.
+    /// Moves sessions that have ended, as far as the clients know. Some requests still use them.
     fn forget(&mut self, is_over: impl Fn(&Session) -> bool) {
         self.over.extend(self.sessions.extract_if(.., |live| is_over(live)));
     }
@@ -435,7 +435,7 @@ impl Heard {
     }
 }
 
-/// What may become of somebody's access; removals come often enough without.
+/// A random decision of a review. Removals are rare, because other requests remove users too.
 fn decision(random: &mut Random) -> &'static str {
     match random.below(10) {
         0..4 => "keep",
@@ -445,7 +445,7 @@ fn decision(random: &mut Random) -> &'static str {
     }
 }
 
-/// Something that may be granted: a role with its own permissions, or with fewer.
+/// A random access: a role with all permissions up to its ceiling, or with fewer.
 fn access(random: &mut Random) -> Access {
     let (role, ceiling): (_, &[&str]) = match random.below(10) {
         0..6 => ("admin", &ALL),

@@ -1,5 +1,5 @@
-//! The promises themselves, held against nothing but what clients were answered and when: neither the commits' order nor
-//! the model has a say here. Weaker than the replay, and independent of it.
+//! Checks the main guarantees with only the responses and their times, without the order of the commits and without the
+//! model. The checks are weaker than the replay, but independent of it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::checker::describe;
 use crate::model::needed;
 use crate::operation::{Operation, Wish};
 
-/// What is broken, in words.
+/// Returns descriptions of all violations.
 pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
     let mut violations = Vec::new();
     let mut found = |what: &str, first: &Operation, then: &Operation| {
@@ -17,10 +17,10 @@ pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
     for first in &granted {
         for then in &granted {
             if ends_session_of(first, then) {
-                found("a session works after its end was answered", first, then);
+                found("a session works after the response that ended it", first, then);
             }
             if demotes(first, then) && !is_promoted_again(first, then, operations) {
-                found("a permission works after its loss was answered", first, then);
+                found("a permission works after the response that removed it", first, then);
             }
         }
     }
@@ -28,27 +28,27 @@ pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
     for operation in &granted {
         let Wish::Answer { challenge, .. } = &operation.wish else { continue };
         if let Some(other) = answered.insert(&challenge.token, operation) {
-            found("one challenge was answered twice", other, operation);
+            found("one challenge was used twice", other, operation);
         }
     }
     let mut versions: BTreeMap<(&str, u64), &Operation> = BTreeMap::new();
     for operation in &granted {
         let Some((target, version)) = version_made(operation) else { continue };
-        // A request that changes nothing shows the version of an earlier one, with its time.
+        // A request that changes nothing returns the version and the time of an earlier change.
         let at = |operation: &Operation| operation.answer.json["updated_at"].clone();
         if let Some(other) = versions.insert((target, version), operation)
             && at(other) != at(operation)
         {
-            found("two changes made one version", other, operation);
+            found("two changes have the same version", other, operation);
         }
         if operation.wish.if_match().is_some_and(|wanted| wanted != version && wanted + 1 != version) {
-            found("a change of one version made another than the next", operation, operation);
+            found("a change did not increment the version by one", operation, operation);
         }
     }
     violations
 }
 
-/// `then` was asked for, with a session of before, after `first` had ended it.
+/// Whether `then` was sent with a session that `first` had already ended.
 fn ends_session_of(first: &Operation, then: &Operation) -> bool {
     let (Some(ended), Some(used)) = (&first.session, &then.session) else { return false };
     let is_over = match &first.wish {
@@ -67,7 +67,7 @@ fn ends_session_of(first: &Operation, then: &Operation) -> bool {
     is_over && first.responded < then.invoked
 }
 
-/// `then` took a permission that `first` had taken from its actor.
+/// Whether `then` needed a permission that `first` had removed from its actor.
 fn demotes(first: &Operation, then: &Operation) -> bool {
     let (target, held) = match &first.wish {
         Wish::SetPermissions { target, .. } => (target, &first.answer.json["permissions"]),
@@ -80,7 +80,7 @@ fn demotes(first: &Operation, then: &Operation) -> bool {
     lost && then.actor() == Some(target) && first.responded < then.invoked
 }
 
-/// Some other change of the permissions can have come in between, granted or perhaps.
+/// Whether another change of the permissions can have happened in between, with success or with an unknown result.
 fn is_promoted_again(first: &Operation, then: &Operation, operations: &[Operation]) -> bool {
     operations.iter().any(|other| {
         let is_other = !std::ptr::eq(other, first) && (other.is_granted() || other.is_unknown());
@@ -92,7 +92,7 @@ fn is_promoted_again(first: &Operation, then: &Operation, operations: &[Operatio
     })
 }
 
-/// Whom a change changed, and to which version.
+/// The user that a change concerned, and the new version.
 fn version_made(operation: &Operation) -> Option<(&str, u64)> {
     let (Wish::Edit { target, .. } | Wish::SetPermissions { target, .. } | Wish::HandOver { target, .. }) =
         &operation.wish

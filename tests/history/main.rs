@@ -1,24 +1,24 @@
-//! Many clients at random against two partners whose users have the same emails, and then the question whether all that
-//! they were answered could have happened one at a time.
+//! Runs many clients with random requests against two partners whose users have the same emails. Then it checks that
+//! the responses are linearizable: that the requests could have happened one at a time.
 //!
-//! Each run prints its seed. `PORTAL_HISTORY_SEED=<number>` lets the clients make the same choices again (which requests
-//! meet is up to the machine), `PORTAL_HISTORY_OPERATIONS=<number>` lets them make more of them.
+//! Each run prints its seed. With `PORTAL_HISTORY_SEED=<number>` the clients make the same choices again, but the
+//! timing of their requests still varies. `PORTAL_HISTORY_OPERATIONS=<number>` sets the number of requests.
 //!
-//! - `clients` do it, and write each [`operation`] down with the times of its request and its answer;
-//! - `recorder` is on the way to the tables and the user pool: it takes the commits down in their order, and lets calls
-//!   fail at random;
-//! - `checker` replays the commits against `model`, the portal as it would be with one request at a time, and `sign_ins`
-//!   says what a sign-in can have come to;
-//! - `direct` looks for broken promises in the answers alone;
-//! - `tables` compares what the replay leaves with what is stored.
+//! - `clients` sends the requests, and records each [`operation`] with the times of its request and its response;
+//! - `recorder` is between the functions and the servers: it records the commits in their order, and makes calls fail
+//!   at random;
+//! - `checker` replays the commits against `model`, a sequential model of the portal; `sign_ins` models the possible
+//!   results of a sign-in;
+//! - `direct` checks the main guarantees with the responses alone;
+//! - `tables` compares the result of the replay with the stored items.
 //!
-//! What chance brings too seldom is arranged: see `same_moment`.
+//! `same_moment` arranges a case that random requests reach too rarely.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a panic is how a test says what went wrong"
+    reason = "a panic is how a test fails"
 )]
 
 mod checker;
@@ -62,17 +62,17 @@ fn stack() -> &'static FaultyStack {
 /// The number in an environment variable.
 #[allow(clippy::disallowed_methods, reason = "a test's own settings")]
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
+    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} must be a number")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_many_clients_are_answered_could_have_happened_one_at_a_time() {
+async fn concurrent_requests_of_many_clients_are_linearizable() {
     let seed = number("PORTAL_HISTORY_SEED").unwrap_or_else(new_seed);
     let most = number("PORTAL_HISTORY_OPERATIONS").map_or(OPERATIONS, |count| usize::try_from(count).unwrap());
-    tell(&format!("PORTAL_HISTORY_SEED={seed}"));
+    print(&format!("PORTAL_HISTORY_SEED={seed}"));
 
     let stack = stack();
-    // Both have the same email and the same password, too.
+    // Both primary admins have the same email and the same password.
     let (email, password) = (secrets::email("owner"), secrets::password());
     let mut owners = Vec::new();
     for _ in 0..PARTNERS {
@@ -102,8 +102,8 @@ async fn what_many_clients_are_answered_could_have_happened_one_at_a_time() {
     violations.extend(direct::check(&operations));
     violations.extend(tables.differences(&verdict.last, &commits));
 
-    tell(&summary(&operations));
-    tell(&format!(
+    print(&summary(&operations));
+    print(&format!(
         "{} operations by {CLIENTS} clients in {asked_for:.1?}, {} commits, faults {:?}, {} violations",
         operations.len(),
         commits.len(),
@@ -111,19 +111,19 @@ async fn what_many_clients_are_answered_could_have_happened_one_at_a_time() {
         violations.len()
     ));
     for violation in violations.iter().take(20) {
-        tell(&format!("- {violation}"));
+        print(&format!("- {violation}"));
     }
     assert!(violations.is_empty(), "{} violations with PORTAL_HISTORY_SEED={seed}", violations.len());
     assert!(operations.len() >= most, "{} operations", operations.len());
-    assert!(commits.len() >= most / 5, "only {} commits: too little happened to tell", commits.len());
+    assert!(commits.len() >= most / 5, "only {} commits: too few to check anything", commits.len());
 }
 
-/// Says it to whoever runs the tests, also when all is well.
-fn tell(text: &str) {
+/// Prints a line even if the test passes.
+fn print(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// How often what was answered how.
+/// The number of responses of each kind, by operation.
 fn summary(operations: &[Operation]) -> String {
     let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for operation in operations {
@@ -141,7 +141,7 @@ fn summary(operations: &[Operation]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// One that no run has had.
+/// A random seed for a new run.
 fn new_seed() -> u64 {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).unwrap();

@@ -1,5 +1,5 @@
-//! The portal as one would write it if there were only one request at a time: who may do what (the design's "Policy",
-//! written a second time), and what becomes of it.
+//! A sequential model of the portal: who may do what (a second, independent implementation of the policy), and the
+//! effects of each operation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::operation::{Access, Operation, Reply, Session, Wish};
 use crate::recorder::Commit;
 
-/// Everything that there is to permit.
+/// All permissions.
 pub(crate) const ALL: [&str; 7] = [
     "users.read",
     "users.add",
@@ -23,7 +23,7 @@ pub(crate) const ALL: [&str; 7] = [
 /// A refusal: status and code.
 pub(crate) type Refusal = (u16, &'static str);
 
-/// The answer to a session that has ended.
+/// The refusal of a request whose session has ended.
 pub(crate) const OVER: Refusal = (401, "session_ended");
 
 /// A user.
@@ -46,7 +46,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Somebody new.
+    /// A new user.
     pub(crate) fn new(partner: &str, email: &str, first_name: &str, access: Access, password: &str) -> Self {
         Self {
             partner: partner.to_owned(),
@@ -66,7 +66,7 @@ impl Person {
         }
     }
 
-    /// Whether the wish asks for what the user has already.
+    /// Whether the user already has the requested values.
     pub(crate) fn is_as_wished(&self, wish: &Wish) -> bool {
         match wish {
             Wish::Edit { first_name, email, .. } => {
@@ -83,7 +83,8 @@ impl Person {
         self.access.permissions.contains(permission)
     }
 
-    /// Whether an answer shows this user, but perhaps for the time of the last sign-in, which no version counts.
+    /// Whether a response shows this user. It ignores the time of the last sign-in, because a sign-in does not
+    /// increment the version.
     pub(crate) fn is_shown_by(&self, user: &Value) -> bool {
         let held: BTreeSet<&str> = user["permissions"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         user["partner_id"] == self.partner.as_str()
@@ -97,12 +98,12 @@ impl Person {
             && user["signed_out_at"].as_str() == self.signed_out_at.as_deref()
     }
 
-    /// Whether an answer shows when this user last signed in.
+    /// Whether a response shows the time of this user's last sign-in.
     pub(crate) fn signed_in_as_shown_by(&self, user: &Value) -> bool {
         user["last_sign_in_at"].as_str() == self.last_sign_in_at.as_deref()
     }
 
-    /// Whether this password lets the user in.
+    /// Whether the user can sign in with this password.
     pub(crate) fn is_let_in_by(&self, password: &str) -> bool {
         self.is_active && self.password == password
     }
@@ -119,14 +120,14 @@ impl Person {
         self.is_active = false;
     }
 
-    fn become_one_with_all(&mut self, role: &'static str) {
+    fn take_all_permissions_as(&mut self, role: &'static str) {
         self.version += 1;
         self.access_version += 1;
         self.access = Access { role, permissions: ALL.into() };
     }
 }
 
-/// The partners at one moment. Cheap to clone.
+/// The users of all partners at one point. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) users: BTreeMap<String, Arc<Person>>,
@@ -139,14 +140,14 @@ impl State {
         self.users.iter().find(|(_, person)| is_it(person)).map(|(id, _)| id.as_str())
     }
 
-    /// Whose session this is, while it lives.
+    /// The user of a session, if the session is alive.
     pub(crate) fn holder_of(&self, session: &Session) -> Option<&Person> {
         let person = self.users.get(&session.user)?;
         let generation = person.sessions.get(&session.id)?;
         (*generation == person.generation && *generation == session.generation).then_some(person)
     }
 
-    /// Why the wish is not granted now; `None`: it is.
+    /// The refusal of an operation in this state, or `None` if it is allowed.
     pub(crate) fn refusal(&self, operation: &Operation) -> Option<Refusal> {
         let wish = &operation.wish;
         let session = operation.session.as_ref()?;
@@ -181,11 +182,14 @@ impl State {
             })
     }
 
-    /// What becomes of a wish that is granted.
+    /// Applies an allowed operation.
     pub(crate) fn apply(&mut self, operation: &Operation, commit: &Commit) -> Result<(), String> {
         if let Wish::Add { email, first_name, password, access } = &operation.wish {
-            let actor = operation.actor().and_then(|actor| self.users.get(actor)).ok_or("nobody added a user")?;
-            // An answer that was lost leaves a user whose password is unknown.
+            let actor = operation
+                .actor()
+                .and_then(|actor| self.users.get(actor))
+                .ok_or("the user who added a user does not exist")?;
+            // After a lost response the password of the new user is unknown.
             let generated = || operation.answer.json["generated_password"].as_str().map(str::to_owned);
             let known = password.clone().or_else(generated).unwrap_or_default();
             let mut person = Person::new(&actor.partner, email, first_name, access.clone(), &known);
@@ -195,16 +199,19 @@ impl State {
         }
         let named = operation.wish.target().or(operation.actor());
         if named.is_some_and(|named| named != commit.target) {
-            return Err("it changed somebody else".to_owned());
+            return Err("it changed another user".to_owned());
         }
         if let Wish::Remove { .. } | Wish::Decide { decision: "remove", .. } = &operation.wish {
-            return self.users.remove(&commit.target).map_or(Err("nobody was removed".to_owned()), |_| Ok(()));
+            return self
+                .users
+                .remove(&commit.target)
+                .map_or(Err("the removed user does not exist".to_owned()), |_| Ok(()));
         }
         if let (Wish::HandOver { .. }, Some(actor)) = (&operation.wish, operation.actor()) {
-            let actor = self.users.get_mut(actor).ok_or("nobody handed over")?;
-            Arc::make_mut(actor).become_one_with_all("admin");
+            let actor = self.users.get_mut(actor).ok_or("the user who handed over does not exist")?;
+            Arc::make_mut(actor).take_all_permissions_as("admin");
         }
-        let person = self.users.get_mut(&commit.target).ok_or("nobody was changed")?;
+        let person = self.users.get_mut(&commit.target).ok_or("the changed user does not exist")?;
         let person = Arc::make_mut(person);
         match &operation.wish {
             Wish::Edit { first_name, email, .. } => {
@@ -229,7 +236,7 @@ impl State {
                 person.is_active = true;
             }
             Wish::SetStatus { is_active: false, .. } => person.suspend(&commit.at),
-            Wish::HandOver { .. } => person.become_one_with_all("primary_admin"),
+            Wish::HandOver { .. } => person.take_all_permissions_as("primary_admin"),
             Wish::Decide { decision, .. } => {
                 match *decision {
                     "suspend" if person.is_active => person.suspend(&commit.at),
@@ -237,7 +244,7 @@ impl State {
                 }
                 if *decision == "reduce" {
                     person.access_version += 1;
-                    person.access = reduced(&person.access).ok_or("there was nothing less")?;
+                    person.access = reduced(&person.access).ok_or("the access could not be reduced")?;
                 }
                 person.reviewed_at = Some(commit.at.clone());
             }
@@ -266,17 +273,17 @@ impl State {
                 let own = operation.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
                 person.sessions.remove(&own).ok_or("it ended no session")?;
             }
-            Wish::Add { .. } | Wish::Remove { .. } => return Err("it is no change of a user".to_owned()),
+            Wish::Add { .. } | Wish::Remove { .. } => return Err("it is not a change of a user".to_owned()),
             Wish::Me | Wish::Get { .. } | Wish::List | Wish::Refresh => return Err("it only reads".to_owned()),
         }
         Ok(())
     }
 }
 
-/// Each above those that follow.
+/// All roles, the highest first.
 const ROLES: [&str; 4] = ["primary_admin", "admin", "manager", "viewer"];
 
-/// The permission that a wish takes; none where it is everybody's right over their own record.
+/// The permission that an operation needs, or `None` if users may always do it to themselves.
 pub(crate) fn needed(wish: &Wish, own: bool, changes_email: bool) -> Option<&'static str> {
     match wish {
         Wish::Get { .. } | Wish::ForceLogout { .. } | Wish::EndSession { .. } if own => None,
@@ -337,11 +344,11 @@ fn denial(actor: &Person, wish: &Wish, target: Option<&Person>, own: bool) -> Op
     if hands_over && (own || !target.is_some_and(is_fit)) {
         return Some((422, "validation_failed"));
     }
-    // A request that changes nothing is a read.
+    // A request that changes nothing is a read, and needs the permission to read.
     if !own && !actor.may("users.read") && target.is_some_and(|target| target.is_as_wished(wish)) {
         return Some((403, "missing_permission"));
     }
-    // What there is to decide on has to be seen, too.
+    // A decision also needs the permissions to see the review.
     let may_see = actor.may("users.read") && actor.may("audit.read");
     if matches!(wish, Wish::Decide { .. }) && !may_see {
         return Some((403, "missing_permission"));
@@ -360,7 +367,7 @@ pub(crate) fn default_permissions(role: &str) -> &'static [&'static str] {
     }
 }
 
-/// One step less: what is beyond the role's default goes, or else the role is the next one down.
+/// The next lower access: without the permissions beyond the role's defaults, or else with the next lower role.
 fn reduced(access: &Access) -> Option<Access> {
     let within = |role: &'static str| {
         let default = default_permissions(role);

@@ -1,4 +1,4 @@
-//! What the clients ask for and what they are answered, with the times of both by one clock.
+//! The clients' requests and their responses, with the times of both by one clock.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::recorder::Commit;
 
-/// A session that a sign-in began.
+/// A session that a sign-in started.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// Whose.
+    /// The id of its user.
     pub(crate) user: String,
     /// The tokens' `origin_jti`.
     pub(crate) id: String,
@@ -23,9 +23,9 @@ pub(crate) struct Session {
     pub(crate) token: String,
     /// The refresh token.
     pub(crate) refresh_token: String,
-    /// When the sign-in was answered.
+    /// The time of the sign-in's response.
     pub(crate) since: Instant,
-    /// From where.
+    /// The client, which has an address.
     pub(crate) client: Client,
 }
 
@@ -54,29 +54,29 @@ pub(crate) struct Access {
     pub(crate) permissions: BTreeSet<&'static str>,
 }
 
-/// A challenge that a request was answered with.
+/// A challenge from a response.
 #[derive(Debug)]
 pub(crate) struct Challenge {
-    /// What names it.
+    /// The challenge's token.
     pub(crate) token: String,
     /// The sign-in's email.
     pub(crate) email: String,
     /// The sign-in's password.
     pub(crate) password: String,
-    /// The user who has to choose a new password; none where a partner has to be chosen.
+    /// The user who must choose a new password, or `None` if a partner must be chosen.
     pub(crate) user: Option<String>,
     /// The partners that are offered.
     pub(crate) offered: Vec<String>,
-    /// Before the request was sent.
+    /// A time before the request was sent.
     pub(crate) invoked: Instant,
-    /// After it was answered.
+    /// A time after the response.
     pub(crate) responded: Instant,
-    /// From where.
+    /// The client, which has an address.
     pub(crate) client: Client,
 }
 
 impl Challenge {
-    /// The challenge in an answer to a request that signs in, if there is one.
+    /// The challenge in the response to a sign-in, if there is one.
     pub(crate) fn read(client: &Client, operation: &Operation) -> Option<Self> {
         let (email, password) = match &operation.wish {
             Wish::SignIn { email, password, .. } => (email, password),
@@ -102,20 +102,20 @@ impl Challenge {
     }
 }
 
-/// The user whom an answer asks for a new password: the challenge's token names the user.
+/// The user who must choose a new password according to a response. The challenge's token contains the user's id.
 pub(crate) fn user_to_choose_a_password(json: &Value) -> Option<String> {
     let token = json["session"].as_str().filter(|_| json["challenge"] == "new_password_required")?;
     token.split('.').nth(1).map(str::to_owned)
 }
 
-/// An answer to a challenge.
+/// The input for a challenge.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     Partner(String),
     Password(String),
 }
 
-/// What a client asks for.
+/// What a client requests.
 #[derive(Debug, Clone)]
 pub(crate) enum Wish {
     Me,
@@ -167,14 +167,14 @@ pub(crate) enum Wish {
         decision: &'static str,
         if_match: Option<u64>,
     },
-    /// Without a password the portal generates one, which has to be changed.
+    /// Without a password the portal generates one, which must be changed.
     Add {
         email: String,
         first_name: String,
         password: Option<String>,
         access: Access,
     },
-    /// Without a partner, wherever the password is right.
+    /// Without a partner, the sign-in is at any partner where the password is right.
     SignIn {
         partner: Option<String>,
         email: String,
@@ -213,7 +213,7 @@ impl Wish {
         }
     }
 
-    /// Whether a result among many is this wish's.
+    /// Whether a result in a response with many results belongs to this operation.
     fn is_named_by(&self, result: &Value) -> bool {
         match self {
             Self::Add { email, .. } => result["email"] == email.as_str(),
@@ -221,7 +221,7 @@ impl Wish {
         }
     }
 
-    /// The version that it insists on.
+    /// The version in its `If-Match`.
     pub(crate) fn if_match(&self) -> Option<u64> {
         match self {
             Self::Edit { if_match, .. }
@@ -245,7 +245,7 @@ impl Wish {
         }
     }
 
-    /// The audit event that it leaves when it is granted; none for what only reads.
+    /// The audit event of a success, or `None` for reads.
     pub(crate) fn event(&self) -> Option<&'static str> {
         match self {
             Self::Me | Self::Get { .. } | Self::List | Self::Refresh => None,
@@ -265,7 +265,7 @@ impl Wish {
         }
     }
 
-    /// Asks for it.
+    /// Sends the request.
     pub(crate) async fn send(&self, client: &Client, session: Option<&Session>, trace: &Trace) -> Answer {
         let token = session.map(|session| session.token.as_str()).unwrap_or_default();
         let path = |target: &str| format!("/v1/users/{target}");
@@ -309,7 +309,7 @@ impl Wish {
             Self::Add { email, first_name, password, access } => {
                 let mut user = json!({
                     "first_name": first_name,
-                    "last_name": "Somebody",
+                    "last_name": "Tester",
                     "email": email,
                     "role": access.role,
                     "permissions": access.permissions,
@@ -340,7 +340,7 @@ impl Wish {
     }
 }
 
-/// What a client sends: one wish, or many with one answer.
+/// What a client sends: one operation, or many with one response.
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
     One(Wish),
@@ -348,7 +348,7 @@ pub(crate) enum Request {
         action: &'static str,
         targets: Vec<String>,
     },
-    /// A table of emails and first names, who all are to have this access.
+    /// An import of users with these emails and first names. All of them get the same access.
     Import {
         rows: Vec<(String, String)>,
         access: Access,
@@ -356,7 +356,7 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Asks for it.
+    /// Sends the request.
     pub(crate) async fn send(&self, client: &Client, session: Option<&Session>, trace: &Trace) -> Answer {
         let token = session.map(|session| session.token.as_str()).unwrap_or_default();
         let call = |path: &str| client.call("POST", path).bearer(token).within(trace);
@@ -369,14 +369,14 @@ impl Request {
                 let permissions: Vec<&str> = access.permissions.iter().copied().collect();
                 let (role, permissions) = (access.role, permissions.join(" "));
                 let mut lines = vec!["first_name,last_name,email,role,permissions".to_owned()];
-                let line = |(email, first_name): &(_, _)| format!("{first_name},Somebody,{email},{role},{permissions}");
+                let line = |(email, first_name): &(_, _)| format!("{first_name},Tester,{email},{role},{permissions}");
                 lines.extend(rows.iter().map(line));
                 call("/v1/users/import?dry_run=false").body("text/csv", lines.join("\r\n")).await
             }
         }
     }
 
-    /// The wishes in it, each with its own answer.
+    /// The operations in the request, each with its own response.
     pub(crate) fn wishes(self, answer: &Answer) -> Vec<(Wish, Answer)> {
         let wishes: Vec<Wish> = match self {
             Self::One(wish) => return vec![(wish, answer.clone())],
@@ -399,7 +399,7 @@ impl Request {
             let part = match results.get(number) {
                 _ if answer.status != 200 => answer.clone(),
                 Some(result) if is_whole && wish.is_named_by(result) => answer_of(result, answer),
-                // A result is missing: no answer at all.
+                // A result is missing, so the response is invalid.
                 _ => Answer { status: 500, json: Value::Null, ..answer.clone() },
             };
             (wish, part)
@@ -408,7 +408,7 @@ impl Request {
     }
 }
 
-/// The answer that a request for this part alone would have had.
+/// The response that a request for this part alone would have had.
 fn answer_of(result: &Value, answer: &Answer) -> Answer {
     let outcome = result["outcome"].as_str().unwrap_or_default();
     let (status, mut json) = match outcome {
@@ -435,35 +435,36 @@ fn answer_of(result: &Value, answer: &Answer) -> Answer {
     Answer { status, json, ..answer.clone() }
 }
 
-/// One wish and its answer.
+/// One operation and its response.
 #[derive(Debug)]
 pub(crate) struct Operation {
-    /// With which session; none to sign in.
+    /// The session of the request, or `None` for a sign-in.
     pub(crate) session: Option<Arc<Session>>,
-    /// What for.
+    /// The requested operation.
     pub(crate) wish: Wish,
-    /// Before it was sent.
+    /// A time before the request was sent.
     pub(crate) invoked: Instant,
-    /// After it was answered.
+    /// A time after the response.
     pub(crate) responded: Instant,
-    /// The answer.
+    /// The response.
     pub(crate) answer: Answer,
-    /// It was one of many in a request.
+    /// Whether it was one of many in a request.
     pub(crate) is_part: bool,
 }
 
 impl Operation {
-    /// It was granted, and the client knows.
+    /// Whether it succeeded and the client knows it.
     pub(crate) fn is_granted(&self) -> bool {
         (200..300).contains(&self.answer.status)
     }
 
-    /// The client cannot know whether it happened.
+    /// Whether the client cannot know the result.
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(self.answer.status, 502..=504)
     }
 
-    /// The answer says that nothing changed: the user has that status already, or the sign-in asks for more.
+    /// Whether the response shows that nothing changed: the user already has that status, or the sign-in returned a
+    /// challenge.
     pub(crate) fn is_unchanged(&self) -> bool {
         match self.wish {
             Wish::SetStatus { .. } => self.answer.json["outcome"] == "unchanged",
@@ -472,7 +473,8 @@ impl Operation {
         }
     }
 
-    /// It may be granted without a change: the response to a change to what a user has already looks the same.
+    /// Whether it may have succeeded without a change: the response looks the same if the user already has the
+    /// requested values.
     pub(crate) fn may_be_unchanged(&self) -> bool {
         self.is_unchanged()
             || (!self.is_part
@@ -488,7 +490,7 @@ impl Operation {
         is_it || !self.is_part
     }
 
-    /// Whether the answer names this version in its header.
+    /// Whether the response has this version in its `ETag`.
     pub(crate) fn has_version(&self, version: u64) -> bool {
         self.answer.header("etag") == format!("\"{version}\"")
     }
@@ -498,12 +500,12 @@ impl Operation {
         self.answer.json["code"].as_str().unwrap_or_default()
     }
 
-    /// What names it in the audit trail.
+    /// The request id, which the audit trail contains too.
     pub(crate) fn request_id(&self) -> &str {
         self.answer.header("apigw-requestid")
     }
 
-    /// Whoever acts.
+    /// The user who sent the request.
     pub(crate) fn actor(&self) -> Option<&str> {
         self.session.as_ref().map(|session| session.user.as_str())
     }

@@ -1,11 +1,11 @@
-//! Numbers that one seed decides (`SplitMix64`).
+//! Pseudo-random numbers from a seed (`SplitMix64`).
 
-/// A stream of them.
+/// A stream of numbers.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The stream of this seed with this number: streams of one seed have nothing in common.
+    /// The stream with this number for this seed. The streams of a seed are independent.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95))
     }
@@ -17,17 +17,17 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Less than `limit`.
+    /// A number below `limit`.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
-    /// Whether a thing of this likelihood happens.
+    /// Returns true with this probability.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of them.
+    /// A random element.
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         let index = self.below(u64::try_from(from.len()).unwrap().max(1));
         from.get(usize::try_from(index).unwrap())

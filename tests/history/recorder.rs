@@ -1,9 +1,9 @@
-//! Takes down every transaction in the order in which they are carried out, and lets calls fail at random on the way
-//! there or back.
+//! Records all transactions in the order in which they take effect, and makes calls fail at random before or after they
+//! take effect.
 //!
-//! Transactions pass one at a time, as they take effect in the embedded DynamoDB itself: so their order is known, not
-//! guessed. Which of them were committed the audit trail tells at the end. All that the history test knows of the form of
-//! a transaction is here.
+//! Transactions pass one at a time, as they take effect in the embedded DynamoDB, so their order is certain. At the
+//! end, the audit trail shows which of them were committed. Only this module of the history test knows the structure of
+//! a transaction.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,42 +23,42 @@ use crate::tables::REFUSED;
 pub(crate) struct Commit {
     /// It took effect after this moment.
     pub(crate) after: Instant,
-    /// And before this one.
+    /// It took effect before this moment.
     pub(crate) before: Instant,
-    /// The request that made it.
+    /// The id of its request.
     pub(crate) request_id: String,
-    /// The audit event's word for it; the last one's, where there are two.
+    /// The action in its audit event, or in the last one if there are two.
     pub(crate) action: String,
-    /// When the function says that it happened.
+    /// The time in its audit event.
     pub(crate) at: String,
-    /// Whom it changed.
+    /// The user that it changed.
     pub(crate) target: String,
-    /// The email of a user whom it added.
+    /// The email of the user, if it added one.
     pub(crate) email: Option<String>,
     /// The ids of its audit events.
     pub(crate) events: Vec<String>,
-    /// The sessions that it began, with their generation.
+    /// The sessions that it started, with their generation.
     pub(crate) begun: Vec<(String, u64)>,
     /// The sessions that it ended one by one.
     pub(crate) ended: Vec<String>,
 }
 
-/// How often what goes wrong, of 1,000 calls.
+/// The number of faults per 1,000 calls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shares {
-    /// A transaction that meets another.
+    /// A transaction that conflicts with another.
     pub(crate) conflicts: u64,
     /// A call that is throttled.
     pub(crate) throttled: u64,
-    /// A call that fails on the way there.
+    /// A call that fails before it takes effect.
     pub(crate) failed: u64,
-    /// A call that is carried out, and whose connection then breaks.
+    /// A call that takes effect, but whose connection then breaks.
     pub(crate) lost: u64,
-    /// A call that is carried out, and whose answer comes after the function's patience is at an end.
+    /// A call that takes effect, but whose response comes after the function's timeout.
     pub(crate) late: u64,
 }
 
-/// Longer than a function waits for one try of a call.
+/// A delay above a function's timeout for one attempt of a call.
 const TOO_LATE: Duration = Duration::from_millis(3_300);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +70,7 @@ pub(crate) enum Fault {
     Late,
 }
 
-/// What was taken down so far.
+/// Records commits and injects faults.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     shares: Shares,
@@ -83,21 +83,21 @@ pub(crate) struct Recorder {
 #[derive(Debug, Default)]
 struct Taken {
     commits: Vec<Commit>,
-    /// The transaction that is being carried out; it is nobody else's turn.
+    /// The transaction that is being carried out. It holds the lock, so that others wait.
     now: Option<(OwnedMutexGuard<()>, Instant)>,
-    /// What goes wrong with calls on their way back.
+    /// The planned faults of responses, by call.
     planned: BTreeMap<String, Fault>,
     injected: BTreeMap<Fault, usize>,
 }
 
 impl Recorder {
-    /// Nothing yet.
+    /// A recorder without commits.
     pub(crate) fn new(random: Random, shares: Shares) -> Arc<Self> {
         let random = Mutex::new(random);
         Arc::new(Self { shares, is_failing: <_>::default(), random, turn: <_>::default(), taken: <_>::default() })
     }
 
-    /// From now on calls fail at random, or no longer.
+    /// Starts or stops the random faults.
     pub(crate) fn fail(&self, is_failing: bool) {
         self.is_failing.store(is_failing, Ordering::Relaxed);
     }
@@ -134,7 +134,7 @@ impl Recorder {
         }
     }
 
-    /// What goes wrong with this call, if anything.
+    /// Selects a random fault for this call, or none.
     fn draw(&self, seen: &Seen, is_transaction: bool) -> Option<Fault> {
         if !self.is_failing.load(Ordering::Relaxed) {
             return None;
@@ -145,7 +145,7 @@ impl Recorder {
             (Fault::Throttled, self.shares.throttled),
             (Fault::Failed, self.shares.failed),
             (Fault::Lost, self.shares.lost),
-            // Cognito is never waited for long enough to learn more from it.
+            // For calls to Cognito, a late response has the same effect as a lost one.
             (Fault::Late, if seen.service == Service::DynamoDb { self.shares.late } else { 0 }),
         ];
         let (fault, _) = shares.into_iter().find(|(_, share)| {
@@ -161,8 +161,8 @@ impl Recorder {
         Some(fault)
     }
 
-    /// The transactions that were committed, in order: those whose event is in the audit trail. One that comes again,
-    /// because its answer was lost, is carried out the first time.
+    /// The committed transactions in their order: those whose events are in the audit trail. A transaction that is sent
+    /// again after a lost response took effect the first time.
     pub(crate) fn commits(&self, audit_trail: &HashSet<String>) -> Vec<Commit> {
         let mut seen = HashSet::new();
         let taken = self.taken.lock().unwrap();
@@ -171,14 +171,14 @@ impl Recorder {
         committed.filter(|commit| seen.insert(&commit.events)).cloned().collect()
     }
 
-    /// What was made to fail, and how often.
+    /// The number of injected faults of each kind.
     pub(crate) fn injected(&self) -> BTreeMap<Fault, usize> {
         self.taken.lock().unwrap().injected.clone()
     }
 }
 
 impl Taken {
-    /// The call is carried out. Says what goes wrong with its answer.
+    /// Records a call that took effect. Returns the planned fault of its response.
     fn end(&mut self, seen: &Seen, is_transaction: bool) -> Option<Fault> {
         if is_transaction && let Some((turn, after)) = self.now.take() {
             self.commits.extend(commits(&seen.body, after, Instant::now()));
@@ -188,8 +188,8 @@ impl Taken {
     }
 }
 
-/// Nothing, where it has no audit event, or only one that records a refusal, and so changes nothing that counts here. Each
-/// user that one transaction adds is a commit.
+/// The commits of a transaction. There are none if it has no audit event, or only one that records a refusal. Each user
+/// that a transaction adds is a commit.
 fn commits(request: &Value, after: Instant, before: Instant) -> Vec<Commit> {
     let items = request["TransactItems"].as_array().unwrap();
     let in_table = |operation: &Value, table: &str| operation["TableName"].as_str().unwrap().contains(table);

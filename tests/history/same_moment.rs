@@ -1,4 +1,5 @@
-//! Two sign-ins of one moment: the time of the last one must not hide the other from a change of the password.
+//! Two sign-ins with the same timestamp. A change of the password must notice the second one, although it does not
+//! change the time of the last sign-in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use crate::stack;
 /// A request whose first transaction waits before it is carried out.
 struct Held {
     trace: Trace,
-    /// The time that the function decided at, once it waits.
+    /// Receives the time in the transaction, once the transaction waits.
     decided_at: oneshot::Receiver<String>,
     release: oneshot::Sender<()>,
 }
@@ -22,9 +23,9 @@ struct Held {
 impl Held {
     fn by(faults: &Faults) -> Self {
         let trace = Trace::new();
-        let (told, decided_at) = oneshot::channel();
+        let (sender, decided_at) = oneshot::channel();
         let (release, released) = oneshot::channel();
-        let waits = std::sync::Mutex::new(Some((told, released)));
+        let waits = std::sync::Mutex::new(Some((sender, released)));
         let is_first = Arc::new(AtomicBool::new(true));
         faults.watch(&trace, move |seen, moment| {
             let is_it = moment == Moment::Before
@@ -32,10 +33,10 @@ impl Held {
                 && is_first.swap(false, Ordering::Relaxed);
             let wait = if is_it { waits.lock().unwrap().take() } else { None };
             async move {
-                if let Some((told, released)) = wait {
+                if let Some((sender, released)) = wait {
                     let items = seen.body["TransactItems"].as_array().cloned().unwrap_or_default();
                     let at = items.iter().find_map(|item| item["Put"]["Item"]["at"]["S"].as_str());
-                    told.send(at.unwrap_or_default().to_owned()).unwrap();
+                    sender.send(at.unwrap_or_default().to_owned()).unwrap();
                     released.await.unwrap();
                 }
                 Verdict::GoOn
@@ -46,7 +47,7 @@ impl Held {
 }
 
 #[tokio::test]
-async fn a_sign_in_of_the_moment_of_the_last_one_does_not_outlive_ones_new_password() {
+async fn a_new_password_ends_a_concurrent_sign_in_with_the_same_timestamp() {
     let stack = stack();
     let partner = Partner::of(&stack.ready).await;
     let ann = partner.new_user("viewer").await;

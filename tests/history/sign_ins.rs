@@ -1,8 +1,8 @@
-//! What a sign-in and the answer to a challenge can have come to.
+//! Models the possible results of a sign-in and of a response to a challenge.
 //!
-//! A sign-in looks the email up first, then reads the users, and then commits: not at one moment. Each partner's user counts
-//! for itself. What one partner's user is or does changes nothing for another's, but that a password that is right at
-//! several partners signs nobody in before a partner is chosen.
+//! A sign-in first looks the email up, then reads the users, and then commits, so it does not happen at a single point.
+//! The users of different partners are independent, with one exception: a password that is right at several partners
+//! signs no user in before a partner is chosen.
 
 use std::collections::BTreeSet;
 
@@ -21,13 +21,13 @@ pub(crate) struct SignIn<'a> {
 }
 
 impl<'a> SignIn<'a> {
-    /// At this partner, or else at all of them.
+    /// A sign-in at this partner, or else at all partners.
     pub(crate) fn new(partner: Option<&'a str>, email: &'a str, password: &'a str, all: &'a BTreeSet<String>) -> Self {
         let partners = partner.map_or_else(|| all.iter().map(String::as_str).collect(), |partner| vec![partner]);
         Self { email, password, partners, names_partner: partner.is_some() }
     }
 
-    /// The users of a partner whom the password can have been right for.
+    /// The users of a partner for whom the password may have been right.
     fn matches<'s>(&self, states: &'s [State], partner: &str) -> Vec<(&'s str, &'s Person)> {
         let mut matches = Vec::new();
         for (index, state) in states.iter().enumerate() {
@@ -40,7 +40,7 @@ impl<'a> SignIn<'a> {
         matches
     }
 
-    /// Whether the password can have been wrong at a partner.
+    /// Whether the password may have been wrong at a partner.
     fn may_fail(&self, states: &[State], partner: &str) -> bool {
         states.iter().enumerate().any(|(index, state)| match state.holder(partner, self.email) {
             None => true,
@@ -50,18 +50,18 @@ impl<'a> SignIn<'a> {
         })
     }
 
-    /// Whether the sign-in can have been refused.
+    /// Whether the sign-in may have been refused.
     pub(crate) fn is_refused(&self, states: &[State]) -> bool {
         self.partners.iter().all(|partner| self.may_fail(states, partner))
     }
 
-    /// Whether this user can have been the only one whose password it was. `states` end with the commit's.
+    /// Whether the committed user may have been the only match of the password. The last of `states` is the commit's.
     pub(crate) fn is_committed(&self, states: &[State], commit: &Commit) -> bool {
         self.is_only_match(states, |id, person| id == commit.target && !person.must_change)
-            && states.last().is_some_and(|state| stands(state, &commit.target, self.password, generation(commit)))
+            && states.last().is_some_and(|state| is_valid(state, &commit.target, self.password, generation(commit)))
     }
 
-    /// Whether the answer asks for more, as it can have been.
+    /// Whether the sign-in may have returned this challenge.
     pub(crate) fn is_challenged(&self, states: &[State], answer: &Value) -> bool {
         if let Some(user) = user_to_choose_a_password(answer) {
             return self.is_only_match(states, |id, person| id == user && person.must_change);
@@ -93,14 +93,14 @@ impl<'a> SignIn<'a> {
     }
 }
 
-/// A challenge, and the users whom it can have been made for: each with the generation then.
+/// A challenge, and the users for whom it may have been created, each with the generation at that time.
 pub(crate) struct Open<'a> {
     challenge: &'a Challenge,
     users: BTreeSet<(&'a str, &'a str, u64)>,
 }
 
 impl<'a> Open<'a> {
-    /// `states` are those of the request that the challenge was the answer to.
+    /// `states` are those of the request that returned the challenge.
     pub(crate) fn new(challenge: &'a Challenge, states: &'a [State]) -> Self {
         let Challenge { email, password, user, offered, .. } = challenge;
         let entry = |(id, person): (&'a str, &'a Person)| (person.partner.as_str(), id, person.generation);
@@ -122,30 +122,30 @@ impl<'a> Open<'a> {
         })
     }
 
-    /// Whether the answer can have signed this user in at that point.
+    /// Whether the reply may have signed this user in at that point.
     pub(crate) fn is_committed(&self, state: &State, reply: &Reply, commit: &Commit) -> bool {
         let must_change = matches!(reply, Reply::Password(_));
         let begun = generation(commit);
         let is_it = |(_, id, generation): &&(&str, &str, u64)| *id == commit.target && begun == Some(*generation);
         self.chosen(reply).any(|user| is_it(&user))
-            && stands(state, &commit.target, &self.challenge.password, begun)
+            && is_valid(state, &commit.target, &self.challenge.password, begun)
             && state.users.get(&commit.target).is_some_and(|person| person.must_change == must_change)
     }
 
-    /// Whether the choice of a partner can have led to the challenge to choose a password.
+    /// Whether the choice of a partner may have led to the challenge to choose a password.
     pub(crate) fn is_challenged(&self, states: &[State], reply: &Reply, answer: &Value) -> bool {
         let Some(user) = user_to_choose_a_password(answer) else { return false };
         matches!(reply, Reply::Partner(_))
             && self.chosen(reply).filter(|(_, id, _)| *id == user).any(|(_, id, generation)| {
                 states.iter().any(|state| {
-                    stands(state, id, &self.challenge.password, Some(*generation))
+                    is_valid(state, id, &self.challenge.password, Some(*generation))
                         && state.users.get(*id).is_some_and(|person| person.must_change)
                 })
             })
     }
 
-    /// Whether nobody whom the reply concerns can have been as the challenge requires: all that are offered, or the one
-    /// who is chosen.
+    /// Whether the challenge may have been invalid for all users that the reply concerns: all offered users, or the
+    /// chosen one.
     pub(crate) fn is_void(&self, states: &[State], reply: Option<&Reply>) -> bool {
         let concerned: BTreeSet<&str> = match reply {
             Some(reply) => self.chosen(reply).map(|(partner, ..)| *partner).collect(),
@@ -154,12 +154,12 @@ impl<'a> Open<'a> {
         concerned.iter().all(|concerned| {
             let users = self.users.iter().filter(|(partner, ..)| partner == concerned);
             users.into_iter().any(|(_, id, generation)| {
-                states.iter().any(|state| !stands(state, id, &self.challenge.password, Some(*generation)))
+                states.iter().any(|state| !is_valid(state, id, &self.challenge.password, Some(*generation)))
             })
         })
     }
 
-    /// Whether another answer can have used the challenge up.
+    /// Whether another reply may have used the challenge.
     pub(crate) fn is_used(&self, operation: &Operation, operations: &[Operation]) -> bool {
         operations.iter().any(|other| {
             let is_same =
@@ -172,13 +172,13 @@ impl<'a> Open<'a> {
     }
 }
 
-/// The generation that a sign-in's session is of.
+/// The generation of the session that a sign-in started.
 fn generation(commit: &Commit) -> Option<u64> {
     commit.begun.first().map(|(_, generation)| *generation)
 }
 
-/// Whether the password lets the user in, in this generation.
-fn stands(state: &State, id: &str, password: &str, generation: Option<u64>) -> bool {
+/// Whether the user can sign in with the password and is in this generation.
+fn is_valid(state: &State, id: &str, password: &str, generation: Option<u64>) -> bool {
     let person = state.users.get(id);
     person.is_some_and(|person| person.is_let_in_by(password) && Some(person.generation) == generation)
 }

@@ -1,4 +1,5 @@
-//! What is stored at the end, held against what the replay leaves: users, emails, the count, sessions, the audit trail.
+//! Compares the stored items at the end with the result of the replay: users, emails, the user count, sessions and the
+//! audit trail.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -8,15 +9,15 @@ use portal_tests::{Ready, User};
 use crate::model::{Person, State};
 use crate::recorder::Commit;
 
-/// The event of each partner's creation.
+/// The number of events for each partner's creation.
 const CREATIONS: usize = 1;
 
 /// Events that record no change.
 pub(crate) const REFUSED: [&str; 3] = ["change.refused", "sign_in.refused", "sign_in.blocked"];
 
-/// The partners' rows.
+/// The stored items of the partners.
 pub(crate) struct Tables {
-    /// The ids in the audit trail.
+    /// The ids of the audit events.
     pub(crate) events: HashSet<String>,
     counts: BTreeMap<String, u64>,
     users: BTreeMap<String, Stored>,
@@ -25,13 +26,13 @@ pub(crate) struct Tables {
 struct Stored {
     partner: String,
     row: Row,
-    /// Whom the entries of this user's email name.
+    /// The users that the email items of this user name.
     email_names: Vec<String>,
     sessions: BTreeMap<String, u64>,
 }
 
 impl Tables {
-    /// Reads those of the partners of these primary admins.
+    /// Reads the items of the partners of these primary admins.
     pub(crate) async fn read(ready: &Ready, owners: &[User]) -> Self {
         let rows = Rows::of(ready);
         let mut tables = Self { events: HashSet::new(), counts: BTreeMap::new(), users: BTreeMap::new() };
@@ -65,7 +66,7 @@ impl Tables {
         self.events.extend(changes.map(|row| text(&row, "id").to_owned()));
     }
 
-    /// What differs, in words.
+    /// Returns descriptions of all differences.
     pub(crate) fn differences(&self, last: &State, commits: &[Commit]) -> Vec<String> {
         let mut found = Vec::new();
         if !self.users.keys().eq(last.users.keys()) {
@@ -88,7 +89,7 @@ impl Tables {
                     "stored is {:?} with emails of {:?} and sessions {:?}, not {person:?}",
                     stored.row, stored.email_names, stored.sessions
                 )),
-                None => found.push(format!("nobody added {id}")),
+                None => found.push(format!("no operation added {id}")),
             }
         }
         found

@@ -1,11 +1,12 @@
-//! No function may do more than it does: one scripted life walks every branch that calls AWS, on a stack that records what
-//! each function is granted, what it uses and what it is refused. A grant that nothing uses has to leave the template.
+//! Checks that no function has more permissions than it uses. A script runs every branch that calls AWS, on a stack
+//! that records the permissions that each function has, uses and lacks. A permission that is never used must be removed
+//! from the template.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a panic is how a test says what went wrong"
+    reason = "a panic is how a test fails"
 )]
 
 use std::collections::BTreeSet;
@@ -18,10 +19,10 @@ use portal_tests::rows::Rows;
 use portal_tests::{Actor, Client, Partner, Ready, User, invoke, invoke_within, new_partner, secrets};
 use serde_json::json;
 
-/// The digest of `password` in the test suite of Argon2's reference implementation: other parameters than ours.
+/// The digest of `password` in the test suite of Argon2's reference implementation. Its parameters differ from ours.
 const OUTDATED: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 
-/// Who lives where.
+/// The stack and the partner of the script.
 struct Life<'a> {
     stack: &'a FaultyStack,
     partner: Partner,
@@ -45,7 +46,7 @@ impl Life<'_> {
         self.partner.new_user("viewer").await
     }
 
-    /// A trace for which Cognito ends nothing.
+    /// A trace in which Cognito refuses all calls.
     fn while_cognito_ends_nothing(&self) -> Trace {
         let trace = Trace::new();
         self.stack.faults.watch(&trace, async |seen: Seen, moment| match (moment, seen.service) {
@@ -56,7 +57,7 @@ impl Life<'_> {
     }
 }
 
-/// Creates, and creates again under the same key.
+/// Creates partners, and repeats a creation with the same idempotency key.
 async fn create_partners(life: &Life<'_>) {
     let mut input = json!({
         "partner_name": "Acme Agency",
@@ -74,7 +75,7 @@ async fn create_partners(life: &Life<'_>) {
     invoke(life.ready(), "create-partner", &input).await.failed();
 }
 
-/// Adds, and adds again under the same key.
+/// Adds a user, and repeats the request with the same idempotency key.
 async fn add_users(life: &Life<'_>) {
     let body = json!({
         "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann"), "password": secrets::password(),
@@ -86,14 +87,14 @@ async fn add_users(life: &Life<'_>) {
     }
 }
 
-/// Signs in without and with the partner, with a wrong password, once more than there can be sessions, and with an outdated
-/// digest.
+/// Signs in without and with the partner, with a wrong password, more often than the maximum number of sessions, and
+/// with an outdated digest.
 async fn sign_in(life: &Life<'_>) {
     let rows = Rows::of(life.ready());
     let ann = life.owner().add("Ann", "Lee").role("viewer").created().await;
     let client = life.client();
     client.sign_in(&ann.email, &secrets::password()).await.problem(401, "unauthenticated");
-    assert!(rows.cognito_users(&ann).await.is_empty(), "the first sign-in makes the Cognito user");
+    assert!(rows.cognito_users(&ann).await.is_empty(), "the first sign-in creates the Cognito user");
     client.sign_in(&ann.email, &ann.password).await.expect(200);
     let first = client.clone().signed_in(&ann).await;
     for _ in 0..20 {
@@ -107,7 +108,7 @@ async fn sign_in(life: &Life<'_>) {
     assert!(digest.is_some_and(|digest| digest != OUTDATED), "the digest is renewed");
 }
 
-/// Meets a challenge, with a wrong token, a refused password and a good one; and a choice between two partners.
+/// Chooses one of two partners. Responds to a challenge with a wrong token, a rejected password and a good one.
 async fn answer_challenge(life: &Life<'_>) {
     let (email, password) = (secrets::email("both"), secrets::password());
     let one = new_partner(life.ready(), &email, Some(&password)).await;
@@ -123,7 +124,7 @@ async fn answer_challenge(life: &Life<'_>) {
     client.answer_challenge(&session, &secrets::password()).await.expect(200);
 }
 
-/// Refreshes, with a good token and a bad one, and signs out with the token.
+/// Refreshes with a valid and an invalid token, and signs out with the refresh token.
 async fn refresh_and_sign_out(life: &Life<'_>) {
     let ann = life.viewer().await;
     ann.refreshed().await.is_signed_in().await;
@@ -145,7 +146,7 @@ async fn read(life: &Life<'_>) {
     }
 }
 
-/// Reads the history by each of its keys, and by what is no key.
+/// Reads the history with filters that are index keys, and with one that is not.
 async fn read_history(life: &Life<'_>) {
     let owner = life.owner();
     let ann = life.viewer().await;
@@ -155,7 +156,7 @@ async fn read_history(life: &Life<'_>) {
     }
 }
 
-/// Changes a user, and oneself.
+/// Changes another user, and the caller.
 async fn edit(life: &Life<'_>) {
     let owner = life.owner();
     let ann = life.viewer().await;
@@ -164,7 +165,8 @@ async fn edit(life: &Life<'_>) {
     owner.set_permissions(&ann, &json!({ "role": "manager" })).await.expect(200);
 }
 
-/// Sets another's password, and one's own: wrongly, to one that was used before, and while signed in elsewhere.
+/// Sets the password of another user, and the caller's own: with a wrong current password, to a previous password, and
+/// while signed in elsewhere.
 async fn set_passwords(life: &Life<'_>) {
     let ann = life.viewer().await;
     let elsewhere = ann.elsewhere().await;
@@ -187,11 +189,14 @@ async fn end(life: &Life<'_>) {
     let other = Partner::of(life.ready()).await;
     User::recovered(life.ready(), &other.id, None).await;
     for user in [&*ann, &*bob, &*cat, &**other.owner()] {
-        assert!(rows.cognito_users(user).await.is_empty(), "the Cognito user of the ended generation goes at once");
+        assert!(
+            rows.cognito_users(user).await.is_empty(),
+            "the Cognito user of the ended generation is deleted at once"
+        );
     }
 }
 
-/// Reviews the access of users who end in every possible way, and reads what was decided.
+/// Reviews users with every decision, and reads the decisions.
 async fn review(life: &Life<'_>) {
     let rows = Rows::of(life.ready());
     let owner = life.owner();
@@ -206,13 +211,13 @@ async fn review(life: &Life<'_>) {
     assert_ne!(list.json["items"], json!([]), "{list}");
     let record = owner.get("/v1/access-review/record").await.expect(200);
     assert_eq!(record.json["items"].as_array().map(Vec::len), Some(4), "{record}");
-    // What is over by then is asked of the trail.
+    // For users with a later decision, the function reads the audit trail.
     let to = record.text_at("/items/3/at");
     owner.get(&format!("/v1/access-review/record?to={to}")).await.expect(200);
     owner.get("/v1/audit-events?action=access.reviewed").await.expect(200);
 }
 
-/// Changes many users, in every way; and adds those of a table, of whom one is there.
+/// Changes many users with every action, and imports users, one of whom already exists.
 async fn change_many(life: &Life<'_>) {
     let (owner, rows) = (life.owner(), Rows::of(life.ready()));
     for action in ["suspend", "force_logout", "remove"] {
@@ -220,7 +225,7 @@ async fn change_many(life: &Life<'_>) {
         let answer = owner.change_users(action, users.iter().map(|user| &**user)).await.expect(200);
         for (result, user) in answer.json["results"].as_array().unwrap().iter().zip(&users) {
             assert_eq!(result["outcome"], "done", "{answer}");
-            assert!(rows.cognito_users(user).await.is_empty(), "{action}: the Cognito user goes at once");
+            assert!(rows.cognito_users(user).await.is_empty(), "{action}: the Cognito user is deleted at once");
         }
     }
     let row = |email: &str| format!("Ann,Lee,{email}\n");
@@ -229,12 +234,12 @@ async fn change_many(life: &Life<'_>) {
     for dry_run in [true, false, false] {
         owner.import(table.clone(), dry_run).idempotency_key(&key).await.expect(200);
     }
-    // Who may not is told in the trail.
+    // The audit trail records refused changes.
     life.viewer().await.change_users("remove", [&**owner]).await.expect(200);
     life.viewer().await.import(table, false).await.problem(403, "missing_permission");
 }
 
-/// Hands the portal over: with a wrong password, and with the right one.
+/// Hands the primary admin's role over, with a wrong password and with the right one.
 async fn hand_over(life: &Life<'_>) {
     let partner = Partner::of(life.ready()).await;
     let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
@@ -243,7 +248,7 @@ async fn hand_over(life: &Life<'_>) {
     owner.hand_over(&ann).await.expect(200);
 }
 
-/// Lists a user's sessions, and ends another's, another one of one's own, and the one that asks.
+/// Lists sessions, and ends a session of another user, another session of the caller, and the caller's current session.
 async fn end_sessions(life: &Life<'_>) {
     let (ann, bob) = (life.viewer().await, life.viewer().await);
     let elsewhere = ann.elsewhere().await;
@@ -254,7 +259,7 @@ async fn end_sessions(life: &Life<'_>) {
     }
 }
 
-/// Repairs what Cognito did not end, the first time in vain.
+/// Repairs a generation that Cognito did not end. The first attempt fails.
 async fn repair(life: &Life<'_>) {
     let rows = Rows::of(life.ready());
     let ann = life.viewer().await;
@@ -264,7 +269,7 @@ async fn repair(life: &Life<'_>) {
     let now = json!({ "older_than_seconds": 0 });
     let in_vain = invoke_within(&life.while_cognito_ends_nothing(), life.ready(), "repair-identities", &now).await;
     assert_ne!(in_vain.worked()["failed"], 0);
-    assert_eq!(rows.marks(&ann).await.len(), 1, "put off, and not given up");
+    assert_eq!(rows.marks(&ann).await.len(), 1, "postponed, but not given up");
 
     rows.let_marks_be_due(&ann).await;
     let repaired = invoke(life.ready(), "repair-identities", &now).await.worked();
@@ -272,7 +277,7 @@ async fn repair(life: &Life<'_>) {
     assert!(rows.cognito_users(&ann).await.is_empty() && rows.marks(&ann).await.is_empty());
 }
 
-/// Ends everybody's sessions, as after a restore.
+/// Ends all sessions, as after a restore.
 async fn end_all(life: &Life<'_>) {
     let ann = life.viewer().await;
     let answer = invoke(life.ready(), "end-all-sessions", &json!({})).await.worked();
@@ -300,9 +305,9 @@ async fn live(stack: &FaultyStack) {
     end_all(&life).await;
 }
 
-/// Hashes some 80 passwords: about 10 s.
+/// This test hashes about 80 passwords, which takes about 10 s.
 #[tokio::test]
-async fn every_function_uses_all_that_it_is_granted_and_is_refused_nothing() {
+async fn every_function_uses_all_its_permissions_and_lacks_none() {
     let record = std::env::temp_dir().join(format!("portal-tests-calls-{}.txt", std::process::id()));
     let stack = FaultyStack::start_with("own", &["--record-calls", record.to_str().unwrap()]).unwrap();
 
@@ -310,12 +315,12 @@ async fn every_function_uses_all_that_it_is_granted_and_is_refused_nothing() {
 
     let record = fs::read_to_string(&record).and_then(|text| fs::remove_file(&record).map(|()| text)).unwrap();
     let [granted, used, refused] = ["granted", "used", "refused"].map(|word| calls(&record, word));
-    // What was refused says why the life broke off.
+    // Report refused calls first: they explain why the script failed.
     assert!(refused.is_empty(), "the policies in template.yaml lack:\n{}", list(&refused));
     lived.unwrap_or_else(|panic| resume_unwind(panic));
-    assert!(used.len() > 100, "nothing is proved by a record without calls:\n{record}");
+    assert!(used.len() > 100, "a record without calls proves nothing:\n{record}");
     let unused: BTreeSet<_> = granted.difference(&used).copied().collect();
-    assert!(unused.is_empty(), "template.yaml grants what no function needs:\n{}", list(&unused));
+    assert!(unused.is_empty(), "template.yaml grants permissions that no function uses:\n{}", list(&unused));
 }
 
 /// `function action resource` of each line of the record that begins with the word.

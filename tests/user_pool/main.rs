@@ -1,14 +1,15 @@
-//! What the system relies on in a Cognito user pool, checked against the local one through the real AWS SDK.
+//! Tests the behaviour of a Cognito user pool that the portal relies on. The tests use the local user pool and the real
+//! AWS SDK.
 //!
 //! `COGNITO_ENDPOINT=http://127.0.0.1:4599 cargo test --test user_pool` runs the same suite against another
-//! server of the protocol, which keeps both honest: the suite says what AWS documents, not what our pool happens to do. Where
-//! other servers are known to do something else, [`departures`] lists it. Every test makes a pool of its own.
+//! implementation of the protocol. This shows that the suite tests what AWS documents, and not what the local pool
+//! happens to do. [`departures`] lists the known differences of other implementations. Every test creates its own pool.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a panic is how a test says what went wrong"
+    reason = "a panic is how a test fails"
 )]
 
 mod departures;

@@ -1,4 +1,4 @@
-//! The wire itself, which every SDK and the AWS CLI speak: AWS JSON 1.1.
+//! Tests the wire protocol of all SDKs and the AWS CLI: AWS JSON 1.1.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ async fn post(operation: &str, body: &str) -> Answer {
 #[tokio::test]
 async fn an_error_is_a_400_with_its_name_and_message() {
     let pool = Pool::new().await;
-    let request = json!({ "UserPoolId": pool.id, "Username": "nobody" });
+    let request = json!({ "UserPoolId": pool.id, "Username": "unknown" });
     let answer = post("AdminGetUser", &request.to_string()).await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.body, json!({ "__type": "UserNotFoundException", "message": "User does not exist." }));
@@ -47,7 +47,7 @@ async fn a_missing_or_mistyped_field_is_an_invalid_parameter() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_or_no_operation_is_refused() {
+async fn invalid_json_and_unknown_operations_are_refused() {
     let answer = post("AdminGetUser", "{").await;
     assert_eq!((answer.status, &answer.body["__type"]), (400, &json!("SerializationException")));
     let answer = post("MakeCoffee", "{}").await;

@@ -1,4 +1,4 @@
-//! What an access token's holder can do at Cognito itself: nothing that is worth anything.
+//! Tests the operations that Cognito allows with only an access token. None of them is useful to an attacker.
 
 use std::fmt::Debug;
 
@@ -6,7 +6,7 @@ use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata;
 
 use crate::server::{NOT_AUTHORIZED, Pool, Refusal, WRONG_PASSWORD, assert_refused, password, refusal};
 
-/// An SDK's answer as the assertions take it.
+/// Converts a result of the SDK for the assertions.
 fn plain<T: Debug, E: ProvideErrorMetadata + Debug>(result: Result<T, E>) -> Result<(), Refusal> {
     if result.is_ok() { Ok(()) } else { Err(refusal(result)) }
 }
@@ -57,7 +57,7 @@ async fn the_holder_can_sign_out_everywhere() {
 }
 
 #[tokio::test]
-async fn the_holder_can_delete_its_own_user_alone() {
+async fn the_holder_can_delete_only_its_own_user() {
     let pool = Pool::new().await;
     let secret = pool.user("a").await;
     let other_secret = pool.user("b").await;
@@ -86,7 +86,7 @@ async fn an_ended_session_has_no_self_service() {
 }
 
 #[tokio::test]
-async fn nothing_else_passes_for_an_access_token() {
+async fn only_a_valid_access_token_is_accepted() {
     let pool = Pool::new().await;
     let secret = pool.user("a").await;
     let tokens = pool.sign_in("a", &secret).await;

@@ -1,4 +1,4 @@
-//! The server under test, and a pool of a test's own in it.
+//! The server under test, and a separate pool in it for each test.
 
 use std::env;
 use std::fmt::Debug;
@@ -21,12 +21,12 @@ pub(crate) type Refusal = (String, String);
 pub(crate) const NOT_AUTHORIZED: &str = "NotAuthorizedException";
 pub(crate) const WRONG_PASSWORD: &str = "Incorrect username or password.";
 
-/// Where the server under test answers.
+/// The address of the server under test.
 pub(crate) fn endpoint() -> String {
     variable("COGNITO_ENDPOINT").unwrap_or_else(|| stack().ready.cognito_url.clone())
 }
 
-#[allow(clippy::disallowed_methods, reason = "the one place where this suite reads the environment")]
+#[allow(clippy::disallowed_methods, reason = "the only place where this suite reads the environment")]
 pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
@@ -38,7 +38,7 @@ pub(crate) struct Pool {
     pub(crate) client_id: String,
 }
 
-/// What a call was refused with.
+/// The error of a refused call.
 pub(crate) fn refusal<T: Debug, E: ProvideErrorMetadata + Debug>(result: Result<T, E>) -> Refusal {
     let error = result.expect_err("this should be refused");
     let name = error.code().unwrap_or_else(|| panic!("{error:?}"));
@@ -50,7 +50,7 @@ pub(crate) fn password() -> String {
     secrets::random(40)
 }
 
-/// What calls are signed with; the embedded server takes any.
+/// A part of the key that signs calls. The embedded server accepts any key.
 fn key(name: &str) -> String {
     variable(name).unwrap_or_else(|| "test".to_owned())
 }
@@ -89,7 +89,7 @@ impl Pool {
         pool
     }
 
-    /// One more client of the pool, with the template's validities.
+    /// Creates another client of the pool, with the template's token lifetimes.
     pub(crate) async fn new_client(
         &self,
         existence: PreventUserExistenceErrorTypes,
@@ -121,7 +121,7 @@ impl Pool {
         client.user_pool_client().unwrap().client_id().unwrap().to_owned()
     }
 
-    /// A user with a permanent password.
+    /// Creates a user with a permanent password, and returns the password.
     pub(crate) async fn user(&self, username: &str) -> String {
         let create = self.sdk.admin_create_user().user_pool_id(&self.id).username(username);
         create.temporary_password(password()).message_action(MessageActionType::Suppress).send().await.unwrap();
@@ -144,7 +144,7 @@ impl Pool {
         self.sdk.admin_user_global_sign_out().user_pool_id(&self.id).username(username).send().await.unwrap();
     }
 
-    /// Signs in to whatever the server answers: tokens or a challenge.
+    /// Signs in. The server returns tokens or a challenge.
     pub(crate) async fn authenticate(
         &self,
         client_id: &str,
@@ -191,7 +191,7 @@ impl Pool {
         }
     }
 
-    /// Whether the server still honours an access token.
+    /// Calls an operation that needs a valid access token. Returns the username.
     pub(crate) async fn get_user(&self, tokens: &AuthenticationResultType) -> Result<String, Refusal> {
         let result = self.sdk.get_user().access_token(tokens.access_token().unwrap()).send().await;
         match result {
@@ -201,7 +201,7 @@ impl Pool {
     }
 }
 
-/// Asserts that a call was refused with this error, and a message that starts so.
+/// Asserts that a call was refused with this error and with a message that starts with `message`.
 pub(crate) fn assert_refused<T: Debug>(result: Result<T, Refusal>, name: &str, message: &str) {
     let (actual, text) = result.expect_err("this should be refused");
     assert_eq!(actual, name, "{text}");

@@ -1,4 +1,4 @@
-//! Signing in, refreshing, and everything that ends a session.
+//! Tests of signing in, refreshing and ending sessions.
 
 use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, ExplicitAuthFlowsType, PreventUserExistenceErrorTypes};
 use futures::future::join_all;
@@ -18,12 +18,12 @@ async fn a_wrong_password_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_looks_like_a_wrong_password_where_the_client_asks_for_it() {
+async fn an_unknown_user_looks_like_a_wrong_password_if_the_client_hides_users() {
     let pool = Pool::new().await;
-    assert_refused(pool.try_sign_in("nobody", &password()).await, NOT_AUTHORIZED, WRONG_PASSWORD);
-    let telling = pool.new_client(PreventUserExistenceErrorTypes::Legacy, &BOTH_FLOWS).await;
-    let told = pool.authenticate(&telling, "nobody", &password()).await;
-    assert_refused(told, "UserNotFoundException", "User does not exist.");
+    assert_refused(pool.try_sign_in("unknown", &password()).await, NOT_AUTHORIZED, WRONG_PASSWORD);
+    let legacy = pool.new_client(PreventUserExistenceErrorTypes::Legacy, &BOTH_FLOWS).await;
+    let refused = pool.authenticate(&legacy, "unknown", &password()).await;
+    assert_refused(refused, "UserNotFoundException", "User does not exist.");
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_refresh_gives_new_tokens_of_the_same_session_and_no_new_refresh_token
     let secret = pool.user("a").await;
     let first = pool.sign_in("a", &secret).await;
     let before = claims(first.access_token());
-    // The claims count in seconds.
+    // Times in claims are in seconds.
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     for _ in 0..2 {
         let next = pool.refresh(first.refresh_token()).await.unwrap();
@@ -55,7 +55,7 @@ async fn a_sign_out_ends_every_earlier_session_and_no_later_one() {
     let secret = pool.user("a").await;
     let other_secret = pool.user("b").await;
     let other = pool.sign_in("b", &other_secret).await;
-    // Far quicker than the seconds in which tokens count.
+    // These calls take much less than a second, the resolution of times in tokens.
     for _ in 0..5 {
         let here = pool.sign_in("a", &secret).await;
         let there = pool.sign_in("a", &secret).await;
@@ -74,7 +74,7 @@ async fn a_sign_out_ends_every_earlier_session_and_no_later_one() {
 }
 
 #[tokio::test]
-async fn revoking_a_refresh_token_ends_its_session_alone() {
+async fn revoking_a_refresh_token_ends_only_its_session() {
     let pool = Pool::new().await;
     let secret = pool.user("a").await;
     let ended = pool.sign_in("a", &secret).await;
@@ -82,7 +82,7 @@ async fn revoking_a_refresh_token_ends_its_session_alone() {
     let kept = pool.sign_in("a", &secret).await;
     for _ in 0..2 {
         let revoke = pool.sdk.revoke_token().client_id(&pool.client_id).token(ended.refresh_token().unwrap());
-        revoke.send().await.expect("once and once more");
+        revoke.send().await.expect("a token can be revoked twice");
     }
     assert_refused(pool.refresh(ended.refresh_token()).await, NOT_AUTHORIZED, "Refresh Token has been revoked");
     for tokens in [&ended, &refreshed] {
@@ -129,12 +129,12 @@ async fn a_refresh_token_works_for_its_own_client_only() {
 }
 
 #[tokio::test]
-async fn deleting_a_user_ends_its_tokens_and_a_new_one_of_the_same_name_revives_none() {
+async fn a_new_user_with_the_name_of_a_deleted_one_does_not_revive_its_tokens() {
     let pool = Pool::new().await;
     let secret = pool.user("a").await;
     let old = pool.sign_in("a", &secret).await;
     pool.delete("a").await;
-    // AWS documents both errors for the user of these tokens being gone, and does not say which comes when.
+    // AWS documents both errors for tokens of a deleted user, but not when each of them occurs.
     let is_ended = async || {
         for refused in [pool.refresh(old.refresh_token()).await.map(drop), pool.get_user(&old).await.map(drop)] {
             let (name, _) = refused.expect_err("an ended token works");
@@ -165,7 +165,7 @@ async fn a_flow_that_the_client_does_not_allow_is_refused() {
 }
 
 #[tokio::test]
-async fn without_aws_credentials_a_client_can_refresh_and_nothing_else() {
+async fn without_aws_credentials_a_client_can_only_refresh() {
     let pool = Pool::new().await;
     let secret = pool.user("a").await;
     let tokens = pool.sign_in("a", &secret).await;
@@ -181,7 +181,7 @@ async fn without_aws_credentials_a_client_can_refresh_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn many_sign_ins_at_once_are_as_many_sessions() {
+async fn concurrent_sign_ins_create_separate_sessions() {
     let pool = Pool::new().await;
     let mut users = Vec::new();
     for name in ["a", "b", "c", "d"] {

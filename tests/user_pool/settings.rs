@@ -1,4 +1,4 @@
-//! Pools and clients are what they were asked to be.
+//! Tests that pools and clients have the requested settings.
 
 use aws_sdk_cognitoidentityprovider::types::{
     AccountRecoverySettingType, AdminCreateUserConfigType, DeletionProtectionType, ExplicitAuthFlowsType,
@@ -9,7 +9,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 use crate::server::{Pool, refusal, sdk};
 
 #[tokio::test]
-async fn a_pool_keeps_what_the_template_says() {
+async fn a_pool_has_the_templates_settings() {
     let sdk = sdk();
     let policy = PasswordPolicyType::builder().minimum_length(32).build();
     let option = RecoveryOptionType::builder().name(RecoveryOptionNameType::AdminOnly).priority(1).build().unwrap();
@@ -46,7 +46,7 @@ async fn a_pool_keeps_what_the_template_says() {
 }
 
 #[tokio::test]
-async fn a_client_keeps_what_the_template_says() {
+async fn a_client_has_the_templates_settings() {
     let pool = Pool::new().await;
     let described = pool.sdk.describe_user_pool_client().user_pool_id(&pool.id).client_id(&pool.client_id);
     let described = described.send().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the tokens say, and that anybody can check it with the pool's public key.
+//! Tests the claims of tokens, and their signatures with the pool's public key.
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -46,7 +46,7 @@ async fn both_tokens_verify_against_the_pools_public_key() {
 }
 
 #[tokio::test]
-async fn another_pools_key_verifies_nothing_here() {
+async fn another_pools_key_does_not_verify_this_pools_tokens() {
     let pool = Pool::new().await;
     let other = Pool::new().await;
     let secret = pool.user("a").await;
@@ -61,7 +61,7 @@ async fn another_pools_key_verifies_nothing_here() {
 }
 
 #[tokio::test]
-async fn an_access_token_says_who_for_whom_and_since_when() {
+async fn an_access_token_has_cognitos_claims() {
     let pool = Pool::new().await;
     let secret = pool.user("p.u.1").await;
     let tokens = pool.sign_in("p.u.1", &secret).await;
@@ -83,7 +83,7 @@ async fn an_access_token_says_who_for_whom_and_since_when() {
 }
 
 #[tokio::test]
-async fn an_id_token_is_of_the_same_session_for_the_client() {
+async fn an_id_token_has_the_same_session_and_the_client_as_audience() {
     let pool = Pool::new().await;
     let secret = pool.user("p.u.1").await;
     let tokens = pool.sign_in("p.u.1", &secret).await;
@@ -104,7 +104,7 @@ async fn an_id_token_is_of_the_same_session_for_the_client() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_tells_its_holder_nothing() {
+async fn a_refresh_token_is_opaque() {
     let pool = Pool::new().await;
     let secret = pool.user("a").await;
     let tokens = pool.sign_in("a", &secret).await;

@@ -1,4 +1,4 @@
-//! Users: made, read, listed, deleted.
+//! Tests of creating, reading, listing and deleting users.
 
 use aws_sdk_cognitoidentityprovider::types::{ChallengeNameType, MessageActionType, UserStatusType};
 
@@ -37,7 +37,7 @@ async fn a_user_lives_from_creation_to_deletion() {
 }
 
 #[tokio::test]
-async fn a_user_is_made_once() {
+async fn a_username_can_be_created_only_once() {
     let pool = Pool::new().await;
     pool.user("a").await;
     let again = pool.sdk.admin_create_user().user_pool_id(&pool.id).username("a").send().await;
@@ -45,7 +45,7 @@ async fn a_user_is_made_once() {
 }
 
 #[tokio::test]
-async fn a_user_made_without_a_password_has_one_that_nobody_knows() {
+async fn a_user_created_without_a_password_has_a_random_one() {
     let pool = Pool::new().await;
     let create = pool.sdk.admin_create_user().user_pool_id(&pool.id).username("a");
     let created = create.message_action(MessageActionType::Suppress).send().await;
@@ -54,15 +54,15 @@ async fn a_user_made_without_a_password_has_one_that_nobody_knows() {
 }
 
 #[tokio::test]
-async fn what_is_done_to_an_unknown_user_is_refused() {
+async fn operations_on_an_unknown_user_are_refused() {
     let pool = Pool::new().await;
-    assert_refused(pool.set_password("nobody", &password()).await, "UserNotFoundException", "User does not exist.");
-    let sign_out = pool.sdk.admin_user_global_sign_out().user_pool_id(&pool.id).username("nobody").send().await;
+    assert_refused(pool.set_password("unknown", &password()).await, "UserNotFoundException", "User does not exist.");
+    let sign_out = pool.sdk.admin_user_global_sign_out().user_pool_id(&pool.id).username("unknown").send().await;
     assert_eq!(refusal(sign_out).0, "UserNotFoundException");
 }
 
 #[tokio::test]
-async fn a_new_password_ends_the_old_one_but_no_session() {
+async fn a_new_password_replaces_the_old_one_and_ends_no_session() {
     let pool = Pool::new().await;
     let old = pool.user("a").await;
     let tokens = pool.sign_in("a", &old).await;
@@ -74,7 +74,7 @@ async fn a_new_password_ends_the_old_one_but_no_session() {
 }
 
 #[tokio::test]
-async fn a_password_keeps_to_the_pools_policy() {
+async fn a_password_must_conform_to_the_pools_policy() {
     let pool = Pool::new().await;
     pool.user("a").await;
     let short = "a".repeat(31);
@@ -101,7 +101,7 @@ async fn a_temporary_password_gets_a_challenge_and_no_token() {
 }
 
 #[tokio::test]
-async fn users_are_found_by_name_and_by_the_start_of_it() {
+async fn users_are_found_by_name_and_by_prefix() {
     let pool = Pool::new().await;
     for name in ["p1.u1.1", "p1.u2.1", "p2.u1.1"] {
         pool.user(name).await;
@@ -118,7 +118,7 @@ async fn users_are_found_by_name_and_by_the_start_of_it() {
 }
 
 #[tokio::test]
-async fn pages_of_users_hold_every_user_once() {
+async fn pages_of_users_contain_every_user_once() {
     let pool = Pool::new().await;
     let mut expected = Vec::new();
     for number in 0..7 {

@@ -55,7 +55,7 @@ const holdsAll = (user, permissions) => permissions.every((permission) => holds(
 export const isSelf = (me, user) => me.id === user.id;
 
 /**
- * No one changes a user with more permissions than their own, and only the primary admin changes the primary admin.
+ * Users cannot change a user who has more permissions, and only the primary admin can change the primary admin.
  * @param {User} me
  * @param {User} user
  */
@@ -63,7 +63,7 @@ const isWithinReach = (me, user) =>
   user.role !== "primary_admin" && holdsAll(me, user.permissions);
 
 /**
- * No one could help a primary admin who cannot sign in.
+ * A new primary admin must be able to sign in, because no other user could help.
  * @param {User} user
  */
 const hasSignedIn = (user) => user.last_sign_in_at !== null && !user.must_change_password;

@@ -7,7 +7,7 @@
  * @typedef {"ended" | "expired" | "elsewhere" | "signed_out" | "everywhere"} EndReason
  *
  * @typedef {object} Options
- * @property {object | string} [body] Sent as JSON, or as it is if it is a string.
+ * @property {object | string} [body] Sent as JSON; a string is sent unchanged.
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
  *
@@ -16,7 +16,7 @@
  * @property {string | undefined} next The path of the next page.
  */
 
-/** The key in local storage that says whether a session is expected, so that a first visit sends no request. */
+/** This key is in local storage while a session is expected, so that a first visit sends no request. */
 const EXPECTED = "signed_in";
 
 /** Seconds before its expiry at which an access token is renewed. */
@@ -37,7 +37,7 @@ export class Problem extends Error {
   /**
    * @param {number} status
    * @param {ProblemBody | null} body
-   * @param {number} retryAfter Seconds.
+   * @param {number} retryAfter In seconds.
    */
   constructor(status, body, retryAfter) {
     super(`${status} ${body?.code ?? ""}`);
@@ -130,7 +130,7 @@ const nextOf = (response) => response.headers.get("link")?.match(/<([^>]+)>; rel
  * @param {string} method
  * @param {string} path
  * @param {Options} [options]
- * @returns {Promise<any>} What `types/api.d.ts` describes; `CsvPage` for a table.
+ * @returns {Promise<any>} The type in `types/api.d.ts`, or `CsvPage` for a table.
  */
 export async function call(method, path, options = {}) {
   if (performance.now() > renewAt) await renew();

@@ -6,11 +6,11 @@ import { loadErrorMessage } from "./forms.js";
 /** Milliseconds after which every browser has saved the file. */
 const SAVE_TIMEOUT = 60_000;
 
-/** What a spreadsheet takes for the start of a formula (OWASP, CSV Injection). */
+/** Characters that a spreadsheet treats as the start of a formula (OWASP, CSV Injection). */
 const FORMULA_START = /^[=+\-@\t\r]/;
 
 /**
- * Saves a table as `<name>-<today>.csv`. The byte order mark tells spreadsheets that it is UTF-8.
+ * Saves a table as `<name>-<today>.csv`. With the byte order mark, spreadsheets read it as UTF-8.
  * @param {string} name
  * @param {string} table
  */

@@ -1,4 +1,4 @@
-// What forms and lists share: messages, validation before anything is sent, and errors.
+// Functions that forms and lists share: messages, validation before anything is sent, and errors.
 import { Offline, Problem, SessionEnded } from "./api.js";
 import { find, listen, make, notify } from "./dom.js";
 import { hasText, setText } from "./language.js";
@@ -6,7 +6,7 @@ import { hasText, setText } from "./language.js";
 /** @import { Message, Values } from "./language.js" */
 /** @import { PartProblem } from "../types/api.js" */
 
-/** @typedef {{ key: string, do: () => void }} Action A button: the key of its text, and what it does. */
+/** @typedef {{ key: string, do: () => void }} Action A button: the key of its text, and its action. */
 
 /**
  * Shows a message that belongs to no field. Screen readers announce it.

@@ -1,5 +1,5 @@
-// The texts of the page, and numbers and dates as its language and the reader's time zone have them. A new language is one file,
-// and one line here.
+// The texts of the page, and numbers and dates in the formats of its language and the reader's time zone. A new
+// language needs one file, and one line here.
 import en from "./en.js";
 import fr from "./fr.js";
 
@@ -17,7 +17,7 @@ let language = "en";
 /** @type {Texts} */
 let texts = en;
 
-/** The code of each language, and its own name for itself. */
+/** The code of each language, and its name in that language. */
 export const languages = Object.entries(LANGUAGES).map(([code, texts]) => [code, texts["language.name"]]);
 
 /** The language stored in this browser, or else the browser's first language that the page has. */
@@ -48,7 +48,7 @@ export const currentLanguage = () => language;
 export const hasText = (key) => Object.hasOwn(texts, key);
 
 /**
- * A number, formatted.
+ * Formats a number.
  * @param {number} value
  */
 export const number = (value) => new Intl.NumberFormat(language).format(value);
@@ -102,7 +102,7 @@ export function translate(root) {
 }
 
 /**
- * Several items, formatted.
+ * Formats a list of items.
  * @param {string[]} items
  */
 export const list = (items) => new Intl.ListFormat(language).format(items);
@@ -111,7 +111,7 @@ export const list = (items) => new Intl.ListFormat(language).format(items);
 const AGES = [["year", 365], ["month", 30], ["day", 1]];
 
 /**
- * How long ago a time was, formatted.
+ * Formats how long ago a time was.
  * @param {string} time
  */
 export function ago(time) {
@@ -121,13 +121,13 @@ export function ago(time) {
 }
 
 /**
- * The day of a time, formatted.
+ * Formats the day of a time.
  * @param {string} time
  */
 export const day = (time) => new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time));
 
 /**
- * A time, formatted.
+ * Formats a time.
  * @param {string} time
  */
 export const moment = (time) =>

@@ -1,4 +1,4 @@
-//! `GET /` and `GET /assets/{file+}`: the page for managing users, embedded in the binary. It contains no data of users.
+//! `GET /` and `GET /assets/{file+}`: the page for managing users, embedded in the binary. It contains no user data.
 
 use portal::BaseApp;
 use portal::error::Failure;
@@ -9,7 +9,7 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().any_parameter(), portal_page).await
 }
 
-/// A file of the page, plain and compressed.
+/// A file of the page, uncompressed and compressed.
 struct File {
     name: &'static str,
     content_type: &'static str,
@@ -22,7 +22,8 @@ include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 const PAGE: &str = "index.html";
 
-/// Only the page's own files, nothing inline, no embedding in frames, and no text that becomes markup or code (OWASP ASVS 3.4).
+/// The policy allows only the page's own files. It forbids inline code, embedding in frames, and text that becomes
+/// markup or code (OWASP ASVS 3.4).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";

@@ -1,4 +1,4 @@
-// The API's shapes, as far as the page reads them.
+// The types of the API, as far as the page uses them.
 
 export type Role = "primary_admin" | "admin" | "manager" | "viewer";
 export type AssignableRole = Exclude<Role, "primary_admin">;
@@ -28,7 +28,7 @@ export interface Users {
 
 export interface Tokens {
   access_token: string;
-  /** Seconds. */
+  /** In seconds. */
   expires_in: number;
 }
 
@@ -90,7 +90,7 @@ export interface ReviewItem {
   reviewed_at: string | null;
   reviewed_by: { name: string } | null;
   reasons: Reason[];
-  /** What the decision "reduce" would leave, where there is something to reduce. */
+  /** The access after the decision "reduce", or null if it would change nothing. */
   reduced: Access | null;
 }
 
@@ -132,7 +132,7 @@ export interface ReviewRecord {
   partner: { name: string };
   items: RecordItem[];
   next_cursor: string | null;
-  /** On the first page only, as is `users`. */
+  /** Only on the first page, like `users`. */
   outstanding: { id: string; name: string; email: string; role: Role }[];
   users: number;
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-/// Why there are no binaries.
+/// Why the build failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
     #[error("cannot start `{cargo}` to build the functions: {source}")]
@@ -28,7 +28,7 @@ struct Message {
     executable: Option<PathBuf>,
 }
 
-/// Builds all binaries of the workspace and returns their folder. What cargo has to say goes to stderr.
+/// Builds all binaries of the workspace and returns their folder. Cargo's diagnostics go to stderr.
 pub(crate) async fn build(root: &Path) -> Result<PathBuf, BuildError> {
     let cargo = cargo();
     let mut command = Command::new(&cargo);
@@ -41,7 +41,8 @@ pub(crate) async fn build(root: &Path) -> Result<PathBuf, BuildError> {
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
-    // What `cargo run` says of this package would make build scripts that watch it run again, and their packages compile again.
+    // `cargo run` sets these variables for this package. Build scripts that watch them would run again, and their
+    // packages would compile again.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
             command.env_remove(name);
@@ -69,10 +70,7 @@ pub(crate) async fn build(root: &Path) -> Result<PathBuf, BuildError> {
 
 /// The cargo that started the stack, else the one on the path.
 fn cargo() -> OsString {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one look at the environment: which cargo runs here is known nowhere else"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "only the environment names the cargo that runs here")]
     let cargo = std::env::var_os("CARGO");
     cargo.unwrap_or_else(|| "cargo".into())
 }

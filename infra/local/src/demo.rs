@@ -1,21 +1,22 @@
-//! The first partner of a new portal, so that there is somebody to sign in as.
+//! Creates the first partner of a new portal, so that the developer has an account to sign in with.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::lambda::{InvokeError, Invoked, Lambda};
 
-/// A partner made at the first start, and how its primary admin signs in. Of no use outside this machine.
+/// The partner that the first start creates, and the credentials of its primary admin. They work on this machine only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Demo {
     pub(crate) email: String,
     pub(crate) password: String,
-    /// `None` until it is made. A plan is written down first, so that a stack that dies meanwhile makes no second one.
+    /// `None` until the partner exists. The plan is saved first, so that a stack that dies in between does not create a
+    /// second partner.
     pub(crate) partner_id: Option<String>,
     idempotency_key: String,
 }
 
-/// Why there is no demo partner.
+/// Why the demo partner could not be created.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DemoError {
     #[error("cannot generate a password: {0}")]
@@ -27,8 +28,8 @@ pub(crate) enum DemoError {
 }
 
 impl Demo {
-    /// A partner that is not made yet. Tables that are not new may hold the demo partner of another stack, whose admin has the
-    /// usual email: this one gets an email of its own.
+    /// A partner that does not exist yet. Existing tables may hold the demo partner of another stack, whose admin has
+    /// the usual email, so this one gets a different email.
     pub(crate) fn plan(tables_are_new: bool) -> Result<Self, getrandom::Error> {
         let email = if tables_are_new {
             "admin@example.com".to_owned()
@@ -38,7 +39,7 @@ impl Demo {
         Ok(Self { email, password: password()?, partner_id: None, idempotency_key: password()? })
     }
 
-    /// Has `create-partner` make it, as an operator would, unless it is there. Answers its id.
+    /// Invokes `create-partner`, as an operator would, unless the partner exists. Returns its id.
     pub(crate) async fn make(&mut self, lambda: &Lambda) -> Result<String, DemoError> {
         if let Some(id) = &self.partner_id {
             return Ok(id.clone());
@@ -60,12 +61,12 @@ fn partner_id(answer: &Invoked) -> Result<String, DemoError> {
     let body: Value = serde_json::from_slice(&answer.payload).unwrap_or_default();
     let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
     match answer.function_error {
-        None => text("partner_id").ok_or_else(|| DemoError::Failed("its answer has no partner_id".to_owned())),
+        None => text("partner_id").ok_or_else(|| DemoError::Failed("its response has no partner_id".to_owned())),
         Some(_) => Err(DemoError::Failed(text("errorMessage").unwrap_or_else(|| "see its log above".to_owned()))),
     }
 }
 
-/// 100 random bits that a person can type: four groups of five characters, none of them mistaken for another.
+/// 100 random bits that are easy to type: four groups of five characters without look-alikes.
 fn password() -> Result<String, getrandom::Error> {
     const LETTERS: [char; 32] = [
         'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y',
@@ -91,19 +92,19 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_email_is_for_new_tables_alone() {
+    fn only_new_tables_get_the_usual_email() {
         assert_eq!(Demo::plan(true).unwrap().email, "admin@example.com");
         assert_ne!(Demo::plan(false).unwrap().email, Demo::plan(false).unwrap().email);
     }
 
     #[test]
-    fn the_answer_of_create_partner_is_read() {
+    fn the_response_of_create_partner_is_parsed() {
         let answer = |payload: &'static str, function_error| {
             partner_id(&Invoked { payload: payload.into(), function_error, log: None })
                 .map_err(|error| error.to_string())
         };
         assert_eq!(answer(r#"{"partner_id": "prt_1"}"#, None), Ok("prt_1".into()));
-        assert_eq!(answer("{}", None), Err("create-partner failed: its answer has no partner_id".into()));
+        assert_eq!(answer("{}", None), Err("create-partner failed: its response has no partner_id".into()));
         assert_eq!(
             answer(r#"{"errorMessage": "no table"}"#, Some(FunctionError::Unhandled)),
             Err("create-partner failed: no table".into())

@@ -1,5 +1,5 @@
-//! `cargo run`: the whole cloud of the partner portal on one machine, from the template that deploys. Reads the command
-//! line, says where everything is, and turns signals and errors into the end of the process.
+//! `cargo run`: runs the whole partner portal on one machine from its deployment template. This file parses the command
+//! line, prints the addresses, and ends the process on signals and errors.
 
 mod builder;
 mod demo;
@@ -29,16 +29,16 @@ use crate::stack::{Choices, Stack};
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// The port of the portal; 0 takes any free one
+    /// The port of the portal; 0 selects a free port
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// Keep everything in memory, and nothing for the next start
+    /// Keep all data in memory; the next start is empty
     #[arg(long)]
     ephemeral: bool,
-    /// Keep everything in this folder, and not in .portal/
+    /// Keep all data in this folder instead of .portal/
     #[arg(long, value_name = "PATH", conflicts_with = "ephemeral")]
     data_folder: Option<PathBuf>,
-    /// Once ready, print one line of JSON that says where everything is
+    /// When ready, print one line of JSON with all addresses and names
     #[arg(long)]
     json: bool,
     /// Use this DynamoDB instead of the embedded one
@@ -50,12 +50,12 @@ struct Options {
     /// Set a parameter of template.yaml
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
-    /// Write down what functions are allowed, and what they do
+    /// Record the permissions and the AWS calls of the functions in this file
     #[arg(long, value_name = "PATH", hide = true)]
     record_calls: Option<PathBuf>,
 }
 
-/// The address of a server, without a slash at its end.
+/// Parses the address of a server. The result has no slash at its end.
 fn endpoint(text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
     if url.scheme() == "http" && url.has_host() {
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let ended = Runtime::new().map_err(Into::into).and_then(|runtime| {
         let ended = runtime.block_on(run(options));
-        // What still computes, such as a key for a new pool, must not hold up the end.
+        // Do not wait for computations that are still running, such as a key for a new pool.
         runtime.shutdown_background();
         ended
     });
@@ -104,14 +104,14 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         stack = Stack::start(&choices) => stack?,
     };
     let text = if options.json { json(&stack)? } else { welcome(&stack) };
-    // Whoever started this may have closed its stdout; the portal runs all the same.
+    // Ignore errors: stdout may be closed, but the portal must still run.
     let _ = io::stdout().write_all(text.as_bytes());
     signals.interrupted().await;
     stack.stop().await;
     Ok(())
 }
 
-/// Ctrl-C and the end that a supervisor asks for.
+/// Ctrl-C, and the signal by which a supervisor ends the process.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,

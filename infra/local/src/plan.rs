@@ -1,5 +1,5 @@
-//! What the template asks for, with every reference resolved: written by the template reader, read by the rest of the
-//! stack. Knows nothing of YAML.
+//! The content of the template, with every reference resolved. The template reader creates it and the rest of the stack
+//! uses it. The module knows nothing about YAML.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,18 +12,18 @@ pub(crate) struct Plan {
     pub(crate) functions: Vec<Function>,
     pub(crate) routes: Vec<Route>,
     pub(crate) schedules: Vec<Schedule>,
-    /// `None`: no page of another origin may call the API.
+    /// `None` if no page of another origin may call the API.
     pub(crate) cors: Option<Cors>,
 }
 
-/// The pages of other origins that may call the HTTP API, and how. Never with credentials.
+/// Which pages of other origins may call the HTTP API, and how. Credentials are never allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cors {
     pub(crate) origins: Vec<String>,
     pub(crate) methods: Vec<String>,
     pub(crate) headers: Vec<String>,
     pub(crate) exposed_headers: Vec<String>,
-    /// In seconds.
+    /// The maximum age in seconds.
     pub(crate) max_age: Option<u32>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Cors {
 pub(crate) struct Function {
     /// Such as `AddUserFunction`.
     pub(crate) logical_id: String,
-    /// What it is deployed as: `partner-portal-add-user`. Lambda makes one up where the template gives none.
+    /// The name of the deployed function: `partner-portal-add-user`. Lambda generates one if the template names none.
     pub(crate) name: String,
     /// The last part of its `CodeUri`, which is also the name of its binary: `add-user`.
     pub(crate) folder: String,
@@ -40,13 +40,13 @@ pub(crate) struct Function {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) timeout: Duration,
     pub(crate) memory_mb: u32,
-    /// The least severe level of its logs that Lambda keeps.
+    /// The least severe level of the log lines that Lambda keeps.
     pub(crate) log_level: LogLevel,
     /// Its IAM statements, resolved (`Resource` holds ARNs).
     pub(crate) statements: Vec<Value>,
 }
 
-/// How severe a line of an application's log is, as Lambda has it.
+/// The severity of a log line, as Lambda defines it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LogLevel {
     Trace,
@@ -59,7 +59,7 @@ pub(crate) enum LogLevel {
 }
 
 impl LogLevel {
-    /// Lambda compares without regard to case.
+    /// Ignores case, as Lambda does.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Some(match text.to_ascii_uppercase().as_str() {
             "TRACE" => Self::Trace,
@@ -93,18 +93,19 @@ pub(crate) struct Route {
     pub(crate) path: String,
     /// The function's logical id.
     pub(crate) function: String,
-    /// `None`: public.
+    /// `None` for a public route.
     pub(crate) authorizer: Option<JwtAuthorizer>,
 }
 
-/// What HTTP API's JWT authorizer checks: signature, issuer, audience (`aud` or `client_id`) and expiry, nothing else.
+/// The configuration of the HTTP API's JWT authorizer. It checks only the signature, issuer, audience (`aud` or
+/// `client_id`) and times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JwtAuthorizer {
     pub(crate) issuer: String,
     pub(crate) audience: Vec<String>,
 }
 
-/// A function that runs by itself.
+/// A function that runs on a schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     /// The function's logical id.

@@ -1,5 +1,6 @@
-//! The one way from the functions to AWS: knows each caller by its access key and each call by its `X-Amz-Target`, and
-//! passes on to DynamoDB or Cognito what the caller's policy allows, signed as the server there wants it.
+//! All AWS calls of the functions pass this proxy. It identifies the caller by its access key and the operation by its
+//! `X-Amz-Target`. It forwards the calls that the caller's policy allows to DynamoDB or Cognito, signed for that
+//! server.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,16 +22,16 @@ use crate::lambda::{clock, log};
 use crate::servers::Server;
 use crate::template::ACCOUNT;
 
-/// DynamoDB's own limit for a request.
+/// DynamoDB's limit for the size of a request.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
-/// The calls that Cognito takes from anybody, without a policy.
+/// The Cognito operations that need no signature and no policy.
 const UNSIGNED: &[&str] = &["RevokeToken"];
 
-/// Where calls go, and from whom they come.
+/// The servers behind the proxy and its known callers.
 pub(crate) struct Proxy {
     dynamodb: Server,
     cognito: Server,
-    /// By access key.
+    /// The policies by access key.
     policies: BTreeMap<String, Policy>,
     record: Option<Record>,
     client: reqwest::Client,
@@ -53,7 +54,7 @@ struct Call<'a> {
 }
 
 impl Service {
-    /// What signatures call it.
+    /// The name of the service in signatures.
     fn name(self) -> &'static str {
         match self {
             Self::DynamoDb => "dynamodb",
@@ -70,7 +71,7 @@ impl Proxy {
         policies: BTreeMap<String, Policy>,
         record: Option<Record>,
     ) -> reqwest::Result<Self> {
-        // The environment's HTTP proxy is not meant for loopback, and redirects are the functions' business.
+        // The environment's HTTP proxy is not meant for loopback addresses. The functions handle redirects themselves.
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { dynamodb, cognito, policies, record, client })
     }
@@ -80,7 +81,7 @@ impl Proxy {
         Router::new().fallback(handle).with_state(Arc::new(self))
     }
 
-    /// The answer in place of the real one, if there has to be one.
+    /// The error response for a call that must not be forwarded.
     fn refusal(&self, call: &Call<'_>, body: &[u8]) -> Option<Response> {
         match call.access_key {
             Some(key) => match self.policies.get(key) {
@@ -100,7 +101,7 @@ impl Proxy {
         }
     }
 
-    /// The answer to a call that its caller's policy does not allow.
+    /// The error response for a call that the caller's policy does not allow.
     fn denial(&self, policy: &Policy, call: &Call<'_>, body: &[u8]) -> Option<Response> {
         let needs = match call.service {
             Service::DynamoDb => iam::dynamodb(call.operation, body),
@@ -117,7 +118,7 @@ impl Proxy {
             }
         };
         let mut denial = None;
-        // All of them, so that the record and the log name whatever a transaction lacks.
+        // Check all needs, so that the record and the log name every permission that a transaction lacks.
         for need in &needs {
             let verdict = policy.decide(need);
             if let Some(record) = &self.record {
@@ -145,7 +146,7 @@ impl Proxy {
         let answer = self.client.post(&server.url).headers(headers).body(body).send().await?;
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await?;
-        // These are about the connection beyond the proxy.
+        // These headers belong to the connection between the proxy and the server.
         headers.remove(header::CONNECTION);
         headers.remove(header::TRANSFER_ENCODING);
         Ok((status, headers, body).into_response())
@@ -157,7 +158,7 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     let Some(call) = Call::read(&head.headers) else {
         return error(StatusCode::BAD_REQUEST, "UnknownOperationException", "This is neither DynamoDB nor Cognito.");
     };
-    // A body that breaks off needs no answer: its sender is gone.
+    // For an incomplete body the response does not matter, because its sender is gone.
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "The request is too large.");
     };
@@ -168,13 +169,14 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     let headers = match forwarded(&call, &head.headers, server, &body) {
         Ok(headers) => headers,
         Err(problem) => {
-            log::line("proxy", &format!("{:?} {} cannot be signed: {problem}", call.service, call.operation));
-            return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", "The call cannot be signed.");
+            log::line("proxy", &format!("cannot sign {:?} {}: {problem}", call.service, call.operation));
+            return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", "The proxy cannot sign the call.");
         }
     };
     match proxy.forward(server, headers, body).await {
         Ok(answer) => answer,
-        // What broke off there breaks off here: whether it was carried out is for the caller to wonder.
+        // If the server's connection breaks, break the caller's connection too: the caller cannot know whether the call
+        // was carried out.
         Err(problem) if !problem.is_connect() => broken_off(),
         Err(problem) => {
             log::line("proxy", &format!("{:?} {} failed: {problem}", call.service, call.operation));
@@ -205,7 +207,7 @@ fn access_key(authorization: &str) -> Option<&str> {
     authorization.split_once("Credential=")?.1.split_once('/').map(|(key, _)| key)
 }
 
-/// Why a call has no signature.
+/// Why a call could not be signed.
 #[derive(Debug, thiserror::Error)]
 enum NotSigned {
     #[error(transparent)]
@@ -214,7 +216,7 @@ enum NotSigned {
     Signing(#[from] SigningError),
 }
 
-/// The headers beyond the proxy, where a function's own signature means nothing: a signed call is signed again.
+/// The headers for the server. The server does not know the function's signature, so a signed call is signed again.
 fn forwarded(call: &Call<'_>, sent: &HeaderMap, server: &Server, body: &[u8]) -> Result<HeaderMap, NotSigned> {
     let mut headers = sent.clone();
     for name in
@@ -260,15 +262,16 @@ fn signature(
         .collect())
 }
 
-/// No answer at all: a body that fails before its first byte closes the connection.
+/// Sends no response: a body that fails before its first byte closes the connection.
 fn broken_off() -> Response {
     let failure = stream::once(async { Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset)) });
     Body::from_stream(failure).into_response()
 }
 
-/// A denial, as each API writes it: DynamoDB has no header for the code, and another name for the message than otherwise.
+/// A denial in the format of each API. DynamoDB sends no header for the code, and names the message differently than in
+/// its other errors.
 fn access_denied(service: Service, function: &str, Need { action, resource }: &Need, reason: &str) -> Response {
-    // The role as SAM names it; Lambda names the session after the function.
+    // SAM generates this role name, and Lambda names the session after the function.
     let user = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{function}Role/{function}");
     let message = format!("User: {user} is not authorized to perform: {action} on resource: {resource} {reason}");
     let (code, content_type) = match service {
@@ -284,7 +287,7 @@ fn access_denied(service: Service, function: &str, Need { action, resource }: &N
     answer
 }
 
-/// An error as both APIs write it.
+/// An error in the format that both APIs use.
 fn error(status: StatusCode, code: &'static str, message: &str) -> Response {
     let body = json!({ "__type": code, "message": message }).to_string();
     let headers = [
@@ -307,11 +310,11 @@ mod tests {
 
     const BODY: &str = r#"{"TableName":"Users","UserPoolId":"us-east-1_a"}"#;
 
-    /// Answers with the name of the server, the access key that it saw and the body, and a header of its own.
+    /// Starts a server that responds with its name, the access key that it received, the body, and a header.
     async fn server(name: &'static str, tasks: &mut JoinSet<()>) -> String {
         let echo = Router::new().fallback(async move |headers: HeaderMap, body: String| {
             let key = headers.get("authorization").and_then(|value| access_key(value.to_str().ok()?));
-            let seen = format!("{name} {} {body}", key.unwrap_or("nobody"));
+            let seen = format!("{name} {} {body}", key.unwrap_or("unsigned"));
             (StatusCode::IM_A_TEAPOT, [("x-amz-crc32", "7")], seen)
         });
         serve("echo", echo, tasks).await.unwrap()
@@ -341,14 +344,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_reaches_its_server_and_the_answer_comes_back_as_it_is() {
+    async fn a_call_reaches_its_server_and_the_response_is_unchanged() {
         let mut tasks = JoinSet::new();
         let (dynamodb, cognito) = (server("dynamodb", &mut tasks).await, server("cognito", &mut tasks).await);
         let proxy = proxy(dynamodb, cognito, &mut tasks).await;
         for (target, signature, expected) in [
             ("DynamoDB_20120810.GetItem", Some(SIGNATURE), "dynamodb local"),
             ("AWSCognitoIdentityProviderService.AdminGetUser", Some(SIGNATURE), "cognito local"),
-            ("AWSCognitoIdentityProviderService.RevokeToken", None, "cognito nobody"),
+            ("AWSCognitoIdentityProviderService.RevokeToken", None, "cognito unsigned"),
             ("AWSCognitoIdentityProviderService.RevokeToken", Some(SIGNATURE), "cognito local"),
         ] {
             let expected = (418, Some("7".to_owned()), format!("{expected} {BODY}"));
@@ -357,13 +360,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_functions_are_served_and_only_what_they_use() {
+    async fn unknown_callers_and_unsupported_operations_are_refused() {
         let mut tasks = JoinSet::new();
         let server = server("server", &mut tasks).await;
         let proxy = proxy(server.clone(), server, &mut tasks).await;
         for (target, signature, expected) in [
             ("S3.GetObject", Some(SIGNATURE), "UnknownOperationException"),
-            ("DynamoDB_20120810.GetItem", Some("Credential=Somebody/"), "UnrecognizedClientException"),
+            ("DynamoDB_20120810.GetItem", Some("Credential=Unknown/"), "UnrecognizedClientException"),
             ("DynamoDB_20120810.BatchGetItem", Some(SIGNATURE), "SerializationException"),
             ("DynamoDB_20120810.ExecuteStatement", Some(SIGNATURE), "ValidationException"),
             ("DynamoDB_20120810.GetItem", None, "MissingAuthenticationTokenException"),
@@ -376,7 +379,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_no_statement_allows_is_denied_as_aws_denies_it() {
+    async fn a_call_without_permission_gets_the_same_error_as_on_aws() {
         let mut tasks = JoinSet::new();
         let server = server("server", &mut tasks).await;
         let proxy = proxy(server.clone(), server, &mut tasks).await;
@@ -422,7 +425,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_breaks_off_is_no_answer() {
+    async fn a_broken_connection_to_the_server_breaks_the_callers_connection() {
         let mut tasks = JoinSet::new();
         let broken = serve("broken", Router::new().fallback(async || broken_off()), &mut tasks).await.unwrap();
         let proxy = proxy(broken.clone(), broken, &mut tasks).await;
@@ -433,7 +436,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_down_is_an_error_that_sdks_try_again() {
+    async fn an_unreachable_server_is_an_error_that_sdks_retry() {
         let mut tasks = JoinSet::new();
         let down = "http://127.0.0.1:1".to_owned();
         let proxy = proxy(down.clone(), down, &mut tasks).await;

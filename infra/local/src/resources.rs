@@ -1,5 +1,5 @@
-//! Makes the template's tables and user pool, through the AWS SDK, on whichever servers there are. What is already there
-//! is kept, as long as it is what the template asks for.
+//! Creates the template's tables and user pool on the configured servers, through the AWS SDK. Existing ones are kept
+//! if they match the template.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,12 +22,12 @@ use crate::template::{Index, KeyType, Keys, PoolIds, Projection, Table, Template
 
 /// The name of the user pool and of its client.
 const NAME: &str = "portal-local";
-/// How often, and how far apart, to look whether a table is ready.
+/// The number of checks whether a table is ready, and the time between two checks.
 const LOOKS: u32 = 600;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 
-/// Why a table or pool is not there.
+/// Why a table or pool could not be created.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResourceError {
     #[error("template.yaml: {0}")]
@@ -44,7 +44,7 @@ pub(crate) enum ResourceError {
 }
 
 impl ResourceError {
-    /// For the errors of SDKs, which tell what matters in their sources only.
+    /// Converts an SDK error. The useful part of its message is in its sources.
     fn failed(what: &str, problem: &dyn std::error::Error) -> Self {
         let mut text = problem.to_string();
         let mut source = problem.source();
@@ -56,21 +56,21 @@ impl ResourceError {
     }
 }
 
-/// A user pool that was made, with what it was made from.
+/// A created user pool, with the properties that it was created from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pool {
     pub(crate) ids: PoolIds,
     made_from: Properties,
 }
 
-/// What the template says of the pool and its client.
+/// The template's properties of the pool and its client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Properties {
     user_pool: Value,
     client: Value,
 }
 
-/// Makes the tables that are missing, all at once. True when one was.
+/// Creates the missing tables concurrently. Returns whether any table was missing.
 pub(crate) async fn tables(server: &Server, tables: &[Table]) -> Result<bool, ResourceError> {
     let config = dynamodb::Config::builder()
         .endpoint_url(&server.url)
@@ -173,7 +173,7 @@ fn projection(projection: &Projection) -> dynamodb::types::Projection {
     .build()
 }
 
-/// Whether a table's keys, and the names and keys of its indexes, are those of the template.
+/// Whether the keys of a table, and the names and keys of its indexes, match the template.
 fn is_as_asked(found: &TableDescription, table: &Table) -> bool {
     type Key = (String, Option<String>);
     fn asked_key(keys: &Keys) -> Key {
@@ -220,8 +220,8 @@ async fn set_time_to_live(client: &dynamodb::Client, table: &Table, attribute: &
         .map_err(|error| failed(&error))
 }
 
-/// The pool of an earlier start, if it is there and was made from the same properties; else a new one. People sign in
-/// to a new one as before, since a user pool knows no person.
+/// The pool of an earlier start, if it exists and was created from the same properties, or else a new one. Users can
+/// sign in as before with a new pool, because the user pool stores nothing about them.
 pub(crate) async fn user_pool(
     server: &Server,
     template: &Template,
@@ -288,11 +288,11 @@ async fn create_client(client: &cognito::Client, pool: &str, properties: &Value)
 }
 
 fn without_id(what: &str) -> ResourceError {
-    ResourceError::Failed { what: what.to_owned(), problem: "the answer has no id".to_owned() }
+    ResourceError::Failed { what: what.to_owned(), problem: "the response has no id".to_owned() }
 }
 
-/// Adds the template's properties to a request of the SDK: templates and Cognito's API give them the same names, so whatever
-/// the template says reaches the server, without a list of properties to keep here.
+/// Adds the template's properties to an SDK request. Templates and Cognito's API use the same names, so every property
+/// reaches the server without a list of properties here.
 fn add_fields(request: &mut cognito::config::http::HttpRequest, properties: &Value) {
     let written = request.body().bytes().and_then(|body| serde_json::from_slice::<Map<String, Value>>(body).ok());
     let (Some(mut fields), Some(properties)) = (written, properties.as_object()) else { return };
@@ -302,7 +302,8 @@ fn add_fields(request: &mut cognito::config::http::HttpRequest, properties: &Val
     *request.body_mut() = body.into();
 }
 
-/// The issuer that a server says its tokens have. `None`: it does not say, so it is Cognito's own.
+/// The issuer of the tokens according to the server's discovery document. `None` if the server has no such document;
+/// the issuer is then Cognito's own.
 pub(crate) async fn issuer(server: &Server, user_pool: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Configuration {
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_table_is_made_and_a_present_one_is_kept() {
+    async fn a_missing_table_is_created_and_an_existing_one_is_kept() {
         let mut tasks = JoinSet::new();
         let server = servers::dynamodb(None, &mut tasks).await.unwrap();
         assert!(tables(&server, &[table()]).await.unwrap());
@@ -377,7 +378,7 @@ Resources:
     }
 
     #[tokio::test]
-    async fn a_user_pool_is_kept_as_long_as_it_is_there_and_as_the_template_says() {
+    async fn a_user_pool_is_kept_while_it_exists_and_matches_the_template() {
         let mut tasks = JoinSet::new();
         let server = servers::user_pool(None, &mut tasks).await.unwrap();
         let first = user_pool(&server, &template(15), None).await.unwrap();
@@ -389,7 +390,7 @@ Resources:
     }
 
     #[tokio::test]
-    async fn what_the_template_says_of_the_pool_reaches_the_server() {
+    async fn the_templates_properties_of_the_pool_reach_the_server() {
         let mut tasks = JoinSet::new();
         let server = servers::user_pool(None, &mut tasks).await.unwrap();
         let problem = user_pool(&server, &template(1), None).await.unwrap_err().to_string();
@@ -397,7 +398,7 @@ Resources:
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there_is_an_error_in_one_line() {
+    async fn an_unreachable_server_is_a_one_line_error() {
         let server = servers::Server::embedded("http://127.0.0.1:1".to_owned());
         let problem = tables(&server, &[table()]).await.unwrap_err().to_string();
         assert!(problem.starts_with("Rows: ") && !problem.contains('\n'), "{problem}");

@@ -1,5 +1,5 @@
-//! The servers that functions build on: those that the stack brings along, DynamoDB and the user pool, each on a loopback port of
-//! its own; and others that are named on the command line.
+//! The servers that functions use: the embedded DynamoDB and user pool, each on its own loopback port, and servers that
+//! are given on the command line.
 
 use std::future;
 use std::io;
@@ -20,7 +20,8 @@ use crate::user_pool::{OpenError, UserPools};
 
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
-/// A server, and what calls to it are signed with. Some servers keep separate data for each access key and region.
+/// A server, with the region and credentials for signing calls to it. Some servers keep separate data for each access
+/// key and region.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -29,14 +30,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// One that the stack brings along, which takes any signature.
+    /// An embedded server, which accepts any signature.
     pub(crate) fn embedded(url: String) -> Self {
         Self { url, region: REGION.to_owned(), credentials: Credentials::from_keys("local", "local", None) }
     }
 
-    /// One that is named on the command line: the usual variables of the environment say what its calls are signed with. Without
-    /// them, they are signed as for a server of the stack's own.
-    #[allow(clippy::disallowed_methods, reason = "the stack has no other home for its environment")]
+    /// A server that is given on the command line. Calls to it are signed with the usual environment variables for AWS
+    /// or, without them, as for an embedded server.
+    #[allow(clippy::disallowed_methods, reason = "the stack reads its own AWS variables only here")]
     pub(crate) fn external(url: String) -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut server = Self::embedded(url);
@@ -50,7 +51,7 @@ impl Server {
     }
 }
 
-/// Why a server does not run.
+/// Why a server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServerError {
     #[error("no free port on 127.0.0.1: {0}")]
@@ -100,14 +101,14 @@ fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// DynamoDB's time to live. AWS takes up to days for it; nothing may depend on when it happens.
+/// DynamoDB's time to live. On AWS it can take days, so nothing may depend on when it happens.
 async fn remove_expired_items(database: Database) {
     let mut tick = interval_at(Instant::now() + SWEEP_EVERY, SWEEP_EVERY);
     loop {
         tick.tick().await;
         let database = database.clone();
         if let Ok(Err(problem)) = spawn_blocking(move || database.sweep_ttl()).await {
-            log::line("dynamodb", &format!("expired items stay for now: {problem}"));
+            log::line("dynamodb", &format!("cannot remove expired items: {problem}; will retry"));
         }
     }
 }

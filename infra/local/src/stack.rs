@@ -1,4 +1,4 @@
-//! The whole cloud: starts its parts in order, says where they are, and ends them.
+//! The whole stack: starts its parts in order, reports their addresses, and stops them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,33 +25,33 @@ use crate::servers::{self, Server, ServerError};
 use crate::template::{REGION, Template, TemplateError};
 use crate::workspace::{self, DataFolder, Memory, WorkspaceError};
 
-/// How long requests and processes have to end, each; together well under the five seconds that Ctrl-C may take.
+/// The time for requests to end, and then for processes. The sum is well under the five seconds that Ctrl-C may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// What the ids of a server that the stack brings along are remembered under.
+/// The key under which the ids of an embedded server are stored.
 const EMBEDDED: &str = "embedded";
-/// How often to ask for a free port that both loopback addresses have.
+/// The maximum number of attempts to find a port that is free on both loopback addresses.
 const PORT_ATTEMPTS: u32 = 16;
 
-/// What to start.
+/// The options for starting the stack.
 #[derive(Debug, Clone)]
 pub(crate) struct Choices {
-    /// 0: any free port.
+    /// 0 selects a free port.
     pub(crate) port: u16,
     /// Keep everything in memory.
     pub(crate) ephemeral: bool,
-    /// The folder to keep everything in; `None`: `.portal/` in the repository.
+    /// The folder for all data. `None` selects `.portal/` in the repository.
     pub(crate) data: Option<PathBuf>,
-    /// A DynamoDB in place of the embedded one.
+    /// The URL of a DynamoDB that replaces the embedded one.
     pub(crate) dynamodb: Option<String>,
-    /// A Cognito in place of the embedded one.
+    /// The URL of a Cognito that replaces the embedded one.
     pub(crate) cognito: Option<String>,
-    /// Parameters of the template that are not to have their defaults.
+    /// Values for the template's parameters. Others have their defaults.
     pub(crate) parameters: BTreeMap<String, String>,
-    /// Where to say what functions may do and what they do.
+    /// The file that records the permissions and calls of the functions.
     pub(crate) record: Option<PathBuf>,
 }
 
-/// Why the stack does not start: one line for a person.
+/// Why the stack could not be started. The message is one line for the developer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error(transparent)]
@@ -86,7 +86,7 @@ impl From<io::Error> for StartError {
     }
 }
 
-/// Where everything is, as `--json` prints it.
+/// The addresses and names that `--json` prints.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Ready {
     pub(crate) url: String,
@@ -100,43 +100,43 @@ pub(crate) struct Ready {
     pub(crate) primary_admin: PrimaryAdmin,
 }
 
-/// How to sign in.
+/// The credentials for the first sign-in.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct PrimaryAdmin {
     pub(crate) email: String,
     pub(crate) password: String,
 }
 
-/// A stack that runs.
+/// A running stack.
 pub(crate) struct Stack {
     pub(crate) ready: Ready,
-    /// Where its data is; `None`: in memory.
+    /// The data folder, or `None` if all data is in memory.
     pub(crate) data: Option<PathBuf>,
     lambda: Lambda,
-    /// Serving the API; it ends when told to.
+    /// The tasks that serve the API. They end after `end_gateway` is signalled.
     gateway: JoinSet<()>,
     end_gateway: watch::Sender<()>,
-    /// Everything else that runs; it ends with this value.
+    /// All other tasks. They end when this value is dropped.
     tasks: JoinSet<()>,
-    /// Locked until the stack is gone.
+    /// The folder stays locked until the stack is dropped.
     _folder: Option<DataFolder>,
 }
 
-/// What the functions build on.
+/// The servers and resources that the functions use, and the plan.
 struct Cloud {
     dynamodb: Server,
     cognito: Server,
     pool: Pool,
     plan: Plan,
-    /// What each function may do, by access key.
+    /// The policy of each function, by its access key.
     policies: BTreeMap<String, Policy>,
     tables: Vec<String>,
-    /// The tables were not there, so neither is anything in them.
+    /// Whether a table was created, so that the demo partner of an earlier start does not exist.
     is_new: bool,
 }
 
 impl Stack {
-    /// Starts everything and returns when the API answers.
+    /// Starts everything and returns when the API responds.
     pub(crate) async fn start(choices: &Choices) -> Result<Self, StartError> {
         let root = workspace::root()?;
         let folder = if choices.ephemeral {
@@ -210,11 +210,11 @@ impl Stack {
         Ok(Self { ready, data, lambda, gateway, end_gateway, tasks, _folder: folder })
     }
 
-    /// Lets requests finish for a moment, then ends everything, the functions' processes first.
+    /// Gives requests a short time to finish, then ends everything, the functions' processes first.
     pub(crate) async fn stop(mut self) {
         self.end_gateway.send_replace(());
         let finished = async { while self.gateway.join_next().await.is_some() {} };
-        // Whoever is not done by now is cut off.
+        // Requests that have not finished by then are cut off.
         let _ = timeout(PATIENCE, finished).await;
         let _ = timeout(PATIENCE, self.lambda.stop()).await;
         self.gateway.shutdown().await;
@@ -222,7 +222,7 @@ impl Stack {
     }
 }
 
-/// The servers, the tables and pool on them, and the plan that names them.
+/// Starts the servers, creates the tables and the pool, and returns them with the plan.
 async fn make_cloud(
     choices: &Choices,
     template: &Template,
@@ -265,12 +265,12 @@ fn key_of(endpoint: Option<&str>) -> &str {
     endpoint.unwrap_or(EMBEDDED)
 }
 
-/// The proxy knows a function by its access key. Logical ids are letters and digits, as access keys have to be.
+/// The proxy identifies a function by its access key. Logical ids consist of letters and digits, as access keys must.
 fn access_key(function: &Function) -> String {
     function.logical_id.clone()
 }
 
-/// What Lambda and its role give a function on AWS, leading to the proxy here.
+/// The variables that a function gets from Lambda and its role on AWS. Here the endpoints are the proxy's.
 fn environment(function: &Function, proxy_url: &str) -> BTreeMap<String, String> {
     [
         ("AWS_REGION", REGION.to_owned()),
@@ -285,8 +285,8 @@ fn environment(function: &Function, proxy_url: &str) -> BTreeMap<String, String>
     .into()
 }
 
-/// Takes the port on 127.0.0.1 and, where there is IPv6, on `::1`: `localhost` may be either, and must not be another
-/// program on one of them.
+/// Binds the port on 127.0.0.1 and, if IPv6 is available, on `::1`. `localhost` may be either address, and neither must
+/// reach another program.
 async fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
     let mut attempts = PORT_ATTEMPTS;
     loop {
@@ -307,16 +307,16 @@ async fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
 
 async fn serve_api(listener: TcpListener, router: Router, mut ended: watch::Receiver<()>) {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let told = async move {
-        // An error means that the stack is gone, which is reason enough to end.
+    let stop = async move {
+        // An error means that the stack is gone, so the server ends too.
         let _ = ended.changed().await;
     };
-    if let Err(problem) = axum::serve(listener, service).with_graceful_shutdown(told).await {
+    if let Err(problem) = axum::serve(listener, service).with_graceful_shutdown(stop).await {
         log::line("gateway", &problem.to_string());
     }
 }
 
-/// Invokes the schedule's function again and again, the first time after one whole period.
+/// Invokes the schedule's function periodically, for the first time after one whole period.
 async fn fire(schedule: Schedule, lambda: Lambda) {
     let mut tick = interval_at(Instant::now() + schedule.every, schedule.every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

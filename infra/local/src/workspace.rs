@@ -1,4 +1,5 @@
-//! Where the repository is, and the folder (`.portal/` in it, unless another is named) that keeps what has to outlive the stack.
+//! Finds the repository and manages the data folder for everything that must outlive the stack: `.portal/` in the
+//! repository, unless another is given.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -14,7 +15,7 @@ use crate::resources::Pool;
 /// Why the folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkspaceError {
-    #[error("no template.yaml in the current folder or above it: start this inside the repository")]
+    #[error("no template.yaml in the current folder or above it: start this command inside the repository")]
     NoRoot,
     #[error("{} is in use by another stack: stop that one, or start this one with --ephemeral", .0.display())]
     Locked(PathBuf),
@@ -24,7 +25,8 @@ pub(crate) enum WorkspaceError {
     NotOurs { path: PathBuf, source: serde_json::Error },
 }
 
-/// The folder of `template.yaml`: the current one or the next above it, else above the binary itself.
+/// The folder that contains `template.yaml`: the current folder, the nearest one above it, or else the nearest one
+/// above the binary.
 pub(crate) fn root() -> Result<PathBuf, WorkspaceError> {
     [std::env::current_dir(), std::env::current_exe()]
         .into_iter()
@@ -37,18 +39,18 @@ fn is_root(folder: &Path) -> bool {
     folder.join("template.yaml").is_file() && folder.join("Cargo.toml").is_file()
 }
 
-/// What a start has to know of the starts before it, by the server that it belongs to.
+/// Data of earlier starts that a later start needs. The keys are the servers that the data belongs to.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Memory {
     pub(crate) pools: BTreeMap<String, Pool>,
     pub(crate) partners: BTreeMap<String, Demo>,
 }
 
-/// The folder, readable by its owner only and used by one stack at a time.
+/// The data folder. Only its owner can read it, and only one stack uses it at a time.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
-    /// Locked for as long as it is open.
+    /// The lock lasts as long as this file is open.
     _lock: File,
 }
 
@@ -85,7 +87,7 @@ impl DataFolder {
         self.path.join("user-pool.sqlite")
     }
 
-    /// What earlier starts wrote down; nothing at the first one.
+    /// The data of earlier starts, which is empty at the first start.
     pub(crate) fn recall(&self) -> Result<Memory, WorkspaceError> {
         let path = self.memory();
         match fs::read(&path) {
@@ -95,7 +97,7 @@ impl DataFolder {
         }
     }
 
-    /// Replaces the file as a whole, so that a stack that dies meanwhile leaves the old one.
+    /// Replaces the whole file, so that a stack that dies during the write leaves the old file.
     pub(crate) fn remember(&self, memory: &Memory) -> Result<(), WorkspaceError> {
         let (path, new) = (self.memory(), self.path.join("memory.json.new"));
         let write = || {
@@ -119,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder that goes with the test.
+    /// A folder that is removed after the test.
     struct Temporary(PathBuf);
 
     impl Temporary {
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stack_at_a_time_uses_the_folder() {
+    fn only_one_stack_at_a_time_uses_the_folder() {
         let root = Temporary::new("lock");
         let first = DataFolder::open(&root.0).unwrap();
         assert!(matches!(DataFolder::open(&root.0), Err(WorkspaceError::Locked(_))));
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_recalled_and_readable_by_its_owner_only() {
+    fn saved_data_is_restored_and_only_its_owner_can_read_it() {
         let root = Temporary::new("memory");
         let folder = DataFolder::open(&root.0.join("data")).unwrap();
         assert!(folder.recall().unwrap().partners.is_empty());

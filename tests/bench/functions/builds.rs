@@ -1,4 +1,4 @@
-//! What is measured, built: our functions as they deploy, and what they are compared with.
+//! Builds the measured programs: our functions as they are deployed, and the programs that they are compared with.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::{Outcome, folder, root};
 
-/// Cargo, as if nobody had started this program with it.
+/// A cargo command without the variables that cargo set for this program.
 pub(crate) fn cargo(folder: &Path, arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(arguments).current_dir(folder).stdin(Stdio::null());
-    // What cargo says of this package would make build scripts that watch it run again.
+    // Cargo sets these variables for this package. Build scripts that watch them would run again.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
             cargo.env_remove(name);
@@ -22,8 +22,8 @@ pub(crate) fn cargo(folder: &Path, arguments: &[&str]) -> Command {
     cargo
 }
 
-/// Builds these packages for release, and copies their binaries to target/bench/programs/`kind`. What is built for the
-/// functions alone has the features that SAM's build has, and not those that the local stack needs of shared crates.
+/// Builds these packages for release, and copies their binaries to target/bench/programs/`kind`. Building only these
+/// packages gives shared crates the same features as SAM's build, without those that the local stack needs.
 pub(crate) fn release(kind: &str, workspace: &Path, packages: &[String], options: &[&str]) -> Outcome<()> {
     if packages.is_empty() {
         return Ok(());
@@ -41,7 +41,7 @@ pub(crate) fn release(kind: &str, workspace: &Path, packages: &[String], options
         if let Some(binary) = message["executable"].as_str().map(Path::new) {
             let name = binary.file_name().ok_or("a binary without a name")?;
             let copy = to.join(name);
-            // A new file: the old one may still run.
+            // Create a new file, because the old one may still be running.
             let _ = fs::remove_file(&copy);
             fs::copy(binary, copy)?;
         }
@@ -49,12 +49,12 @@ pub(crate) fn release(kind: &str, workspace: &Path, packages: &[String], options
     Ok(())
 }
 
-/// Where the programs of one kind are.
+/// The folder of the programs of one kind.
 pub(crate) fn programs(kind: &str) -> Outcome<PathBuf> {
     folder(&format!("programs/{kind}"))
 }
 
-/// The floor's workspace: the root's manifest, and so its versions, features and profile, over the floor's packages.
+/// Builds the floor in its own workspace, with the root's manifest and so with the same versions, features and profile.
 pub(crate) fn floor(no_build: bool) -> Outcome<()> {
     const PACKAGES: [&str; 2] = ["floor", "floor-read"];
     if no_build {
@@ -70,14 +70,14 @@ pub(crate) fn floor(no_build: bool) -> Outcome<()> {
     release("floor", &workspace, &PACKAGES.map(str::to_owned), &[])
 }
 
-/// What the naive build has beyond ours.
+/// The additional dependency of the naive build.
 const AWS_CONFIG: &str = "aws-config = \"=1.13.0\"";
 
-/// Files in place of others, by their path in the workspace.
+/// Replacement files, by their path in the workspace.
 type Overlay = BTreeMap<PathBuf, String>;
 
-/// The functions' sources and what they share, in a workspace without the local stack and the tests; some of the files
-/// replaced.
+/// Copies the functions and the shared crates to a workspace without the local stack and the tests, and replaces the
+/// files of the overlay.
 pub(crate) fn sources(workspace: &Path, overlay: &Overlay) -> Outcome<()> {
     for part in ["shared", "functions"] {
         copy_folder(&root().join(part), &workspace.join(part), &|path| {
@@ -96,7 +96,7 @@ fn functions_manifest() -> Outcome<String> {
     with_members(&fs::read_to_string(root().join("Cargo.toml"))?, &["shared", "shared/core", "functions/*"])
 }
 
-/// The naive workspace: the same functions over clients as the SDKs make them by default, with cargo's default profile.
+/// Builds the naive workspace: the same functions with the SDKs' default clients and cargo's default profile.
 pub(crate) fn naive(functions: &[String], no_build: bool) -> Outcome<()> {
     if no_build {
         return Ok(());
@@ -113,13 +113,15 @@ pub(crate) fn naive(functions: &[String], no_build: bool) -> Outcome<()> {
     ];
     sources(&workspace, &overlay.map(|(path, text)| (PathBuf::from(path), text)).into())?;
     release("naive", &workspace, functions, &[]).map_err(|error| {
-        format!("{error}\nThe naive build lays tests/bench/peers/naive over shared/ and no longer fits it.").into()
+        let hint =
+            "The naive build replaces files in shared/ with those in tests/bench/peers/naive. They may no longer fit.";
+        format!("{error}\n{hint}").into()
     })
 }
 
-/// The SDKs as their documentation says, and no profile but cargo's.
+/// The manifest with the SDKs' default features and only cargo's profile.
 fn naive_manifest(manifest: &str) -> Outcome<String> {
-    const OTHER: &str = "the root manifest is written in another way than the naive build knows";
+    const OTHER: &str = "the naive build cannot parse the root manifest";
     let (kept, profiles) = manifest.split_once("[profile.").ok_or(OTHER)?;
     if profiles.contains("[workspace") {
         return Err(OTHER.into());
@@ -143,7 +145,7 @@ fn with_members(manifest: &str, members: &[&str]) -> Outcome<String> {
         .fold(String::new(), |all, line| all + line + "\n"))
 }
 
-/// The versions of the product; what an overlay has beyond them cargo adds once.
+/// Copies the product's Cargo.lock. Cargo adds the additional packages of an overlay once.
 fn lock(workspace: &Path) -> Outcome<()> {
     let ours = fs::read_to_string(root().join("Cargo.lock"))?;
     let copied = workspace.join("Cargo.lock.copied");
@@ -154,7 +156,8 @@ fn lock(workspace: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Copies sources, or what `instead` has for a file, so that only what has changed is new and compiles.
+/// Copies a folder, with the replacements of `instead`. Unchanged files are not written, so that cargo compiles only
+/// changes.
 fn copy_folder<'a>(from: &Path, to: &Path, instead: &impl Fn(&Path) -> Option<&'a String>) -> Outcome<()> {
     fs::create_dir_all(to)?;
     let mut names = BTreeMap::new();
@@ -194,7 +197,7 @@ pub(crate) fn peers() -> PathBuf {
     root().join("tests/bench/peers")
 }
 
-/// The Node peers, bundled; none where there is no node.
+/// Bundles the Node peers and returns the path of node, or `None` if node is not installed.
 pub(crate) fn node(no_build: bool) -> Outcome<Option<PathBuf>> {
     let Some(node) = found("node") else { return Ok(None) };
     let folder = folder("node")?;
@@ -209,7 +212,7 @@ pub(crate) fn node(no_build: bool) -> Outcome<Option<PathBuf>> {
     Ok(Some(node))
 }
 
-/// The Python peers' interpreter; none where there is no python3.
+/// Installs the Python peers and returns their interpreter, or `None` if python3 is not installed.
 pub(crate) fn python(no_build: bool) -> Outcome<Option<PathBuf>> {
     let Some(python) = found("python3") else { return Ok(None) };
     let folder = folder("python")?;
@@ -226,7 +229,7 @@ pub(crate) fn python(no_build: bool) -> Outcome<Option<PathBuf>> {
     Ok(Some(inner))
 }
 
-/// Copies sources; says whether what they need is not, or no longer, there.
+/// Copies sources. Returns whether their dependencies must be installed.
 fn install(from: &Path, to: &Path, versions: &str) -> Outcome<bool> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -240,7 +243,7 @@ fn install(from: &Path, to: &Path, versions: &str) -> Outcome<bool> {
     Ok(fs::read(to.join(".installed")).ok() != Some(fs::read(from.join(versions))?))
 }
 
-/// Where a program is, as an absolute path: functions have a path of their own.
+/// The absolute path of a program, because functions have a different PATH.
 fn found(program: &str) -> Option<PathBuf> {
     let output = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?;

@@ -1,4 +1,4 @@
-//! Instructions up to the first request for work: the same on every run, whatever else the machine does.
+//! Counts the instructions before the first request for work. Their number does not depend on the load of the machine.
 
 use std::fs;
 use std::process::{Command, Stdio};

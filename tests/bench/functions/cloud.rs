@@ -1,5 +1,5 @@
-//! DynamoDB and the user pool that the functions call, in this process and so with optimisation: the embedded ones of the
-//! local stack, with what the template asks for in them.
+//! DynamoDB and the user pool for the functions: the local stack's embedded servers, with the template's tables and
+//! pool. They run in this process, and so with optimisation.
 
 use std::collections::BTreeMap;
 use std::future;
@@ -18,23 +18,23 @@ use crate::user_pool::UserPools;
 
 const REGION: &str = "us-east-1";
 
-/// Where the servers are.
+/// The addresses of the servers.
 pub(crate) struct Cloud {
-    /// Where most functions work.
+    /// The DynamoDB that most functions use.
     pub(crate) dynamodb: String,
-    /// Tables with nothing in them, for what walks through all there is.
+    /// A DynamoDB with empty tables, for functions that process all items.
     pub(crate) empty: String,
     pub(crate) cognito: String,
     pub(crate) user_pool_id: String,
     pub(crate) client_id: String,
     pub(crate) recorder: Arc<Recorder>,
-    /// The recorder, in front of all of them.
+    /// The URL of the recorder, a proxy in front of all servers.
     pub(crate) recorder_url: String,
     http: reqwest::Client,
 }
 
 impl Cloud {
-    /// Serves as long as `servers` lives, which is apart from the runtime that measures.
+    /// Starts the servers on the runtime `servers`, which is separate from the measuring one.
     pub(crate) async fn start(template: &Template, servers: &Handle) -> Outcome<Self> {
         let dynamodb = database(servers).await?;
         let empty = database(servers).await?;
@@ -65,12 +65,12 @@ impl Cloud {
         Ok(cloud)
     }
 
-    /// A call to DynamoDB.
+    /// Calls DynamoDB.
     pub(crate) async fn dynamodb(&self, operation: &str, input: &Value) -> Outcome<Value> {
         self.ask(&self.dynamodb, &format!("DynamoDB_20120810.{operation}"), input).await
     }
 
-    /// A call to the user pool.
+    /// Calls the user pool.
     pub(crate) async fn cognito(&self, operation: &str, input: &Value) -> Outcome<Value> {
         self.ask(&self.cognito, &format!("AWSCognitoIdentityProviderService.{operation}"), input).await
     }
@@ -96,7 +96,7 @@ impl Cloud {
         Ok(if answer.is_empty() { Value::Null } else { serde_json::from_str(&answer)? })
     }
 
-    /// What Lambda and the template give a function, leading to these servers.
+    /// The environment of a function, as Lambda and the template set it, with these servers as endpoints.
     pub(crate) fn environment(&self, function: &Function) -> BTreeMap<String, String> {
         let dynamodb = if works_on_empty_tables(&function.name) { &self.empty } else { &self.dynamodb };
         let mut environment = function.environment.clone();
@@ -128,7 +128,7 @@ impl Cloud {
         environment
     }
 
-    /// The same, with every call going through the recorder.
+    /// The same environment, with all calls going through the recorder.
     pub(crate) fn recorded(&self, mut environment: BTreeMap<String, String>) -> BTreeMap<String, String> {
         let is_empty = environment.get("AWS_ENDPOINT_URL_DYNAMODB") == Some(&self.empty);
         let dynamodb = format!("{}{}", self.recorder_url, if is_empty { EMPTY } else { "" });
@@ -138,7 +138,7 @@ impl Cloud {
     }
 }
 
-/// What walks through everything would otherwise find what all the other measurements leave behind.
+/// These functions process all items. On the other tables they would find the data of all other measurements.
 pub(crate) fn works_on_empty_tables(function: &str) -> bool {
     matches!(function, "repair-identities" | "end-all-sessions")
 }
@@ -167,7 +167,7 @@ async fn serve(servers: &Handle, router: Router) -> Outcome<String> {
     Ok(url)
 }
 
-/// An item of DynamoDB that is written with what changed.
+/// The input of a `PutItem`.
 pub(crate) fn put(table: &str, item: &Value) -> Value {
     json!({ "TableName": table, "Item": item })
 }

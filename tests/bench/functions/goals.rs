@@ -1,11 +1,11 @@
-//! What was aimed at, as data, and what of it was reached.
+//! The goals as data, and whether they were met.
 
 use serde::Serialize;
 
 use crate::measure::Subject;
 use crate::{growth, hash};
 
-/// What is measured.
+/// A measured figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Figure {
     Start,
@@ -16,20 +16,20 @@ pub(crate) enum Figure {
     Sequence,
 }
 
-/// What it is held against.
+/// The limit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Limit {
-    /// No more than this.
+    /// At most this.
     Most(f64),
-    /// No more than so many times a floor's figure.
+    /// At most this many times the figure of a floor.
     TimesFloor(f64, &'static str),
-    /// No more than so many times that of the same function built naively.
+    /// At most this many times the figure of the naive build of the same function.
     TimesNaive(f64),
-    /// So many times better than Node: the same function where it has a peer, else `get-user`.
+    /// At least this many times better than Node: than the same function if it has a peer, or else than `get-user`.
     BetterThanNode(f64),
 }
 
-/// Which functions it is about.
+/// The functions that a goal applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     All,
@@ -38,7 +38,7 @@ pub(crate) enum Scope {
     Only(&'static [&'static str]),
 }
 
-/// One aim.
+/// One goal.
 pub(crate) struct Goal {
     pub(crate) words: &'static str,
     figure: Figure,
@@ -57,7 +57,7 @@ const ENDS: &[&str] = &["force-logout", "remove-user", "set-password"];
 const SIGN_IN: &[&str] = &["sign-in"];
 const MEGABYTE: f64 = 1e6;
 
-/// Every aim.
+/// All goals.
 pub(crate) const GOALS: &[Goal] = &[
     goal("start ≤ 1.5 × floor", Figure::Start, Scope::All, Limit::TimesFloor(1.5, "floor")),
     goal("start ≥ 60 × faster than Node", Figure::Start, Scope::All, Limit::BetterThanNode(60.0)),
@@ -91,13 +91,13 @@ pub(crate) const GOALS: &[Goal] = &[
     goal("sign-in: 4 in sequence", Figure::Sequence, Scope::Only(SIGN_IN), Limit::Most(4.0)),
 ];
 
-/// A goal and how it went, over all functions that it is about and that were measured.
+/// The result of a goal for all measured functions that it applies to.
 #[derive(Debug, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) words: &'static str,
-    /// The limit, as the figure is held against it: a ratio, bytes or calls.
+    /// The limit: a ratio, bytes or calls.
     pub(crate) limit: f64,
-    /// Per function.
+    /// The values of the functions.
     pub(crate) values: Vec<Standing>,
 }
 
@@ -109,18 +109,18 @@ pub(crate) struct Standing {
     pub(crate) met: bool,
 }
 
-/// How all goals went. What was not measured has no say.
+/// The results of all goals. Goals without measurements are left out.
 pub(crate) fn verdicts(subjects: &[Subject], growth: &[growth::Row], hash: &[hash::Row]) -> Vec<Verdict> {
     let functions = GOALS.iter().map(|goal| goal.verdict(subjects));
     let all = functions.chain(lists(growth)).chain([history(hash)]);
     all.filter(|verdict| !verdict.values.is_empty()).collect()
 }
 
-/// A full page of a larger partner against one of a small one, and a search against a read of all there is.
+/// Compares a full page of a larger partner with one of a small partner, and a search with a read of all items.
 fn lists(growth: &[growth::Row]) -> [Verdict; 5] {
     let named = |row: &growth::Row| match row.others {
         0 => format!("{} of {}", row.list, row.size),
-        others => format!("{} of {} beside {others}", row.list, row.size),
+        others => format!("{} of {} with {others} other users", row.list, row.size),
     };
     let against_base = |lists: &[&str], figure: fn(&growth::Row) -> Option<f64>, is_met: fn(f64) -> bool| {
         let pages = growth.iter().filter(|row| lists.contains(&row.list) && row.size >= growth::BASE);
@@ -146,14 +146,14 @@ fn lists(growth: &[growth::Row]) -> [Verdict; 5] {
         at_any_size("history: the same time ± 20 % at any size", 1.2, time(events)),
         at_any_size("history: the same RRU at any size", 1.0, units(events)),
         Verdict {
-            words: "search ≥ 5 × cheaper than every whole item",
+            words: "search ≥ 5 × cheaper than reading all items",
             limit: 5.0,
             values: search.into_iter().collect(),
         },
     ]
 }
 
-/// Processor time with a history of passwords against that without: hashes dominate it.
+/// Compares the processor time with and without a history of passwords. Hashes dominate it.
 fn history(hash: &[hash::Row]) -> Verdict {
     let standing = |pair: &[hash::Row]| {
         let value = pair[1].processor? / pair[0].processor?;
@@ -161,7 +161,7 @@ fn history(hash: &[hash::Row]) -> Verdict {
     };
     let values = hash.iter().position(|row| row.processor.is_some());
     let values = values.map_or(Vec::new(), |first| hash[first..].chunks_exact(2).filter_map(standing).collect());
-    Verdict { words: "one hash, whatever the history", limit: 1.2, values }
+    Verdict { words: "one hash with any history", limit: 1.2, values }
 }
 
 impl Goal {

@@ -1,4 +1,4 @@
-//! What a list costs as the portal grows: the partner that is listed, the others, and the history.
+//! Measures the cost of a list as the portal grows: the listed partner, the other partners, and the history.
 
 use portal_bench::statistics::Sample;
 use serde::Serialize;
@@ -11,46 +11,46 @@ use crate::scene::{Event, Scene, answered};
 use crate::stand_in::{Process, Program};
 
 const TURN: usize = 10;
-/// Each of the partners beside those that are listed.
+/// The number of users of each of the other partners.
 const USERS_OF_OTHERS: u64 = 1_000;
-/// The partner whose first page is full and that the larger ones are held against.
+/// The size of the partner with which larger ones are compared. Its first page is full.
 pub(crate) const BASE: u64 = 100;
 pub(crate) const PAGE: &str = "first 25 by name";
 pub(crate) const SEARCH: &str = "search";
 const REVIEW: &str = "first 25 to review";
 pub(crate) const HISTORY: &str = "newest 25 events";
 pub(crate) const HISTORY_OF_ONE: &str = "newest 25 of one user";
-/// A search and a review read a lot, so fewer of them say enough.
+/// Searches and reviews read a lot, so fewer of them are measured.
 const SEARCHES: usize = 25;
 
-/// One list, again and again.
+/// The results of one list.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
-    /// [`PAGE`], for one.
+    /// The name of the list, such as [`PAGE`].
     pub(crate) list: &'static str,
-    /// Users of the partner, or its events.
+    /// The number of users, or events, of the partner.
     pub(crate) size: u64,
-    /// Users of other partners.
+    /// The number of users at other partners.
     pub(crate) others: u64,
     pub(crate) time: Sample,
     pub(crate) calls: Calls,
-    /// What it would be to read every whole item of the partner.
+    /// The read units for reading all items of the partner.
     pub(crate) whole_read_units: f64,
 }
 
-/// What is asked again and again.
+/// A request that is measured repeatedly.
 #[derive(Clone)]
 struct Question {
     list: &'static str,
     size: u64,
     others: u64,
     request: String,
-    /// How many items the answer has.
+    /// The expected number of items in the response.
     items: u64,
     whole_read_units: f64,
 }
 
-/// Measures lists of partners of these sizes, alone and beside many others, a thousand users each.
+/// Measures lists of partners of these sizes, first alone and then with many other partners of a thousand users each.
 pub(crate) async fn measure(
     scene: &mut Scene,
     (list_users, review_access): (&Program, &Program),
@@ -63,12 +63,12 @@ pub(crate) async fn measure(
     for (number, users) in (1..).zip(sizes) {
         let (id, owner) = scene.new_owner(&format!("owner-of-{users}@example.com")).await?;
         let first = number * 1_000_000;
-        // The owner is one of them.
+        // The owner is one of the users.
         scene.prototype().populate(&scene.cloud, &id, first..first + users - 1).await?;
         set_user_count(&scene.cloud, &id, *users).await?;
         let list = || Ok::<_, Box<dyn std::error::Error>>(Event::read("list-users")?.claims(&owner));
         let review = Event::read("review-access")?.claims(&owner);
-        let somebody = letters(first + users / 2).to_lowercase();
+        let searched = letters(first + users / 2).to_lowercase();
         let whole_read_units = whole(scene, "UsersTable", &id, "USER#").await?;
         let question = |list, request: &Event, items| Question {
             list,
@@ -79,7 +79,7 @@ pub(crate) async fn measure(
             whole_read_units,
         };
         pages.push(question(PAGE, &list()?, 25.min(*users)));
-        searches.push(question(SEARCH, &list()?.query("search", &somebody), 1));
+        searches.push(question(SEARCH, &list()?.query("search", &searched), 1));
         reviews.push(question(REVIEW, &review, 25.min(*users)));
         largest = id;
     }
@@ -99,7 +99,7 @@ pub(crate) async fn measure(
     Ok(rows)
 }
 
-/// Measures the newest page of histories of these sizes: of all that happened, and of what happened to one user.
+/// Measures the newest page of histories of these sizes: of all events, and of the events of one user.
 pub(crate) async fn history(
     scene: &mut Scene,
     list_audit_events: &Program,
@@ -128,7 +128,7 @@ pub(crate) async fn history(
     Ok(rows)
 }
 
-/// The questions take turns.
+/// Measures the requests in turns.
 async fn ask(scene: &Scene, program: &Program, questions: &[Question], count: usize) -> Outcome<Vec<Row>> {
     let process = Process::start(program).await?.0;
     let mut times = vec![Vec::new(); questions.len()];
@@ -160,7 +160,7 @@ async fn ask(scene: &Scene, program: &Program, questions: &[Question], count: us
     Ok(rows)
 }
 
-/// Read request units of every whole item of the partner in this table, page by page.
+/// The read request units for all items of the partner in this table, read page by page.
 async fn whole(scene: &Scene, table: &str, partner: &str, prefix: &str) -> Outcome<f64> {
     let mut units = 0.0;
     let mut start = Value::Null;

@@ -1,4 +1,5 @@
-//! What a password hash costs beside the rest of a request, and that a history of passwords adds nothing.
+//! Measures the cost of a password hash compared with the rest of a request, and that a history of passwords adds
+//! nothing.
 
 use std::time::Instant;
 
@@ -11,23 +12,23 @@ use crate::measure::milliseconds;
 use crate::scene::{History, Scene, answered};
 use crate::stand_in::{Process, Program};
 
-/// Of the portal: OWASP's Password Storage Cheat Sheet.
+/// The portal's parameters, from OWASP's Password Storage Cheat Sheet.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 const HASHES: usize = 25;
 const TURN: usize = 5;
 
-/// A hash alone, or a request that hashes.
+/// The results of a hash alone, or of requests that hash.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) what: String,
     pub(crate) time: Sample,
-    /// Processor time of one.
+    /// The processor time of one request.
     pub(crate) processor: Option<f64>,
 }
 
-/// Argon2id with the portal's parameters, and nothing else.
+/// Measures Argon2id alone, with the portal's parameters.
 pub(crate) fn alone() -> Outcome<Row> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(32)).map_err(|error| error.to_string())?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -43,7 +44,7 @@ pub(crate) fn alone() -> Outcome<Row> {
     Ok(Row { what: "Argon2id alone".to_owned(), time: Sample::new(times), processor: None })
 }
 
-/// A request that hashes, by or for people without and with a history of passwords.
+/// Measures requests that hash, for users without and with a history of passwords.
 pub(crate) async fn requests(scene: &mut Scene, function: &str, program: &Program, count: usize) -> Outcome<Vec<Row>> {
     let process = Process::start(program).await?.0;
     let histories = [History::None, History::Full];

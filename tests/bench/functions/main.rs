@@ -1,10 +1,10 @@
-//! `cargo bench -p portal-bench`: how long every function takes to start and to answer, what it uses, what it calls, and
-//! what it costs, beside a floor and peers. See the README here.
+//! `cargo bench -p portal-bench`: measures how long every function takes to start and to respond, its resources, its
+//! AWS calls and its cost, and compares it with a floor and peers. See the README in tests/bench.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a tool for developers: whatever is wrong ends it"
+    reason = "a tool for developers: any error ends it"
 )]
 
 mod build_times;
@@ -23,7 +23,7 @@ mod scene;
 mod stand_in;
 mod template;
 #[path = "../../../infra/local/src/user_pool/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the local stack's own, of which it uses more")]
+#[allow(dead_code, unused_imports, reason = "the local stack uses more of this module")]
 mod user_pool;
 
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ use scene::{Hands, Scene};
 use stand_in::{Process, Program};
 use template::{Function, Template};
 
-/// An error of any kind ends the benchmark, in words for a person.
+/// Any error ends the benchmark with a readable message.
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
@@ -58,7 +58,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))
 }
 
-/// A folder of the benchmark's own, made when it is not there: target/bench/`name`.
+/// Returns the folder target/bench/`name`, and creates it if necessary.
 fn folder(name: &str) -> Outcome<PathBuf> {
     let folder = root().join("target/bench").join(name);
     fs::create_dir_all(&folder)?;
@@ -89,7 +89,7 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
     eprintln!("sizes and calls");
     let counts_instructions = callgrind::is_there();
     if !counts_instructions {
-        notices.push("valgrind is not here: no instructions are counted.".to_owned());
+        notices.push("valgrind is not installed: instructions are not counted.".to_owned());
     }
     for subject in &mut subjects {
         measure::sizes(subject)?;
@@ -142,12 +142,12 @@ const NODE: &str = "node";
 const PYTHON: &str = "python";
 const FLOOR: &str = "floor";
 
-/// What sets the scene.
+/// The functions that prepare the scene.
 const HANDS: [&str; 4] = ["create-partner", "sign-in", "add-user", "set-password"];
-/// The functions that peers in other languages have.
+/// The functions that have peers in other languages.
 const WITH_PEERS: [&str; 4] = ["get-user", "list-users", "add-user", "force-logout"];
 
-/// The peers that there are, and what runs those that are no binaries.
+/// The available peers, with the interpreters of Node and Python.
 #[derive(Default)]
 struct Peers {
     naive: bool,
@@ -159,7 +159,7 @@ fn build(options: &Options, selected: &[Function], notices: &mut Vec<String>) ->
     let ours = builds::programs(OURS)?;
     let names: Vec<String> = selected.iter().map(|function| function.name.clone()).collect();
     if !options.no_build {
-        // While one works on a function, the others may be as they were built last.
+        // With `--quick`, the functions of the scene may come from an earlier build.
         let is_there =
             |hand: &str| names.iter().any(|name| name == hand) || (options.quick && ours.join(hand).exists());
         let hands = HANDS.iter().filter(|hand| !is_there(hand)).map(|hand| (*hand).to_owned());
@@ -174,7 +174,7 @@ fn build(options: &Options, selected: &[Function], notices: &mut Vec<String>) ->
     let peers = Peers { naive: true, node: builds::node(options.no_build)?, python: builds::python(options.no_build)? };
     for (name, found) in [("node", &peers.node), ("python3", &peers.python)] {
         if found.is_none() {
-            notices.push(format!("{name} is not here: its peers are left out."));
+            notices.push(format!("{name} is not installed: its peers are skipped."));
         }
     }
     Ok(peers)
@@ -183,10 +183,13 @@ fn build(options: &Options, selected: &[Function], notices: &mut Vec<String>) ->
 async fn hands(cloud: &Cloud, functions: &[Function]) -> Outcome<Hands> {
     let mut processes = BTreeMap::new();
     for hand in HANDS {
-        let function = functions.iter().find(|function| function.name == hand).ok_or("a function has another name")?;
+        let function = functions
+            .iter()
+            .find(|function| function.name == hand)
+            .ok_or("a function of the scene is not in the template")?;
         processes.insert(hand, Process::start(&binary(OURS, function, cloud)?).await?.0);
     }
-    let mut hand = |name: &str| processes.remove(name).ok_or("a hand is missing");
+    let mut hand = |name: &str| processes.remove(name).ok_or("a function of the scene is missing");
     Ok(Hands {
         create_partner: hand("create-partner")?,
         sign_in: hand("sign-in")?,

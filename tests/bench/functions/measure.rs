@@ -1,4 +1,4 @@
-//! Runs programs and takes their figures.
+//! Runs programs and measures them.
 
 use std::io::Write as _;
 use std::mem;
@@ -16,19 +16,20 @@ use crate::record::Call;
 use crate::scene::{Scene, answered};
 use crate::stand_in::{Process, Program};
 
-/// How many requests a process gets before it is another one's turn: whatever else the machine does then hits all alike.
+/// The number of requests that a process gets in one turn. With turns, other load on the machine affects all processes
+/// equally.
 const TURN: usize = 10;
 
-/// A program and what was measured of it.
+/// A program and its measurements.
 #[derive(Debug)]
 pub(crate) struct Subject {
     /// `ours`, `naive`, `node`, `python`, `floor`.
     pub(crate) kind: &'static str,
-    /// The function; for a floor its own name.
+    /// The name of the function, or of the floor.
     pub(crate) function: String,
     pub(crate) memory_mb: u32,
     pub(crate) program: Program,
-    /// What deploys, compressed: files.
+    /// The files of a deployment.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) figures: Figures,
 }
@@ -40,18 +41,18 @@ pub(crate) struct Figures {
     pub(crate) start: Sample,
     /// The first request.
     pub(crate) first_answer: Sample,
-    /// Both, start by start.
+    /// The sum of both for each start.
     pub(crate) cold: Sample,
     pub(crate) start_processor: Sample,
     /// Later requests.
     pub(crate) warm: Sample,
-    /// Processor time of one later request, on average.
+    /// The average processor time of one later request.
     pub(crate) warm_processor: Option<f64>,
-    /// In kB, after all requests.
+    /// The peak memory in kB after all requests.
     pub(crate) peak_memory: Option<f64>,
     pub(crate) binary: Option<u64>,
     pub(crate) zip: Option<u64>,
-    /// Until the first `next`.
+    /// The instructions before the first `next`.
     pub(crate) instructions: Option<u64>,
     pub(crate) calls: Option<Calls>,
 }
@@ -60,11 +61,11 @@ pub(crate) struct Figures {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Calls {
     pub(crate) count: usize,
-    /// Of the longest chain before the answer.
+    /// The operations of the longest chain before the response.
     pub(crate) in_sequence: Vec<String>,
-    /// Of the chain, those to DynamoDB.
+    /// The number of DynamoDB calls in this chain.
     pub(crate) dynamodb_in_sequence: usize,
-    /// That the answer did not wait for.
+    /// The number of calls that the response did not wait for.
     pub(crate) after_the_answer: usize,
     pub(crate) read_units: f64,
     pub(crate) write_units: f64,
@@ -76,9 +77,9 @@ impl Calls {
     }
 }
 
-/// Whether the function has a request, and it is one of a scene.
+/// A request of the scene for the subject, if its function has one.
 async fn request(scene: &mut Scene, subject: &Subject) -> Outcome<Option<String>> {
-    // The floors answer anything.
+    // The floors accept any request.
     let function = if subject.kind == crate::FLOOR { "get-user" } else { &subject.function };
     scene.request(function).await
 }
@@ -87,16 +88,16 @@ fn check(subject: &Subject, body: &[u8]) -> Outcome<()> {
     answered(body).map(drop).map_err(|error| format!("{} {}: {error}", subject.kind, subject.function).into())
 }
 
-/// Starts every program again and again, each in its turn, and asks each once.
+/// Starts every program repeatedly, in turns, and sends each process one request.
 pub(crate) async fn cold(scene: &mut Scene, subjects: &mut [Subject], rounds: usize) -> Outcome<()> {
     let mut starts = vec![Vec::new(); subjects.len()];
     let mut first_answers = vec![Vec::new(); subjects.len()];
     let mut totals = vec![Vec::new(); subjects.len()];
     let mut processor = vec![Vec::new(); subjects.len()];
     let mut order: Vec<usize> = (0..subjects.len()).collect();
-    // The first round is for the caches of the machine.
+    // The first round only fills the caches of the machine.
     for round in 0..=rounds {
-        // Prepared beforehand: what prepares a request must not be what a start comes after.
+        // Prepare all requests first, so that no preparation runs just before a start.
         let mut requests = Vec::new();
         for subject in subjects.iter() {
             requests.push(request(scene, subject).await?);
@@ -131,7 +132,7 @@ pub(crate) async fn cold(scene: &mut Scene, subjects: &mut [Subject], rounds: us
     Ok(())
 }
 
-/// Puts programs into another order, so that none always follows the same one.
+/// Shuffles the programs, so that none always follows the same one.
 fn shuffle(order: &mut [usize]) -> Outcome<()> {
     for last in (1..order.len()).rev() {
         let random = getrandom::u32().map_err(|error| error.to_string())?;
@@ -140,7 +141,7 @@ fn shuffle(order: &mut [usize]) -> Outcome<()> {
     Ok(())
 }
 
-/// Gives every program many requests, some at a time in turn.
+/// Sends every program many requests, in turns.
 pub(crate) async fn warm(scene: &mut Scene, subjects: &mut [Subject], requests: usize) -> Outcome<()> {
     let mut processes = Vec::new();
     for subject in subjects.iter() {
@@ -185,7 +186,7 @@ pub(crate) async fn calls(scene: &mut Scene, subject: &Subject) -> Outcome<Optio
         Program { environment: scene.cloud.recorded(subject.program.environment.clone()), ..subject.program.clone() };
     let process = Process::start(&program).await?.0;
     let mut last = None;
-    // The second: connections are open, and nothing is made for the first time.
+    // The second request counts: connections are open, and everything is initialized.
     for _ in 0..2 {
         let Some(request) = request(scene, subject).await? else { return Ok(None) };
         scene.cloud.recorder.take();
@@ -210,13 +211,13 @@ pub(crate) fn summary(calls: &[Call], answered_at: std::time::Instant) -> Calls 
     }
 }
 
-/// What the program weighs, as it is and as it is uploaded.
+/// Measures the size of the program, uncompressed and as it is uploaded.
 pub(crate) fn sizes(subject: &mut Subject) -> Outcome<()> {
     let (mut plain, mut compressed) = (0, 0);
     for file in &subject.files {
         let bytes = std::fs::read(file)?;
         plain += bytes.len() as u64;
-        // As SAM and every other zip does by default; the directory of a zip adds some hundred bytes.
+        // This is the default compression of SAM and other zip tools. The directory of a zip adds some hundred bytes.
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(&bytes)?;
         compressed += encoder.finish()?.len() as u64;
@@ -232,7 +233,7 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
 }
 
 impl Subject {
-    /// Whether it hashes passwords: those functions have their table, and a whole processor.
+    /// Whether it hashes passwords. Such functions use the Credentials table and have a whole processor.
     pub(crate) fn hashes(&self) -> bool {
         self.memory_mb >= 1769 && self.program.environment.contains_key("CREDENTIALS_TABLE")
     }
@@ -245,7 +246,7 @@ impl Subject {
         )
     }
 
-    /// Whether it has a user pool.
+    /// Whether it uses the user pool.
     pub(crate) fn calls_cognito(&self) -> bool {
         self.program.environment.contains_key("USER_POOL_ID")
     }

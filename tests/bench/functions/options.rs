@@ -7,19 +7,19 @@ use clap::Parser;
 #[command(version)]
 #[expect(clippy::struct_excessive_bools, reason = "a command line has switches")]
 pub(crate) struct Options {
-    /// Only these functions: get-user,list-users
+    /// Measure only these functions: get-user,list-users
     #[arg(long, value_delimiter = ',', value_name = "FUNCTIONS")]
     pub(crate) only: Vec<String>,
-    /// A third of the measurements, and no list of 10,000 users
+    /// Make a third of the measurements, without the list of 10,000 users
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Neither the naive builds nor Node nor Python; the floor stays
+    /// Skip the naive builds, Node and Python; keep the floor
     #[arg(long)]
     pub(crate) no_peers: bool,
-    /// Measure what was built last time
+    /// Measure the last builds
     #[arg(long)]
     pub(crate) no_build: bool,
-    /// Only how long builds take: many minutes
+    /// Measure only build times, which takes many minutes
     #[arg(long, conflicts_with_all = ["only", "quick", "no_peers", "no_build"])]
     pub(crate) build_times: bool,
     /// Given by `cargo bench`
@@ -28,12 +28,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// How often each program is started.
+    /// The number of starts of each program.
     pub(crate) fn starts(&self) -> usize {
         if self.quick { 7 } else { 21 }
     }
 
-    /// How many requests each warm process gets.
+    /// The number of requests for each warm process.
     pub(crate) fn requests(&self) -> usize {
         if self.quick { 60 } else { 200 }
     }

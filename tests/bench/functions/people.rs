@@ -1,20 +1,20 @@
-//! Users by the hundred: one is added through the functions themselves, and its rows are copied under other ids and names.
+//! Creates many users: the functions add one, and its items are copied with other ids and names.
 
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::cloud::{Cloud, put, text};
 
-/// What the added user is called. Eight letters, as each copy's names have them, so that sizes stay the same.
+/// The names of the added user. They have eight letters, like the names of all copies, so that sizes stay the same.
 pub(crate) const FIRST_NAME: &str = "Firstone";
 pub(crate) const LAST_NAME: &str = "Lastname";
 /// The tables that hold a user.
 const TABLES: [&str; 2] = ["UsersTable", "CredentialsTable"];
 const AUDIT_TABLE: &str = "AuditTable";
-/// What one `BatchWriteItem` takes.
+/// The limit of `BatchWriteItem`.
 const BATCH: usize = 25;
 
-/// A user's rows, to be copied.
+/// The items of a user, to be copied.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Prototype {
     rows: Vec<(&'static str, String)>,
@@ -25,7 +25,7 @@ pub(crate) struct Prototype {
     generation: String,
 }
 
-/// A copy.
+/// A copied user.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Person {
     pub(crate) id: String,
@@ -34,7 +34,7 @@ pub(crate) struct Person {
 }
 
 impl Prototype {
-    /// Every row that names this user. The tables must be small still.
+    /// Collects all items that name this user. The tables are scanned, so they must still be small.
     pub(crate) async fn of(cloud: &Cloud, partner: &str, id: &str, email: &str) -> Outcome<Self> {
         let mut rows = Vec::new();
         let (mut machine_secret, mut generation) = (String::new(), String::new());
@@ -50,7 +50,7 @@ impl Prototype {
             }
         }
         if rows.len() < 3 {
-            return Err(format!("a user is expected to be three rows at least, and is {}", rows.len()).into());
+            return Err(format!("expected at least three items for a user, found {}", rows.len()).into());
         }
         Ok(Self {
             rows,
@@ -66,10 +66,10 @@ impl Prototype {
         &self.id
     }
 
-    /// The copy with this number, at the same partner or another.
+    /// Creates the copy with this number, at the same partner or another.
     pub(crate) fn copy(&self, number: u64, partner: &str) -> Outcome<Person> {
         let (first, last) = (letters(number * 7919), letters(number));
-        // The same moment and another chance: still a UUID of version 7.
+        // Keep the timestamp and change the random part: the id is still a UUID of version 7.
         let id = format!("{}{number:012x}", &self.id[..self.id.len() - 12]);
         let email = format!("{}-{number:012}@example.com", first.to_lowercase());
         let mut rows = Vec::new();
@@ -87,7 +87,7 @@ impl Prototype {
         Ok(Person { id, email, rows })
     }
 
-    /// A copy in the tables and, as whoever signed in once, in the user pool.
+    /// Writes a copy to the tables and, as after a first sign-in, to the user pool.
     pub(crate) async fn settle(&self, cloud: &Cloud, number: u64, partner: &str) -> Outcome<Person> {
         let person = self.copy(number, partner)?;
         for (table, row) in &person.rows {
@@ -108,7 +108,7 @@ impl Prototype {
         Ok(person)
     }
 
-    /// Many copies of what lists read: the rows in the partner's own partition.
+    /// Writes many copies of the items that lists read: those in the partner's partition.
     pub(crate) async fn populate(&self, cloud: &Cloud, partner: &str, numbers: std::ops::Range<u64>) -> Outcome<()> {
         let mut requests = Vec::new();
         for number in numbers {
@@ -124,7 +124,7 @@ impl Prototype {
     }
 }
 
-/// Gives the partner this many events: its newest one, which is about a user, again and again.
+/// Gives the partner this many events: copies of its newest one, which concerns a user.
 pub(crate) async fn happen(cloud: &Cloud, partner: &str, events: u64) -> Outcome<()> {
     let newest = json!({
         "TableName": AUDIT_TABLE,
@@ -158,7 +158,7 @@ async fn write(cloud: &Cloud, table: &str, requests: &mut Vec<Value>) -> Outcome
     Ok(())
 }
 
-/// Says how many users the partner has, after some were written past the functions.
+/// Sets the partner's user count, after users were written without the functions.
 pub(crate) async fn set_user_count(cloud: &Cloud, partner: &str, count: u64) -> Outcome<()> {
     let update = json!({
         "TableName": TABLES[0],
@@ -171,7 +171,7 @@ pub(crate) async fn set_user_count(cloud: &Cloud, partner: &str, count: u64) -> 
     Ok(())
 }
 
-/// A name of eight letters, another for each number.
+/// A name of eight letters, different for each number.
 pub(crate) fn letters(number: u64) -> String {
     let mut rest = number;
     let mut letters: Vec<u8> = Vec::new();
@@ -184,7 +184,7 @@ pub(crate) fn letters(number: u64) -> String {
     String::from_utf8_lossy(&letters).into_owned()
 }
 
-/// The claims of a token, as the gateway gives them: every value a text.
+/// The claims of a token as the gateway passes them: every value is a string.
 pub(crate) fn claims(token: &str) -> Outcome<Value> {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).ok_or("not a token")?;
@@ -196,7 +196,7 @@ pub(crate) fn claims(token: &str) -> Outcome<Value> {
     Ok(Value::Object(texts.collect()))
 }
 
-/// What a sign-in answered.
+/// The session from the response of a sign-in.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) claims: Value,
@@ -210,10 +210,10 @@ impl Session {
         Ok(Self { claims: claims(&access_token)?, refresh_token: text(answer, "/refresh_token")?, access_token })
     }
 
-    /// Whose it is.
+    /// The id of the session's user.
     pub(crate) fn user_id(&self) -> Outcome<String> {
         // `<partner>.<user>.<generation>`
         let username = text(&self.claims, "/username")?;
-        Ok(username.split('.').nth(1).ok_or("a username of another form")?.to_owned())
+        Ok(username.split('.').nth(1).ok_or("the username has an unexpected form")?.to_owned())
     }
 }

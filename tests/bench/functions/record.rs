@@ -1,5 +1,5 @@
-//! A proxy in front of DynamoDB and Cognito that notes every call: when it began and ended, and what capacity it consumed.
-//! It costs time, so nothing is timed through it but the order of calls.
+//! A proxy in front of DynamoDB and Cognito that records the start, the end and the consumed capacity of every call. It
+//! is slow, so only the order of calls is measured through it.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,21 +12,21 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-/// The path of the recorder that leads to the empty DynamoDB.
+/// The path of the recorder for the empty DynamoDB.
 pub(crate) const EMPTY: &str = "/empty";
 
-/// How long every answer is held back, so that calls made at once are seen to be at once, however quick they are.
+/// The delay of every response. It makes concurrent calls overlap even if they are fast.
 const HOLD: Duration = Duration::from_millis(20);
 
 /// One call of a function.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    /// `BatchGetItem`, `AdminDeleteUser`.
+    /// Such as `BatchGetItem` or `AdminDeleteUser`.
     pub(crate) operation: String,
     pub(crate) is_dynamodb: bool,
     pub(crate) start: Instant,
     pub(crate) end: Instant,
-    /// Read request units, DynamoDB's own count.
+    /// Read request units, as DynamoDB reports them.
     pub(crate) read_units: f64,
     /// Write request units.
     pub(crate) write_units: f64,
@@ -42,7 +42,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// In front of a DynamoDB, one that is empty, and Cognito.
+    /// A recorder in front of a DynamoDB, an empty one, and Cognito.
     pub(crate) fn new(dynamodb: String, empty: String, cognito: String) -> Self {
         Self { dynamodb, empty, cognito, calls: Mutex::default(), http: reqwest::Client::new() }
     }
@@ -51,7 +51,7 @@ impl Recorder {
         Router::new().fallback(handle).with_state(recorder)
     }
 
-    /// Everything since the last time.
+    /// Returns all calls since the last `take`.
     pub(crate) fn take(&self) -> Vec<Call> {
         mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -106,7 +106,7 @@ fn asking_for_capacity(body: &[u8]) -> Option<Bytes> {
     Some(input.to_string().into())
 }
 
-/// The sum over tables, in an answer of any operation.
+/// The sum over all tables in the response of any operation.
 fn units(answer: &[u8]) -> f64 {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
     match &answer["ConsumedCapacity"] {

@@ -1,4 +1,4 @@
-//! The results as Markdown and as JSON.
+//! Writes the results as Markdown and JSON.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::goals::{Verdict, verdicts};
 use crate::measure::Subject;
 use crate::{Outcome, growth, hash, root};
 
-/// Everything that one run found out.
+/// All results of one run.
 pub(crate) struct Results {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) growth: Vec<growth::Row>,
@@ -22,7 +22,7 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Writes `results.md` and `results.json` and answers the Markdown.
+    /// Writes `results.md` and `results.json` and returns the Markdown.
     pub(crate) fn write(&self, folder: &Path) -> Outcome<String> {
         let prices: Prices = serde_json::from_str(&fs::read_to_string(root().join("tests/bench/prices.json"))?)?;
         let verdicts = verdicts(&self.subjects, &self.growth, &self.hash);
@@ -45,7 +45,7 @@ impl Results {
 
     fn markdown(&self, verdicts: &[Verdict], prices: &Prices) -> String {
         let mut page = format!(
-            "{} cold starts and {} warm requests of each program, in turns; {}.\n\n",
+            "Each program had {} cold starts and {} warm requests, in turns, on {}.\n\n",
             self.starts,
             self.requests,
             processor()
@@ -71,7 +71,7 @@ impl Results {
             "middle half",
             "× floor",
             "instructions M",
-            "first answer ms",
+            "first response ms",
             "cold ms",
             "warm p50 ms",
             "p99",
@@ -116,7 +116,7 @@ impl Results {
             "calls",
             "in sequence",
             "the sequence",
-            "after the answer",
+            "after the response",
             "RRU",
             "WRU",
         ]);
@@ -139,13 +139,13 @@ impl Results {
     fn lists(&self, page: &mut String) {
         let mut table = Table::new(&[
             "list",
-            "of the partner",
-            "users of others",
+            "users or events",
+            "other users",
             "p50 ms",
             "× 100",
             "calls",
             "RRU",
-            "RRU of all whole items",
+            "RRU of all items",
         ]);
         for row in &self.growth {
             let is_base = |other: &&growth::Row| {
@@ -217,8 +217,8 @@ fn goals(page: &mut String, verdicts: &[Verdict]) {
     let mut table = Table::new(&["goal", "met", "worst", "not met by"]);
     for verdict in verdicts {
         let missed: Vec<_> = verdict.values.iter().filter(|value| !value.met).collect();
-        // Of what is held against a goal, some has to be great and some small: the worst is the first to miss, else
-        // the nearest to the limit.
+        // Some values must be large and others small. The worst is the missed value that is farthest from the limit, or
+        // else the value that is nearest to it.
         let distance = |value: f64| (value / verdict.limit).ln().abs();
         let nearest = |values: &[&crate::goals::Standing], farthest: bool| {
             let order = |value: &&&crate::goals::Standing| distance(value.value);
@@ -268,7 +268,7 @@ impl Table {
         self.rows.push(format!("| {} |", cells.join(" | ")));
     }
 
-    /// Under a heading, unless there is nothing in it.
+    /// Writes the table under a heading, unless it is empty.
     fn write(&self, page: &mut String, heading: &str) {
         if self.rows.len() > 2 {
             let _ = writeln!(page, "## {heading}\n\n{}\n", self.rows.join("\n"));
@@ -284,12 +284,12 @@ fn amount(value: f64) -> String {
     if value > 1e5 { format!("{:.2} MB", value / 1e6) } else { format!("{value:.2}") }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for a person")]
+#[expect(clippy::cast_precision_loss, reason = "the number is only printed")]
 fn millions(count: u64) -> f64 {
     count as f64 / 1e6
 }
 
-/// What it ran on.
+/// The processor of this machine.
 fn processor() -> String {
     let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, it)| it);

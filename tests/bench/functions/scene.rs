@@ -1,5 +1,5 @@
-//! Who there is, and a request of each kind, again and again: each is prepared so that it succeeds, and its answer is
-//! looked at.
+//! The users of the benchmark, and requests of each kind. Each request is prepared so that it succeeds, and its
+//! response is checked.
 
 use std::fs;
 
@@ -10,17 +10,17 @@ use crate::people::{FIRST_NAME, LAST_NAME, Person, Prototype, Session, set_user_
 use crate::stand_in::Process;
 use crate::{Outcome, root};
 
-/// Of everybody here. Strong enough for the portal.
+/// The common password of all users here. It is strong enough for the portal.
 const PASSWORD: &str = "copper-Lantern-meadow-84";
 const OTHER_PASSWORD: &str = "violet-Harbor-stone-31";
-/// How many previous passwords are kept.
+/// The number of previous passwords that the portal keeps.
 const HISTORY: usize = 5;
-/// Who sign in, in turn: attempts are counted by email.
+/// The number of users who sign in, in turns, because attempts are counted by email.
 const GUESTS: usize = 60;
-/// Beside them, in the list.
+/// The number of other users in the list.
 const COLLEAGUES: u64 = 200;
 
-/// Our own functions, as far as the scene needs them.
+/// The functions that the scene needs.
 pub(crate) struct Hands {
     pub(crate) create_partner: Process,
     pub(crate) sign_in: Process,
@@ -28,31 +28,31 @@ pub(crate) struct Hands {
     pub(crate) set_password: Process,
 }
 
-/// The stage of the measurements.
+/// The data for the measurements.
 pub(crate) struct Scene {
     pub(crate) cloud: Cloud,
     hands: Hands,
     partner: String,
     owner: Session,
-    /// Has to choose a password at the first sign-in.
+    /// A user who must choose a password at the first sign-in.
     newcomer: Prototype,
-    /// Signs in with the password of everybody.
+    /// A user who signs in with the common password.
     settled: Prototype,
-    /// The same, after as many changes of the password as are remembered.
+    /// The same, with a full history of passwords.
     seasoned: Prototype,
     target: Person,
     guests: Vec<Person>,
-    /// Another partner, whose owner loses the password again and again.
+    /// Another partner, whose primary admin is recovered repeatedly.
     second: String,
     count: u64,
 }
 
-/// What a warm measurement asks for beyond the usual.
+/// The history of passwords of the users in a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum History {
-    /// Nobody has had another password.
+    /// No user has an earlier password.
     None,
-    /// Everybody has had as many as are remembered.
+    /// Every user has as many earlier passwords as the portal keeps.
     Full,
 }
 
@@ -89,7 +89,7 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Adds a user through the function and takes a copy of its rows.
+    /// Adds a user through the function and copies its items.
     async fn add(&self, email: &str, must_change: bool) -> Outcome<Prototype> {
         let body = json!({
             "first_name": FIRST_NAME, "last_name": LAST_NAME, "email": email, "password": PASSWORD,
@@ -104,10 +104,10 @@ impl Scene {
         self.settled.settle(&self.cloud, self.count, &self.partner).await
     }
 
-    /// Adds a user and changes the password until as many are remembered as can be.
+    /// Adds a user and changes the password until the history is full.
     async fn add_seasoned(&self, email: &str) -> Outcome<Prototype> {
         let user = self.add(email, false).await?;
-        // One that is remembered cannot be chosen: the one of everybody comes back when enough others have been.
+        // A password in the history is rejected, so the common password is set again after enough others.
         let others = (0..=HISTORY).map(|number| format!("{number}-{OTHER_PASSWORD}"));
         for password in others.chain([PASSWORD.to_owned()]) {
             let body = json!({ "password": password, "must_change": false });
@@ -116,12 +116,12 @@ impl Scene {
         Prototype::of(&self.cloud, &self.partner, user.id(), email).await
     }
 
-    /// An event of the primary admin's.
+    /// An event with the primary admin as the caller.
     fn owned(&self, function: &str) -> Outcome<Event> {
         Ok(Event::read(function)?.claims(&self.owner))
     }
 
-    /// One more request for the function; none when there is none that makes sense here.
+    /// The next request for the function, or `None` if the benchmark has none for it.
     pub(crate) async fn request(&mut self, function: &str) -> Outcome<Option<String>> {
         self.count += 1;
         let count = self.count;
@@ -188,13 +188,13 @@ impl Scene {
             "recover-primary-admin" => return Ok(Some(json!({ "partner_id": self.second }).to_string())),
             "repair-identities" => return Ok(Some("{}".to_owned())),
             "portal-page" => Event::read(function)?,
-            // The work of `end-all-sessions` is as large as the portal is; others are not known here yet.
+            // The work of `end-all-sessions` depends on the size of the portal. A new function has no request here yet.
             _ => return Ok(None),
         };
         Ok(Some(event.address(count).written()))
     }
 
-    /// A sign-in by somebody with or without a history of passwords.
+    /// A sign-in by a user with or without a history of passwords.
     pub(crate) async fn sign_in(&mut self, history: History) -> Outcome<String> {
         self.count += 1;
         let email = match history {
@@ -205,7 +205,7 @@ impl Scene {
         Ok(Event::read("sign-in")?.address(self.count).body(&body).written())
     }
 
-    /// A new password for somebody with or without a history.
+    /// A new password for a user with or without a history of passwords.
     pub(crate) async fn set_password(&mut self, history: History) -> Outcome<String> {
         self.count += 1;
         let prototype = match history {
@@ -223,7 +223,7 @@ impl Scene {
         Session::read(&answered(&answer.body)?)
     }
 
-    /// A list's request at a partner of its own, whose owner is signed in.
+    /// Creates a partner and signs its primary admin in. Returns the partner's id and the session.
     pub(crate) async fn new_owner(&mut self, email: &str) -> Outcome<(String, Session)> {
         let partner = new_partner(&self.hands, email, Some(PASSWORD)).await?;
         self.count += 1;
@@ -232,12 +232,12 @@ impl Scene {
         Ok((partner, Session::read(&event.call(&self.hands.sign_in).await?)?))
     }
 
-    /// Somebody whose rows can be copied to anywhere.
+    /// A user whose items can be copied to any partner.
     pub(crate) fn prototype(&self) -> &Prototype {
         &self.settled
     }
 
-    /// What a raw read asks for: one user's item, and what a request about that user reads in all.
+    /// The raw reads: one user's item, and all items that a request about that user reads.
     pub(crate) fn raw_reads(&self) -> Outcome<[(&'static str, String); 2]> {
         let key = |user: &str| json!({ "pk": { "S": format!("PARTNER#{}", self.partner) }, "sk": { "S": format!("USER#{user}") } });
         let owner = self.owner.user_id()?;
@@ -262,21 +262,21 @@ async fn new_partner(hands: &Hands, email: &str, password: Option<&str>) -> Outc
     text(&serde_json::from_slice(&answer.body)?, "/partner_id")
 }
 
-/// The body of an answer that says that all went well.
+/// The body of a successful response.
 pub(crate) fn answered(answer: &[u8]) -> Outcome<Value> {
     let answer: Value = serde_json::from_slice(answer)?;
     if !answer["errorType"].is_null() {
         return Err(format!("the function failed: {answer}").into());
     }
-    // Those that are invoked answer as they like.
+    // Functions that are invoked directly return no status code.
     let Some(status) = answer["statusCode"].as_u64() else { return Ok(answer) };
     if !(200..300).contains(&status) {
-        return Err(format!("the function answered {answer}").into());
+        return Err(format!("the function returned {answer}").into());
     }
     Ok(answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default())
 }
 
-/// An event of the HTTP API, made from those in tests/events.
+/// An event of the HTTP API, created from a file in tests/events.
 pub(crate) struct Event(Value);
 
 impl Event {
@@ -284,28 +284,28 @@ impl Event {
         let path = root().join("tests/events").join(format!("{function}.json"));
         let event = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut event: Value = serde_json::from_str(&event)?;
-        // Whole lists, unless said otherwise.
+        // Read unfiltered lists unless `query` is called.
         event["rawQueryString"] = json!("");
         event.as_object_mut().map(|event| event.remove("queryStringParameters"));
         Ok(Self(event))
     }
 
-    /// Of somebody who is signed in: every claim, as the gateway hands them on.
+    /// Adds the claims of a signed-in user, as the gateway passes them.
     pub(crate) fn claims(mut self, session: &Session) -> Self {
         self.0["requestContext"]["authorizer"]["jwt"]["claims"] = session.claims.clone();
         self.0["headers"]["authorization"] = json!(format!("Bearer {}", session.access_token));
         self
     }
 
-    /// About this user.
+    /// Fills in the id of the user.
     pub(crate) fn user(self, id: &str) -> Self {
         self.with("user_id", id)
     }
 
-    /// With a placeholder filled.
+    /// Fills in a placeholder.
     fn with(self, placeholder: &str, value: &str) -> Self {
         let written = self.0.to_string().replace(&format!("{{{{{placeholder}}}}}"), value);
-        // Ids need no escape.
+        // Ids need no escaping.
         Self(serde_json::from_str(&written).unwrap_or_default())
     }
 
@@ -321,7 +321,7 @@ impl Event {
         self
     }
 
-    /// From an address of its own: attempts are counted by address.
+    /// Sets a source address for this number, because attempts are counted by address.
     pub(crate) fn address(mut self, number: u64) -> Self {
         let [.., b, c, d] = number.to_be_bytes();
         self.0["requestContext"]["http"]["sourceIp"] = json!(format!("10.{b}.{c}.{d}"));

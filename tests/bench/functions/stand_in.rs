@@ -1,5 +1,6 @@
-//! A stand-in for the Lambda Runtime API, with one process of a function at its other end: how long it takes to start and
-//! to answer, and what it uses. On one thread and without a framework, so that it adds little, and the same to every program.
+//! Implements the Lambda Runtime API for one process of a function, and measures how long the process takes to start
+//! and to respond, and its resources. It runs on one thread and without a framework, so that it adds little time, and
+//! the same to every program.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,23 +20,23 @@ use tokio::time::timeout;
 
 use crate::Outcome;
 
-/// Valgrind and cold interpreters are slow; more than this is an error.
+/// The timeout for starts and responses. Valgrind and cold interpreters are slow.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// What Lambda's deadline is set to.
+/// The time limit from which the deadline is computed.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 
 /// A program that speaks the Runtime API.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// In the table and in the name of the log.
+    /// The name in error messages.
     pub(crate) name: String,
     pub(crate) command: Vec<OsString>,
-    /// The whole environment, but for the address of the Runtime API.
+    /// The whole environment, except the address of the Runtime API.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) log: PathBuf,
 }
 
-/// A process that is up.
+/// A running process.
 pub(crate) struct Process {
     child: Child,
     desk: Rc<Desk>,
@@ -43,28 +44,28 @@ pub(crate) struct Process {
     program: Program,
 }
 
-/// What a function answered, and when.
+/// A function's response, and its time.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     pub(crate) at: Instant,
-    /// Since the request was handed over.
+    /// The time since the process got the request.
     pub(crate) after: Duration,
 }
 
 #[derive(Default)]
 struct Desk {
     state: RefCell<State>,
-    /// Work was laid down.
+    /// Signals that work is available.
     offered: Notify,
-    /// Somebody asked for work.
+    /// Signals that the process asked for work.
     asked: Notify,
 }
 
 #[derive(Default)]
 struct State {
     work: Option<String>,
-    /// When the process asked and got nothing yet.
+    /// The time at which the process asked for work, while it waits.
     waiting_since: Option<Instant>,
     handed_over: Option<Instant>,
     answer: Option<oneshot::Sender<Answer>>,
@@ -72,7 +73,7 @@ struct State {
 }
 
 impl Process {
-    /// Starts the program; answers how long it took until it asked for its first request.
+    /// Starts the program. Returns the time until it asked for its first request.
     pub(crate) async fn start(program: &Program) -> Outcome<(Self, Duration)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
@@ -95,7 +96,7 @@ impl Process {
         Ok((process, asked - began))
     }
 
-    /// Waits until the process asks for a request; answers since when it does.
+    /// Waits until the process asks for a request. Returns the time at which it asked.
     pub(crate) async fn asked(&self) -> Outcome<Instant> {
         let asked = async {
             loop {
@@ -106,7 +107,7 @@ impl Process {
                 self.desk.asked.notified().await;
             }
         };
-        Ok(timeout(PATIENCE, asked).await.map_err(|_| self.failure("asks for no request"))?)
+        Ok(timeout(PATIENCE, asked).await.map_err(|_| self.failure("did not ask for a request"))?)
     }
 
     /// Gives the process one request.
@@ -120,8 +121,9 @@ impl Process {
         }
         self.desk.offered.notify_one();
         let answer = timeout(PATIENCE, receiver).await;
-        let answer = answer.map_err(|_| self.failure("does not answer"))?.map_err(|_| self.failure("is gone"))?;
-        // Lambda freezes a function only now: what it still does has to be part of the measurement.
+        let answer = answer.map_err(|_| self.failure("did not respond"))?.map_err(|_| self.failure("has ended"))?;
+        // Lambda freezes a function only when it asks for the next request, so work after the response is part of the
+        // measurement.
         self.asked().await?;
         Ok(answer)
     }
@@ -130,14 +132,14 @@ impl Process {
         self.child.id()
     }
 
-    /// The most memory that it ever had, in kB.
+    /// The peak memory in kB.
     pub(crate) fn peak_memory(&self) -> Outcome<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    /// The processor time that its living threads had so far, in ms.
+    /// The processor time of its living threads so far, in ms.
     pub(crate) fn processor_time(&self) -> Outcome<f64> {
         let mut nanoseconds = 0.0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.id()))? {
@@ -147,7 +149,7 @@ impl Process {
         Ok(nanoseconds / 1e6)
     }
 
-    /// Asks it to end, as whoever wants its last words has to, and waits.
+    /// Sends SIGTERM and waits, so that valgrind can write its report.
     pub(crate) fn terminate(mut self) -> Outcome<()> {
         Command::new("kill").arg(self.id().to_string()).status()?;
         self.child.wait()?;
@@ -171,7 +173,7 @@ impl Drop for Process {
     }
 }
 
-/// A client may open a second connection before it takes the first back.
+/// A client may open a second connection before it reuses the first.
 async fn serve(listener: TcpListener, desk: Rc<Desk>) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
@@ -180,7 +182,7 @@ async fn serve(listener: TcpListener, desk: Rc<Desk>) {
 }
 
 async fn converse(mut stream: TcpStream, desk: Rc<Desk>) {
-    // The process ends the conversation with its life.
+    // The connection ends with the process, so errors are ignored.
     let _: io::Result<()> = async {
         stream.set_nodelay(true)?;
         let mut received = Vec::with_capacity(16 * 1024);
@@ -233,14 +235,14 @@ impl Desk {
         let at = Instant::now();
         let mut state = self.state.borrow_mut();
         if let (Some(sender), Some(handed_over)) = (state.answer.take(), state.handed_over.take()) {
-            // Nobody waits any more after a timeout.
+            // After a timeout the receiver is gone.
             let _ = sender.send(Answer { body, at, after: at - handed_over });
         }
     }
 }
 
 fn deadline() -> u128 {
-    #[expect(clippy::disallowed_methods, reason = "functions hold the deadline against their own clock")]
+    #[expect(clippy::disallowed_methods, reason = "functions compare the deadline with their own clock")]
     let now = SystemTime::now();
     (now.duration_since(UNIX_EPOCH).unwrap_or_default() + TIME_LIMIT).as_millis()
 }
@@ -250,7 +252,7 @@ struct Received {
     body: Vec<u8>,
 }
 
-/// The next request on a connection, if there is one. What comes after it stays in `received`.
+/// The next request on a connection, if there is one. Bytes after it stay in `received`.
 async fn next_request(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Option<Received>> {
     let end = loop {
         if let Some(end) = find(received, b"\r\n\r\n") {

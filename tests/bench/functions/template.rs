@@ -1,4 +1,4 @@
-//! What `template.yaml` says of functions, tables and the user pool, with references resolved.
+//! Reads functions, tables and the user pool from `template.yaml`, with references resolved.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,7 +57,7 @@ impl Template {
         self.of_type("AWS::Serverless::Function").filter_map(function).collect()
     }
 
-    /// The requests that make the tables.
+    /// The requests that create the tables.
     pub(crate) fn tables(&self) -> Vec<Value> {
         let request = |(id, properties): (&String, &Value)| {
             let members = ["AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes"];
@@ -72,12 +72,12 @@ impl Template {
         self.of_type("AWS::DynamoDB::Table").map(request).collect()
     }
 
-    /// The request that makes the user pool.
+    /// The request that creates the user pool.
     pub(crate) fn user_pool(&self) -> Outcome<Value> {
         self.only("AWS::Cognito::UserPool", &json!({ "PoolName": "bench" }))
     }
 
-    /// The request that makes the pool's client.
+    /// The request that creates the pool's client.
     pub(crate) fn client(&self, pool: &str) -> Outcome<Value> {
         self.only("AWS::Cognito::UserPoolClient", &json!({ "ClientName": "bench", "UserPoolId": pool }))
     }
@@ -92,7 +92,7 @@ impl Template {
     }
 }
 
-/// As JSON. What the default parameters leave out (`!If` on an edge or a domain) is null.
+/// Converts the value to JSON. Functions other than `Ref`, such as `!If` for an edge or a domain, become null.
 fn resolved(value: &Yaml, parameters: &Yaml) -> Value {
     match value {
         Yaml::Tagged(tagged) if tagged.tag == "Ref" => {

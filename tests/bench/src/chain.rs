@@ -1,24 +1,24 @@
-//! How many calls a request waits for, one after the other.
+//! Computes the number of calls that a request waits for in sequence.
 
 use std::time::Duration;
 
-/// When a call began and ended, since some moment before all of them.
+/// The start and the end of a call, relative to a moment before all calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
-    /// Its beginning.
+    /// Its start.
     pub start: Duration,
     /// Its end.
     pub end: Duration,
 }
 
-/// The calls of the longest chain in which each begins only when the one before has ended. Its length is the number of
-/// round trips that no concurrency hides.
+/// The calls of the longest chain in which each call starts after the previous one has ended. Its length is the number
+/// of round trips that no concurrency hides.
 pub fn longest<T>(calls: &[T], interval: impl Fn(&T) -> Interval) -> Vec<&T> {
     let mut by_end: Vec<&T> = calls.iter().collect();
     by_end.sort_by_key(|call| interval(call).end);
     let mut chain: Vec<&T> = Vec::new();
     for call in by_end {
-        // Whichever ends first leaves the most room for the rest.
+        // The call that ends first leaves the most time for the rest.
         if chain.last().is_none_or(|last| interval(last).end <= interval(call).start) {
             chain.push(call);
         }
@@ -36,23 +36,23 @@ mod tests {
     }
 
     #[test]
-    fn calls_at_the_same_time_count_once() {
+    fn concurrent_calls_count_once() {
         assert_eq!(length(&[(0, 5), (1, 4), (2, 6)]), 1);
     }
 
     #[test]
-    fn calls_that_wait_for_each_other_all_count() {
+    fn sequential_calls_all_count() {
         assert_eq!(length(&[(4, 5), (0, 2), (2, 4)]), 3);
     }
 
     #[test]
-    fn a_long_call_beside_two_short_ones_hides_neither() {
+    fn a_long_call_does_not_hide_two_concurrent_short_ones() {
         assert_eq!(length(&[(0, 10), (1, 3), (4, 6)]), 2);
         assert_eq!(length(&[(0, 2), (0, 3), (3, 5), (3, 9), (9, 10)]), 3);
     }
 
     #[test]
-    fn no_call_is_no_chain() {
+    fn no_calls_make_an_empty_chain() {
         assert_eq!(length(&[]), 0);
     }
 }

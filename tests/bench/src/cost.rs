@@ -1,11 +1,11 @@
-//! What a million requests cost: list prices × what one request uses.
+//! Computes the cost of a million requests from list prices and the usage of one request.
 
 use serde::Deserialize;
 
-/// List prices in US dollars, and how long AWS is taken to need for a call.
+/// List prices in US dollars, and assumed durations of AWS calls.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Prices {
-    /// Where the prices are from, and of when.
+    /// The source of the prices, and their date.
     pub source: String,
     /// A million requests to Lambda.
     pub lambda_million_requests: f64,
@@ -17,29 +17,29 @@ pub struct Prices {
     pub dynamodb_million_read_request_units: f64,
     /// A million write request units.
     pub dynamodb_million_write_request_units: f64,
-    /// Assumed, since a local stack is nearer than AWS.
+    /// These durations are assumed, because the local stack is nearer than AWS.
     pub assumed_milliseconds: RoundTrips,
 }
 
-/// How long AWS is taken to need for a call, in milliseconds.
+/// Assumed durations of AWS calls, in milliseconds.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RoundTrips {
     /// A read or a write.
     pub dynamodb: f64,
     /// A transaction.
     pub dynamodb_transaction: f64,
-    /// Any call.
+    /// Any call to Cognito.
     pub cognito: f64,
 }
 
-/// What one warm request uses.
+/// The usage of one warm request.
 #[derive(Debug, Clone, Default)]
 pub struct Usage {
     /// The function's memory, which sets its share of a processor.
     pub memory_mb: f64,
     /// Time on a whole processor, in milliseconds.
     pub processor: f64,
-    /// Operations that are waited for one after the other; Cognito's among them by name.
+    /// The operations that the request waits for in sequence. Cognito's are recognized by their names.
     pub in_sequence: Vec<String>,
     /// DynamoDB read request units.
     pub read_units: f64,
@@ -52,7 +52,7 @@ pub struct Usage {
 /// US dollars for a million requests.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cost {
-    /// What one request takes and is billed for, in milliseconds.
+    /// The billed duration of one request, in milliseconds.
     pub billed_milliseconds: f64,
     /// Requests and duration.
     pub lambda: f64,
@@ -63,18 +63,18 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// All of it.
+    /// The sum of all parts.
     pub fn total(&self) -> f64 {
         self.lambda + self.api + self.dynamodb
     }
 }
 
-/// Memory that comes with one whole processor, in MB.
+/// The memory for which Lambda gives one whole processor, in MB.
 const WHOLE_PROCESSOR_MB: f64 = 1769.0;
 const MB_PER_GB: f64 = 1024.0;
 
 impl Prices {
-    /// What a million of such requests cost.
+    /// The cost of a million such requests.
     pub fn of_a_million(&self, usage: &Usage) -> Cost {
         let share = (usage.memory_mb / WHOLE_PROCESSOR_MB).min(1.0);
         let waiting: f64 = usage.in_sequence.iter().map(|operation| self.round_trip(operation)).sum();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_costs_its_request_its_milliseconds_and_its_units() {
+    fn the_cost_of_a_read_has_a_request_a_duration_and_units() {
         let usage = Usage {
             memory_mb: 256.0,
             processor: 0.5,
@@ -135,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn more_memory_than_a_whole_processor_brings_no_second_one() {
+    fn memory_above_a_whole_processor_adds_no_speed() {
         let usage = Usage { memory_mb: 3538.0, processor: 20.0, ..Usage::default() };
         assert_eq!(dollars(prices().of_a_million(&usage).billed_milliseconds), "20.000");
     }
 
     #[test]
-    fn a_transaction_and_cognito_take_their_own_time() {
+    fn transactions_and_cognito_calls_have_their_own_durations() {
         let in_sequence = ["BatchGetItem", "TransactWriteItems", "AdminUserGlobalSignOut"].map(str::to_owned).to_vec();
         let usage = Usage { memory_mb: 1769.0, in_sequence, write_units: 10.0, ..Usage::default() };
         let cost = prices().of_a_million(&usage);

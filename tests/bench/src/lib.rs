@@ -1,4 +1,4 @@
-//! What the benchmark computes, apart from what it measures: pure.
+//! The computations of the benchmark, separate from its measurements. They do no I/O.
 
 pub mod chain;
 pub mod cost;

@@ -1,14 +1,14 @@
-//! What a row of measurements comes to.
+//! Statistics of measurements.
 
 use serde::Serialize;
 
-/// Measurements in one unit, put into order.
+/// Sorted measurements in one unit.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
 pub struct Sample(Vec<f64>);
 
 impl Sample {
-    /// Of these measurements.
+    /// Sorts these measurements.
     pub fn new(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         Self(values)
@@ -19,18 +19,19 @@ impl Sample {
         self.0.is_empty()
     }
 
-    /// The least value that `percent` of the measurements do not exceed (nearest rank); none of nothing.
+    /// The smallest value that `percent` of the measurements do not exceed (nearest rank), or `None` without
+    /// measurements.
     pub fn percentile(&self, percent: usize) -> Option<f64> {
         let rank = (self.0.len() * percent).div_ceil(100).max(1);
         self.0.get(rank - 1).copied()
     }
 
-    /// Half of the measurements are no greater.
+    /// The 50th percentile.
     pub fn median(&self) -> Option<f64> {
         self.percentile(50)
     }
 
-    /// Between which values the middle half lies.
+    /// The 25th and the 75th percentile.
     pub fn spread(&self) -> Option<(f64, f64)> {
         Some((self.percentile(25)?, self.percentile(75)?))
     }
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn one_measurement_is_every_percentile_and_none_is_none() {
+    fn one_measurement_is_every_percentile() {
         assert_eq!(Sample::new(vec![7.0]).percentile(1), Some(7.0));
         assert_eq!(Sample::new(vec![7.0]).percentile(99), Some(7.0));
         assert_eq!(Sample::default().median(), None);

@@ -11,7 +11,7 @@ import { setText } from "../language.js";
  * @property {string} message
  * @property {string} yes
  * @property {import("../language.js").Values} [values]
- * @property {string} [typed] What the user has to type first.
+ * @property {string} [typed] A text that the user must type first.
  * @property {"reason" | "current_password"} [field] A further field.
  * @property {User[]} [users] Users to list.
  * @property {boolean} [isMild]
@@ -19,7 +19,8 @@ import { setText } from "../language.js";
  */
 
 /**
- * Asks; on confirmation runs `action`, and closes when it has succeeded. Resolves to whether it has.
+ * Opens the dialog. On confirmation it runs `action`, and closes when that has succeeded. Resolves to whether it has
+ * succeeded.
  * @param {Question} question
  * @returns {Promise<boolean>}
  */
@@ -57,7 +58,7 @@ export function confirm({ title, message, yes, values, typed, field, users = [],
 }
 
 /**
- * Without differences that users do not see: ways to type a letter, case, spaces.
+ * Removes differences that users do not see: Unicode forms of a letter, case and spaces.
  * @param {string} name
  */
 const normalized = (name) => name.normalize("NFKC").trim().replace(/\s+/g, " ").toLowerCase();

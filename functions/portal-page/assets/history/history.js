@@ -1,4 +1,4 @@
-// Accounts › History: who did what to whom, in the whole account or for one user.
+// Accounts › History: the audit events of the whole account or of one user.
 import { call, SessionEnded } from "../api.js";
 import { find, listen, make, nameOf, notify, on, open } from "../dom.js";
 import { exportList } from "../download.js";
@@ -201,7 +201,7 @@ function row(event) {
   when.textContent = moment(event.at);
   find("[data-who]", row).textContent = actorText(event);
   find("[data-what]", row).textContent = actionText(event);
-  // An action on oneself has no other user.
+  // If users act on themselves, no other user is shown.
   find("[data-whom]", row).textContent = event.target?.id === event.actor.id ? "" : (event.target?.name ?? "");
   find("[data-address]", row).textContent = event.address ?? "";
   find(".details", row).replaceChildren(...detailLines(event).map((line) => {

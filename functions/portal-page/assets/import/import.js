@@ -82,7 +82,7 @@ export function importUsers() {
       if (selection !== selections || !dialog.isConnected) return;
       showRejection(error);
     }
-    // So that the user can select the same file again after correcting it.
+    // Allow the user to select the same file again after correcting it.
     input.value = "";
   });
 
@@ -166,7 +166,7 @@ export function importUsers() {
 }
 
 /**
- * Most spreadsheets write UTF-8; some still write Windows-1252.
+ * Decodes a file. Most spreadsheets write UTF-8; some still write Windows-1252.
  * @param {ArrayBuffer} bytes
  */
 function decode(bytes) {
@@ -200,7 +200,7 @@ const problemText = (field, code) =>
   text([`import.${field}.${code}`, `import.${code}`, `field.${code}`, `fault.${code}`].find(hasText) ?? "field.invalid");
 
 /**
- * The key of the text that says why a user was not added.
+ * The key of the text that explains why a user was not added.
  * @param {ImportResult} result
  */
 function reasonKey({ outcome, problem }) {

@@ -1,4 +1,5 @@
-// The field for a new password: generates one, and estimates the strength of what is typed. The server's own estimate decides.
+// The field for a new password: generates one, and estimates the strength of what is typed. The server's estimate
+// decides.
 import { find, listen, make, on } from "../dom.js";
 import { passwordToggle } from "../forms.js";
 import { setText } from "../language.js";
@@ -29,7 +30,8 @@ function generate() {
 }
 
 /**
- * 0 (empty) to 4 (strong). A cautious estimate: common words, repetitions and sequences count little.
+ * Estimates the strength from 0 (empty) to 4 (strong). The estimate is cautious: common words, repetitions and
+ * sequences count little.
  * @param {string} password
  */
 function strength(password) {
@@ -64,7 +66,7 @@ function identifies(password, { email, names = [] }) {
 }
 
 /**
- * Inserts the field into `root`. `owner` returns the present email and names of the password's owner.
+ * Inserts the field into `root`. `owner` returns the current email and names of the password's owner.
  * @param {HTMLElement} root
  * @param {string} name
  * @param {() => Owner} owner

@@ -15,7 +15,7 @@ import { users } from "../users/users.js";
 /** @import { User } from "../../types/api.js" */
 
 /**
- * What a view can use of the frame.
+ * The part of the frame that views can use.
  * @typedef {object} Frame
  * @property {() => User} me The signed-in user.
  * @property {(user?: User) => Promise<void>} editOwn Edits the signed-in user; `user` is their latest copy.
@@ -26,7 +26,7 @@ import { users } from "../users/users.js";
  */
 
 /**
- * By the view's name in the address: its function, the permissions it needs, and its menu entry.
+ * The views by their names in the address: the function, the required permissions, and the menu entry.
  * @type {Record<string, { open: (frame: Frame) => void, needs: string[], entry: string }>}
  */
 const VIEWS = {

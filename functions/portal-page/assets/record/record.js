@@ -1,4 +1,4 @@
-// Accounts › Access review › Record: who reviewed whom, when and with what result; for auditors, also on paper.
+// Accounts › Access review › Record: the decisions of a period, for auditors, on screen or on paper.
 import { call, SessionEnded } from "../api.js";
 import { find, listen, make, on } from "../dom.js";
 import { exportList } from "../download.js";

@@ -11,7 +11,7 @@ import { ago, daysSince, setText, text } from "../language.js";
 
 /** @import { Decided, Decision, Review, ReviewItem, ReviewSummary } from "../../types/api.js" */
 
-/** @typedef {ReviewItem & { decided?: Decision, note?: string, isBusy?: boolean }} Entry A user, and what happened on this page. */
+/** @typedef {ReviewItem & { decided?: Decision, note?: string, isBusy?: boolean }} Entry A user to review, with the decision and the note on this page. */
 
 const LIMIT = 25;
 const INACTIVE_DAYS = [30, 60, 90, 180, 365];
@@ -21,7 +21,7 @@ const DEFAULT_DAYS = 90;
 const RECOUNT_DELAY = 400;
 
 /**
- * What a key does while the focus is in a row.
+ * The actions of keys while the focus is in a row.
  * @type {Record<string, Decision | "note">}
  */
 const KEYS = { k: "keep", r: "reduce", s: "suspend", x: "remove", Delete: "remove", n: "note" };
@@ -343,7 +343,7 @@ export function review(frame) {
 }
 
 /**
- * How a user uses the account, in lines.
+ * Returns lines about how a user uses the account.
  * @param {Entry} entry
  */
 function usage({ user, password_changed_at: password, open_sessions: sessions }) {

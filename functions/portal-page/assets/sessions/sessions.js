@@ -1,4 +1,4 @@
-// A user's sessions, each of which can be ended.
+// The list of a user's sessions. Each can be ended.
 import { call, Problem, SessionEnded, signOut } from "../api.js";
 import { isSelf } from "../access.js";
 import { find, listen, make, nameOf, notify, on, open } from "../dom.js";
@@ -84,7 +84,7 @@ export function sessions(me, user) {
 }
 
 /**
- * The API's description is English: a name, or "name on name".
+ * Translates the API's description, which is English: a name, or "name on name".
  * @param {string | null} browser
  */
 function browserName(browser) {

@@ -17,7 +17,7 @@ const linked = () => new URLSearchParams(location.search).get(PARTNER);
 
 const isLinked = () => PARTNER_ID.test(linked() ?? "");
 
-/** The partner to sign in at: from the link, or else the remembered one; null for any. */
+/** The partner to sign in at: from the link, or else the remembered one; null for any partner. */
 const partner = () => [linked(), localStorage.getItem(PARTNER)].find((id) => PARTNER_ID.test(id ?? "")) ?? null;
 
 function unlink() {
@@ -127,7 +127,7 @@ function step(template, { email, then }) {
   const view = make(template);
   const form = find("form", view);
   find(".entrance-top", view).append(make("brand"), languageSelect());
-  // Not while a request is running: it may sign the user in.
+  // Do nothing while a request is running: it may sign the user in.
   const back = () => {
     if (form.getAttribute("aria-busy") !== "true") signIn({ then, email });
   };
@@ -173,7 +173,7 @@ function choosePartner({ challenge, session, partners }, attempt) {
   }, { onError });
   setTitle("title.choose_partner");
   show(view);
-  // Not on a partner: the user may press Enter twice after typing the password.
+  // Do not focus a partner: the user may press Enter twice after typing the password.
   find("h1", view).focus();
 }
 

@@ -11,7 +11,7 @@ import { newPassword } from "../new-password/new-password.js";
 const PERSON = ["first_name", "last_name", "email"];
 
 /**
- * What both dialogs share.
+ * Creates the dialog with the parts that adding and editing share.
  * @param {string} title
  * @param {import("../language.js").Values} [values]
  */
@@ -107,10 +107,10 @@ export function addUser(me) {
   return closed(form).then(() => added);
 }
 
-/** @typedef {{ user: User, password?: string, email?: string }} Saved The user, and which sign-in details changed. */
+/** @typedef {{ user: User, password?: string, email?: string }} Saved The user, and the sign-in details that changed. */
 
 /**
- * Resolves to what was saved, or to `undefined` if nothing was.
+ * Resolves to the saved user, or to `undefined` if nothing was saved.
  * @param {User} me
  * @param {User} user
  * @returns {Promise<Saved | undefined>}

@@ -9,7 +9,7 @@ import { setText, text } from "../language.js";
 /** @import { BulkResult, User } from "../../types/api.js" */
 
 /**
- * By its name in the API: the right that an action needs, and the key of its button's text.
+ * The actions by their names in the API: the right that each needs, and the key of its button's text.
  * @type {Record<string, { right: "forceLogout" | "remove", yes: string }>}
  */
 const ACTIONS = {
@@ -131,7 +131,7 @@ export function selection(view, me, done) {
 }
 
 /**
- * Whether the user is in the requested state, even if another request did it.
+ * Whether the user is in the requested state, even if another request caused it.
  * @param {string} action
  * @param {BulkResult} result
  */
@@ -139,7 +139,7 @@ const isSuccess = (action, { outcome }) =>
   outcome === "done" || outcome === "unchanged" || (action === "remove" && outcome === "not_found");
 
 /**
- * The key of the text that says why an action failed.
+ * The key of the text that explains why an action failed.
  * @param {BulkResult} result
  */
 function reasonKey({ outcome, problem }) {

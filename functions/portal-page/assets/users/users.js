@@ -111,7 +111,7 @@ export function users(frame) {
 }
 
 /**
- * The table, and everything that decides what it shows.
+ * The table, with its filters, sorting and pages.
  * @param {any} view
  * @param {() => User} me
  * @param {(user: User) => void} edit

@@ -1,5 +1,5 @@
-//! What the client gets: a function's answer in payload format 2.0 made into a response, and the gateway's own answers.
-//! Pure.
+//! Builds the HTTP responses: from a function's output in payload format 2.0, and the gateway's own. The module does no
+//! I/O.
 
 use axum::Json;
 use axum::body::Body;
@@ -10,16 +10,16 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// They belong to the gateway's connection with the client.
+/// Headers of the gateway's connection with the client. A function cannot set them.
 const OWN_HEADERS: [HeaderName; 4] =
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE];
 
-/// The gateway's own answer, in API Gateway's shape.
+/// The gateway's own response, in API Gateway's format.
 pub(crate) fn message(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
 
-/// Why a function's answer cannot be sent; the client gets a 500 in its place.
+/// Why a function's output cannot be sent. The client gets a 500 instead.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InvalidAnswer {
     #[error("it is not JSON")]
@@ -30,7 +30,7 @@ pub(crate) enum InvalidAnswer {
     Status,
     #[error("its header {0} cannot be sent")]
     Header(String),
-    #[error("its body is not base64, as it says")]
+    #[error("isBase64Encoded is set, but its body is not base64")]
     Base64,
 }
 
@@ -48,7 +48,7 @@ struct Answer {
     is_base64_encoded: Option<bool>,
 }
 
-/// The response that a function's answer stands for.
+/// Converts a function's output to a response.
 pub(crate) fn response(payload: &[u8]) -> Result<Response, InvalidAnswer> {
     let answer: Value = serde_json::from_slice(payload).map_err(|_| InvalidAnswer::NotJson)?;
     if answer.get("statusCode").is_none() {
@@ -82,7 +82,7 @@ pub(crate) fn response(payload: &[u8]) -> Result<Response, InvalidAnswer> {
     Ok(response)
 }
 
-/// "If your Lambda function returns valid JSON and doesn't return a `statusCode`", as the developer guide says.
+/// API Gateway infers the format of output without a `statusCode`, as its developer guide describes.
 fn inferred(answer: Value) -> Response {
     let body = match answer {
         Value::String(text) => text,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_answer_is_sent_as_it_is() {
+    async fn a_complete_response_is_sent_unchanged() {
         let (status, headers, body) = answered(&json!({
             "statusCode": 201,
             "headers": { "Content-Type": "application/json", "ETag": "\"1\"", "X-Count": 3, "Content-Length": "99" },
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_without_a_status_is_json() {
+    async fn output_without_a_status_is_sent_as_json() {
         for (payload, expected) in [(json!({ "a": 1 }), r#"{"a":1}"#), (json!("Hello"), "Hello"), (json!([1]), "[1]")] {
             let (status, headers, body) = answered(&payload).await;
             assert_eq!((status, body.as_str()), (StatusCode::OK, expected));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn text_is_the_default_type_and_no_content_has_none() {
+    async fn text_is_the_default_type_and_a_204_has_no_type() {
         let (_, headers, _) = answered(&json!({ "statusCode": 200, "body": "a" })).await;
         assert_eq!(headers["content-type"], "text/plain; charset=utf-8");
         let (status, headers, body) = answered(&json!({ "statusCode": 204, "body": null })).await;
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_cannot_be_sent_is_refused() {
+    fn output_that_cannot_be_sent_is_an_error() {
         for payload in [
             &b""[..],
             b"not json",

@@ -1,6 +1,6 @@
-//! HTTP API's JWT authorizer: signature, issuer, audience and times of a token, and nothing else.
+//! The JWT authorizer of the HTTP API. It checks only the signature, issuer, audience and times of a token.
 //!
-//! As the API Gateway developer guide has it in "Control access to HTTP APIs with JWT authorizers".
+//! The API Gateway developer guide describes it in "Control access to HTTP APIs with JWT authorizers".
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -12,7 +12,7 @@ use super::keys::{KeyError, Keys};
 use crate::lambda::{clock, log};
 use crate::plan::JwtAuthorizer;
 
-/// Why a request is not authorized. The texts are what API Gateway says, where that is known.
+/// Why a request is not authorized. The texts are API Gateway's own where those are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("there is no token")]
@@ -78,11 +78,11 @@ pub(crate) async fn claims(
         return Err(Refusal::Algorithm);
     }
     let kid = header.kid.ok_or(Refusal::UnknownKey)?;
-    // The issuer is the configured one: whom to ask is not for the token to say.
+    // Always ask the configured issuer: the token must not choose where its key comes from.
     let key = keys.key(&authorizer.issuer, &kid).await.map_err(|error| match error {
         KeyError::Unknown => Refusal::UnknownKey,
         KeyError::Fetch(_) | KeyError::Rejected(_) => {
-            log::line("gateway", &format!("the token keys of {} cannot be had: {error}", authorizer.issuer));
+            log::line("gateway", &format!("cannot fetch the token keys of {}: {error}", authorizer.issuer));
             Refusal::Discovery
         }
     })?;
@@ -101,7 +101,7 @@ fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
     if token.is_empty() { Err(Refusal::NoToken) } else { Ok(token) }
 }
 
-/// The claims, once the signature is found good; `check` does the rest.
+/// Verifies the signature and returns the claims. `check` checks everything else.
 fn verified(token: &str, key: &DecodingKey) -> Result<Map<String, Value>, Refusal> {
     let mut validation = Validation::new(Algorithm::RS256);
     validation.required_spec_claims.clear();
@@ -113,7 +113,7 @@ fn verified(token: &str, key: &DecodingKey) -> Result<Map<String, Value>, Refusa
 
 /// `now` in seconds since 1970.
 fn check(claims: &Map<String, Value>, authorizer: &JwtAuthorizer, now: u64) -> Result<(), Refusal> {
-    // A time is a number, whole or not (RFC 7519, section 2), and the seconds of this era are exact in a float.
+    // A time is any JSON number (RFC 7519, section 2). A float holds today's seconds exactly.
     #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
     let now = now as f64;
     match claims.get("exp").map(Value::as_f64) {
@@ -132,7 +132,7 @@ fn check(claims: &Map<String, Value>, authorizer: &JwtAuthorizer, now: u64) -> R
     if claims.get("iss").and_then(Value::as_str) != Some(authorizer.issuer.as_str()) {
         return Err(Refusal::Issuer);
     }
-    // `client_id` counts only where there is no `aud`.
+    // `client_id` is checked only if there is no `aud`.
     let is_audience =
         |value: &Value| value.as_str().is_some_and(|value| authorizer.audience.iter().any(|known| known == value));
     let is_known = match claims.get("aud").or_else(|| claims.get("client_id")) {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn only_times_issuer_and_audience_count() {
+    fn only_times_issuer_and_audience_are_checked() {
         let good = json!({ "iss": "https://issuer/pool", "exp": NOW + 1, "iat": NOW, "client_id": "client" });
         assert_eq!(checked(&good), Ok(()));
         for (name, value, expected) in [
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_before_the_token_may_be_left_out() {
+    fn the_bearer_scheme_is_optional() {
         for (value, expected) in [
             ("Bearer a.b.c", Ok("a.b.c")),
             ("bearer  a.b.c", Ok("a.b.c")),
@@ -217,7 +217,7 @@ mod tests {
         (key, EncodingKey::from_rsa_der(der.as_bytes()))
     }
 
-    /// The address of a pool's keys with the one key `known`.
+    /// Serves the keys of a pool with one key, `known`. Returns the URL.
     async fn cognito(key: &RsaPrivateKey) -> String {
         let number = |number: &rsa::BigUint| BASE64_URL_SAFE_NO_PAD.encode(number.to_bytes_be());
         let keys = json!({
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_pool_s_own_signature_counts() {
+    async fn only_the_pools_own_signature_is_accepted() {
         let (key, own) = key_pair();
         let public = EncodingKey::from_secret(key.n().to_bytes_be().as_slice());
         let keys = Keys::new(cognito(&key).await);
@@ -246,7 +246,7 @@ mod tests {
         let good = sign(Algorithm::RS256, "known", &own);
         let forged = {
             let mut claims = token.clone();
-            claims["sub"] = json!("somebody else");
+            claims["sub"] = json!("another user");
             let mut parts: Vec<&str> = good.split('.').collect();
             let claims = BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
             parts[1] = &claims;

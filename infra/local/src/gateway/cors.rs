@@ -1,8 +1,9 @@
-//! Pages of other origins: answers to their preflights, and the headers that let them read what functions answer. Pure.
+//! Lets pages of other origins call the API: responses to their preflight requests, and the headers that let them read
+//! the functions' responses. The module does no I/O.
 //!
-//! As the API Gateway developer guide has it in "Configuring CORS for HTTP APIs": the gateway answers every `OPTIONS` request by
-//! itself, without a route or an authorizer. Beyond that it adds headers to what an integration answered, in place of the
-//! integration's own, and to nothing that the gateway answers.
+//! The API Gateway developer guide describes it in "Configuring CORS for HTTP APIs". The gateway handles every
+//! `OPTIONS` request by itself, without a route or an authorizer. In the response of an integration it replaces the
+//! integration's CORS headers with its own. Its other responses get no CORS headers.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::plan;
 
-/// Every header by which a server speaks to a page of another origin.
+/// All CORS response headers.
 const HEADERS: [HeaderName; 6] = [
     header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
     header::ACCESS_CONTROL_ALLOW_HEADERS,
@@ -20,7 +21,7 @@ const HEADERS: [HeaderName; 6] = [
     header::ACCESS_CONTROL_MAX_AGE,
 ];
 
-/// The answer to a request that asks no function: `None` unless it is `OPTIONS`.
+/// The response to an `OPTIONS` request, which reaches no function. `None` for other methods.
 pub(crate) fn preflight(cors: &plan::Cors, parts: &Parts) -> Option<Response> {
     if parts.method != Method::OPTIONS {
         return None;
@@ -40,7 +41,7 @@ pub(crate) fn preflight(cors: &plan::Cors, parts: &Parts) -> Option<Response> {
     Some(response)
 }
 
-/// Puts the gateway's headers in the place of those that a function answered.
+/// Replaces the function's CORS headers with the gateway's.
 pub(crate) fn add(cors: &plan::Cors, request: &HeaderMap, response: &mut HeaderMap) {
     for name in HEADERS {
         response.remove(name);
@@ -56,7 +57,7 @@ fn allowed_origin(cors: &plan::Cors, request: &HeaderMap) -> Option<HeaderValue>
     cors.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
 }
 
-/// The method, and every header, that the page wants to send.
+/// Whether the method and all headers that the page wants to send are allowed.
 fn asks_for_what_is_allowed(cors: &plan::Cors, request: &HeaderMap) -> bool {
     let text = |name: HeaderName| request.get(name).map(|value| value.to_str().unwrap_or_default());
     let method = text(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -66,7 +67,7 @@ fn asks_for_what_is_allowed(cors: &plan::Cors, request: &HeaderMap) -> bool {
         && headers.all(|name| cors.headers.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)))
 }
 
-/// Leaves out what would be empty.
+/// Inserts the header unless its value is empty.
 fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::try_from(text)
         && !text.is_empty()

@@ -1,6 +1,6 @@
-//! The event that HTTP API gives a function: payload format 2.0. Pure.
+//! Builds the event that an HTTP API sends to a function: payload format 2.0. The module does no I/O.
 //!
-//! As the API Gateway developer guide has it in "Create AWS Lambda proxy integrations for HTTP APIs".
+//! The API Gateway developer guide describes it in "Create AWS Lambda proxy integrations for HTTP APIs".
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::lambda::ACCOUNT;
 const API_ID: &str = "local";
 const TIME: StaticFormatDescription =
     format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
-/// They concern one connection, which ends at the gateway.
+/// Headers that apply to one connection only, which ends at the gateway.
 const CONNECTION_HEADERS: [&str; 9] = [
     "connection",
     "expect",
@@ -34,18 +34,18 @@ const CONNECTION_HEADERS: [&str; 9] = [
     "upgrade",
 ];
 
-/// What the gateway knows of a request, beside the request itself.
+/// What the gateway knows about a request, besides the request itself.
 pub(crate) struct Facts<'a> {
-    /// The name of this gateway that the client used.
+    /// The host name by which the client called this gateway.
     pub(crate) domain_name: &'a str,
     pub(crate) port: u16,
     pub(crate) client: SocketAddr,
     pub(crate) request_id: &'a str,
     /// For tracing: `Root=1-…`.
     pub(crate) trace_id: &'a str,
-    /// Since 1970.
+    /// The time since 1970.
     pub(crate) now: Duration,
-    /// Of the token that the authorizer accepted.
+    /// The claims of the token that the authorizer accepted.
     pub(crate) claims: Option<&'a Map<String, Value>>,
 }
 
@@ -111,7 +111,7 @@ fn set(object: &mut Value, key: &str, value: Value) {
     }
 }
 
-/// Lower-case names, as they come from the parser, and one value each.
+/// Names are in lower case, as the parser returns them. Each has one value.
 fn headers(sent: &HeaderMap, body_length: usize, facts: &Facts<'_>) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::new();
     for name in sent.keys() {
@@ -119,7 +119,7 @@ fn headers(sent: &HeaderMap, body_length: usize, facts: &Facts<'_>) -> BTreeMap<
             headers.insert(name.to_string(), sent.get_all(name).iter().map(text).collect::<Vec<_>>().join(","));
         }
     }
-    // What a client says of itself comes first; the last address is the one that the gateway has seen.
+    // The addresses that the client sent come first. The last one is the address that the gateway saw.
     let client = facts.client.ip().to_canonical().to_string();
     let forwarded_for = match headers.remove("x-forwarded-for") {
         Some(claimed) => format!("{claimed}, {client}"),
@@ -156,7 +156,8 @@ fn query_parameters(query: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-/// The content types whose bodies HTTP API passes as text; all others, and a missing one, come as base64.
+/// Whether an HTTP API passes a body of this content type as text. It passes all other bodies, and those without a
+/// type, as base64.
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).map(text).unwrap_or_default().to_ascii_lowercase();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -166,7 +167,7 @@ fn is_text(headers: &HeaderMap) -> bool {
         || essence.ends_with("+xml")
 }
 
-/// Claims as HTTP API passes them on: every value is a string, an array is `[a b]`.
+/// Claims as an HTTP API passes them on: every value is a string, and an array becomes `[a b]`.
 fn texts(claims: &Map<String, Value>) -> Map<String, Value> {
     fn claim(value: &Value) -> String {
         match value {
@@ -183,7 +184,7 @@ fn text(value: &HeaderValue) -> String {
 }
 
 fn time(now: Duration) -> String {
-    // Both fail only for times that no clock shows.
+    // Neither operation fails for a real time.
     let time = OffsetDateTime::UNIX_EPOCH + now;
     time.format(TIME).unwrap_or_default()
 }
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_the_shape_of_payload_format_2() {
+    fn the_event_has_payload_format_2() {
         let request = patch("/v1/users/usr%20%C3%A9?a=1&b=x%20y&a=2&c")
             .header("Host", "portal.example.com:3000")
             .header("User-Agent", "test/1")
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_absent() {
+    fn missing_parts_of_a_request_are_absent() {
         let event = event_of(patch("/v1/users/u"), b"", None);
         for key in ["cookies", "queryStringParameters", "body"] {
             assert_eq!(event.get(key), None, "{key}");
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn only_text_types_that_are_utf_8_come_as_text() {
+    fn only_utf_8_bodies_of_text_types_are_passed_as_text() {
         for (content_type, body, is_base64) in [
             (Some("application/json"), &b"{}"[..], false),
             (Some("APPLICATION/JSON"), b"{}", false),

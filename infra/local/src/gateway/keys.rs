@@ -7,15 +7,15 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::JwkSet;
 use tokio::sync::Mutex;
 
-/// A key that is not known is asked for no sooner than this after the last time.
+/// The minimum time between two fetches that look for an unknown key.
 const FETCH_EVERY: Duration = Duration::from_secs(2);
 const FETCH_LIMIT: Duration = Duration::from_secs(5);
 
-/// The key sets, fetched when they are needed and kept.
+/// The key sets, fetched on demand and cached.
 pub(crate) struct Keys {
     cognito_endpoint: String,
     http: reqwest::Client,
-    /// By pool id. Held while fetching, so that requests that come together fetch once.
+    /// The key sets by pool id. The lock is held during a fetch, so that concurrent requests fetch once.
     pools: Mutex<HashMap<String, KeySet>>,
 }
 
@@ -24,7 +24,7 @@ struct KeySet {
     fetched: Instant,
 }
 
-/// Why there is no key.
+/// Why a key could not be returned.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
     #[error("no such key")]
@@ -36,14 +36,14 @@ pub(crate) enum KeyError {
 }
 
 impl Keys {
-    /// Keys from `<cognito_endpoint>/<pool id>/.well-known/jwks.json`; the endpoint has no slash at its end.
+    /// Keys from `<cognito_endpoint>/<pool id>/.well-known/jwks.json`; the endpoint must not end with a slash.
     pub(crate) fn new(cognito_endpoint: String) -> Self {
-        // Without TLS and proxies there is nothing that could fail.
+        // Without TLS and proxies, building the client cannot fail.
         let http = reqwest::Client::builder().no_proxy().timeout(FETCH_LIMIT).build().unwrap_or_default();
         Self { cognito_endpoint, http, pools: Mutex::default() }
     }
 
-    /// The key of this id of the pool that is the last part of the issuer.
+    /// The key with this id. The last part of the issuer is the id of the pool.
     pub(crate) async fn key(&self, issuer: &str, kid: &str) -> Result<DecodingKey, KeyError> {
         let pool_id = issuer.rsplit('/').next().unwrap_or(issuer);
         let mut pools = self.pools.lock().await;

@@ -1,5 +1,5 @@
-//! The HTTP API: routes, the JWT authorizer, limits, and the events and answers of payload format 2.0. Behaves as API
-//! Gateway does, down to its own answers.
+//! The HTTP API: routes, the JWT authorizer, limits, and the events and responses of payload format 2.0. It behaves as
+//! API Gateway does, including the gateway's own error responses.
 
 mod answer;
 mod authorizer;
@@ -27,7 +27,7 @@ use crate::lambda::body::{self, BodyError};
 use crate::lambda::{InvokeError, Lambda, Root, clock, log, random};
 use crate::plan;
 
-/// HTTP API's quotas, none of which can be raised.
+/// Quotas of HTTP APIs. None of them can be raised.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
 const HEAD_LIMIT: usize = 10_240;
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -39,8 +39,8 @@ struct Gateway {
     keys: Keys,
 }
 
-/// The whole API. It is to be served with `into_make_service_with_connect_info::<SocketAddr>`, for functions want to
-/// know the client's address.
+/// The whole API. Serve it with `into_make_service_with_connect_info::<SocketAddr>`: the events contain the client's
+/// address.
 pub(crate) fn router(routes: Vec<plan::Route>, cors: Option<plan::Cors>, lambda: Lambda, keys: Keys) -> Router {
     let gateway = Gateway { routes: Routes::new(routes), cors, lambda, keys };
     Router::new().fallback(handle).with_state(Arc::new(gateway))
@@ -55,7 +55,7 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     if let Ok(request_id) = HeaderValue::try_from(request_id) {
         response.headers_mut().insert("apigw-requestid", request_id);
     }
-    // Neither the path, which names users, nor anything else that a client sent.
+    // Log neither the path, which names users, nor anything else that the client sent.
     let route = matched.map_or("no route", |matched| matched.route.path.as_str());
     let (method, status) = (&parts.method, response.status().as_u16());
     log::line("gateway", &format!("{method} {route} {status} {} ms", begun.elapsed().as_millis()));
@@ -77,7 +77,7 @@ impl Gateway {
         }
     }
 
-    /// The function and its event, or the answer of a gateway that asks no function.
+    /// The function and its event, or the gateway's own response if no function is invoked.
     async fn invocation<'a>(
         &self,
         parts: &Parts,
@@ -91,7 +91,7 @@ impl Gateway {
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(response) => {
-                // A client that asks before it sends its body gets the answer in place of the body.
+                // A client that sent `Expect` is still waiting before it sends its body.
                 if !awaits_permission {
                     body::discard(body).await;
                 }
@@ -119,7 +119,7 @@ impl Gateway {
         Ok((&admitted.matched.route.function, Bytes::from(event.to_string())))
     }
 
-    /// Everything that is decided by a request's head.
+    /// Makes all decisions that need only the request line and the headers.
     async fn admit<'a, 'r>(
         &self,
         parts: &Parts,
@@ -142,14 +142,14 @@ impl Gateway {
             },
         };
         let Some(ConnectInfo(client)) = parts.extensions.get::<ConnectInfo<SocketAddr>>().copied() else {
-            log::line("gateway", "is not served with the client's address");
+            log::line("gateway", "cannot handle a request: the router is not served with the client's address");
             return Err(internal_server_error());
         };
         Ok(Admitted { matched, domain_name, port, client, claims })
     }
 
     async fn invoke(&self, function: &str, event: Bytes, trace: Root) -> Response {
-        // The function goes on without its client, as on AWS.
+        // After the timeout the function continues, as on AWS.
         let Ok(invoked) = tokio::time::timeout(TIME_LIMIT, self.lambda.invoke_within(function, event, trace)).await
         else {
             return service_unavailable();
@@ -157,7 +157,7 @@ impl Gateway {
         match invoked {
             Ok(invoked) if invoked.function_error.is_some() => internal_server_error(),
             Ok(invoked) => answer::response(&invoked.payload).unwrap_or_else(|error| {
-                log::line("gateway", &format!("the answer of {function} cannot be sent: {error}"));
+                log::line("gateway", &format!("cannot send the response of {function}: {error}"));
                 internal_server_error()
             }),
             Err(InvokeError::PayloadTooLarge) => {
@@ -172,7 +172,7 @@ impl Gateway {
     }
 }
 
-/// A request whose head is in order.
+/// A request whose line and headers passed all checks.
 struct Admitted<'a, 'r> {
     matched: &'a Matched<'r>,
     domain_name: String,
@@ -192,11 +192,12 @@ fn announced_length(parts: &Parts) -> usize {
     length.and_then(|length| length.parse().ok()).unwrap_or_default()
 }
 
-/// The name and port by which the client calls this gateway; `None` when they cannot be part of a URL.
+/// The name and port by which the client calls this gateway; `None` if they cannot be part of a URL.
 fn host(parts: &Parts) -> Option<(String, u16)> {
     let host = parts.headers.get(header::HOST)?.to_str().ok()?;
     let url = reqwest::Url::parse(&format!("http://{host}/")).ok()?;
-    // Nothing but a name and a port: a user, a path or a query would have shown up elsewhere.
+    // The header must hold only a name and a port. The parser would put anything else into the user, the path or the
+    // query.
     let is_plain = url.username().is_empty() && url.password().is_none() && url.path() == "/" && url.query().is_none();
     if !is_plain {
         return None;

@@ -1,4 +1,4 @@
-//! Which route of the HTTP API a request is for. Pure.
+//! Finds the route of a request. The module does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ fn parameters(segments: &[Segment], path: &[&str]) -> Option<BTreeMap<String, St
     rest.is_empty().then_some(parameters)
 }
 
-/// How specific each segment is, for comparison from left to right: an exact one is preferred.
+/// A rank for each segment, compared from left to right. Exact segments rank first.
 fn kinds(segments: &[Segment]) -> Vec<u8> {
     let kind = |segment: &Segment| match segment {
         Segment::Exact(_) => 0,
@@ -95,7 +95,7 @@ fn kinds(segments: &[Segment]) -> Vec<u8> {
     segments.iter().map(kind).collect()
 }
 
-/// Percent-decoded text; bytes that are no UTF-8 become U+FFFD.
+/// Percent-decoded text; bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn no_route_no_match() {
+    fn an_unknown_route_has_no_match() {
         assert_eq!(found("POST", "/"), None);
         assert_eq!(found("OPTIONS", "*"), None);
     }

@@ -1,6 +1,6 @@
-//! What the role of each function lets it do, decided as IAM decides it: nothing unless a statement allows it, and whatever
-//! a statement denies not at all. Knows statements and the bodies of requests; nothing of the template's text or of HTTP.
-//! `policy` and `needs` are pure, `record` writes a file.
+//! Decides which calls the role of each function allows, as IAM does: a call is allowed only if a statement allows it
+//! and no statement denies it. The module knows statements and request bodies, but neither the template's text nor
+//! HTTP. `policy` and `needs` do no I/O; `record` writes a file.
 
 mod needs;
 mod policy;

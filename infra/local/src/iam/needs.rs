@@ -1,5 +1,5 @@
-//! What a call needs: which actions, on which resources. By the service authorization reference, where an action bears the
-//! name of its operation unless said otherwise here.
+//! Determines the actions and resources for which a call needs permission. According to the service authorization
+//! reference, an action has the name of its operation; the exceptions are documented here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,17 +15,17 @@ pub(crate) struct Need {
     pub(crate) resource: String,
 }
 
-/// Why nobody can say what a call needs: it is refused then.
+/// Why the needs of a call cannot be determined. Such a call is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NeedsError {
     #[error("The request cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// Its needs are in the text of its statements.
+    /// The needs of such a call are in the text of its statements.
     #[error("The local stack does not read PartiQL.")]
     PartiQl,
 }
 
-/// Everything but names is skipped unread.
+/// Only the names are parsed; everything else is skipped.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct OnTable {
@@ -36,7 +36,7 @@ struct OnTable {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Batch {
-    #[expect(clippy::zero_sized_map_values, reason = "what is read is an object, of which only the keys count")]
+    #[expect(clippy::zero_sized_map_values, reason = "the JSON value is an object, and only its keys are needed")]
     request_items: BTreeMap<String, IgnoredAny>,
 }
 
@@ -67,11 +67,11 @@ struct OnPool {
     user_pool_id: Option<String>,
 }
 
-/// What an operation of DynamoDB needs.
+/// The needs of a DynamoDB operation.
 ///
-/// A batch needs its own action on each of its tables. A transaction has no action of its own: it needs that of each part
-/// (DynamoDB's developer guide, "Using IAM with transactions"). To read an index needs a right to the index and none to its
-/// table.
+/// A batch needs its action on each of its tables. A transaction has no action of its own: it needs the action of each
+/// part (DynamoDB's developer guide, "Using IAM with transactions"). Reading an index needs permission for the index,
+/// but not for its table.
 pub(crate) fn dynamodb(operation: &str, body: &[u8]) -> Result<BTreeSet<Need>, NeedsError> {
     let need = |name: &str, resource: String| Need { action: format!("dynamodb:{name}"), resource };
     Ok(match operation {
@@ -90,7 +90,7 @@ pub(crate) fn dynamodb(operation: &str, body: &[u8]) -> Result<BTreeSet<Need>, N
             let resource = match (table_name, index_name) {
                 (Some(table), Some(index)) => format!("{}/index/{index}", arn_of_table(&table)),
                 (Some(table), None) => arn_of_table(&table),
-                // What lists tables or asks for limits.
+                // Operations that name no table, such as `ListTables` or `DescribeLimits`.
                 (None, _) => "*".to_owned(),
             };
             [need(operation, resource)].into()
@@ -98,8 +98,8 @@ pub(crate) fn dynamodb(operation: &str, body: &[u8]) -> Result<BTreeSet<Need>, N
     })
 }
 
-/// What an operation of Cognito needs. Nothing for `RevokeToken`: whoever has a token may revoke it, so Cognito evaluates
-/// no policy for it and takes it unsigned (its API reference says so, operation by operation).
+/// The needs of a Cognito operation. `RevokeToken` needs none: any holder of a token may revoke it, so Cognito
+/// evaluates no policy and accepts unsigned calls (its API reference states this for each operation).
 pub(crate) fn cognito(operation: &str, body: &[u8]) -> Result<BTreeSet<Need>, NeedsError> {
     if operation == "RevokeToken" {
         return Ok(BTreeSet::new());
@@ -110,7 +110,7 @@ pub(crate) fn cognito(operation: &str, body: &[u8]) -> Result<BTreeSet<Need>, Ne
 }
 
 impl Part {
-    /// The action's name and the table's.
+    /// The name of the action and the name of the table.
     fn name_and_table(&self) -> (&'static str, &str) {
         let (name, on) = match self {
             Self::ConditionCheck(on) => ("ConditionCheckItem", on),
@@ -123,7 +123,7 @@ impl Part {
     }
 }
 
-/// DynamoDB takes a table's ARN in place of its name.
+/// DynamoDB accepts a table's ARN instead of its name.
 fn arn_of_table(name: &str) -> String {
     if name.starts_with("arn:") { name.to_owned() } else { table_arn(name) }
 }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn one_table_is_one_need_and_an_index_stands_for_itself() {
+    fn a_table_is_one_need_and_an_index_is_its_own_resource() {
         let body = json!({ "TableName": "Users", "Item": { "TableName": { "S": "Other" } } });
         on_tables("PutItem", &body, &[("PutItem", "Users")]);
         let body = json!({ "TableName": "Users", "IndexName": "by_name" });
@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_needs_everything() {
+    fn a_call_that_names_no_resource_needs_the_wildcard() {
         let everything = |action: &str| vec![(action.to_owned(), "*".to_owned())];
         assert_eq!(needs(dynamodb, "ListTables", &json!({})), everything("dynamodb:ListTables"));
         assert_eq!(needs(cognito, "ListUserPools", &json!({})), everything("cognito-idp:ListUserPools"));
     }
 
     #[test]
-    fn cognito_needs_its_operation_on_the_pool_and_nothing_to_revoke_a_token() {
+    fn a_cognito_call_needs_its_operation_on_the_pool_except_revoke_token() {
         let body = json!({ "UserPoolId": "us-east-1_a", "Username": "x" });
         let pool = "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_a";
         let expected = vec![("cognito-idp:AdminCreateUser".to_owned(), pool.to_owned())];
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_never_taken_for_a_call_without_needs() {
+    fn an_unreadable_request_is_an_error() {
         for (operation, body) in [
             ("PutItem", "hello"),
             ("PutItem", r#"{"TableName": 1}"#),

@@ -1,5 +1,5 @@
-//! A function's statements, as grants. What is not understood here is an error, since a condition left out would allow
-//! here what AWS refuses.
+//! Evaluates a function's policy statements. Anything that this module does not support is an error: ignoring a
+//! condition would allow calls that AWS refuses.
 
 use serde_json::Value;
 
@@ -25,13 +25,13 @@ enum Effect {
     Deny,
 }
 
-/// What IAM says to a call.
+/// IAM's decision about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Allowed,
     /// No statement allows it.
     NotAllowed,
-    /// A statement denies it, whatever others allow.
+    /// A statement denies it, even if others allow it.
     Denied,
 }
 
@@ -40,13 +40,13 @@ pub(crate) enum Verdict {
 #[error("{function}, statement {statement}: {problem}")]
 pub(crate) struct PolicyError {
     function: String,
-    /// Its `Sid`, or its place among the function's statements, from 1.
+    /// Its `Sid`, or its position among the function's statements, counted from 1.
     statement: String,
     problem: String,
 }
 
 impl Policy {
-    /// The policy that these statements make, their references resolved.
+    /// Parses statements whose references are already resolved.
     pub(crate) fn read(function: &str, statements: &[Value]) -> Result<Self, PolicyError> {
         let read = |(i, value): (usize, &Value)| {
             Statement::read(value).map_err(|problem| PolicyError {
@@ -75,7 +75,7 @@ impl Policy {
         }
     }
 
-    /// Each action that is allowed on each resource, as they are written.
+    /// Each allowed pair of action and resource, as written in the statements.
     pub(crate) fn grants(&self) -> impl Iterator<Item = Need> {
         let allowing = self.statements.iter().filter(|statement| statement.effect == Effect::Allow);
         allowing.flat_map(|statement| {
@@ -88,25 +88,25 @@ impl Policy {
 
 impl Statement {
     fn read(value: &Value) -> Result<Self, String> {
-        let fields = value.as_object().ok_or("this is no object")?;
+        let fields = value.as_object().ok_or("this is not an object")?;
         if let Some(key) = fields.keys().find(|key| !["Sid", "Effect", "Action", "Resource"].contains(&key.as_str())) {
             return Err(format!("the local stack cannot enforce `{key}`"));
         }
         let effect = match fields.get("Effect").and_then(Value::as_str) {
             Some("Allow") => Effect::Allow,
             Some("Deny") => Effect::Deny,
-            _ => return Err("the effect is Allow or Deny".to_owned()),
+            _ => return Err("the effect must be Allow or Deny".to_owned()),
         };
         let (actions, resources) = (texts(value, "Action")?, texts(value, "Resource")?);
         if let Some(action) = actions.iter().find(|action| *action != "*" && !action.contains(':')) {
-            return Err(format!("`{action}` is no action of a service"));
+            return Err(format!("`{action}` is not an action of a service"));
         }
         for resource in &resources {
             if resource.contains("${") {
-                return Err(format!("the local stack knows no policy variables, as in `{resource}`"));
+                return Err(format!("the local stack does not support policy variables, as in `{resource}`"));
             }
             if resource != "*" && !(resource.starts_with("arn:") && resource.splitn(6, ':').count() == 6) {
-                return Err(format!("`{resource}` is no ARN"));
+                return Err(format!("`{resource}` is not an ARN"));
             }
         }
         Ok(Self { effect, actions, resources })
@@ -126,10 +126,10 @@ fn texts(statement: &Value, key: &str) -> Result<Vec<String>, String> {
         Some(Value::Array(values)) => values.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
         _ => None,
     };
-    texts.filter(|texts| !texts.is_empty()).ok_or_else(|| format!("`{key}` is a string or a list of strings"))
+    texts.filter(|texts| !texts.is_empty()).ok_or_else(|| format!("`{key}` must be a string or a list of strings"))
 }
 
-/// `*` is any text, also an empty one and also with colons; `?` is one character. Names in ARNs are ASCII.
+/// `*` matches any text, including an empty one and colons; `?` matches one character. Names in ARNs are ASCII.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern, text) {
         ([], []) => true,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_allowed_unless_a_statement_says_so() {
+    fn nothing_is_allowed_without_a_statement() {
         assert_eq!(verdict(&[], "dynamodb:GetItem", TABLE), Verdict::NotAllowed);
         let one = [statement("Allow", "dynamodb:GetItem", TABLE)];
         assert_eq!(verdict(&one, "dynamodb:GetItem", TABLE), Verdict::Allowed);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn action_and_resource_of_one_statement_belong_together() {
+    fn actions_and_resources_of_different_statements_do_not_combine() {
         let two = [
             statement("Allow", json!(["dynamodb:GetItem", "dynamodb:PutItem"]), json!([TABLE])),
             statement("Allow", json!(["dynamodb:Query"]), json!([INDEX, "arn:aws:dynamodb:us-east-1:0:table/Other"])),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_explicit_deny_wins_wherever_it_stands() {
+    fn an_explicit_deny_wins_in_any_order() {
         let allow = statement("Allow", "*", "*");
         let deny = statement("Deny", "dynamodb:Delete*", TABLE);
         for both in [[allow.clone(), deny.clone()], [deny, allow]] {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_stand_for_any_text_and_for_one_character() {
+    fn wildcards_match_any_text_or_one_character() {
         for (pattern, text, expected) in [
             ("*", "", true),
             ("*", "a:b/c", true),
@@ -218,21 +218,21 @@ mod tests {
     }
 
     #[test]
-    fn case_counts_in_a_resource_and_not_in_an_action() {
+    fn resources_are_case_sensitive_and_actions_are_not() {
         let one = [statement("Allow", "DynamoDB:get*", TABLE)];
         assert_eq!(verdict(&one, "dynamodb:GetItem", TABLE), Verdict::Allowed);
         assert_eq!(verdict(&one, "dynamodb:GetItem", &TABLE.to_lowercase()), Verdict::NotAllowed);
     }
 
     #[test]
-    fn a_table_with_its_indexes_is_a_wildcard() {
+    fn a_wildcard_covers_the_indexes_of_a_table() {
         let one = [statement("Allow", "dynamodb:Query", format!("{TABLE}/index/*"))];
         assert_eq!(verdict(&one, "dynamodb:Query", INDEX), Verdict::Allowed);
         assert_eq!(verdict(&one, "dynamodb:Query", TABLE), Verdict::NotAllowed);
     }
 
     #[test]
-    fn what_cannot_be_enforced_is_an_error_that_names_function_and_statement() {
+    fn an_unsupported_statement_is_an_error_that_names_function_and_statement() {
         let sound = statement("Allow", "dynamodb:Query", TABLE);
         let with = |key: &str, value: Value| {
             let mut statement = sound.clone();
@@ -244,17 +244,17 @@ mod tests {
             (with("NotAction", json!("dynamodb:*")), "2: the local stack cannot enforce `NotAction`"),
             (with("NotResource", json!(TABLE)), "2: the local stack cannot enforce `NotResource`"),
             (with("Principal", json!("*")), "2: the local stack cannot enforce `Principal`"),
-            (with("Effect", json!("allow")), "2: the effect is Allow or Deny"),
-            (with("Action", json!([])), "2: `Action` is a string or a list of strings"),
-            (with("Action", json!(["dynamodb:Query", 1])), "2: `Action` is a string or a list of strings"),
-            (with("Action", json!("Query")), "2: `Query` is no action of a service"),
-            (with("Resource", json!("Users")), "2: `Users` is no ARN"),
-            (with("Resource", json!("arn:aws:dynamodb")), "2: `arn:aws:dynamodb` is no ARN"),
+            (with("Effect", json!("allow")), "2: the effect must be Allow or Deny"),
+            (with("Action", json!([])), "2: `Action` must be a string or a list of strings"),
+            (with("Action", json!(["dynamodb:Query", 1])), "2: `Action` must be a string or a list of strings"),
+            (with("Action", json!("Query")), "2: `Query` is not an action of a service"),
+            (with("Resource", json!("Users")), "2: `Users` is not an ARN"),
+            (with("Resource", json!("arn:aws:dynamodb")), "2: `arn:aws:dynamodb` is not an ARN"),
             (
                 with("Resource", json!(format!("{TABLE}/${{aws:userid}}"))),
-                &format!("2: the local stack knows no policy variables, as in `{TABLE}/${{aws:userid}}`"),
+                &format!("2: the local stack does not support policy variables, as in `{TABLE}/${{aws:userid}}`"),
             ),
-            (json!({ "Sid": "Reads", "Effect": "Allow" }), "Reads: `Action` is a string or a list of strings"),
+            (json!({ "Sid": "Reads", "Effect": "Allow" }), "Reads: `Action` must be a string or a list of strings"),
         ] {
             let error = Policy::read("DoFunction", &[sound.clone(), wrong]).unwrap_err();
             assert_eq!(error.to_string(), format!("DoFunction, statement {expected}"));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn grants_are_what_is_allowed() {
+    fn grants_are_the_allowed_pairs() {
         let policy = Policy::read(
             "DoFunction",
             &[

@@ -1,4 +1,5 @@
-//! A file that says, for whoever checks that policies are minimal, what was granted, what was used and what was refused.
+//! Writes a file of the permissions that were granted, used and refused. It serves to check that the policies are
+//! minimal.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -31,14 +32,14 @@ impl Record {
         Ok(record)
     }
 
-    /// Notes what a function asked for.
+    /// Records a call of a function and the decision.
     pub(crate) fn note(&self, policy: &Policy, need: &Need, verdict: Verdict) {
         let word = match verdict {
             Verdict::Allowed => "used",
             Verdict::NotAllowed | Verdict::Denied => "refused",
         };
         if let Err(problem) = self.write(word, policy, need) {
-            log::line("proxy", &format!("the record of calls lacks one: {problem}"));
+            log::line("proxy", &format!("cannot record a call: {problem}"));
         }
     }
 
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_begins_with_the_grants_and_says_everything_once() {
+    fn it_begins_with_the_grants_and_contains_each_line_once() {
         let path = std::env::temp_dir().join(format!("portal-local-record-{}", std::process::id()));
         let statement = json!({ "Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:Query"], "Resource": "*" });
         let policy = Policy::read("DoFunction", &[statement]).unwrap();

@@ -1,11 +1,12 @@
-//! Request bodies with a limit, refused in a way that the client lives to read.
+//! Reads request bodies up to a limit. A body that is too large is drained, so that the client can still read the
+//! response.
 
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use futures::StreamExt as _;
 
-/// What is read and thrown away at most: past it, the client finds its connection closed.
+/// The maximum number of bytes that are drained. After that, the connection is closed.
 const DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 const DISCARDED_FOR: Duration = Duration::from_secs(10);
 
@@ -18,8 +19,8 @@ pub(crate) enum BodyError {
     Incomplete,
 }
 
-/// The whole body; one that is too large is read to its end all the same, for a client that is still sending would see
-/// a broken connection in place of the answer.
+/// Returns the whole body. A body that is too large is still read to its end: a client that is still sending would
+/// otherwise see a broken connection instead of the response.
 pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
     let mut stream = body.into_data_stream();
     let mut collected = Vec::new();
@@ -35,7 +36,7 @@ pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
     Ok(Bytes::from(collected))
 }
 
-/// Reads a body that nobody wants, before an answer that does not depend on it.
+/// Reads and drops a body that the response does not depend on.
 pub(crate) async fn discard(body: Body) {
     drain(body.into_data_stream()).await;
 }
@@ -50,6 +51,6 @@ async fn drain(mut stream: BodyDataStream) {
             }
         }
     };
-    // A slow client is not waited for: it gets the answer now.
+    // Do not wait for a slow client: it gets the response now.
     let _ = tokio::time::timeout(DISCARDED_FOR, drained).await;
 }

@@ -1,7 +1,7 @@
 //! Makes sure that no function outlives the stack, however the stack ends.
 //!
 //! Every function process joins the process group of one small shell, whose stdin is a pipe that only the stack holds.
-//! The pipe closes when the stack ends, be it by `kill -9`; the shell then kills its group, itself included. Asking the
+//! The pipe closes when the stack ends, even by `kill -9`. The shell then kills its group, including itself. Asking the
 //! kernel for the same (`PR_SET_PDEATHSIG`) would need unsafe code and works on Linux only.
 
 use std::io;
@@ -15,7 +15,7 @@ use tokio::process::{Child, ChildStdin, Command};
 const SCRIPT: &str = "read -r _; kill -KILL 0";
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The process group of all functions, which dies with this value.
+/// The process group of all functions. Dropping this value kills the group.
 pub(crate) struct Guard {
     group: i32,
     shell: Mutex<Option<(Child, ChildStdin)>>,
@@ -29,7 +29,8 @@ impl Guard {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // A group of its own: Ctrl-C in the terminal is for the stack, which then ends its functions in order.
+            // A separate group: Ctrl-C in the terminal must reach only the stack, which then ends its functions in
+            // order.
             .process_group(0)
             .spawn()?;
         let group = shell.id().and_then(|id| i32::try_from(id).ok());
@@ -39,7 +40,7 @@ impl Guard {
         }
     }
 
-    /// The process group that a function has to join.
+    /// The process group that a function must join.
     pub(crate) fn group(&self) -> i32 {
         self.group
     }
@@ -49,7 +50,7 @@ impl Guard {
         let shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((mut shell, lifeline)) = shell {
             drop(lifeline);
-            // The shell dies of its own signal, so once it is gone the others are, too.
+            // The shell dies from its own signal, so the other processes have been killed once it has ended.
             let _ = tokio::time::timeout(PATIENCE, shell.wait()).await;
         }
     }

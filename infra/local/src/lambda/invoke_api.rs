@@ -16,7 +16,7 @@ use serde_json::json;
 use super::body::{self, BodyError};
 use super::{FunctionError, InvokeError, Invoked, Lambda, PAYLOAD_LIMIT, Root, random};
 
-/// The only version that there is.
+/// The only version that exists here.
 const LATEST: &str = "$LATEST";
 
 /// The Invoke API of all functions.
@@ -77,7 +77,7 @@ async fn invoke(
             }
             Some(InvocationType::Event) => {
                 let (name, request_id) = (name.to_owned(), request_id.clone());
-                // What comes of it is in the log; there is nobody to answer.
+                // The result is only logged: no client waits for it.
                 tokio::spawn(async move { lambda.invoke_as(&name, payload, request_id, trace, false).await });
                 StatusCode::ACCEPTED.into_response()
             }
@@ -92,7 +92,7 @@ async fn invoke(
     response
 }
 
-/// `add-user`, and its qualifier, of `add-user`, `add-user:$LATEST`,
+/// Returns the name `add-user` and the qualifier from `add-user`, `add-user:$LATEST`,
 /// `arn:aws:lambda:eu-west-1:123456789012:function:add-user:$LATEST` …
 fn function_name(name: &str) -> (&str, Option<&str>) {
     let name = name.rsplit_once("function:").map_or(name, |(_, name)| name);
@@ -140,7 +140,7 @@ fn answered(invoked: Invoked) -> Response {
 struct Refused {
     status: StatusCode,
     error: &'static str,
-    /// `User` or `Service`, whose fault it is.
+    /// The side at fault: `User` or `Service`.
     kind: &'static str,
     message: String,
 }
@@ -159,7 +159,7 @@ impl Refused {
         }
     }
 
-    /// No function of this name, or no version or alias of it: the stack publishes none.
+    /// There is no function with this name, or no such version or alias of it: the stack publishes none.
     fn unknown(lambda: &Lambda, name: &str, qualifier: Option<&str>) -> Self {
         let qualifier = qualifier.map(|qualifier| format!(":{qualifier}")).unwrap_or_default();
         Self {
@@ -175,7 +175,7 @@ impl Refused {
             status: StatusCode::NOT_FOUND,
             error: "UnknownOperationException",
             kind: "User",
-            message: "The local stack knows no operation of Lambda but Invoke".to_owned(),
+            message: "The local stack supports no Lambda operation except Invoke".to_owned(),
         }
     }
 
@@ -206,7 +206,7 @@ mod tests {
     use super::{LATEST, function_name};
 
     #[test]
-    fn a_function_is_named_by_itself_or_at_the_end_of_an_arn() {
+    fn a_function_is_given_by_name_or_by_arn() {
         for (name, qualifier) in [
             ("add-user", None),
             ("add-user:$LATEST", Some(LATEST)),

@@ -1,4 +1,4 @@
-//! Lines on the stack's stderr, each with the name of what wrote it.
+//! Writes lines to the stack's stderr, each with the name of its writer.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,16 +10,16 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
 use crate::plan::LogLevel;
 
-/// Writes `[name] line`. A closed stderr is nobody's problem here.
+/// Writes `[name] line`. Ignores errors: stderr may be closed.
 pub(crate) fn line(name: &str, line: &str) {
     // One write per line, so that lines of different functions do not mix.
     let _ = std::io::stderr().lock().write_all(format!("[{name}] {line}\n").as_bytes());
 }
 
-/// What Lambda returns of a log at most.
+/// The maximum number of bytes of a log that Lambda returns.
 const TAIL_LIMIT: usize = 4096;
 
-/// The end of what a process wrote.
+/// The end of a process's output.
 #[derive(Default)]
 pub(crate) struct Tail(Mutex<Vec<u8>>);
 
@@ -44,8 +44,8 @@ impl Tail {
     }
 }
 
-/// Passes what `output` yields on to stderr, line by line, until it ends. Drops the lines that Lambda drops: those below
-/// the function's level.
+/// Copies `output` to stderr, line by line, until it ends. Drops the lines below the function's log level, as Lambda
+/// does.
 pub(crate) async fn pass_on(name: String, least: LogLevel, output: impl AsyncRead + Unpin, tail: Arc<Tail>) {
     let mut output = BufReader::new(output);
     let mut buffer = Vec::new();
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tail_is_the_end_of_what_was_written() {
+    fn a_tail_keeps_the_last_bytes() {
         let tail = Tail::default();
         tail.add(&[b'a'; 3000]);
         tail.add(&[b'b'; 3000]);

@@ -1,5 +1,5 @@
-//! Runs the template's functions as Lambda does: each request goes to a process of its own function, through the Lambda
-//! Runtime API, one request per process at a time. Knows nothing of HTTP APIs, tables or pools.
+//! Runs the template's functions as Lambda does: each request goes to a process of its function through the Lambda
+//! Runtime API, one request per process at a time. The module knows nothing about HTTP APIs, tables or user pools.
 
 pub(crate) mod body;
 pub(crate) mod clock;
@@ -28,25 +28,25 @@ use self::pool::Pool;
 pub(crate) use self::trace::Root;
 use crate::plan;
 
-/// What Lambda accepts in a synchronous request.
+/// The largest payload of a synchronous request that Lambda accepts, in bytes.
 const PAYLOAD_LIMIT: usize = 6_291_456;
-/// A stand-in: nothing compares it with a real account.
+/// A placeholder: nothing compares it with a real account.
 pub(crate) const ACCOUNT: &str = "000000000000";
 const FALLBACK_REGION: &str = "us-east-1";
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
-/// How functions are run here.
+/// How to run the functions.
 pub(crate) struct Settings {
     /// The folder of the functions' binaries.
     pub(crate) binaries: PathBuf,
-    /// What a function gets beside the template's environment: `AWS_REGION`, credentials, endpoints.
+    /// The variables that a function gets besides the template's environment: `AWS_REGION`, credentials, endpoints.
     pub(crate) environment: Environment,
 }
 
 /// The stack's part of a function's environment.
 pub(crate) type Environment = Box<dyn Fn(&plan::Function) -> BTreeMap<String, String> + Send + Sync>;
 
-/// Why the functions cannot be run.
+/// Why the functions cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error("the binary of {function} is not at {}", binary.display())]
@@ -66,13 +66,13 @@ pub(crate) enum InvokeError {
     Stopped,
 }
 
-/// What a function answered, or what Lambda says in its place.
+/// The output of a function, or Lambda's own error.
 #[derive(Debug, Clone)]
 pub(crate) struct Invoked {
     pub(crate) payload: Bytes,
-    /// Then `payload` is `{errorType, errorMessage, …}`.
+    /// If this is set, `payload` is `{errorType, errorMessage, …}`.
     pub(crate) function_error: Option<FunctionError>,
-    /// The end of what the process wrote for this request, where that was asked for.
+    /// The end of the process's log for this request, if the client requested it.
     pub(crate) log: Option<Vec<u8>>,
 }
 
@@ -116,13 +116,13 @@ impl Lambda {
         Ok(Self(functions))
     }
 
-    /// Invokes a function by its name, its logical id or its folder's name. The function finishes even when the caller does not
-    /// wait for it, as on AWS.
+    /// Invokes a function by its name, its logical id or its folder's name. The function finishes even if the caller
+    /// stops waiting, as on AWS.
     pub(crate) async fn invoke(&self, name: &str, payload: Bytes) -> Result<Invoked, InvokeError> {
         self.invoke_within(name, payload, Root::new()).await
     }
 
-    /// As [`invoke`](Self::invoke), as a part of a trace.
+    /// Like [`invoke`](Self::invoke), as part of a trace.
     pub(crate) async fn invoke_within(&self, name: &str, payload: Bytes, trace: Root) -> Result<Invoked, InvokeError> {
         self.invoke_as(name, payload, random::request_id(), trace, false).await
     }
@@ -173,7 +173,8 @@ fn arn(region: &str, name: &str) -> String {
     format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}")
 }
 
-/// Exactly this and nothing of the environment that the stack was started in, with its AWS variables.
+/// The whole environment of a function. It inherits nothing from the stack's environment, which may contain AWS
+/// variables.
 fn environment(function: &plan::Function, given: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let lambda = [
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
@@ -185,7 +186,7 @@ fn environment(function: &plan::Function, given: BTreeMap<String, String>) -> BT
         ("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{}", random::hex::<16>())),
         ("_HANDLER", "bootstrap".to_owned()),
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
-        // Where no AWS profile of the developer is.
+        // Hides the developer's AWS profiles.
         ("HOME", "/nonexistent".to_owned()),
     ];
     let lambda = lambda.map(|(name, value)| (name.to_owned(), value));

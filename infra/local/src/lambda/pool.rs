@@ -1,4 +1,4 @@
-//! The processes of one function: warm ones are used again, more are started for requests at the same time.
+//! The processes of one function. Warm processes are reused, and concurrent requests start more.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::runtime_api::{ANSWER_LIMIT, Answer, Work};
 use super::{FunctionError, InvokeError, Invoked, Root, clock, log};
 use crate::plan;
 
-/// Processes per function at most; past it, requests wait in the order in which they came.
+/// The maximum number of processes for one function. Further requests wait in the order in which they arrived.
 const MOST_PROCESSES: usize = 32;
 const IDLE_FOR: Duration = Duration::from_mins(5);
 
@@ -25,9 +25,9 @@ pub(crate) struct Pool {
     binary: PathBuf,
     environment: BTreeMap<String, String>,
     process_group: i32,
-    /// One for each process that may work at the same time. Tokio hands them out in order.
+    /// One permit for each process that may work at the same time. Tokio grants them in order.
     slots: Semaphore,
-    /// The most recently used one is last, and used first, so that the others can end.
+    /// The most recently used process is last and is reused first, so that the others become idle and can end.
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -79,7 +79,7 @@ impl Pool {
                     self.idle().push(Idle { process, since: Instant::now() });
                     return Ok(Invoked { log, ..self.answered(answer, request_id) });
                 }
-                // It died of age, so to speak, and the request goes to the next one.
+                // The idle process ended before it took the request. The request goes to the next process.
                 Outcome::NotTaken(_, unseen) if !is_new => payload = unseen,
                 Outcome::NotTaken(ended, _) | Outcome::Ended(ended) => {
                     self.log(&format!("ended during request {request_id}: {}", ended.0));
@@ -94,12 +94,12 @@ impl Pool {
         }
     }
 
-    /// Ends processes that had nothing to do for a while, and forgets those that ended by themselves.
+    /// Ends processes that have been idle for too long, and forgets those that ended by themselves.
     pub(crate) fn end_idle(&self) {
         self.idle().retain(|idle| idle.since.elapsed() < IDLE_FOR && !idle.process.has_ended());
     }
 
-    /// Ends idle processes and takes no more requests.
+    /// Ends idle processes and accepts no more requests.
     pub(crate) fn close(&self) {
         self.slots.close();
         self.idle().clear();
@@ -115,7 +115,7 @@ impl Pool {
         None
     }
 
-    /// A new process that has asked for its first request, or what Lambda answers in place of one.
+    /// A new process that has asked for its first request, or Lambda's error if the start failed.
     async fn start(&self, request_id: &str) -> Result<Process, Invoked> {
         let start = Start {
             name: &self.function.folder,
@@ -127,14 +127,14 @@ impl Pool {
         let mut process = match Process::start(start).await {
             Ok(process) => process,
             Err(error) => {
-                self.log(&format!("{} cannot be started: {error}", self.binary.display()));
+                self.log(&format!("cannot start {}: {error}", self.binary.display()));
                 return Err(failed(request_id, "Runtime.InvalidEntrypoint", &error.to_string()));
             }
         };
         match process.ready().await {
             Started::Ready => Ok(process),
             Started::Failed(ended, report) => {
-                self.log(&format!("ended before it was ready; its own lines above may say why: {}", ended.0));
+                self.log(&format!("ended before it was ready (see its log lines above): {}", ended.0));
                 Err(report.map_or_else(|| failed(request_id, "Runtime.ExitError", &ended.0), reported))
             }
             Started::TooSlow => {
@@ -158,7 +158,7 @@ impl Pool {
         match answer {
             Answer::Response(payload) => Invoked { payload, function_error: None, log: None },
             Answer::Error(report) => {
-                self.log(&format!("request {request_id} ended with an error of the function"));
+                self.log(&format!("the function reported an error for request {request_id}"));
                 reported(report)
             }
             Answer::TooLarge => {
@@ -183,7 +183,7 @@ impl Pool {
     }
 }
 
-/// The payload of a request that the runtime, not the function, failed.
+/// The payload for a request that failed in the runtime rather than in the function.
 fn failed(request_id: &str, error_type: &str, message: &str) -> Invoked {
     let message = format!("RequestId: {request_id} Error: {message}");
     Invoked {

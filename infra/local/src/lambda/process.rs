@@ -1,4 +1,4 @@
-//! One process of one function: its start, its Runtime API, one request at a time, its end.
+//! One process of a function, from its start to its end, with its Runtime API. It handles one request at a time.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,58 +18,60 @@ use super::log::{self, Tail};
 use super::runtime_api::{self, Answer, Desk, Work};
 use crate::plan::LogLevel;
 
-/// How long Lambda gives a process before it asks for its first request.
+/// Lambda's limit for the time from a process's start until it asks for its first request.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long what a process wrote takes to get here.
+/// The time that a process's last line may take to arrive.
 const TIME_TO_WRITE: Duration = Duration::from_millis(20);
 
-/// What a process is started from.
+/// The parameters for starting a process.
 pub(crate) struct Start<'a> {
     /// The name in the log.
     pub(crate) name: &'a str,
-    /// The least severe level of its lines that are kept.
+    /// The least severe level of the log lines that are kept.
     pub(crate) log_level: LogLevel,
     pub(crate) binary: &'a Path,
-    /// The whole environment, but for the address of the Runtime API.
+    /// The whole environment, except the address of the Runtime API.
     pub(crate) environment: &'a BTreeMap<String, String>,
     pub(crate) process_group: i32,
 }
 
-/// A running process. It is killed when this value goes.
+/// A running process. Dropping this value kills it.
 pub(crate) struct Process {
     desk: Arc<Desk>,
     tail: Arc<Tail>,
     ended: watch::Receiver<Option<Ended>>,
-    /// Dropped with the process, which tells its task to kill it.
+    /// When this is dropped, the task of the process kills the process.
     _alive: oneshot::Sender<()>,
 }
 
-/// How a process ended, as Lambda words it.
+/// How a process ended, in Lambda's words.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended(pub(crate) String);
 
-/// What came of a request.
+/// The result of a request.
 pub(crate) enum Outcome {
     Answered(Answer),
-    /// The process ended before it took the request, which is as good as new.
+    /// The process ended before it took the request. Another process can handle the request.
     NotTaken(Ended, Bytes),
-    /// The process ended with the request in hand.
+    /// The process ended while it handled the request.
     Ended(Ended),
     TimedOut,
 }
 
-/// What came of a start.
+/// The result of a start.
 pub(crate) enum Started {
     Ready,
-    /// It ended before it asked for a request; with the body of its report to `init/error`, if there was one.
+    /// The process ended before it asked for a request. The bytes are the body of its report to `init/error`, if it
+    /// sent one.
     Failed(Ended, Option<Bytes>),
     TooSlow,
 }
 
 impl Process {
     pub(crate) async fn start(start: Start<'_>) -> io::Result<Self> {
-        // A listener for each process tells whose request it is, in the form of address that Lambda uses.
+        // Each process has its own listener, which identifies the process. The address is a host and a port, as on
+        // Lambda.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let mut child = Command::new(start.binary)
             .env_clear()
@@ -116,13 +118,13 @@ impl Process {
         timeout(START_LIMIT, ready).await.unwrap_or(Started::TooSlow)
     }
 
-    /// Gives the process one request and waits for what comes of it. A process that did not answer is of no more use.
+    /// Gives the process one request and waits for the result. A process that did not respond must not be reused.
     pub(crate) async fn handle(&mut self, work: Work, limit: Duration) -> Outcome {
         self.tail.clear();
         let answer = self.desk.offer(work);
         let outcome = async {
             tokio::select! {
-                // An answer that came just before the end counts.
+                // A response that arrived just before the process ended is valid.
                 biased;
                 Ok(answer) = answer => Outcome::Answered(answer),
                 ended = ended(&mut self.ended) => match self.desk.withdraw() {
@@ -134,9 +136,9 @@ impl Process {
         timeout(limit, outcome).await.unwrap_or(Outcome::TimedOut)
     }
 
-    /// The end of what it wrote for the request that it has just answered.
+    /// The end of the log for the request that the process has just handled.
     pub(crate) async fn log(&self) -> Vec<u8> {
-        // Its last line may still be on its way here.
+        // The last line may not have arrived yet.
         sleep(TIME_TO_WRITE).await;
         self.tail.read()
     }
@@ -147,13 +149,13 @@ impl Process {
 }
 
 async fn kill(child: &mut tokio::process::Child) -> io::Result<ExitStatus> {
-    // It fails only if the process has ended already.
+    // This fails only if the process has already ended.
     let _ = child.start_kill();
     child.wait().await
 }
 
 async fn ended(ended: &mut watch::Receiver<Option<Ended>>) -> Ended {
-    // The task that would say so is gone only when the whole stack is ending.
+    // The task that sends this value is gone only when the whole stack is ending.
     let known = ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
     known.unwrap_or_else(|| Ended("the stack is ending".to_owned()))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// `N` random bytes; zeros in the unheard-of case that the system has none to give, for nothing here has to be secret.
+/// `N` random bytes, or zeros if the system cannot provide any. Nothing here has to be secret.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if getrandom::fill(&mut bytes).is_err() {

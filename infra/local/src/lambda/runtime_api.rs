@@ -1,5 +1,5 @@
-//! The Lambda Runtime API (2018-06-01) as one process sees it. Knows nothing of processes: a request is laid on the
-//! desk, the process takes it and brings the answer back.
+//! The Lambda Runtime API (2018-06-01) for one process. The module does not manage processes: the pool puts a request
+//! on a [`Desk`], and the process takes it and returns the response.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::body::{self, BodyError};
 
-/// What Lambda takes back from a function: 6 MB and room for the encoding.
+/// The largest response that Lambda accepts from a function: 6 MB plus room for the encoding.
 pub(crate) const ANSWER_LIMIT: usize = 6_291_556;
 
 /// A request for a function.
@@ -26,16 +26,16 @@ pub(crate) struct Work {
     pub(crate) trace_id: String,
 }
 
-/// What a function made of a request.
+/// A function's response to a request.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Response(Bytes),
-    /// The body of its report: `{errorType, errorMessage, …}`.
+    /// The body of the error report: `{errorType, errorMessage, …}`.
     Error(Bytes),
     TooLarge,
 }
 
-/// Where a process finds its work, one piece at a time.
+/// Holds the work for a process, one request at a time.
 pub(crate) struct Desk {
     papers: Mutex<Papers>,
     offered: Notify,
@@ -58,7 +58,7 @@ impl Default for Desk {
 impl Desk {
     /// Waits until the process has asked for work for the first time.
     pub(crate) async fn asked(&self) {
-        // The sender is this desk's own, so it is there.
+        // This cannot fail: the desk owns the sender.
         let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
     }
 
@@ -69,7 +69,7 @@ impl Desk {
         receiver
     }
 
-    /// Takes back work that the process has not taken.
+    /// Takes back work that the process has not started.
     pub(crate) fn withdraw(&self) -> Option<Work> {
         self.papers().waiting.take().map(|(work, _)| work)
     }
@@ -95,12 +95,12 @@ impl Desk {
         Some(work)
     }
 
-    /// Whether there was such a request to answer.
+    /// Returns whether this request was waiting for a response.
     fn bring_back(&self, request_id: &str, answer: Answer) -> bool {
         let Some((_, sender)) = self.papers().in_hand.take_if(|(in_hand, _)| in_hand == request_id) else {
             return false;
         };
-        // Nobody waits any more after a timeout.
+        // After a timeout the receiver is gone.
         let _ = sender.send(answer);
         true
     }
@@ -110,7 +110,7 @@ impl Desk {
     }
 }
 
-/// The Runtime API over one desk.
+/// The Runtime API of one desk.
 pub(crate) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))

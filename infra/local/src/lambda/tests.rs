@@ -1,4 +1,4 @@
-//! The runtime with real processes: this test binary plays the function (`function`, below).
+//! Tests the runtime with real processes. This test binary also acts as the function (`function`, below).
 
 use std::path::Path;
 use std::process::Command;
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A function that does what its requests say, over the Runtime API. It never returns.
+/// A function over the Runtime API that does what each request asks for. It never returns.
 #[tokio::test]
 #[ignore = "not a test: the other tests start it as a process"]
-#[allow(clippy::disallowed_methods, reason = "as a function it is told everything by its environment")]
+#[allow(clippy::disallowed_methods, reason = "a function gets its settings from its environment")]
 async fn function() {
     if let Ok(code) = std::env::var("EXIT_AT_START") {
         std::process::exit(code.parse().unwrap());
@@ -46,7 +46,8 @@ impl Folder {
     fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("portal-local-{}", random::hex::<8>()));
         std::fs::create_dir(&folder).unwrap();
-        // Written by another process: a file that some thread's child still has open for writing cannot be started.
+        // Another process writes the file: a file cannot be executed while a child of some thread still has it open for
+        // writing.
         let script = r#"printf '#!/bin/sh\nexec "%s" --exact lambda::tests::function --ignored --nocapture\n' "$1" > "$2"
             chmod +x "$2""#;
         let written = Command::new("/bin/sh")
@@ -92,7 +93,7 @@ async fn process(lambda: &Lambda, request: Value) -> u64 {
     answer["process"].as_u64().unwrap()
 }
 
-/// The answer to a request that Lambda itself failed, without its request id.
+/// The error type and message of a request that failed, without the request id.
 async fn failure(lambda: &Lambda, request: Value) -> (String, String) {
     let (answer, error) = invoke(lambda, request).await;
     assert_eq!(error, Some(FunctionError::Unhandled), "{answer}");
@@ -102,7 +103,7 @@ async fn failure(lambda: &Lambda, request: Value) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_has_one_request_at_a_time_and_is_used_again() {
+async fn a_process_handles_one_request_at_a_time_and_is_reused() {
     let folder = Folder::new();
     let lambda = start(&folder.0, Duration::from_secs(20), &[]).await.unwrap();
     let first = process(&lambda, json!({})).await;
@@ -138,7 +139,7 @@ async fn a_process_that_dies_fails_its_request_and_is_replaced() {
     let second = process(&lambda, json!({})).await;
     assert_ne!(second, first);
 
-    // One that dies while it has nothing to do fails nobody's request, once its end has been seen.
+    // A process that dies while it is idle fails no request, once its end has been noticed.
     assert!(signal("KILL", second));
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_ne!(process(&lambda, json!({})).await, second);
@@ -159,7 +160,7 @@ async fn a_request_past_its_time_limit_ends_its_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_function_reports_is_the_answer() {
+async fn an_error_report_of_a_function_is_returned() {
     let folder = Folder::new();
     let lambda = start(&folder.0, Duration::from_secs(20), &[]).await.unwrap();
     let expected = ("Failure".to_owned(), "on purpose".to_owned());
@@ -211,7 +212,7 @@ async fn stopping_ends_busy_and_idle_processes() {
     let busy = busy.await.unwrap().unwrap();
     assert_eq!(busy.function_error, Some(FunctionError::Unhandled));
     assert!(matches!(lambda.invoke("tester", Bytes::new()).await, Err(InvokeError::Stopped)));
-    // The one that was idle is taken off the system's list a moment after it has ended.
+    // The system removes the idle process from its list shortly after the process has ended.
     for _ in 0..50 {
         if !signal("0", one) && !signal("0", other) {
             return;
@@ -229,7 +230,7 @@ async fn a_missing_binary_is_named() {
     assert_eq!(error, format!("the binary of TesterFunction is not at {}", folder.0.join("tester").display()));
 }
 
-/// Whether there was a process to signal.
+/// Returns whether the process existed.
 fn signal(signal: &str, process: u64) -> bool {
     let sent = Command::new("/bin/sh").args(["-c", &format!("kill -{signal} {process} 2>/dev/null")]).status();
     sent.unwrap().success()

@@ -1,11 +1,11 @@
-//! The trace that a request belongs to: `Root=1-5e6722a7-0123456789abcdef01234567`. A root that a client sends is kept, as
-//! API Gateway and Lambda keep it, and reaches whatever the function calls.
+//! The trace that a request belongs to: `Root=1-5e6722a7-0123456789abcdef01234567`. A root that the client sends is
+//! kept, as in API Gateway and Lambda, and is passed on to everything that the function calls.
 
 use axum::http::HeaderMap;
 
 use super::{clock, random};
 
-/// The header that carries it, everywhere.
+/// The header that carries the trace id.
 const HEADER: &str = "x-amzn-trace-id";
 
 /// The id of a trace.
@@ -13,7 +13,7 @@ const HEADER: &str = "x-amzn-trace-id";
 pub(crate) struct Root(String);
 
 impl Root {
-    /// The root in a request's headers, or a new one when there is none, or none that is well-formed.
+    /// The root in a request's headers, or a new one if there is no well-formed one.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let sent = headers.get(HEADER).and_then(|value| value.to_str().ok()).and_then(Self::read);
         sent.unwrap_or_else(Self::new)
@@ -32,12 +32,12 @@ impl Root {
         (version == "1" && is_hex(time, 8) && is_hex(id, 24)).then(|| Self(root.to_owned()))
     }
 
-    /// As the gateway tells it.
+    /// The value that the gateway sends.
     pub(crate) fn as_header(&self) -> String {
         format!("Root={}", self.0)
     }
 
-    /// As Lambda tells it to a function, whose part of the trace it begins.
+    /// The value that Lambda sends to a function. It begins the function's part of the trace.
     pub(crate) fn for_function(&self) -> String {
         format!("{};Parent={};Sampled=0", self.as_header(), random::hex::<8>())
     }

@@ -1,4 +1,4 @@
-//! A function of the template: how it runs, and what calls it.
+//! Reads a function of the template: its settings and its events.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) fn read(
     api: &Api,
     plan: &mut Plan,
 ) -> Result<(), TemplateError> {
-    // What says how AWS packs, watches and rolls out a function.
+    // These properties concern packaging, monitoring and deployment on AWS.
     properties.ignore(&[
         "Architectures",
         "AutoPublishAlias",
@@ -64,27 +64,28 @@ fn log_level(entry: Entry) -> Result<LogLevel, TemplateError> {
     LogLevel::parse(&text).ok_or_else(|| place.error(format!("`{text}` is not a level of Lambda's logs")))
 }
 
-/// The last part of `functions/add-user/`, which names the package and its binary too.
+/// Returns the last part of `functions/add-user/`, which is also the name of the package and its binary.
 fn folder(code: Entry, binary: Option<&str>) -> Result<String, TemplateError> {
     let place = code.place.clone();
     let code = code.text()?;
     let folder = code.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     match binary {
-        _ if folder.is_empty() => Err(place.error("this names no folder")),
+        _ if folder.is_empty() => Err(place.error("this does not name a folder")),
         Some(binary) if binary != folder => {
-            Err(place.error(format!("the folder is `{folder}`, but the binary `{binary}`")))
+            Err(place.error(format!("the folder is `{folder}`, but the binary is `{binary}`")))
         }
         _ => Ok(folder.to_owned()),
     }
 }
 
-/// The statements of inline policies; a managed policy or one of SAM's would need its text, which is not here.
+/// The statements of inline policies. Managed policies and SAM policy templates are errors, because their text is not
+/// in the template.
 fn statements(policies: Entry) -> Result<Vec<Value>, TemplateError> {
     let policies = if policies.value.is_object() { vec![policies] } else { policies.list()? };
     let mut all = Vec::new();
     for policy in policies {
         if policy.value.get("Statement").is_none() {
-            return Err(policy.error("the local stack knows inline policies with their own statements"));
+            return Err(policy.error("the local stack supports only inline policies with statements"));
         }
         let mut policy = policy.section()?;
         policy.ignore(&["Version"]);
@@ -115,7 +116,7 @@ fn read_event(function: &str, mut event: Section, api: &Api, plan: &mut Plan) ->
         }
         Some("Schedule") => plan.schedules.extend(schedule(function, properties, "Schedule")?),
         Some("ScheduleV2") => plan.schedules.extend(schedule(function, properties, "ScheduleExpression")?),
-        _ => return Err(kind.error("the local stack knows events of type HttpApi, Schedule and ScheduleV2")),
+        _ => return Err(kind.error("the local stack supports only events of type HttpApi, Schedule and ScheduleV2")),
     }
     Ok(())
 }
@@ -123,12 +124,12 @@ fn read_event(function: &str, mut event: Section, api: &Api, plan: &mut Plan) ->
 fn route(function: &str, mut properties: Section, api: &Api) -> Result<Route, TemplateError> {
     let of = properties.require("ApiId")?;
     if of.value.as_str() != Some(api.logical_id.as_str()) {
-        return Err(of.error(format!("the local stack serves the API {}", api.logical_id)));
+        return Err(of.error(format!("the local stack serves only the API {}", api.logical_id)));
     }
     let method = properties.require("Method")?.text()?.to_ascii_uppercase();
     let path = properties.require("Path")?;
     if !path.value.as_str().is_some_and(|path| path.starts_with('/')) {
-        return Err(path.error("a path starts with /"));
+        return Err(path.error("a path must start with /"));
     }
     let path = path.text()?;
     let mut auth = properties.section("Auth")?;
@@ -153,7 +154,7 @@ fn authorizer(entry: Entry, api: &Api) -> Result<Option<JwtAuthorizer>, Template
     }
 }
 
-/// `None` for a schedule that is switched off.
+/// Returns `None` for a disabled schedule.
 fn schedule(function: &str, mut properties: Section, key: &str) -> Result<Option<Schedule>, TemplateError> {
     properties.ignore(&["DeadLetterConfig", "Description", "FlexibleTimeWindow", "Name", "RetryPolicy"]);
     let expression = properties.require(key)?;
@@ -172,7 +173,7 @@ fn schedule(function: &str, mut properties: Section, key: &str) -> Result<Option
     Ok((enabled && state == "ENABLED").then(|| Schedule { function: function.to_owned(), every, input }))
 }
 
-/// `rate(5 minutes)`.
+/// Parses an expression such as `rate(5 minutes)`.
 fn rate(expression: &str, place: &Place) -> Result<Duration, TemplateError> {
     let seconds = || {
         let (count, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
@@ -185,7 +186,7 @@ fn rate(expression: &str, place: &Place) -> Result<Duration, TemplateError> {
         };
         count.checked_mul(unit).filter(|seconds| *seconds > 0)
     };
-    seconds()
-        .map(Duration::from_secs)
-        .ok_or_else(|| place.error(format!("the local stack knows rate(5 minutes) and its like, not `{expression}`")))
+    seconds().map(Duration::from_secs).ok_or_else(|| {
+        place.error(format!("the local stack supports only rates such as rate(5 minutes), not `{expression}`"))
+    })
 }

@@ -1,6 +1,6 @@
-//! Reads `template.yaml`, the one source of truth: which tables, user pool, functions, routes and schedules there are.
-//! Whatever it does not understand is an error with its place, since a thing left out would work here and fail in AWS,
-//! or the other way round. Knows the template alone: makes nothing and calls nothing.
+//! Reads `template.yaml`, the single source of truth for the tables, user pool, functions, routes and schedules.
+//! Anything that this module does not support is an error with its location: if it were ignored, something could work
+//! here and fail on AWS, or the reverse. The module only reads the template; it creates nothing and calls nothing.
 
 mod function;
 mod references;
@@ -17,21 +17,21 @@ use self::section::{Entry, Place, Section};
 pub(crate) use self::table::{Index, KeyType, Keys, Projection, Table};
 use crate::plan::{Cors, JwtAuthorizer, Plan};
 
-/// The region that everything claims to be in.
+/// The region of all resources.
 pub(crate) const REGION: &str = "us-east-1";
-/// The account that everything claims to belong to.
+/// The account of all resources.
 pub(crate) const ACCOUNT: &str = "000000000000";
 
-/// What the template's resources are named after.
+/// The name of the stack, which is part of resource names.
 pub(crate) const STACK: &str = "partner-portal";
-/// On AWS it is different for each stack that is created; here it stays the same.
+/// On AWS every new stack has a different UUID. Here it is constant.
 const STACK_UUID: &str = "5d0f6a3e-8c1b-4f27-9e64-2b7c90d1a8f5";
 
-/// The template, its text checked and its references not yet resolved: some stand for ids that the user pool gives out.
+/// The template after all checks, but with unresolved references: some refer to ids that Cognito generates.
 #[derive(Debug)]
 pub(crate) struct Template {
     parameters: BTreeMap<String, String>,
-    /// Which parameters are numbers.
+    /// The parameters that are numbers.
     numbers: BTreeSet<String>,
     conditions: BTreeMap<String, bool>,
     function_globals: Value,
@@ -43,7 +43,7 @@ pub(crate) struct Template {
 struct Resource {
     kind: Kind,
     properties: Value,
-    /// The binary that `Metadata` tells SAM to build, for a function.
+    /// For a function: the binary that `Metadata` names for SAM's build.
     binary: Option<String>,
 }
 
@@ -54,7 +54,7 @@ enum Kind {
     UserPoolClient,
     HttpApi,
     Function,
-    /// Logs, alarms and their like, which have no meaning on one machine.
+    /// Logs, alarms and similar resources, which have no meaning on one machine.
     OnlyInAws,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct PoolIds {
 }
 
 impl Template {
-    /// Reads the template's text and checks all of it. A parameter that is not `given` has its default.
+    /// Reads the template's text and checks all of it. Parameters that are not in `given` have their defaults.
     pub(crate) fn parse(text: &str, given: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
         let top = Place::new("");
         let yaml = serde_yaml_ng::from_str(text).map_err(|error| top.error(error.to_string()))?;
@@ -108,7 +108,7 @@ impl Template {
             template.conditions.insert(name, references.condition(&entry.value, &entry.place)?);
         }
         for (logical_id, entry) in document.require("Resources")?.section()?.rest() {
-            // Messages start with the resource's name: `Resources.` would say nothing.
+            // Messages start with the resource's name, without the redundant prefix `Resources.`.
             let entry = Entry::new(Place::new(logical_id.as_str()), entry.value);
             if let Some(resource) = resource(entry.section()?, &template.conditions)? {
                 template.resources.insert(logical_id, resource);
@@ -116,7 +116,7 @@ impl Template {
         }
         document.finish()?;
 
-        // Ids of no pool, so that every problem shows before anything is made.
+        // Resolve everything with placeholder ids, so that every error is found before anything is created.
         let unmade = PoolIds { user_pool: format!("{REGION}_unmade"), client: "unmade".to_owned() };
         template.tables()?;
         template.user_pool()?;
@@ -125,7 +125,7 @@ impl Template {
         Ok(template)
     }
 
-    /// The tables to make.
+    /// The tables to create.
     pub(crate) fn tables(&self) -> Result<Vec<Table>, TemplateError> {
         let references = self.references(None);
         self.of_kind(Kind::Table)
@@ -178,11 +178,14 @@ impl Template {
         let mut all = self.of_kind(kind);
         match (all.next(), all.next()) {
             (Some(one), None) => Ok(one),
-            _ => Err(Place::new("Resources").error(format!("the local stack serves one resource of kind {kind:?}"))),
+            _ => {
+                Err(Place::new("Resources")
+                    .error(format!("the local stack needs exactly one resource of kind {kind:?}")))
+            }
         }
     }
 
-    /// What the template's names stand for. Before there is a pool, nothing may refer to it.
+    /// The values of the template's names. References to the pool are errors until it exists.
     fn references(&self, pool: Option<&PoolIds>) -> References {
         let mut references = References {
             names: self.parameters.clone(),
@@ -227,7 +230,7 @@ impl Template {
     }
 }
 
-/// What functions need to know of the HTTP API.
+/// The part of the HTTP API's configuration that functions need.
 #[derive(Debug)]
 struct Api {
     logical_id: String,
@@ -270,7 +273,7 @@ fn parameter(mut section: Section, given: Option<&String>) -> Result<(String, Pa
     let kind = match kind.value.as_str() {
         Some("String") => ParameterKind::String,
         Some("Number") => ParameterKind::Number,
-        _ => return Err(kind.error("the local stack knows parameters of type String and Number")),
+        _ => return Err(kind.error("the local stack supports only parameters of type String and Number")),
     };
     let default = section.require("Default")?;
     let place = default.place.clone();
@@ -278,13 +281,13 @@ fn parameter(mut section: Section, given: Option<&String>) -> Result<(String, Pa
     let allowed = section.list("AllowedValues")?.into_iter().map(Entry::text).collect::<Result<Vec<_>, _>>()?;
     let value = given.unwrap_or(&default);
     if !allowed.is_empty() && !allowed.contains(value) {
-        return Err(place.error(format!("`{value}` is not allowed, but {}", allowed.join(", "))));
+        return Err(place.error(format!("`{value}` is not allowed; expected one of {}", allowed.join(", "))));
     }
     section.finish()?;
     Ok((value.clone(), kind))
 }
 
-/// `None`: its condition does not hold.
+/// Returns `None` if the resource's condition is false.
 fn resource(mut section: Section, conditions: &BTreeMap<String, bool>) -> Result<Option<Resource>, TemplateError> {
     section.ignore(&["DeletionPolicy", "UpdateReplacePolicy", "DependsOn"]);
     let kind = section.require("Type")?;
@@ -302,7 +305,7 @@ fn resource(mut section: Section, conditions: &BTreeMap<String, bool>) -> Result
             | "AWS::SQS::Queue"
             | "AWS::SQS::QueuePolicy",
         ) => Kind::OnlyInAws,
-        Some(other) => return Err(kind.error(format!("the local stack does not know the type {other}"))),
+        Some(other) => return Err(kind.error(format!("the local stack does not support the type {other}"))),
         None => return Err(kind.error("expected a string")),
     };
     let properties = section.take("Properties").map_or_else(empty, |entry| entry.value);
@@ -338,7 +341,7 @@ fn read_api(logical_id: &str, mut properties: Section) -> Result<Api, TemplateEr
         let mut authorizer = entry.section()?;
         let source = authorizer.require("IdentitySource")?;
         if source.value.as_str() != Some("$request.header.Authorization") {
-            return Err(source.error("the local stack knows $request.header.Authorization"));
+            return Err(source.error("the local stack supports only $request.header.Authorization"));
         }
         let mut jwt = authorizer.require("JwtConfiguration")?.section()?;
         let issuer = jwt.require("issuer")?.text()?;
@@ -367,14 +370,14 @@ fn read_cors(mut cors: Section) -> Result<Cors, TemplateError> {
     if let Some(credentials) = cors.take("AllowCredentials") {
         let place = credentials.place.clone();
         if credentials.flag()? {
-            return Err(place.error("the local stack serves other origins without credentials"));
+            return Err(place.error("the local stack does not support credentials for other origins"));
         }
     }
     let mut names = |key: &str| {
         let name = |entry: Entry| {
             let place = entry.place.clone();
             let name = entry.text()?;
-            if name == "*" { Err(place.error("the local stack knows no wildcards here")) } else { Ok(name) }
+            if name == "*" { Err(place.error("the local stack does not support wildcards here")) } else { Ok(name) }
         };
         cors.list(key)?.into_iter().map(name).collect::<Result<Vec<_>, _>>()
     };
@@ -389,7 +392,8 @@ fn read_cors(mut cors: Section) -> Result<Cors, TemplateError> {
     Ok(cors_of)
 }
 
-/// SAM's rule for globals: objects are merged, lists joined, and of two other values the resource's own counts.
+/// SAM's rule for globals: objects are merged, lists are joined, and any other value of the resource replaces the
+/// global one.
 fn merged(global: Value, own: Value) -> Value {
     match (global, own) {
         (Value::Object(mut global), Value::Object(own)) => {

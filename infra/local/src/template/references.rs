@@ -1,6 +1,6 @@
-//! The template's references: YAML's short tags to their long forms, and `Ref`, `Fn::Sub`, `Fn::GetAtt`, `Fn::If`, `Fn::Split`
-//! and `Fn::Select` to what they stand for; and its conditions. Any other function is an error. Knows nothing of particular
-//! resources.
+//! Resolves the template's references: converts YAML's short tags to their long forms, replaces `Ref`, `Fn::Sub`,
+//! `Fn::GetAtt`, `Fn::If`, `Fn::Split` and `Fn::Select` with their values, and evaluates conditions. Any other function
+//! is an error. The module knows nothing about particular resources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use serde_yaml_ng as yaml;
 
 use super::section::{Entry, Place, TemplateError};
 
-/// YAML to JSON, where `!Ref X` becomes `{"Ref": "X"}` and `!Sub …` `{"Fn::Sub": …}`.
+/// Converts YAML to JSON. `!Ref X` becomes `{"Ref": "X"}`, and `!Sub …` becomes `{"Fn::Sub": …}`.
 pub(crate) fn to_json(value: yaml::Value, place: &Place) -> Result<Value, TemplateError> {
     Ok(match value {
         yaml::Value::Null => Value::Null,
@@ -45,28 +45,29 @@ pub(crate) fn to_json(value: yaml::Value, place: &Place) -> Result<Value, Templa
     })
 }
 
-/// What the names in a template stand for.
+/// The values of the names in a template.
 #[derive(Debug, Default)]
 pub(crate) struct References {
-    /// By parameter, pseudo parameter or resource: what `Ref` gives.
+    /// The results of `Ref`, by parameter, pseudo parameter or resource.
     pub(crate) names: BTreeMap<String, String>,
-    /// Which of these names are parameters of type Number.
+    /// The names that are parameters of type Number.
     pub(crate) numbers: BTreeSet<String>,
-    /// By `Resource.Attribute`: what `Fn::GetAtt` gives.
+    /// The results of `Fn::GetAtt`, by `Resource.Attribute`.
     pub(crate) attributes: BTreeMap<String, String>,
-    /// Resources that are only on AWS: an attribute of theirs stands for itself, since only AWS reads it.
+    /// Resources that exist only on AWS. The name of an attribute of such a resource is used as its value, because only
+    /// AWS needs the value.
     pub(crate) only_in_aws: BTreeSet<String>,
-    /// What the template's conditions come to.
+    /// The values of the template's conditions.
     pub(crate) conditions: BTreeMap<String, bool>,
 }
 
 impl References {
-    /// The value with every reference replaced.
+    /// Returns the value with every reference resolved.
     pub(crate) fn resolve(&self, value: &Value, place: &Place) -> Result<Value, TemplateError> {
         self.value(value, place)?.ok_or_else(|| place.error("AWS::NoValue leaves nothing here"))
     }
 
-    /// Whether a condition holds.
+    /// Evaluates a condition.
     pub(crate) fn condition(&self, value: &Value, place: &Place) -> Result<bool, TemplateError> {
         let Some((name, argument)) = value.as_object().and_then(function) else {
             return Err(place.error("expected a condition"));
@@ -77,11 +78,14 @@ impl References {
                 Ok(text(one)? == text(other)?)
             }
             ("Fn::Not", Some([one])) => Ok(!self.condition(one, place)?),
-            _ => Err(place.error("the local stack knows Fn::Equals of two values and Fn::Not of one condition")),
+            _ => {
+                Err(place
+                    .error("the local stack supports only Fn::Equals with two values and Fn::Not with one condition"))
+            }
         }
     }
 
-    /// `None`: `AWS::NoValue`, which takes away what it stands for.
+    /// Returns `None` for `AWS::NoValue`, which removes its key or list element.
     fn value(&self, value: &Value, place: &Place) -> Result<Option<Value>, TemplateError> {
         Ok(Some(match value {
             Value::Array(values) => {
@@ -110,7 +114,7 @@ impl References {
         }))
     }
 
-    /// The branch of an `Fn::If` that counts; what the other one says does not matter.
+    /// The selected branch of an `Fn::If`. The other branch is not evaluated.
     fn choose(&self, argument: &Value, place: &Place) -> Result<Option<Value>, TemplateError> {
         let Some([Value::String(condition), one, other]) = argument.as_array().map(Vec::as_slice) else {
             return Err(place.error("Fn::If takes a condition's name and two values"));
@@ -122,7 +126,7 @@ impl References {
         }
     }
 
-    /// The parts of a text. An empty text has one part, as on AWS.
+    /// Splits a text. An empty text has one part, as on AWS.
     fn split(&self, argument: &Value, place: &Place) -> Result<Vec<Value>, TemplateError> {
         let Some([Value::String(separator), text]) = argument.as_array().map(Vec::as_slice) else {
             return Err(place.error("Fn::Split takes a separator and a text"));
@@ -164,12 +168,12 @@ impl References {
             ("Ref" | "Fn::GetAtt" | "Fn::Sub", _) => {
                 Err(place.error(format!("{function} has an argument of the wrong type")))
             }
-            _ => Err(place.error(format!("the local stack does not know the function {function}"))),
+            _ => Err(place.error(format!("the local stack does not support the function {function}"))),
         }
     }
 
     fn name(&self, name: &str, place: &Place) -> Result<String, TemplateError> {
-        self.names.get(name).cloned().ok_or_else(|| place.error(format!("nothing is called `{name}`")))
+        self.names.get(name).cloned().ok_or_else(|| place.error(format!("there is no parameter or resource `{name}`")))
     }
 
     fn attribute(&self, path: &str, place: &Place) -> Result<String, TemplateError> {
@@ -177,11 +181,12 @@ impl References {
         match self.attributes.get(path) {
             Some(value) => Ok(value.clone()),
             None if is_only_in_aws() => Ok(path.to_owned()),
-            None => Err(place.error(format!("the local stack knows no attribute `{path}`"))),
+            None => Err(place.error(format!("the local stack does not know the attribute `{path}`"))),
         }
     }
 
-    /// Replaces each `${Name}`, `${Resource.Attribute}` and name of its own; `${!Literal}` stays, without its mark.
+    /// Replaces each `${Name}` and `${Resource.Attribute}`, first from the `own` values. `${!Literal}` becomes
+    /// `${Literal}`.
     fn substitute(&self, text: &str, own: &Map<String, Value>, place: &Place) -> Result<String, TemplateError> {
         let mut result = String::with_capacity(text.len());
         let mut rest = text;
@@ -209,7 +214,7 @@ impl References {
     }
 }
 
-/// The one key of an object that is a function call.
+/// The only key and value of an object that is a function call.
 fn function(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
     let mut all = fields.iter();
     match (all.next(), all.next()) {
@@ -263,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_is_what_its_condition_says_and_no_value_takes_the_key_away() {
+    fn fn_if_selects_a_branch_and_no_value_removes_the_key() {
         assert_eq!(
             resolved("[!If [Yes, !Ref Table, !Nonsense x], !If [No, {a: 1}, !Ref AWS::NoValue]]"),
             Ok(json!(["t-1"]))
@@ -284,12 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_of_type_number_is_a_number_but_text_within_text() {
+    fn a_number_parameter_is_a_number_except_inside_text() {
         assert_eq!(resolved("[!Ref Days, !Sub '${Days} days']"), Ok(json!([30, "30 days"])));
     }
 
     #[test]
-    fn a_condition_compares_as_text() {
+    fn a_condition_compares_values_as_text() {
         let references = References { names: BTreeMap::from([("Limit".into(), "0".into())]), ..References::default() };
         let place = Place::new("Here");
         for (text, expected) in [
@@ -305,11 +310,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_an_error_that_names_the_place() {
+    fn an_unsupported_reference_is_an_error_that_names_the_place() {
         for (text, expected) in [
-            ("{a: !Ref Nothing}", "Here.a: nothing is called `Nothing`"),
-            ("[!GetAtt Table.StreamArn]", "Here[0]: the local stack knows no attribute `Table.StreamArn`"),
-            ("{a: !Join [x, [y]]}", "Here.a: the local stack does not know the function Fn::Join"),
+            ("{a: !Ref Nothing}", "Here.a: there is no parameter or resource `Nothing`"),
+            ("[!GetAtt Table.StreamArn]", "Here[0]: the local stack does not know the attribute `Table.StreamArn`"),
+            ("{a: !Join [x, [y]]}", "Here.a: the local stack does not support the function Fn::Join"),
             ("{a: !Split ['', y]}", "Here.a: Fn::Split takes a separator that is not empty"),
             ("{a: !Split y}", "Here.a: Fn::Split takes a separator and a text"),
             ("{a: !Select [2, [x, y]]}", "Here.a: Fn::Select finds nothing at index 2"),

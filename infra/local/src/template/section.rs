@@ -1,14 +1,14 @@
-//! One object of the template, taken apart key by key: a key that nobody took is an error, so nothing that the template
-//! asks for is silently left out. Knows the shape of the text, not its meaning.
+//! Reads an object of the template key by key. A key that is never read is an error, so nothing in the template is
+//! silently ignored. The module knows the structure of the template, not its meaning.
 
 use serde_json::{Map, Value};
 
-/// What is wrong with the template, and where.
+/// An error in the template, with its location.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct TemplateError(String);
 
-/// Where in the template: `UsersTable.Properties.KeySchema[0]`.
+/// A location in the template: `UsersTable.Properties.KeySchema[0]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Place(String);
 
@@ -31,7 +31,7 @@ impl Place {
     }
 }
 
-/// A value and where it stands.
+/// A value and its location.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) place: Place,
@@ -63,7 +63,7 @@ impl Entry {
         }
     }
 
-    /// A string; numbers and booleans count as the text that `CloudFormation` would make of them.
+    /// Returns a string. Numbers and booleans are converted as `CloudFormation` does.
     pub(crate) fn text(self) -> Result<String, TemplateError> {
         match self.value {
             Value::String(text) => Ok(text),
@@ -105,7 +105,7 @@ impl Section {
         self.take(key).ok_or_else(|| self.place.error(format!("`{key}` is missing")))
     }
 
-    /// The object under `key`, empty when there is none.
+    /// The object at `key`, or an empty one if the key is missing.
     pub(crate) fn section(&mut self, key: &str) -> Result<Section, TemplateError> {
         match self.take(key) {
             Some(entry) => entry.section(),
@@ -113,19 +113,19 @@ impl Section {
         }
     }
 
-    /// The list under `key`, empty when there is none.
+    /// The list at `key`, or an empty one if the key is missing.
     pub(crate) fn list(&mut self, key: &str) -> Result<Vec<Entry>, TemplateError> {
         self.take(key).map_or_else(|| Ok(Vec::new()), Entry::list)
     }
 
-    /// Leaves out what says nothing about a portal on one machine: backups, alarms, architectures.
+    /// Ignores keys that have no meaning on one machine, such as backups, alarms and architectures.
     pub(crate) fn ignore(&mut self, keys: &[&str]) {
         for key in keys {
             self.fields.remove(*key);
         }
     }
 
-    /// Every key that is left, for objects whose keys are names.
+    /// All remaining keys, for objects whose keys are names.
     pub(crate) fn rest(self) -> impl Iterator<Item = (String, Entry)> {
         self.fields.into_iter().map(move |(key, value)| {
             let place = self.place.key(&key);
@@ -133,11 +133,11 @@ impl Section {
         })
     }
 
-    /// Fails when a key is left that nobody took.
+    /// Returns an error if a key was never read.
     pub(crate) fn finish(self) -> Result<(), TemplateError> {
         match self.fields.keys().next() {
             None => Ok(()),
-            Some(key) => Err(self.place.key(key).error("the local stack does not know this property")),
+            Some(key) => Err(self.place.key(key).error("the local stack does not support this property")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A table of the template: its keys, its indexes and its time to live.
+//! Reads a table of the template: its keys, its indexes and its time to live.
 
 use super::section::{Entry, Section, TemplateError};
 
@@ -13,7 +13,7 @@ pub(crate) struct Table {
     pub(crate) keys: Keys,
     pub(crate) local_indexes: Vec<Index>,
     pub(crate) global_indexes: Vec<Index>,
-    /// The attribute that says when an item expires.
+    /// The attribute that holds the time at which an item expires.
     pub(crate) time_to_live: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Index {
     pub(crate) projection: Projection,
 }
 
-/// What an index holds beside the keys.
+/// The attributes that an index holds besides the keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Projection {
     All,
@@ -54,7 +54,7 @@ pub(super) fn physical_name(logical_id: &str) -> String {
 }
 
 pub(super) fn read(logical_id: &str, mut properties: Section) -> Result<Table, TemplateError> {
-    // How a table is paid for, encrypted, backed up and protected.
+    // These properties concern billing, encryption, backups and protection.
     properties.ignore(&[
         "BillingMode",
         "DeletionProtectionEnabled",
@@ -104,7 +104,7 @@ fn keys(entry: Entry) -> Result<Keys, TemplateError> {
             _ => return Err(kind.error("expected HASH or RANGE")),
         };
         if previous.is_some() {
-            return Err(kind.error("there is one already"));
+            return Err(kind.error("there is already one"));
         }
         section.finish()?;
     }

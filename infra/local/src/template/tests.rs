@@ -1,4 +1,4 @@
-//! The reader on small texts, and on the template that deploys.
+//! Tests the reader with small templates and with the deployment template.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::plan::{Function, LogLevel};
 
-/// A whole template around `functions`, with the smallest of everything else.
+/// A complete template around `functions`, with minimal other sections.
 fn template(functions: &str) -> Result<Template, String> {
     let text = format!(
         r"
@@ -63,7 +63,7 @@ fn function(properties: &str) -> Result<Plan, String> {
 }
 
 #[test]
-fn a_function_has_the_globals_unless_it_says_otherwise() {
+fn a_function_has_the_globals_unless_it_overrides_them() {
     let plan = function("      MemorySize: 512\n      Environment: { Variables: { TABLE: !Ref Table } }\n").unwrap();
     let [Function { logical_id, name, folder, environment, timeout, memory_mb, log_level, statements }] =
         plan.functions.as_slice()
@@ -79,14 +79,14 @@ fn a_function_has_the_globals_unless_it_says_otherwise() {
 }
 
 #[test]
-fn a_stack_has_an_id_whose_end_names_it_alone() {
+fn the_stack_id_ends_with_a_unique_part() {
     let text = "      Environment: { Variables: { ID: !Select [2, !Split ['/', !Ref AWS::StackId]] } }\n";
     let plan = function(text).unwrap();
     assert_eq!(plan.functions[0].environment["ID"], STACK_UUID);
 }
 
 #[test]
-fn statements_hold_arns() {
+fn statements_have_resolved_arns() {
     let plan = function(
         "      Policies:\n        - Statement:\n            - Effect: Allow\n              Action: dynamodb:Query\n              \
          Resource: !Sub ${Table.Arn}/index/by_name\n",
@@ -132,22 +132,23 @@ fn a_schedule_is_a_rate_with_an_input() {
 }
 
 #[test]
-fn what_the_reader_does_not_know_is_an_error_that_names_the_place() {
+fn an_unsupported_template_is_an_error_that_names_the_place() {
     for (properties, expected) in [
-        ("      Layers: [x]", "DoFunction.Properties.Layers: the local stack does not know this property"),
+        ("      Layers: [x]", "DoFunction.Properties.Layers: the local stack does not support this property"),
         ("      Timeout: soon", "DoFunction.Properties.Timeout: expected a whole number, found `soon`"),
         (
             "      Policies: [AmazonS3FullAccess]",
-            "DoFunction.Properties.Policies[0]: the local stack knows inline policies with their own statements",
+            "DoFunction.Properties.Policies[0]: the local stack supports only inline policies with statements",
         ),
         (
             "      Events: { A: { Type: S3 } }",
-            "DoFunction.Properties.Events.A.Type: the local stack knows events of type HttpApi, Schedule and ScheduleV2",
+            "DoFunction.Properties.Events.A.Type: the local stack supports only events of type HttpApi, Schedule and \
+             ScheduleV2",
         ),
         (
             "      Events: { A: { Type: Schedule, Properties: { Schedule: cron(0 10 * * ? *) } } }",
-            "DoFunction.Properties.Events.A.Properties.Schedule: the local stack knows rate(5 minutes) and its like, not \
-             `cron(0 10 * * ? *)`",
+            "DoFunction.Properties.Events.A.Properties.Schedule: the local stack supports only rates such as \
+             rate(5 minutes), not `cron(0 10 * * ? *)`",
         ),
         (
             "      Events: { A: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: GET, Path: /, Auth: { Authorizer: \
@@ -156,7 +157,7 @@ fn what_the_reader_does_not_know_is_an_error_that_names_the_place() {
         ),
         (
             "      Environment: { Variables: { A: !Ref Missing } }",
-            "DoFunction.Properties.Environment.Variables.A: nothing is called `Missing`",
+            "DoFunction.Properties.Environment.Variables.A: there is no parameter or resource `Missing`",
         ),
         (
             "      LoggingConfig: { ApplicationLogLevel: LOUD }",
@@ -165,15 +166,18 @@ fn what_the_reader_does_not_know_is_an_error_that_names_the_place() {
         (
             "    Metadata: { BuildProperties: { Binary: other } }",
             "DoFunction.Properties.CodeUri: the folder is `do-it`, but \
-             the binary `other`",
+             the binary is `other`",
         ),
         ("    Condition: Always", "DoFunction.Condition: there is no condition `Always`"),
-        ("  Bucket: { Type: AWS::S3::Bucket }", "Bucket.Type: the local stack does not know the type AWS::S3::Bucket"),
+        (
+            "  Bucket: { Type: AWS::S3::Bucket }",
+            "Bucket.Type: the local stack does not support the type AWS::S3::Bucket",
+        ),
         (
             "  Pool2: { Type: AWS::Cognito::UserPool }",
-            "Resources: the local stack serves one resource of kind UserPool",
+            "Resources: the local stack needs exactly one resource of kind UserPool",
         ),
-        ("Mappings: {}", "Mappings: the local stack does not know this property"),
+        ("Mappings: {}", "Mappings: the local stack does not support this property"),
         ("Conditions: { Always: true }", "Conditions.Always: expected a condition"),
     ] {
         assert_eq!(function(properties).map(drop), Err(expected.to_owned()));
@@ -186,7 +190,7 @@ fn what_the_reader_does_not_know_is_an_error_that_names_the_place() {
 }
 
 #[test]
-fn a_resource_whose_condition_does_not_hold_is_not_there() {
+fn a_resource_whose_condition_is_false_is_ignored() {
     let text = r"
     Condition: IsLoud
 Conditions:
@@ -197,15 +201,15 @@ Conditions:
 }
 
 #[test]
-fn a_given_parameter_is_one_of_the_template_with_an_allowed_value() {
+fn a_given_parameter_must_exist_and_have_an_allowed_value() {
     let text = "
 Parameters: { Level: { Type: String, Default: INFO, AllowedValues: [INFO, WARN] } }
 Resources: {}
 ";
     for (name, value, expected) in [
         ("Levle", "WARN", "Parameters: there is no parameter `Levle`"),
-        ("Level", "LOUD", "Parameters.Level.Default: `LOUD` is not allowed, but INFO, WARN"),
-        ("Level", "WARN", "Resources: the local stack serves one resource of kind UserPool"),
+        ("Level", "LOUD", "Parameters.Level.Default: `LOUD` is not allowed; expected one of INFO, WARN"),
+        ("Level", "WARN", "Resources: the local stack needs exactly one resource of kind UserPool"),
     ] {
         let given = BTreeMap::from([(name.to_owned(), value.to_owned())]);
         let found = Template::parse(text, &given).map(drop).map_err(|error| error.to_string());
@@ -214,7 +218,7 @@ Resources: {}
 }
 
 #[test]
-fn other_origins_are_read_without_credentials_and_without_wildcards() {
+fn other_origins_cannot_have_credentials_or_wildcards() {
     let read = |cors: &str| {
         let yaml = serde_yaml_ng::from_str(&format!("CorsConfiguration: {{ {cors} }}")).unwrap();
         let place = Place::new("Api");
@@ -237,18 +241,24 @@ fn other_origins_are_read_without_credentials_and_without_wildcards() {
         }
     );
     for (cors, expected) in [
-        ("AllowOrigins: ['*']", "Api.CorsConfiguration.AllowOrigins[0]: the local stack knows no wildcards here"),
+        (
+            "AllowOrigins: ['*']",
+            "Api.CorsConfiguration.AllowOrigins[0]: the local stack does not support wildcards here",
+        ),
         (
             "AllowCredentials: true",
-            "Api.CorsConfiguration.AllowCredentials: the local stack serves other origins without credentials",
+            "Api.CorsConfiguration.AllowCredentials: the local stack does not support credentials for other origins",
         ),
-        ("AllowEverything: true", "Api.CorsConfiguration.AllowEverything: the local stack does not know this property"),
+        (
+            "AllowEverything: true",
+            "Api.CorsConfiguration.AllowEverything: the local stack does not support this property",
+        ),
     ] {
         assert_eq!(read(cors).map(drop), Err(expected.to_owned()));
     }
 }
 
-/// A value for each parameter of the template that is not its default.
+/// A value for this parameter that differs from its default.
 fn another_value(name: &str, parameter: &serde_yaml_ng::Value) -> String {
     let text = |value: &serde_yaml_ng::Value| match value {
         serde_yaml_ng::Value::String(text) => text.clone(),
@@ -268,12 +278,12 @@ fn another_value(name: &str, parameter: &serde_yaml_ng::Value) -> String {
         "DomainName" => "portal.example.com".into(),
         "EdgeTruststore" => "s3://a-bucket/edge.pem".into(),
         "OriginSecretDigests" => format!("{0},{0}", "0a".repeat(32)),
-        _ => panic!("give {name} a value here"),
+        _ => panic!("this test needs a value for {name}"),
     }
 }
 
 #[test]
-fn every_parameter_of_the_template_that_deploys_can_have_another_value() {
+fn every_parameter_of_the_deployment_template_can_have_another_value() {
     let text = deployed_template();
     let yaml: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).unwrap();
     let ids = PoolIds { user_pool: "us-east-1_pool".into(), client: "client".into() };
@@ -340,7 +350,7 @@ fn a_table_has_its_keys_indexes_and_time_to_live() {
     let unknown = text.replace("BillingMode: PAY_PER_REQUEST", "TableName: rows");
     assert_eq!(
         template(&unknown).map(drop),
-        Err("Rows.Properties.TableName: the local stack does not know this property".into())
+        Err("Rows.Properties.TableName: the local stack does not support this property".into())
     );
 }
 
@@ -352,7 +362,7 @@ fn the_pool_and_its_client_are_passed_on_as_written() {
 }
 
 #[test]
-fn the_template_that_deploys_is_understood_and_every_function_has_its_folder() {
+fn the_deployment_template_is_supported_and_every_function_has_its_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let text = std::fs::read_to_string(root.join("template.yaml")).unwrap();
     let template = Template::parse(&text, &BTreeMap::new()).unwrap();

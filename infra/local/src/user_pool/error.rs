@@ -1,23 +1,23 @@
-//! The closed set of errors: Cognito's names and messages, which SDKs turn into typed errors.
+//! All errors, with Cognito's names and messages, which SDKs convert to typed errors.
 
 use std::path::PathBuf;
 
 use axum::http::StatusCode;
 
-/// The storage cannot be used.
+/// Why the storage cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error("the user pools' storage {path} cannot be opened")]
+    #[error("cannot open the user pools' storage {path}")]
     Storage {
         path: PathBuf,
         #[source]
         source: rusqlite::Error,
     },
-    #[error("the user pools' storage {path} has layout {found}, made by another version of this program")]
+    #[error("the user pools' storage {path} has layout {found}: another version of this program created it")]
     Layout { path: PathBuf, found: i64 },
 }
 
-/// What an operation answers when it does not succeed.
+/// The error of an operation.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     #[error("{0}")]
@@ -32,7 +32,7 @@ pub(super) enum ApiError {
     UserNotFound,
     #[error("User account already exists")]
     UsernameExists,
-    /// Of `RevokeToken`: the token is another client's.
+    /// `RevokeToken` only: the token belongs to another client.
     #[error("Unauthorized")]
     Unauthorized,
     #[error("Unsupported token type")]
@@ -51,7 +51,7 @@ pub(super) enum ApiError {
 pub(super) enum Fault {
     #[error("storage: {0}")]
     Storage(#[from] rusqlite::Error),
-    #[error("stored or answered JSON: {0}")]
+    #[error("JSON in the storage or in a response: {0}")]
     Json(#[from] serde_json::Error),
     #[error("tokens: {0}")]
     Token(#[from] jsonwebtoken::errors::Error),
@@ -78,7 +78,7 @@ impl From<getrandom::Error> for ApiError {
 }
 
 impl ApiError {
-    /// The same words for a wrong password and, when the client asks for it, for an unknown user.
+    /// The same message for a wrong password and, if the client is configured so, for an unknown user.
     pub(super) const WRONG_PASSWORD: Self = Self::NotAuthorized("Incorrect username or password.");
 
     pub(super) fn no_pool(pool_id: &str) -> Self {
@@ -89,7 +89,7 @@ impl ApiError {
         Self::ResourceNotFound(format!("User pool client {client_id} does not exist."))
     }
 
-    /// Cognito's name of it.
+    /// Cognito's name for the error.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::InvalidParameter(_) => "InvalidParameterException",

@@ -1,18 +1,14 @@
-//! The local user pool: a stand-in for the part of Amazon Cognito user pools that this system calls, with true RS256
-//! tokens, over Cognito's own wire protocol. It knows nothing of the portal: no partner, no person, no permission.
+//! The local user pool: it replaces the part of Amazon Cognito user pools that the portal uses, with real RS256 tokens
+//! and Cognito's wire protocol. It knows nothing about the portal's partners, users and permissions.
 //!
-//! What it does, it does as Cognito documents it. What it does not do, it refuses aloud: an operation, a request field
-//! or a setting that is not here is an error, never silently accepted. Not here are sign-up and confirmation, disabled
-//! users (so no user is ever `UNCONFIRMED` or disabled), attributes other than `sub`, MFA, groups, triggers, client
-//! secrets, refresh token rotation, signatures of AWS requests, and Cognito's own limits on rates and guessing.
+//! Supported operations behave as Cognito documents them. An unsupported operation, request field or setting is an
+//! error; it is never silently accepted. Not supported are sign-up and confirmation, disabled users (so no user is ever
+//! `UNCONFIRMED` or disabled), attributes other than `sub`, MFA, groups, triggers, client secrets, refresh token
+//! rotation, verification of AWS signatures, and Cognito's limits for request rates and failed sign-ins.
 //!
-//! | file | holds |
-//! |---|---|
-//! | `wire` | HTTP and AWS JSON 1.1 ⇄ operations |
-//! | `pools`, `users`, `sessions`, `self_service` | the operations |
-//! | `settings` | what a pool and a client can be told, and what that means |
-//! | `tokens`, `secrets` | signing, random names, hashes |
-//! | `store` | `SQLite` |
+//! | file | holds | |---|---| | `wire` | HTTP and AWS JSON 1.1 ⇄ operations | | `pools`, `users`, `sessions`,
+//! `self_service` | the operations | | `settings` | the settings of a pool and a client, and their meaning | |
+//! `tokens`, `secrets` | signing, random names, hashes | | `store` | `SQLite` |
 
 mod error;
 mod pools;
@@ -51,8 +47,8 @@ struct Shared {
 }
 
 impl UserPools {
-    /// Opens the storage at `path`, made when it is not there; `None` keeps everything in memory. Every answered change
-    /// survives the death of the process.
+    /// Opens the storage at `path` and creates it if necessary. `None` keeps everything in memory. A change that a
+    /// response has confirmed survives the death of the process.
     pub(crate) fn open(path: Option<&Path>, region: &str) -> Result<Self, OpenError> {
         Self::open_with_clock(path, region, Box::new(system_clock))
     }
@@ -67,9 +63,9 @@ impl UserPools {
         wire::router(self.clone())
     }
 
-    /// Runs `change` in one transaction: everything or, after an error, nothing.
+    /// Runs `change` in one transaction. An error rolls it back.
     fn change<T>(&self, change: impl FnOnce(&Store<'_>) -> Result<T, ApiError>) -> Result<T, ApiError> {
-        // A panic under the lock has rolled its transaction back, so the connection is as good as before.
+        // A panic while the lock was held has rolled its transaction back, so the connection is still usable.
         let mut connection = self.0.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let answer = change(&Store::new(&transaction, self.now()))?;
@@ -83,7 +79,7 @@ impl UserPools {
         i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
     }
 
-    /// What a pool's tokens name as their issuer: AWS's address, as the template's authorizer expects it.
+    /// The issuer in a pool's tokens: the address on AWS, which the template's authorizer expects.
     fn issuer(&self, pool_id: &str) -> String {
         format!("https://cognito-idp.{}.amazonaws.com/{pool_id}", self.0.region)
     }
@@ -95,7 +91,7 @@ impl UserPools {
 
 #[allow(
     clippy::disallowed_methods,
-    reason = "the one place of the user pool that reads the clock; tests give their own"
+    reason = "the only place in the user pool that reads the clock; tests inject their own"
 )]
 fn system_clock() -> SystemTime {
     SystemTime::now()

@@ -92,7 +92,7 @@ impl UserPools {
         let name = settings::take_name(&mut request, "PoolName")?;
         let settings: PoolSettings = settings::parse(request)?;
         settings.check()?;
-        // Made before the lock is taken, since it takes a moment.
+        // Generating a key is slow, so do it before taking the lock.
         let key = SigningKey::generate()?;
         let pool = Pool { id: secrets::pool_id(&self.0.region)?, name, settings, created_at: self.now(), key };
         self.change(|store| store.add_pool(&pool))?;

@@ -8,7 +8,8 @@ use uuid::Builder;
 const LOWER_CASE: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const MIXED_CASE: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-/// 1,760 characters, about as long as Cognito's: whatever carries a refresh token (a cookie, a header) meets its true size.
+/// A token has 1,760 characters, about as many as Cognito's, so that everything that carries it (a cookie, a header) is
+/// tested with a realistic size.
 const REFRESH_TOKEN_BYTES: usize = 1_320;
 
 pub(super) type Sha256Hash = [u8; 32];
@@ -29,19 +30,19 @@ pub(super) fn client_id() -> Result<String, getrandom::Error> {
     name(26, LOWER_CASE)
 }
 
-/// Opaque: what Cognito hands out in its place is encrypted.
+/// An opaque random token. Cognito's refresh tokens are encrypted, so clients cannot read them either.
 pub(super) fn refresh_token() -> Result<String, getrandom::Error> {
     let mut bytes = [0; REFRESH_TOKEN_BYTES];
     getrandom::fill(&mut bytes)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// A password that nobody knows.
+/// A random password that is never returned.
 pub(super) fn unknown_password() -> Result<String, getrandom::Error> {
     name(32, MIXED_CASE)
 }
 
-/// Random, but not quite evenly so, which a name need not be.
+/// The distribution is slightly uneven, which is acceptable for a name.
 fn name(length: usize, alphabet: &[u8]) -> Result<String, getrandom::Error> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes)?;
@@ -53,13 +54,13 @@ fn name(length: usize, alphabet: &[u8]) -> Result<String, getrandom::Error> {
         .collect())
 }
 
-/// How a refresh token is stored: it is random beyond guessing, so it needs neither salt nor slowness.
+/// The stored form of a refresh token. The token is long and random, so it needs neither a salt nor a slow hash.
 pub(super) fn token_hash(token: &str) -> Sha256Hash {
     Sha256::digest(token).into()
 }
 
-/// How a password is stored. The portal's are random machine secrets of 256 bits, so that slowness would protect nothing; a
-/// salt is for what an operator may type.
+/// The stored form of a password. The portal's passwords are random machine secrets of 256 bits, so a slow hash would
+/// not add security. The salt protects passwords that an operator chooses.
 pub(super) struct PasswordHash {
     pub(super) salt: [u8; 16],
     pub(super) hash: Sha256Hash,
@@ -72,7 +73,8 @@ impl PasswordHash {
         Ok(Self { salt, hash: salted(&salt, password) })
     }
 
-    /// Compares in plain: how many bytes of a salted hash agree tells a guesser nothing to go on.
+    /// The comparison need not take constant time: the number of equal bytes of two salted hashes does not help an
+    /// attacker.
     pub(super) fn matches(&self, password: &str) -> bool {
         salted(&self.salt, password) == self.hash
     }

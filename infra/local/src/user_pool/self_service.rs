@@ -1,5 +1,5 @@
-//! What an access token's holder can do here without anybody's leave: see the user's opaque name, end its sessions, delete
-//! it, and change a password that only the portal knows.
+//! The operations that need only an access token: read the user's opaque name, end its sessions, delete the user, and
+//! change its password, which only the portal knows.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ impl UserPools {
         Ok(Nothing {})
     }
 
-    /// The user whose access token this is, if the token's session is alive.
+    /// The user of this access token, if the token's session is still alive.
     fn holder(&self, store: &Store<'_>, token: &str) -> Result<(Pool, User), ApiError> {
         let pool = match tokens::key_id(token) {
             Some(key_id) => store.pool_of_key(&key_id)?,

@@ -1,4 +1,4 @@
-//! Signing in, refreshing, and the ways in which a session ends.
+//! Signs users in, refreshes tokens and ends sessions.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,8 @@ pub(super) struct RevokeToken {
 pub(super) enum AuthAnswer {
     #[serde(rename_all = "PascalCase")]
     SignedIn { challenge_parameters: HashMap<String, String>, authentication_result: Tokens },
-    /// The user has a temporary password. Answering the challenge is not here: an administrator sets a permanent one.
+    /// The user has a temporary password. Responding to the challenge is not supported: an administrator sets a
+    /// permanent password.
     #[serde(rename_all = "PascalCase")]
     MustChoosePassword { challenge_name: &'static str, session: String, challenge_parameters: HashMap<String, String> },
 }
@@ -52,14 +53,14 @@ pub(super) enum AuthAnswer {
 pub(super) struct Tokens {
     access_token: String,
     id_token: String,
-    /// Of a sign-in only: a refresh gives none, since rotation is off.
+    /// Only a sign-in returns one. A refresh returns none, because rotation is off.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
     token_type: &'static str,
     expires_in: i64,
 }
 
-/// What the transaction decided; signing needs no lock and comes after it.
+/// The result of the transaction. Signing needs no lock and happens afterwards.
 enum Decision {
     Issue(Box<Issue>),
     MustChoosePassword(String),
@@ -104,7 +105,7 @@ impl UserPools {
                 "REFRESH_TOKEN_AUTH" | "REFRESH_TOKEN" if client.settings.allows_refresh() => {
                     self.refresh(store, pool, client, parameter(&request.auth_parameters, "REFRESH_TOKEN")?)
                 }
-                // An administrator's flow, which never works without AWS credentials.
+                // This flow is for administrators and never works without AWS credentials.
                 "ADMIN_USER_PASSWORD_AUTH" => {
                     Err(ApiError::InvalidParameter("Initiate Auth method not supported.".to_owned()))
                 }
@@ -114,7 +115,7 @@ impl UserPools {
         answer(decision)
     }
 
-    /// Ends one session. A token that is not known any more is revoked already (RFC 7009, section 2.2).
+    /// Ends one session. An unknown token counts as already revoked (RFC 7009, section 2.2).
     pub(super) fn revoke_token(&self, request: &RevokeToken) -> Result<Nothing, ApiError> {
         if is_signed(&request.token) {
             return Err(ApiError::UnsupportedTokenType);
@@ -173,7 +174,7 @@ impl UserPools {
     }
 
     fn refresh(&self, store: &Store<'_>, pool: Pool, client: Client, token: &str) -> Result<Decision, ApiError> {
-        // A deleted user's token and a made-up one look the same.
+        // The token of a deleted user and an invented token get the same error.
         const INVALID: ApiError = ApiError::NotAuthorized("Invalid Refresh Token.");
         let session = store.session_by_refresh(&secrets::token_hash(token))?.ok_or(INVALID)?;
         if session.client_id != client.id {

@@ -1,4 +1,4 @@
-//! What a pool and a client can be told, and what that means. Pure.
+//! The settings of a pool and a client, and their meaning. The module does no I/O.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,10 +10,10 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 pub(super) const DAY: i64 = 24 * HOUR;
 
-/// The longest that an access token can live.
+/// The longest lifetime of an access token.
 pub(super) const LONGEST_ACCESS: i64 = DAY;
 
-/// Takes a name out of a request that carries settings beside it.
+/// Removes and returns a name from a request that also contains settings.
 pub(super) fn take_name(request: &mut Map<String, Value>, field: &str) -> Result<String, ApiError> {
     match request.remove(field) {
         Some(Value::String(name)) if (1..=128).contains(&name.chars().count()) => Ok(name),
@@ -21,12 +21,12 @@ pub(super) fn take_name(request: &mut Map<String, Value>, field: &str) -> Result
     }
 }
 
-/// Reads what is left of a request, which must be settings that are known here.
+/// Parses the remaining fields of a request, which must be supported settings.
 pub(super) fn parse<S: DeserializeOwned>(rest: Map<String, Value>) -> Result<S, ApiError> {
     serde_json::from_value(Value::Object(rest)).map_err(|error| ApiError::InvalidParameter(error.to_string()))
 }
 
-/// A pool's settings. Those kept as plain JSON concern operations that are not here; they are only shown again.
+/// A pool's settings. Those stored as plain JSON concern unsupported operations; they are only returned.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct PoolSettings {
@@ -91,7 +91,7 @@ fn default_temporary_days() -> i64 {
     7
 }
 
-/// Cognito takes 0 for the default; SDKs send it for a policy that says nothing.
+/// Cognito treats 0 as the default. SDKs send 0 if a policy does not set the value.
 fn temporary_days<'de, D: Deserializer<'de>>(value: D) -> Result<i64, D::Error> {
     Ok(match i64::deserialize(value)? {
         0 => default_temporary_days(),
@@ -99,7 +99,7 @@ fn temporary_days<'de, D: Deserializer<'de>>(value: D) -> Result<i64, D::Error> 
     })
 }
 
-/// Cognito's for a pool that names no policy; a policy that leaves something out asks less.
+/// Cognito's policy for a pool that names none. A policy that omits a requirement does not have it.
 impl Default for PasswordPolicy {
     fn default() -> Self {
         Self {
@@ -127,7 +127,7 @@ impl PoolSettings {
 }
 
 impl PasswordPolicy {
-    /// Whether a password may be set.
+    /// Checks whether a password may be set.
     pub(super) fn check(&self, password: &str) -> Result<(), ApiError> {
         let has = |kind: fn(char) -> bool| password.chars().any(kind);
         let failed = if password.chars().count() < self.minimum_length {
@@ -146,7 +146,7 @@ impl PasswordPolicy {
         Err(ApiError::InvalidPassword(failed))
     }
 
-    /// When a temporary password of that age no longer signs in.
+    /// The time from which a temporary password that was set at `set_at` is rejected.
     pub(super) fn temporary_expires_at(&self, set_at: i64) -> i64 {
         set_at + self.temporary_password_validity_days * DAY
     }
@@ -172,7 +172,8 @@ pub(super) struct ClientSettings {
     token_validity_units: TokenValidityUnits,
     #[serde(default, skip_serializing)]
     generate_secret: bool,
-    /// Which attributes a token's holder may read and write. Only shown: no user here has any.
+    /// The attributes that the holder of a token may read and write. They are only returned: users here have no such
+    /// attributes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     read_attributes: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,7 +186,7 @@ enum AllowedFlow {
     AdminUserPassword,
     #[serde(rename = "ALLOW_REFRESH_TOKEN_AUTH")]
     RefreshToken,
-    // Flows that are not here may be allowed, since a client that names none gets these two.
+    // Unsupported flows may be allowed, because a client that names no flows gets these two.
     #[serde(rename = "ALLOW_USER_SRP_AUTH")]
     UserSrp,
     #[serde(rename = "ALLOW_CUSTOM_AUTH")]
@@ -242,7 +243,7 @@ fn default_refresh_validity() -> i64 {
     30
 }
 
-/// Cognito takes 0 for the default.
+/// Cognito treats 0 as the default.
 fn refresh_validity<'de, D: Deserializer<'de>>(value: D) -> Result<i64, D::Error> {
     Ok(match i64::deserialize(value)? {
         0 => default_refresh_validity(),
@@ -251,7 +252,7 @@ fn refresh_validity<'de, D: Deserializer<'de>>(value: D) -> Result<i64, D::Error
 }
 
 impl Unit {
-    /// Far too large a number stays far too large.
+    /// Saturates, so that a number that is too large stays too large.
     fn in_seconds(self, count: i64) -> i64 {
         count.saturating_mul(match self {
             Self::Seconds => 1,
@@ -266,7 +267,7 @@ impl ClientSettings {
     pub(super) fn check(&self) -> Result<(), ApiError> {
         if self.generate_secret || !self.enable_token_revocation {
             return Err(invalid(
-                "A client with a secret or without token revocation is not part of the local user pool.",
+                "The local user pool does not support clients with a secret or without token revocation.",
             ));
         }
         let short = 5 * MINUTE..=LONGEST_ACCESS;
@@ -298,7 +299,7 @@ impl ClientSettings {
         self.explicit_auth_flows.contains(&AllowedFlow::RefreshToken)
     }
 
-    /// Whether an unknown user looks like a wrong password.
+    /// Whether an unknown user gets the same error as a wrong password.
     pub(super) fn hides_unknown_users(&self) -> bool {
         self.prevent_user_existence_errors == ExistenceErrors::Enabled
     }
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_says_nothing_gets_cognitos_defaults() {
+    fn a_client_without_settings_gets_cognitos_defaults() {
         let settings = client(json!({})).unwrap();
         assert!(settings.allows_refresh());
         assert!(!settings.allows_password());
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn validities_take_their_units() {
+    fn validities_are_in_their_units() {
         let settings = client(json!({
             "AccessTokenValidity": 15, "IdTokenValidity": 600, "RefreshTokenValidity": 2,
             "TokenValidityUnits": { "AccessToken": "minutes", "IdToken": "seconds", "RefreshToken": "hours" },
@@ -341,14 +342,14 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_the_default_where_cognito_says_so() {
+    fn zero_means_the_default_where_cognito_documents_it() {
         assert_eq!(client(json!({ "RefreshTokenValidity": 0 })).unwrap().refresh_seconds(), 30 * DAY);
         let policy: PasswordPolicy = serde_json::from_value(json!({ "TemporaryPasswordValidityDays": 0 })).unwrap();
         assert_eq!(policy.temporary_expires_at(0), 7 * DAY);
     }
 
     #[test]
-    fn what_cognito_or_this_pool_would_not_do_is_refused() {
+    fn invalid_and_unsupported_client_settings_are_rejected() {
         for settings in [
             json!({ "AccessTokenValidity": 4, "TokenValidityUnits": { "AccessToken": "minutes" } }),
             json!({ "AccessTokenValidity": 25 }),
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_asks_for_what_it_names() {
+    fn a_policy_checks_exactly_its_requirements() {
         let cases = [
             (json!({ "MinimumLength": 32 }), "a".repeat(31), Some("Password not long enough")),
             (json!({ "MinimumLength": 32 }), "a".repeat(32), None),
@@ -382,7 +383,7 @@ mod tests {
             (json!({ "RequireNumbers": true }), "abcdefgh".to_owned(), Some("Password must have numeric characters")),
             (json!({ "RequireSymbols": true }), "abcdefgh".to_owned(), Some("Password must have symbol characters")),
             (json!({ "RequireSymbols": true }), "abcdefg~".to_owned(), None),
-            // Characters count, not bytes.
+            // The length is in characters, not bytes.
             (json!({}), "ééééééé".to_owned(), Some("Password not long enough")),
         ];
         for (policy, password, expected) in cases {
@@ -391,11 +392,11 @@ mod tests {
             let expected = expected.map(|reason| format!("Password did not conform with policy: {reason}"));
             assert_eq!(answer, expected, "{password}");
         }
-        assert!(PasswordPolicy::default().check("abcdefgh").is_err(), "a pool without a policy asks for everything");
+        assert!(PasswordPolicy::default().check("abcdefgh").is_err(), "a pool without a policy has all requirements");
     }
 
     #[test]
-    fn a_pool_has_no_mfa_and_no_setting_that_is_not_here() {
+    fn invalid_and_unsupported_pool_settings_are_rejected() {
         for settings in [
             json!({ "MfaConfiguration": "ON" }),
             json!({ "LambdaConfig": {} }),

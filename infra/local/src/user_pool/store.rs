@@ -1,4 +1,4 @@
-//! `SQLite`: pools, clients, users, sessions. Every method runs inside the transaction of one operation.
+//! Stores pools, clients, users and sessions in `SQLite`. Every method runs inside the transaction of one operation.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,11 @@ use super::secrets::{PasswordHash, Sha256Hash};
 use super::settings::{ClientSettings, LONGEST_ACCESS, PoolSettings};
 use super::tokens::SigningKey;
 
-/// Raised whenever `SCHEMA` changes.
+/// The version of `SCHEMA`. Increment it when `SCHEMA` changes.
 const LAYOUT: i64 = 1;
 
-// A session is one sign-in; deleting a user deletes its sessions, and a user of the same name made later has another `sub`.
+// A session is one sign-in. Deleting a user deletes its sessions, and a later user with the same name has another
+// `sub`.
 const SCHEMA: &str = "
     CREATE TABLE pools (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, settings TEXT NOT NULL, created_at INTEGER NOT NULL,
@@ -39,7 +40,7 @@ const SCHEMA: &str = "
     CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 ";
 
-/// Opens the storage and makes its tables when it is new.
+/// Opens the storage, and creates its tables if it is new.
 pub(super) fn open(path: Option<&Path>) -> Result<Connection, OpenError> {
     let named = path.map_or_else(|| PathBuf::from(":memory:"), Path::to_path_buf);
     let failed = |source| OpenError::Storage { path: named.clone(), source };
@@ -52,10 +53,11 @@ pub(super) fn open(path: Option<&Path>) -> Result<Connection, OpenError> {
     if found == LAYOUT { Ok(connection) } else { Err(OpenError::Layout { path: named, found }) }
 }
 
-/// Answers the layout that the storage has now.
+/// Creates the tables if necessary. Returns the storage's layout.
 fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    // With a write-ahead log, what is committed survives the death of the process; only a power cut may lose the last moment.
+    // With a write-ahead log, committed data survives the death of the process. Only a power failure can lose the
+    // latest commits.
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     let transaction = connection.transaction()?;
@@ -97,7 +99,7 @@ pub(super) struct User {
 pub(super) struct Password {
     pub(super) hash: PasswordHash,
     pub(super) set_at: i64,
-    /// It is temporary.
+    /// Whether the password is temporary.
     pub(super) must_change: bool,
 }
 
@@ -107,11 +109,11 @@ pub(super) struct Session {
     pub(super) client_id: String,
     pub(super) auth_time: i64,
     pub(super) expires_at: i64,
-    /// Revoked or signed out.
+    /// Whether the session was revoked or signed out.
     pub(super) ended: bool,
 }
 
-/// Which users `ListUsers` is asked for.
+/// The filter of `ListUsers`.
 pub(super) enum UserFilter {
     All,
     Username(String),
@@ -119,10 +121,10 @@ pub(super) enum UserFilter {
     Sub(String),
 }
 
-/// The storage as one operation sees it.
+/// The storage during one operation.
 pub(super) struct Store<'a> {
     transaction: &'a Transaction<'a>,
-    /// When the operation runs, in seconds since 1970.
+    /// The time of the operation, in seconds since 1970.
     pub(super) now: i64,
 }
 
@@ -151,7 +153,7 @@ impl<'a> Store<'a> {
         Ok(self.transaction.query_row("SELECT * FROM pools WHERE key_id = ?1", [key_id], pool_of).optional()?)
     }
 
-    /// In the order of their ids, from after `after`.
+    /// Pools in the order of their ids, starting after `after`.
     pub(super) fn pools(&self, after: &str, limit: usize) -> Result<Vec<Pool>, ApiError> {
         let mut statement = self.transaction.prepare("SELECT * FROM pools WHERE id > ?1 ORDER BY id LIMIT ?2")?;
         Ok(statement.query_map(params![after, limit], pool_of)?.collect::<Result<_, _>>()?)
@@ -204,7 +206,7 @@ impl<'a> Store<'a> {
         Ok(self.transaction.query_row("SELECT * FROM users WHERE sub = ?1", [sub], user_of).optional()?)
     }
 
-    /// In the order of their names, from after `after`.
+    /// Users in the order of their names, starting after `after`.
     pub(super) fn users(
         &self,
         pool_id: &str,
@@ -234,7 +236,7 @@ impl<'a> Store<'a> {
         Ok(())
     }
 
-    /// Deletes the user and every session it has.
+    /// Deletes the user and all its sessions.
     pub(super) fn remove_user(&self, sub: &str) -> Result<(), ApiError> {
         self.transaction.execute("DELETE FROM users WHERE sub = ?1", [sub])?;
         Ok(())
@@ -274,15 +276,15 @@ impl<'a> Store<'a> {
         Ok(())
     }
 
-    /// Ends the sessions that the user has now. The order of transactions decides, not a clock: a sign-in that comes after
-    /// is another row, however soon it comes.
+    /// Ends the sessions that the user has now. The order of transactions decides, not a clock: a later sign-in is
+    /// another row, however soon it follows.
     pub(super) fn end_sessions_of(&self, sub: &str) -> Result<(), ApiError> {
         self.transaction.execute("UPDATE sessions SET ended = 1 WHERE sub = ?1", [sub])?;
         Ok(())
     }
 
-    /// Forgets sessions of which no token can be valid: the refresh token expired, and so did an access token that it gave
-    /// at its last moment.
+    /// Deletes sessions whose tokens have all expired: the refresh token, and any access token that it issued just
+    /// before its expiry.
     pub(super) fn drop_expired_sessions(&self) -> Result<(), ApiError> {
         self.transaction.execute("DELETE FROM sessions WHERE expires_at <= ?1", [self.now - LONGEST_ACCESS])?;
         Ok(())

@@ -1,4 +1,4 @@
-//! What needs a clock that can be moved, or a storage that can be reopened. The rest is tested over HTTP.
+//! Tests that need to move the clock or reopen the storage. All others run over HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use super::*;
 const START: u64 = 1_800_000_000;
 const PASSWORD: &str = "correct horse battery staple";
 
-/// A pool with a client, under a clock that the test moves.
+/// A pool with a client, and a clock that the test moves.
 struct Fixture {
     pools: UserPools,
     seconds: Arc<AtomicU64>,
@@ -88,7 +88,7 @@ const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
 #[test]
-fn an_access_token_lives_as_long_as_the_client_says() {
+fn an_access_token_has_the_clients_lifetime() {
     let fixture = Fixture::new(None);
     fixture.user("a");
     let tokens = fixture.sign_in("a", PASSWORD).unwrap();
@@ -100,7 +100,7 @@ fn an_access_token_lives_as_long_as_the_client_says() {
 }
 
 #[test]
-fn a_refresh_token_expires_while_its_last_access_token_lives_on_and_then_both_are_forgotten() {
+fn a_session_is_deleted_only_after_its_last_access_token_has_expired() {
     let fixture = Fixture::new(None);
     fixture.user("a");
     let tokens = fixture.sign_in("a", PASSWORD).unwrap();
@@ -114,12 +114,12 @@ fn a_refresh_token_expires_while_its_last_access_token_lives_on_and_then_both_ar
 
     fixture.pass(DAY);
     fixture.sign_in("a", PASSWORD).unwrap();
-    assert_eq!(fixture.stored_sessions(), 2, "the first is gone");
+    assert_eq!(fixture.stored_sessions(), 2, "the first session was deleted");
     assert_eq!(fixture.refresh(&tokens["RefreshToken"]).unwrap_err(), "Invalid Refresh Token.");
 }
 
 #[test]
-fn a_temporary_password_signs_in_for_seven_days_and_only_as_far_as_the_challenge() {
+fn a_temporary_password_gets_only_the_challenge_and_only_for_seven_days() {
     let fixture = Fixture::new(None);
     let user = json!({ "UserPoolId": fixture.pool_id, "Username": "a", "TemporaryPassword": PASSWORD });
     call(&fixture.pools, "AdminCreateUser", &user).unwrap();
@@ -133,7 +133,7 @@ fn a_temporary_password_signs_in_for_seven_days_and_only_as_far_as_the_challenge
 }
 
 #[test]
-fn a_storage_opened_again_knows_its_pools_keys_users_and_sessions() {
+fn a_reopened_storage_has_its_pools_keys_users_and_sessions() {
     let folder = new_folder();
     let path = folder.join("user-pools.sqlite");
     let fixture = Fixture::new(Some(&path));
@@ -143,7 +143,7 @@ fn a_storage_opened_again_knows_its_pools_keys_users_and_sessions() {
     let revoke = json!({ "ClientId": fixture.client_id, "Token": ended["RefreshToken"] });
     call(&fixture.pools, "RevokeToken", &revoke).unwrap();
 
-    // The first is left open, as by a process that was killed.
+    // The first connection stays open, as after the kill of a process.
     let again =
         Fixture { pools: open(Some(&path), &fixture.seconds), seconds: Arc::clone(&fixture.seconds), ..fixture };
     assert!(again.get_user(&tokens["AccessToken"]).is_ok());
@@ -154,7 +154,7 @@ fn a_storage_opened_again_knows_its_pools_keys_users_and_sessions() {
 }
 
 #[test]
-fn a_storage_of_another_layout_is_left_alone() {
+fn a_storage_with_another_layout_is_rejected() {
     let folder = new_folder();
     let path = folder.join("user-pools.sqlite");
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 999).unwrap();
@@ -175,7 +175,7 @@ fn another_pools_client_cannot_be_used() {
 }
 
 #[test]
-fn what_is_not_here_is_refused_aloud() {
+fn unsupported_operations_and_fields_are_errors() {
     let fixture = Fixture::new(None);
     assert_eq!(call(&fixture.pools, "SignUp", &json!({})).unwrap_err(), ApiError::UnknownOperation.to_string());
     let with_email = json!({

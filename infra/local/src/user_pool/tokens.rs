@@ -1,4 +1,4 @@
-//! RS256 tokens: one signing key per pool, Cognito's claims.
+//! RS256 tokens with Cognito's claims. Each pool has one signing key.
 
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -12,18 +12,18 @@ use super::secrets;
 
 const KEY_BITS: usize = 2048;
 
-/// What an access token may do at Cognito itself: the self-service operations.
+/// The scope that permits Cognito's self-service operations.
 const SELF_SERVICE_SCOPE: &str = "aws.cognito.signin.user.admin";
 
 /// A pool's key pair.
 pub(super) struct SigningKey {
     id: String,
-    /// PKCS #1.
+    /// The private key in PKCS #1 format.
     der: Vec<u8>,
 }
 
 impl SigningKey {
-    /// A new one; takes a moment.
+    /// Generates a new key pair, which is slow.
     pub(super) fn generate() -> Result<Self, Fault> {
         let key = RsaPrivateKey::new(&mut OsRng, KEY_BITS)?;
         Ok(Self { id: secrets::uuid()?, der: key.to_pkcs1_der()?.as_bytes().to_vec() })
@@ -41,7 +41,7 @@ impl SigningKey {
         &self.der
     }
 
-    /// What verifies this key's signatures, as a JWKS.
+    /// The public key as a JWKS.
     pub(super) fn public_set(&self) -> Result<JwkSet, Fault> {
         Ok(JwkSet { keys: vec![self.public()?] })
     }
@@ -62,11 +62,11 @@ impl SigningKey {
         Ok(jsonwebtoken::encode(&header, claims, &self.encoding())?)
     }
 
-    /// Reads an access token of this key's pool.
+    /// Verifies an access token of this key's pool and returns its claims.
     pub(super) fn verify_access(&self, token: &str, issuer: &str, now: i64) -> Result<AccessClaims, ApiError> {
         const UNVERIFIED: ApiError = ApiError::NotAuthorized("Could not verify signature for Access Token");
         let mut validation = Validation::new(Algorithm::RS256);
-        // Expiry is checked below, by the injected clock. An access token has no audience.
+        // Expiry is checked below with the injected clock. An access token has no audience.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.set_issuer(&[issuer]);
@@ -82,20 +82,20 @@ impl SigningKey {
     }
 }
 
-/// The id of the key that a token says it was signed with.
+/// The id of the signing key according to the token's header, which is not yet verified.
 pub(super) fn key_id(token: &str) -> Option<String> {
     jsonwebtoken::decode_header(token).ok()?.kid
 }
 
-/// A session's facts that go into its tokens.
+/// The claims that all tokens of a session share.
 pub(super) struct Grant {
     pub(super) issuer: String,
     pub(super) sub: String,
     pub(super) username: String,
     pub(super) client_id: String,
-    /// The same in every token of one sign-in, and so the session's name.
+    /// The same in every token of one sign-in, so it identifies the session.
     pub(super) origin_jti: String,
-    /// When the user signed in; a refresh does not move it.
+    /// The time of the sign-in. A refresh does not change it.
     pub(super) auth_time: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Users, as an administrator makes, reads and deletes them.
+//! The administrator's operations on users: create, read, list and delete them, and set passwords.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,14 +14,14 @@ const LONGEST_USERNAME: usize = 128;
 const LONGEST_PASSWORD: usize = 256;
 const LARGEST_PAGE: usize = 60;
 
-/// Neither email nor name: users here have no attributes.
+/// There is neither an email nor a name: users here have no attributes.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct AdminCreateUser {
     user_pool_id: String,
     username: String,
     temporary_password: Option<String>,
-    /// There is nobody to write to, so no message is ever sent; sending one again is not here.
+    /// Users have no addresses, so no message is ever sent. Resending a message is not supported.
     #[serde(rename = "MessageAction")]
     _message_action: Option<MessageAction>,
 }
@@ -74,7 +74,7 @@ struct UserDescription {
     state: UserState,
 }
 
-/// `AdminGetUser` has another name for the attributes.
+/// `AdminGetUser` uses another name for the attributes.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct AdminGetUserAnswer {
@@ -195,7 +195,7 @@ fn existing(store: &Store<'_>, pool_id: &str, username: &str) -> Result<User, Ap
     store.user_by_name(pool_id, username)?.ok_or(ApiError::UserNotFound)
 }
 
-/// What a user's holder may see of it.
+/// The attributes that the holder of an access token may read.
 pub(super) fn attributes(user: &User) -> Vec<Attribute> {
     vec![Attribute { name: "sub", value: user.sub.clone() }]
 }
@@ -213,7 +213,7 @@ fn state(user: &User) -> UserState {
     }
 }
 
-/// Cognito's pattern is letters, marks, symbols, numbers and punctuation.
+/// Cognito's pattern allows letters, marks, symbols, numbers and punctuation.
 fn check_username(username: &str) -> Result<(), ApiError> {
     let in_range = (1..=LONGEST_USERNAME).contains(&username.chars().count());
     if in_range && !username.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -227,11 +227,12 @@ pub(super) fn check_length(password: &str) -> Result<(), ApiError> {
     if password.chars().count() <= LONGEST_PASSWORD {
         Ok(())
     } else {
-        Err(ApiError::InvalidParameter(format!("A password has at most {LONGEST_PASSWORD} characters.")))
+        Err(ApiError::InvalidParameter(format!("A password must have at most {LONGEST_PASSWORD} characters.")))
     }
 }
 
-/// `username = "…"`, `username ^= "…"` (starts with) or `sub = "…"`, with `\"` for a quote inside.
+/// Parses `username = "…"`, `username ^= "…"` (starts with) or `sub = "…"`. A quote inside the value is written as
+/// `\"`.
 fn parse_filter(filter: &str) -> Result<UserFilter, ApiError> {
     if filter.is_empty() {
         return Ok(UserFilter::All);
@@ -262,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_read_as_cognito_writes_them() {
+    fn filters_have_cognitos_syntax() {
         assert!(matches!(parse_filter(""), Ok(UserFilter::All)));
         assert!(matches!(parse_filter("username = \"a.b\""), Ok(UserFilter::Username(name)) if name == "a.b"));
         assert!(matches!(parse_filter("username=\"a=b\""), Ok(UserFilter::Username(name)) if name == "a=b"));
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_username_has_no_space_and_an_end() {
+    fn a_username_has_no_spaces_and_a_limited_length() {
         assert!(check_username("partner.user.1").is_ok());
         assert!(check_username(&"ü".repeat(128)).is_ok());
         for refused in ["", "a b", "a\u{0}", &"a".repeat(129)] {

@@ -1,4 +1,5 @@
-//! AWS JSON 1.1 over HTTP: one address, the operation in a header. Knows no operation's meaning.
+//! AWS JSON 1.1 over HTTP: one address, with the operation in a header. The module does not know what the operations
+//! do.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -16,7 +17,7 @@ use super::{UserPools, secrets};
 const TARGET_PREFIX: &str = "AWSCognitoIdentityProviderService.";
 const LONGEST_BODY: usize = 128 * 1024;
 
-/// The answer of operations that answer nothing.
+/// The response of operations that return nothing.
 #[derive(Serialize)]
 pub(super) struct Nothing {}
 
@@ -43,7 +44,7 @@ async fn discovery(State(pools): State<UserPools>, Path(pool_id): Path<String>) 
     respond(in_background(move || pools.discovery(&pool_id)).await, "application/json")
 }
 
-/// Storage and signatures block for milliseconds, so they stay off the threads that serve connections.
+/// Storage and signatures block for milliseconds, so they run outside the threads that serve connections.
 async fn in_background(work: impl FnOnce() -> Result<Value, ApiError> + Send + 'static) -> Result<Value, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(Fault::Interrupted(error)))?
 }
@@ -77,7 +78,8 @@ fn call<I: DeserializeOwned, O: Serialize>(
     operation: impl FnOnce(&I) -> Result<O, ApiError>,
 ) -> Result<Value, ApiError> {
     let input: I = serde_json::from_slice(body).map_err(|error| {
-        // The text of a data error names fields, types and settings; no secret is of an enumerated type.
+        // The text of a data error names only fields, types and settings. It cannot contain a secret, because no secret
+        // has an enumerated type.
         if error.is_data() { ApiError::InvalidParameter(error.to_string()) } else { ApiError::Serialization }
     })?;
     serde_json::to_value(operation(&input)?).map_err(|error| ApiError::Internal(Fault::Json(error)))

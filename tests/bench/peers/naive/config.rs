@@ -1,5 +1,5 @@
-//! Laid over `shared/src/config.rs`: the same interface, over clients as the SDKs' documentation makes them, both of them at
-//! start.
+//! Replaces `shared/src/config.rs` in the naive build. It has the same interface, but creates both clients at the
+//! start, as the SDKs' documentation shows.
 
 use std::env;
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 #[error("the environment variable {0} is not set")]
 pub struct Missing(pub &'static str);
 
-/// What a function's environment says, and its clients.
+/// A function's environment and its clients.
 #[derive(Debug)]
 pub struct Config {
     pub(crate) users_table: Option<String>,
@@ -70,7 +70,7 @@ impl Config {
         self.clients().cognito.clone()
     }
 
-    /// Both, as soon as a function makes its store: at start.
+    /// Creates both clients when the function creates its store, at the start.
     fn clients(&self) -> &Clients {
         self.clients.get_or_init(|| {
             let defaults = load_defaults();
@@ -82,7 +82,7 @@ impl Config {
     }
 }
 
-/// `aws_config::load_defaults` on a thread of its own, for this is called where nothing can be awaited; that takes 0.1 ms.
+/// Runs `aws_config::load_defaults` on a separate thread, because the caller is not async. The thread takes 0.1 ms.
 fn load_defaults() -> SdkConfig {
     let load = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -1,4 +1,4 @@
-"""The loop of a Lambda runtime, over one connection that is kept: less than AWS's own does."""
+"""A minimal Lambda runtime loop over one connection that is reused. It does less than AWS's runtime."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What the functions share: the caller and the target in one strongly consistent read, transactions, ids."""
+"""Shared by the functions: one strongly consistent read of the caller and the target, transactions, and ids."""
 
 import os
 import secrets
@@ -88,7 +88,7 @@ class Context:
             raise Problem(403, "exceeds_own_permissions")
 
     def vouched(self):
-        """The caller's authority and session are as they were read."""
+        """Returns the conditions that the caller's authority and session have not changed since the read."""
         return [
             {
                 "ConditionCheck": {

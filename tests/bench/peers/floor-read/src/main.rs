@@ -1,5 +1,5 @@
-//! The floor and one read of DynamoDB: a request written by hand, on a connection that is kept; no SDK, no signature,
-//! no TLS. Takes from the environment what to ask (`READ_OPERATION`, `READ_BODY`) and whom (`READ_ADDRESS`).
+//! The floor with one read of DynamoDB: a hand-written request on a connection that is reused, without SDK, signature
+//! and TLS. The environment sets the request (`READ_OPERATION`, `READ_BODY`) and the server (`READ_ADDRESS`).
 
 use std::env;
 
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-/// The body of an answer that says its length.
+/// Reads the body of a response that has a content length.
 async fn answer(stream: &mut TcpStream) -> Result<String, Error> {
     let mut received = Vec::with_capacity(4096);
     loop {
@@ -50,12 +50,12 @@ async fn answer(stream: &mut TcpStream) -> Result<String, Error> {
         let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&received[..end]).to_lowercase();
         if !head.starts_with("http/1.1 200") {
-            return Err(format!("DynamoDB answered: {}", String::from_utf8_lossy(&received)).into());
+            return Err(format!("DynamoDB returned: {}", String::from_utf8_lossy(&received)).into());
         }
         let length: usize = head
             .lines()
             .find_map(|line| line.strip_prefix("content-length:"))
-            .ok_or("an answer of unknown length")?
+            .ok_or("the response has no content length")?
             .trim()
             .parse()?;
         if received.len() >= end + 4 + length {

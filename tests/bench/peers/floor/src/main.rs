@@ -1,4 +1,4 @@
-//! The floor: the least that a function behind the HTTP API can be.
+//! The floor: the smallest possible function behind the HTTP API.
 
 use lambda_http::{Error, Request, run, service_fn};
 

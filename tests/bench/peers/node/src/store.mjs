@@ -1,4 +1,4 @@
-// What the functions share: the caller and the target in one strongly consistent read, transactions, ids.
+// Shared by the functions: one strongly consistent read of the caller and the target, transactions, and ids.
 import { randomBytes } from "node:crypto";
 import { BatchGetItemCommand, DynamoDBClient, TransactWriteItemsCommand } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
@@ -55,7 +55,7 @@ const checked = (TableName, key, expression, values) => ({
   },
 });
 
-// The caller's authority and session are as they were read.
+// The conditions that the caller's authority and session have not changed since the read.
 export const vouched = ({ caller, session, partner }) => [
   checked(USERS_TABLE, userKey(partner, caller.id), " AND access_version = :v", { ":v": caller.access_version }),
   checked(SESSIONS_TABLE, session, ""),
