@@ -57,6 +57,25 @@ fn changes_a_user(kind: Kind) -> bool {
     }
 }
 
+/// The name of the change in the audit trail.
+fn name_of_change(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::ListUsers | Kind::ListAuditEvents | Kind::GetUser | Kind::ListSessions | Kind::ReviewAccess => {
+            return None;
+        }
+        Kind::AddUser => "add_user",
+        Kind::EditUser => "edit_user",
+        Kind::SetPassword => "set_password",
+        Kind::SetPermissions => "set_permissions",
+        Kind::ForceLogout => "force_logout",
+        Kind::RemoveUser => "remove_user",
+        Kind::SetStatus => "set_status",
+        Kind::EndSession => "end_session",
+        Kind::HandOver => "hand_over",
+        Kind::KeepAccess => "keep_access",
+    })
+}
+
 /// The primary admin alone may do it to the primary admin.
 fn is_protected(kind: Kind) -> bool {
     guards(kind) && kind != Kind::KeepAccess
@@ -202,6 +221,16 @@ proptest! {
                 break;
             }
         }
+    }
+
+    #[test]
+    fn the_audit_trail_gets_the_target_of_every_action_and_the_name_of_every_change(
+        target in any_user(),
+        plan in any_plan(),
+    ) {
+        let action = plan.as_wish(&target);
+        prop_assert_eq!(action.change(), name_of_change(plan.kind));
+        prop_assert_eq!(action.target(), has_target(plan.kind).then_some(&target));
     }
 
     #[test]
