@@ -195,6 +195,18 @@ mod tests {
     }
 
     #[test]
+    fn a_day_has_24_hours() {
+        assert_eq!([days(0), days(1), days(90)].map(|days| days.as_secs()), [0, 86_400, 7_776_000]);
+    }
+
+    #[test]
+    fn the_words_of_the_reasons_are_those_of_the_contract() {
+        let words = ["never_signed_in", "inactive", "initial_password_unused", "exceeds_role_default", "not_reviewed"];
+        assert_eq!(Reason::ALL.map(Reason::as_str), words);
+        assert_eq!(serde_json::to_value(Reason::ALL).unwrap(), serde_json::json!(words));
+    }
+
+    #[test]
     fn nothing_is_said_of_who_signs_in_and_was_reviewed() {
         assert_eq!(reasons(&ann()), []);
     }
