@@ -82,6 +82,12 @@ mod tests {
     }
 
     #[test]
+    fn each_reason_has_a_code() {
+        let reasons = [InvalidNote::Empty, InvalidNote::TooLong, InvalidNote::ControlCharacter];
+        assert_eq!(reasons.map(InvalidNote::code), ["empty", "too_long", "control_character"]);
+    }
+
+    #[test]
     fn nothing_to_read_and_what_breaks_a_line_is_none() {
         for text in ["", "  ", "\u{200B}"] {
             assert_eq!(Note::parse(text), Err(InvalidNote::Empty), "{text:?}");
