@@ -1,11 +1,8 @@
 //! What a person writes beside a decision, for whoever reads the audit trail: one line, 1–500 characters.
 
-use std::fmt;
-
 use unicode_normalization::UnicodeNormalization;
 
 use super::name::{is_control, is_invisible};
-use super::text_form::text_form;
 
 /// The longest note, in Unicode scalar values after trimming and NFC.
 const LENGTH_MAX: usize = 500;
@@ -61,14 +58,6 @@ impl Note {
         &self.0
     }
 }
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-text_form!(Note, InvalidNote, as_str);
 
 #[cfg(test)]
 mod tests {
