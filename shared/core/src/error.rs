@@ -190,3 +190,83 @@ fn shortened(name: &str) -> String {
         None => name.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::passwords::Rejection;
+
+    /// An error with another one behind it.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    fn name_of(length: usize) -> String {
+        FieldError::new(&"é".repeat(length), "too_long", "Too long.").field
+    }
+
+    #[test]
+    fn a_cause_is_the_whole_chain_in_one_line() {
+        let error =
+            Layer("cannot read", Some(Box::new(Layer("no connection", Some(Box::new(Layer("timeout", None)))))));
+        assert_eq!(Cause::new("listing users", &error).as_str(), "listing users: cannot read: no connection: timeout");
+        assert_eq!(Cause::of("no such table").as_str(), "no such table");
+    }
+
+    #[test]
+    fn a_retry_can_succeed_only_after_a_failure_that_is_not_final() {
+        let cause = || Cause::of("throttled");
+        for failure in [
+            Failure::Moved,
+            Failure::Conflict,
+            Failure::TooManyRequests(60),
+            Failure::Unavailable(cause()),
+            Failure::Internal(cause()),
+            Failure::bug("no such table"),
+        ] {
+            assert!(!failure.is_final(), "{failure:?}");
+        }
+        for failure in [
+            Failure::cursor(),
+            Failure::UnsupportedMediaType("application/json"),
+            Failure::BodyTooLarge(1),
+            Failure::Unauthenticated("Sign in."),
+            Failure::SessionEnded,
+            Failure::from(Denied::NoSuchUser),
+            Failure::InitialPasswordExpired,
+            Failure::NotFound,
+            Failure::NoSuchSession,
+            Failure::EmailTaken,
+            Failure::VersionMismatch,
+            Failure::field("role", "unknown_role", "There is no such role."),
+            Failure::password("password", Rejection::Reused),
+            Failure::IdempotencyKeyReused,
+            Failure::UserLimitReached,
+        ] {
+            assert!(failure.is_final(), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_error_of_the_password_rules_is_a_password_error() {
+        assert!(!FieldError::new("email", "taken", "Taken.").is_password());
+        let error = FieldError::password("password", Rejection::TooShort);
+        assert!(error.is_password());
+        assert_eq!(
+            serde_json::to_value(error).unwrap(),
+            serde_json::json!({
+                "field": "password",
+                "code": "too_short",
+                "message": "A password has at least 15 characters.",
+            })
+        );
+    }
+
+    #[test]
+    fn a_long_name_of_a_field_is_shortened_to_100_characters() {
+        assert_eq!(name_of(0), "");
+        assert_eq!(name_of(100), "é".repeat(100));
+        assert_eq!(name_of(101), format!("{}…", "é".repeat(100)));
+        assert_eq!(FieldError::password(&"a".repeat(500), Rejection::Reused).field, format!("{}…", "a".repeat(100)));
+    }
+}

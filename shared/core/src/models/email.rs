@@ -149,6 +149,12 @@ mod tests {
     }
 
     #[test]
+    fn each_reason_has_a_code() {
+        let reasons = [InvalidEmail::Empty, InvalidEmail::TooLong, InvalidEmail::Malformed];
+        assert_eq!(reasons.map(InvalidEmail::code), ["empty", "too_long", "malformed"]);
+    }
+
+    #[test]
     fn white_space_around_an_address_is_removed() {
         assert_eq!(Email::parse("\t ada@example.com \n").unwrap().typed(), "ada@example.com");
     }

@@ -149,6 +149,12 @@ mod tests {
     }
 
     #[test]
+    fn each_reason_has_a_code() {
+        let reasons = [InvalidName::Empty, InvalidName::TooLong, InvalidName::ControlCharacter];
+        assert_eq!(reasons.map(InvalidName::code), ["empty", "too_long", "control_character"]);
+    }
+
+    #[test]
     fn white_space_around_a_name_is_removed_and_inside_kept() {
         assert_eq!(PersonName::parse("\u{3000} Mary  Ann\t\n").unwrap().as_str(), "Mary  Ann");
     }

@@ -1,11 +1,8 @@
 //! A note that a user adds to a decision, for readers of the audit trail: one line of 1–500 characters.
 
-use std::fmt;
-
 use unicode_normalization::UnicodeNormalization;
 
 use super::name::{is_control, is_invisible};
-use super::text_form::text_form;
 
 /// The maximum length of a note, in Unicode scalar values after trimming and NFC.
 const MAX_LENGTH: usize = 500;
@@ -62,14 +59,6 @@ impl Note {
     }
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-text_form!(Note, InvalidNote, as_str);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +68,12 @@ mod tests {
         assert_eq!(Note::parse(" Left on Friday — thanks, Zoë! ").unwrap().as_str(), "Left on Friday — thanks, Zoë!");
         assert!(Note::parse(&"é".repeat(500)).is_ok());
         assert_eq!(Note::parse(&"é".repeat(501)), Err(InvalidNote::TooLong));
+    }
+
+    #[test]
+    fn each_reason_has_a_code() {
+        let reasons = [InvalidNote::Empty, InvalidNote::TooLong, InvalidNote::ControlCharacter];
+        assert_eq!(reasons.map(InvalidNote::code), ["empty", "too_long", "control_character"]);
     }
 
     #[test]

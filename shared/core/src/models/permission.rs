@@ -134,6 +134,13 @@ mod tests {
     }
 
     #[test]
+    fn debug_lists_the_words() {
+        assert_eq!(format!("{:?}", Permissions::none()), "{}");
+        let set: Permissions = [Permission::AuditRead, Permission::UsersRead].into_iter().collect();
+        assert_eq!(format!("{set:?}"), r#"{"users.read", "audit.read"}"#);
+    }
+
+    #[test]
     fn missing_from_returns_the_permissions_that_the_other_set_lacks() {
         let few: Permissions = [Permission::UsersRead, Permission::UsersEdit].into_iter().collect();
         let other: Permissions = [Permission::UsersRead, Permission::AuditRead].into_iter().collect();

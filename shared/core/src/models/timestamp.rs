@@ -117,6 +117,27 @@ mod tests {
     }
 
     #[test]
+    fn seconds_are_read_as_seconds_and_written_rounded_down() {
+        assert_eq!(Timestamp::from_unix_seconds(1_795_350_591).to_string(), "2026-11-22T12:29:51.000Z");
+        assert_eq!(Timestamp::from_unix_seconds(i64::MIN).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_unix_seconds(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        for (millis, seconds) in [(0, 0), (999, 0), (1_000, 1), (1_999, 1), (2_000, 2)] {
+            assert_eq!(Timestamp::from_unix_millis(millis).unix_seconds(), seconds, "{millis}");
+        }
+    }
+
+    #[test]
+    fn a_duration_counts_in_whole_milliseconds() {
+        let moment = Timestamp::from_unix_millis(10_000);
+        for (duration, millis) in
+            [(Duration::from_micros(999), 0), (Duration::from_micros(1_999), 1), (Duration::from_secs(3), 3_000)]
+        {
+            assert_eq!(moment.plus(duration).unix_millis(), 10_000 + millis, "{duration:?}");
+            assert_eq!(moment.minus(duration).unix_millis(), 10_000 - millis, "{duration:?}");
+        }
+    }
+
+    #[test]
     fn times_outside_the_years_1970_to_9999_are_clamped() {
         assert_eq!(Timestamp::from_unix_millis(i64::MIN).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_unix_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");

@@ -336,6 +336,66 @@ mod tests {
     }
 
     #[test]
+    fn the_full_name_is_first_and_last_name() {
+        assert_eq!(ada().full_name(), "Ada Lovelace");
+    }
+
+    #[test]
+    fn a_sign_in_is_counted_and_does_not_change_the_version() {
+        let at = Timestamp::from_unix_millis(1_795_350_600_000);
+        let again = Timestamp::from_unix_millis(1_795_350_700_000);
+        let once = ada().signed_in(at);
+        assert_eq!(once, User { last_sign_in_at: Some(at), sign_ins: 1, ..ada() });
+        assert_eq!(once.signed_in(again), User { last_sign_in_at: Some(again), sign_ins: 2, ..ada() });
+    }
+
+    #[test]
+    fn each_change_of_a_record_sets_exactly_its_own_fields() {
+        let at = Timestamp::from_unix_millis(1_795_350_600_000);
+        let before = User { sign_ins: 5, session_generation: 7, ..ada() };
+        let changed = User { version: 4, updated_at: at, ..before.clone() };
+        assert_eq!(before.changed(at), changed);
+
+        for must_change_password in [true, false] {
+            let expected = User { must_change_password, password_changed_at: Some(at), ..before.clone() };
+            assert_eq!(before.clone().with_new_password(must_change_password, at), expected);
+        }
+
+        let signed_out = User { access_version: 3, session_generation: 8, signed_out_at: Some(at), ..changed.clone() };
+        assert_eq!(before.signed_out(at), signed_out);
+
+        let role = Role::Manager;
+        let raised = User { raised_at: Some(at), access_version: 3, ..changed };
+        let expected = User { role, permissions: role.ceiling(), ..raised.clone() };
+        assert_eq!(before.with_access(role, role.ceiling(), at), expected);
+
+        let suspended = User { status: Status::Suspended, ..before };
+        assert_eq!(suspended.reactivated(at), raised);
+    }
+
+    #[test]
+    fn a_review_records_the_time_and_the_name_of_the_reviewer() {
+        let at = Timestamp::from_unix_millis(1_795_350_600_000);
+        let by = User { id: UserId::new(at, [4; 10]), ..ada() };
+        let raised = User { raised_at: Some(at), ..ada() };
+        assert_eq!(raised.review(), None);
+        let reviewer = Reviewer { id: by.id.clone(), name: "Ada Lovelace".to_owned() };
+        let after = raised.reviewed(at, &by);
+        assert_eq!(after.review(), Some((at, Some(&reviewer))));
+        assert_eq!(after, User { reviewed_at: Some(at), reviewed_by: Some(reviewer), ..ada() });
+    }
+
+    #[test]
+    fn a_user_has_begun_after_a_sign_in_and_with_a_password_of_their_own() {
+        let at = Timestamp::from_unix_millis(1_795_350_600_000);
+        for (must_change_password, last_sign_in_at, has_begun) in
+            [(true, None, false), (false, None, false), (true, Some(at), false), (false, Some(at), true)]
+        {
+            assert_eq!(User { must_change_password, last_sign_in_at, ..ada() }.has_begun(), has_begun);
+        }
+    }
+
+    #[test]
     fn a_generation_past_any_is_also_past_those_of_a_later_record() {
         let restored = ada();
         let at = Timestamp::from_unix_millis(1_795_350_600_000);

@@ -27,3 +27,26 @@ impl Issued {
         self.is_generated.then(|| self.password.expose())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_generated_password_is_shown() {
+        let generated = Issued::given_or_generated(None, &[1; 32]);
+        assert_eq!(generated.generated(), Some("bbbb-bbbb-bbbb-bbbb-bbbb"));
+        assert_eq!(generated.password().expose(), "bbbb-bbbb-bbbb-bbbb-bbbb");
+
+        let chosen = Password::parse("correct horse battery").unwrap();
+        let given = Issued::given_or_generated(Some(chosen), &[1; 32]);
+        assert_eq!(given.generated(), None);
+        assert_eq!(given.password().expose(), "correct horse battery");
+    }
+
+    #[test]
+    fn debug_hides_it() {
+        let debug = format!("{:?}", Issued::given_or_generated(None, &[1; 32]));
+        assert!(!debug.contains("bbbb"), "{debug}");
+    }
+}

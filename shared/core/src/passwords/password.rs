@@ -188,6 +188,26 @@ mod tests {
     }
 
     #[test]
+    fn words_of_the_email_and_the_names_do_not_make_a_strong_password() {
+        let made_of_words = ["dlomzrguwyfkqhtb", "rkvubnexdlomzrgu", "mopwicaldlomzrgu"];
+        for password in made_of_words {
+            let about_words = check(password, "wyfkqhtb.dlomzrgu@rkvubnex.example", "Ada", "Tzehn Mopwical");
+            assert_eq!(about_words, Err(Rejection::Guessable), "{password}");
+            assert_eq!(check_for_ada(password), Ok(()), "{password}");
+        }
+    }
+
+    #[test]
+    fn a_score_of_three_is_enough() {
+        for (password, score, expected) in
+            [("mountaincoffee12", Score::Two, Err(Rejection::Guessable)), ("purpletable1987", Score::Three, Ok(()))]
+        {
+            assert_eq!(zxcvbn(password, &[]).score(), score, "{password}");
+            assert_eq!(check_for_ada(password), expected, "{password}");
+        }
+    }
+
+    #[test]
     fn a_password_with_the_local_part_in_any_spelling_is_rejected() {
         for password in ["correct countess battery", "battery COUNTESS staple!", "xkcd-cöuntéss-9dvb-4wtz"] {
             assert_eq!(check_for_ada(password), Err(Rejection::ContainsEmail), "{password}");

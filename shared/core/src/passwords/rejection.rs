@@ -41,3 +41,17 @@ impl Rejection {
         self.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Rejection::{ContainsEmail, ContainsName, Guessable, Reused, TooLong, TooShort};
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_code_and_a_message() {
+        let reasons = [TooShort, TooLong, Guessable, ContainsEmail, ContainsName, Reused];
+        let codes = ["too_short", "too_long", "guessable", "contains_email", "contains_name", "reused"];
+        assert_eq!(reasons.map(Rejection::code), codes);
+        assert_eq!(TooShort.message(), "A password has at least 15 characters.");
+    }
+}

@@ -59,6 +59,29 @@ fn changes_a_user(kind: ActionKind) -> bool {
     }
 }
 
+/// The name of the change in the audit trail.
+fn name_of_change(kind: ActionKind) -> Option<&'static str> {
+    Some(match kind {
+        ActionKind::ListUsers
+        | ActionKind::ListAuditEvents
+        | ActionKind::GetUser
+        | ActionKind::ListSessions
+        | ActionKind::ReviewAccess => {
+            return None;
+        }
+        ActionKind::AddUser => "add_user",
+        ActionKind::EditUser => "edit_user",
+        ActionKind::SetPassword => "set_password",
+        ActionKind::SetPermissions => "set_permissions",
+        ActionKind::ForceLogout => "force_logout",
+        ActionKind::RemoveUser => "remove_user",
+        ActionKind::SetStatus => "set_status",
+        ActionKind::EndSession => "end_session",
+        ActionKind::HandOver => "hand_over",
+        ActionKind::KeepAccess => "keep_access",
+    })
+}
+
 /// Returns whether only the primary admin may perform this action on the primary admin.
 fn is_protected(kind: ActionKind) -> bool {
     guards(kind) && kind != ActionKind::KeepAccess
@@ -204,6 +227,16 @@ proptest! {
                 break;
             }
         }
+    }
+
+    #[test]
+    fn the_audit_trail_gets_the_target_of_every_action_and_the_name_of_every_change(
+        target in any_user(),
+        plan in any_plan(),
+    ) {
+        let action = plan.as_action(&target);
+        prop_assert_eq!(action.change(), name_of_change(plan.kind));
+        prop_assert_eq!(action.target(), has_target(plan.kind).then_some(&target));
     }
 
     #[test]

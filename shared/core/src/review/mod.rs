@@ -196,6 +196,18 @@ mod tests {
     }
 
     #[test]
+    fn a_day_has_24_hours() {
+        assert_eq!([days(0), days(1), days(90)].map(|days| days.as_secs()), [0, 86_400, 7_776_000]);
+    }
+
+    #[test]
+    fn the_words_of_the_reasons_are_those_of_the_contract() {
+        let words = ["never_signed_in", "inactive", "initial_password_unused", "exceeds_role_default", "not_reviewed"];
+        assert_eq!(Reason::ALL.map(Reason::as_str), words);
+        assert_eq!(serde_json::to_value(Reason::ALL).unwrap(), serde_json::json!(words));
+    }
+
+    #[test]
     fn an_active_user_with_a_recent_review_has_no_reasons() {
         assert_eq!(reasons(&ann()), []);
     }

@@ -83,12 +83,11 @@ mod tests {
     #[test]
     fn repeated_reductions_end_with_the_lowest_role() {
         let mut user = user(Role::Admin, Permissions::all());
-        let mut steps = 0;
-        while let Some(Access { role, permissions }) = reduced(&user) {
+        for _ in 0..2 {
+            let Access { role, permissions } = reduced(&user).unwrap();
             assert!(permissions.is_subset_of(&user.permissions) && permissions.is_subset_of(&role.ceiling()));
             user = User { role, permissions, ..user };
-            steps += 1;
         }
-        assert_eq!((steps, user.role), (2, Role::Viewer));
+        assert_eq!((reduced(&user), user.role), (None, Role::Viewer));
     }
 }
