@@ -1,4 +1,6 @@
 //! `GET /` and `GET /assets/{file+}`: the page for managing users, embedded in the binary. It contains no data of users.
+//!
+//! `GET /openapi.json`: the contract of the API.
 
 use portal::Front;
 use portal::error::Failure;
@@ -9,18 +11,18 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().any_parameter(), portal_page).await
 }
 
-/// A file of the page, plain and compressed.
+/// A file, plain and compressed.
 struct File {
+    /// The route of a document, or the path of an asset below its folder.
     name: &'static str,
     content_type: &'static str,
     plain: &'static [u8],
     gzip: &'static [u8],
 }
 
-// `FOLDER`, a digest of its files, and `FILES`. The build script generates both from `assets/`.
+// `DOCUMENTS`, which have a route each; `ASSETS`, the files that they load; and `FOLDER`, a digest of these files. The build
+// script generates them.
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
-
-const PAGE: &str = "index.html";
 
 /// Only the page's own files, nothing inline, no embedding in frames, and no text that becomes markup or code (OWASP ASVS 3.4).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -40,14 +42,15 @@ const SECURITY: [(&str, &str); 4] = [
 
 async fn portal_page(_: &Front, request: Request) -> Result<Answer, Failure> {
     let path = request.path_parameter("file");
-    let (name, cache) = match path.as_deref() {
-        None => (Some(PAGE), "no-cache"),
-        // Files of other versions are not found. Browsers revalidate the page, which names the folder, at every visit.
+    let (files, name, cache) = match path.as_deref() {
+        None => (DOCUMENTS, Some(request.route()), "no-cache"),
+        // Files of other versions are not found. Browsers revalidate the documents, which name the folder, at every visit.
         Some(path) => {
-            (path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/')), "public, max-age=31536000, immutable")
+            let name = path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
+            (ASSETS, name, "public, max-age=31536000, immutable")
         }
     };
-    let file = name.and_then(|name| FILES.iter().find(|file| file.name == name));
+    let file = name.and_then(|name| files.iter().find(|file| file.name == name));
     let answer = match file {
         Some(file) if request.accepts_gzip() => {
             Answer::bytes(200, file.content_type, file.gzip).with("content-encoding", "gzip")
