@@ -1,6 +1,6 @@
-//! Packs `assets/` for the binary: joins the templates of every view into the page, removes comments, compresses each
-//! file once, and names the files' folder by a digest of their content, so that browsers can cache them forever. All
-//! files share one folder, because modules import each other by relative paths.
+//! Packs `assets/` for the binary: joins the templates of every view into the page, removes comments, compresses each file once,
+//! and names their folder by a digest of their content, so that browsers can cache them forever. All files share one folder,
+//! because modules import each other by relative paths. Converts the API's contract to JSON.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -8,10 +8,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_yaml_ng::Value;
 use sha2::{Digest as _, Sha256};
 
 /// The page itself. It contains the folder's name, so it is not part of the digest.
 const PAGE: &str = "index.html";
+
+/// The contract of the API.
+const CONTRACT: &str = "../../shared/openapi.yaml";
 
 /// The module that the page runs. The page preloads all others.
 const ENTRY: &str = "main.js";
@@ -30,13 +34,14 @@ const NAME_BYTES: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=assets");
+    println!("cargo::rerun-if-changed={CONTRACT}");
     #[allow(clippy::disallowed_methods, reason = "cargo sets OUT_DIR for build scripts")]
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
 
     let mut sources = BTreeMap::new();
     read(Path::new("assets"), "", &mut sources)?;
     let mut page = sources.remove(PAGE).ok_or("there is no index.html")?;
-    let (mut files, mut modules, mut templates) = (Vec::new(), String::new(), String::new());
+    let (mut assets, mut modules, mut templates) = (Vec::new(), String::new(), String::new());
     for (name, content) in sources {
         if extension(&name) == Some("html") {
             templates.push_str(&content);
@@ -45,41 +50,56 @@ fn main() -> Result<(), Box<dyn Error>> {
         if extension(&name) == Some("js") && name != ENTRY {
             writeln!(modules, "<link rel=\"modulepreload\" href=\"/assets/{ASSETS}/{name}\">")?;
         }
-        files.push((name, content));
+        assets.push((name, content));
     }
+    let folder = digest(&assets)?;
+    for (placeholder, content) in [(MODULES, &modules), (TEMPLATES, &templates), (ASSETS, &folder)] {
+        page = page.replace(placeholder, content);
+    }
+    let contract: Value = serde_yaml_ng::from_str(&fs::read_to_string(CONTRACT)?)?;
 
+    let mut table = format!("const FOLDER: &str = {folder:?};\n");
+    table.push_str("const DOCUMENTS: &[File] = &[\n");
+    pack(&out, "GET /", PAGE, &page, &mut table)?;
+    pack(&out, "GET /openapi.json", "openapi.json", &serde_json::to_string(&contract)?, &mut table)?;
+    table.push_str("];\nconst ASSETS: &[File] = &[\n");
+    for (name, content) in assets {
+        pack(&out, &name, &name, &content, &mut table)?;
+    }
+    table.push_str("];\n");
+    fs::write(out.join("files.rs"), table)?;
+    Ok(())
+}
+
+/// The name of the folder of these files.
+fn digest(files: &[(String, String)]) -> Result<String, std::fmt::Error> {
     let mut digest = Sha256::new();
-    for (name, content) in &files {
+    for (name, content) in files {
         digest.update(name);
         digest.update(content.len().to_le_bytes());
         digest.update(content);
     }
-    let mut folder = String::new();
+    let mut name = String::new();
     for byte in digest.finalize().iter().take(NAME_BYTES) {
-        write!(folder, "{byte:02x}")?;
+        write!(name, "{byte:02x}")?;
     }
-    for (placeholder, content) in [(MODULES, &modules), (TEMPLATES, &templates), (ASSETS, &folder)] {
-        page = page.replace(placeholder, content);
-    }
-    files.push((PAGE.to_owned(), page));
+    Ok(name)
+}
 
-    let mut table = format!("const FOLDER: &str = {folder:?};\nconst FILES: &[File] = &[\n");
-    for (name, content) in files {
-        let mut gzip = Vec::new();
-        zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, content.as_bytes(), &mut gzip)?;
-        if let Some(parent) = out.join(&name).parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write(out.join(&name), &content)?;
-        fs::write(out.join(format!("{name}.gz")), gzip)?;
-        let kind = content_type(&name)?;
-        writeln!(
-            table,
-            "File {{ name: {name:?}, content_type: {kind:?}, plain: include_bytes!({name:?}), gzip: include_bytes!(\"{name}.gz\") }},"
-        )?;
+/// Writes a file to `out`, plain and compressed, and adds it to `table` under `name`.
+fn pack(out: &Path, name: &str, path: &str, content: &str, table: &mut String) -> Result<(), Box<dyn Error>> {
+    let mut gzip = Vec::new();
+    zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, content.as_bytes(), &mut gzip)?;
+    if let Some(parent) = out.join(path).parent() {
+        fs::create_dir_all(parent)?;
     }
-    table.push_str("];\n");
-    fs::write(out.join("files.rs"), table)?;
+    fs::write(out.join(path), content)?;
+    fs::write(out.join(format!("{path}.gz")), gzip)?;
+    let kind = content_type(path)?;
+    writeln!(
+        table,
+        "File {{ name: {name:?}, content_type: {kind:?}, plain: include_bytes!({path:?}), gzip: include_bytes!(\"{path}.gz\") }},"
+    )?;
     Ok(())
 }
 
@@ -123,6 +143,7 @@ fn content_type(name: &str) -> Result<&'static str, String> {
         Some("css") => Ok("text/css; charset=utf-8"),
         Some("html") => Ok("text/html; charset=utf-8"),
         Some("js") => Ok("text/javascript; charset=utf-8"),
+        Some("json") => Ok("application/json"),
         Some("svg") => Ok("image/svg+xml"),
         Some(_) | None => Err(format!("the content type of {name} is unknown")),
     }

@@ -1,4 +1,5 @@
 //! `GET /` and `GET /assets/{file+}`: the files that a browser loads. `tests/browser` tests what the page does.
+//! `GET /openapi.json`: the contract of the API.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -118,6 +119,24 @@ async fn a_client_that_refuses_gzip_gets_the_plain_page() {
     }
 }
 
+/// `shared/openapi.yaml`.
+fn contract() -> Value {
+    serde_yaml_ng::from_str(&fs::read_to_string(workspace().join("shared/openapi.yaml")).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_contract_is_served_as_json_to_everyone() {
+    let answer = Client::new().get("/openapi.json").await.expect(200);
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("cache-control"), "no-cache");
+    assert_eq!(answer.header("vary"), "accept-encoding");
+    is_guarded(&answer);
+    assert!(answer.json == contract(), "the JSON differs from shared/openapi.yaml");
+    let servers: Vec<_> = answer.json["servers"].as_array().unwrap().iter().map(|server| &server["url"]).collect();
+    assert_eq!(servers, ["/"], "the document is valid under every domain");
+    assert!(size("/openapi.json").await < answer.text.len() / 2);
+}
+
 #[tokio::test]
 async fn unknown_files_get_404() {
     let known = assets().await.swap_remove(0);
@@ -126,6 +145,8 @@ async fn unknown_files_get_404() {
     for path in [
         other_version,
         &format!("{folder}/index"),
+        &format!("{folder}/index.html"),
+        &format!("{folder}/openapi.json"),
         &format!("{folder}/%2e%2e%2fmain.rs"),
         "/assets/main.js",
         "/assets/%2e%2e%2findex.html",

@@ -13,8 +13,14 @@ use crate::folder;
 const API_TIMEOUT: u64 = 30;
 
 /// The routes that need no token.
-pub(crate) const PUBLIC: [&str; 5] =
-    ["GET /", "GET /assets/{file+}", "POST /v1/sessions", "POST /v1/sessions/challenge", "POST /v1/sessions/refresh"];
+pub(crate) const PUBLIC: [&str; 6] = [
+    "GET /",
+    "GET /assets/{file+}",
+    "GET /openapi.json",
+    "POST /v1/sessions",
+    "POST /v1/sessions/challenge",
+    "POST /v1/sessions/refresh",
+];
 
 fn resources(template: &Value) -> &Mapping {
     template["Resources"].as_mapping().unwrap()

@@ -1,4 +1,6 @@
-//! `GET /` and `GET /assets/{file+}`: the page for managing users, embedded in the binary. It contains no user data.
+//! `GET /` and `GET /assets/{file+}`: the page for managing users, embedded in the binary. It contains no data of users.
+//!
+//! `GET /openapi.json`: the contract of the API.
 
 use portal::BaseApp;
 use portal::error::Failure;
@@ -9,21 +11,20 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().any_parameter(), portal_page).await
 }
 
-/// A file of the page, uncompressed and compressed.
+/// A file, plain and compressed.
 struct File {
+    /// The route of a document, or the path of an asset below its folder.
     name: &'static str,
     content_type: &'static str,
     plain: &'static [u8],
     gzip: &'static [u8],
 }
 
-// `FOLDER`, a digest of its files, and `FILES`. The build script generates both from `assets/`.
+// `DOCUMENTS`, which have a route each; `ASSETS`, the files that they load; and `FOLDER`, a digest of these files. The build
+// script generates them.
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-const PAGE: &str = "index.html";
-
-/// The policy allows only the page's own files. It forbids inline code, embedding in frames, and text that becomes
-/// markup or code (OWASP ASVS 3.4).
+/// Only the page's own files, nothing inline, no embedding in frames, and no text that becomes markup or code (OWASP ASVS 3.4).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
@@ -41,14 +42,15 @@ const SECURITY: [(&str, &str); 4] = [
 
 async fn portal_page(_: &BaseApp, request: Request) -> Result<Answer, Failure> {
     let path = request.path_parameter("file");
-    let (name, cache) = match path.as_deref() {
-        None => (Some(PAGE), "no-cache"),
-        // Files of other versions are not found. Browsers revalidate the page, which names the folder, at every visit.
+    let (files, name, cache) = match path.as_deref() {
+        None => (DOCUMENTS, Some(request.route()), "no-cache"),
+        // Files of other versions are not found. Browsers revalidate the documents, which name the folder, at every visit.
         Some(path) => {
-            (path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/')), "public, max-age=31536000, immutable")
+            let name = path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
+            (ASSETS, name, "public, max-age=31536000, immutable")
         }
     };
-    let file = name.and_then(|name| FILES.iter().find(|file| file.name == name));
+    let file = name.and_then(|name| files.iter().find(|file| file.name == name));
     let answer = match file {
         Some(file) if request.accepts_gzip() => {
             Answer::bytes(200, file.content_type, file.gzip).with("content-encoding", "gzip")

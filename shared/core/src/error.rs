@@ -217,7 +217,7 @@ mod tests {
     fn a_retry_can_succeed_only_after_a_failure_that_is_not_final() {
         let cause = || Cause::of("throttled");
         for failure in [
-            Failure::Moved,
+            Failure::StaleRead,
             Failure::Conflict,
             Failure::TooManyRequests(60),
             Failure::Unavailable(cause()),

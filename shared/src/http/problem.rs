@@ -114,7 +114,7 @@ impl Problem {
                 let error = FieldError::new("email", "taken", "Another user of this partner has this email.");
                 (409, "email_taken", "Email taken", "Another user of this partner has this email.", vec![error])
             }
-            // `serve` tries again on Moved; past the last try it is a conflict.
+            // `serve` retries a stale read; after the last attempt it is a conflict.
             Failure::StaleRead | Failure::Conflict => {
                 (409, "conflict", "Conflict", "This was changed by others at the same time. Try again.", vec![])
             }

@@ -134,6 +134,14 @@ impl Request {
         self.inner.request.path_parameters_ref()?.first(name).map(str::to_owned)
     }
 
+    /// The route of the request in the template, such as `GET /v1/me`.
+    pub fn route(&self) -> &str {
+        match self.inner.request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref().unwrap_or_default(),
+            Some(_) | None => "",
+        }
+    }
+
     /// Whether the client takes a body compressed with gzip.
     pub fn accepts_gzip(&self) -> bool {
         prefers_gzip(&self.header("accept-encoding").unwrap_or_default())
