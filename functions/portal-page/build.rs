@@ -1,6 +1,9 @@
 //! Packs `assets/` for the binary: joins the templates of every view into the page, removes comments, compresses each file once,
 //! and names their folder by a digest of their content, so that browsers can cache them forever. All files share one folder,
-//! because modules import each other by relative paths. Converts the API's contract to JSON.
+//! because modules import each other by relative paths. Converts the API's contract to JSON, and to a page for readers.
+
+#[path = "build/reference.rs"]
+mod reference;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,6 +22,9 @@ const CONTRACT: &str = "../../shared/openapi.yaml";
 
 /// The module that the page runs. The page preloads all others.
 const ENTRY: &str = "main.js";
+
+/// The style sheet that only the reference loads.
+const REFERENCE_STYLE: &str = "build/reference.css";
 
 /// The placeholder in `index.html` for the folder's name.
 const ASSETS: &str = "{assets}";
@@ -52,6 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         assets.push((name, content));
     }
+    println!("cargo::rerun-if-changed={REFERENCE_STYLE}");
+    assets.push(("reference.css".to_owned(), without_comments(&fs::read_to_string(REFERENCE_STYLE)?)));
     let folder = digest(&assets)?;
     for (placeholder, content) in [(MODULES, &modules), (TEMPLATES, &templates), (ASSETS, &folder)] {
         page = page.replace(placeholder, content);
@@ -62,6 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     table.push_str("const DOCUMENTS: &[File] = &[\n");
     pack(&out, "GET /", PAGE, &page, &mut table)?;
     pack(&out, "GET /openapi.json", "openapi.json", &serde_json::to_string(&contract)?, &mut table)?;
+    pack(&out, "GET /reference", "reference.html", &reference::page(&contract, &folder)?, &mut table)?;
     table.push_str("];\nconst ASSETS: &[File] = &[\n");
     for (name, content) in assets {
         pack(&out, &name, &name, &content, &mut table)?;

@@ -1,5 +1,5 @@
 //! `GET /` and `GET /assets/{file+}`: the files that a browser loads. `tests/browser` tests what the page does.
-//! `GET /openapi.json`: the contract of the API.
+//! `GET /openapi.json` and `GET /reference`: the contract of the API for programs and for readers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -135,6 +135,82 @@ async fn the_contract_is_served_as_json_to_everyone() {
     let servers: Vec<_> = answer.json["servers"].as_array().unwrap().iter().map(|server| &server["url"]).collect();
     assert_eq!(servers, ["/"], "the document is valid under every domain");
     assert!(size("/openapi.json").await < answer.text.len() / 2);
+}
+
+/// The values of an attribute.
+fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
+    page.split(&format!(" {attribute}=\"")).skip(1).map(|rest| rest.split_once('"').unwrap().0).collect()
+}
+
+#[tokio::test]
+async fn the_reference_has_every_operation_and_every_schema_of_the_contract() {
+    let answer = Client::new().get("/reference").await.expect(200);
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(answer.header("cache-control"), "no-cache");
+    assert_eq!(answer.header("vary"), "accept-encoding");
+    is_guarded(&answer);
+    let (page, contract) = (answer.text, contract());
+    let ids = values(&page, "id");
+    let mut operations = 0;
+    for (path, item) in contract["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.contains(&id), "{id} has a section");
+            let (_, section) = page.split_once(&format!("<h3 id=\"{id}\">")).unwrap();
+            let section = section.split("<h3").next().unwrap();
+            let mut expected = vec![
+                format!("<b>{}</b> {path}</code>", method.to_uppercase()),
+                operation["summary"].as_str().unwrap().to_owned(),
+            ];
+            let codes = operation["description"].as_str().unwrap_or_default().split('`').skip(1).step_by(2);
+            expected.extend(codes.map(|code| format!("<code>{code}</code>")));
+            expected.extend(
+                operation["responses"].as_object().unwrap().keys().map(|status| format!("<code>{status}</code>")),
+            );
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"]["properties"];
+            let names = body.as_object().into_iter().flat_map(|fields| fields.keys().map(String::as_str));
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let names = names.chain(parameters.filter_map(|parameter| parameter["name"].as_str()));
+            expected.extend(names.map(|name| format!("<th role=\"rowheader\" scope=\"row\"><code>{name}</code></th>")));
+            for text in expected {
+                assert!(section.contains(&text), "{id}: {text}");
+            }
+            operations += 1;
+        }
+    }
+    assert_eq!(page.matches("<section class=\"operation\">").count(), operations);
+    for name in contract["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(ids.contains(&format!("schema-{name}").as_str()), "{name} has a section");
+    }
+}
+
+#[tokio::test]
+async fn the_reference_is_whole_and_all_its_links_lead_somewhere() {
+    const EMPTY_ELEMENTS: [&str; 3] = ["!doctype", "link", "meta"];
+    let page = Client::new().get("/reference").await.expect(200).text;
+    for forbidden in ["<script", "<style", " style=", " onclick=", "javascript:", "http://", "https://", "**", "`"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    let mut open = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let (tag, text) = tag.split_once('>').unwrap_or_else(|| panic!("<{tag} has no end"));
+        assert!(!text.contains('>'), "{text} is not escaped");
+        let name = tag.split_whitespace().next().unwrap();
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "the end of {name}"),
+            None if !EMPTY_ELEMENTS.contains(&name) => open.push(name),
+            None => {}
+        }
+    }
+    assert!(open.is_empty(), "{open:?} have no end");
+    let ids = values(&page, "id");
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "every id is unique");
+    for link in values(&page, "href").into_iter().collect::<BTreeSet<_>>() {
+        match link.strip_prefix('#') {
+            Some(id) => assert!(ids.contains(&id), "{link}"),
+            None => drop(Client::new().get(link).await.expect(200)),
+        }
+    }
 }
 
 #[tokio::test]

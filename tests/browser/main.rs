@@ -40,6 +40,7 @@ mod keyboard;
 mod list;
 mod many;
 mod pictures;
+mod reference;
 mod remove;
 mod review;
 mod rights;

@@ -216,6 +216,7 @@ fn the_routes_are_exactly_the_listed_ones() {
         "GET / → portal-page",
         "GET /assets/{file+} → portal-page",
         "GET /openapi.json → portal-page",
+        "GET /reference → portal-page",
     ];
     let functions = functions();
     let found: BTreeSet<_> = functions

@@ -13,10 +13,11 @@ use crate::folder;
 const API_TIMEOUT: u64 = 30;
 
 /// The routes that need no token.
-pub(crate) const PUBLIC: [&str; 6] = [
+pub(crate) const PUBLIC: [&str; 7] = [
     "GET /",
     "GET /assets/{file+}",
     "GET /openapi.json",
+    "GET /reference",
     "POST /v1/sessions",
     "POST /v1/sessions/challenge",
     "POST /v1/sessions/refresh",

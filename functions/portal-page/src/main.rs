@@ -1,6 +1,6 @@
 //! `GET /` and `GET /assets/{file+}`: the page for managing users, embedded in the binary. It contains no data of users.
 //!
-//! `GET /openapi.json`: the contract of the API.
+//! `GET /openapi.json` and `GET /reference`: the contract of the API, for programs and for readers.
 
 use portal::BaseApp;
 use portal::error::Failure;
