@@ -1,10 +1,10 @@
 // Which actions the page offers. The server decides; this only avoids offering what it would reject.
 
-/** @import { Access, Status, User } from "../types/api.js" */
+/** @import { Access, Permission, Status, User } from "../types/api.js" */
 
 /**
  * The permissions that a role has by default, and all that it can have. A test compares them with the server.
- * @type {Record<string, { preset: string[], ceiling: string[] }>}
+ * @type {Record<string, { preset: Permission[], ceiling: Permission[] }>}
  */
 export const ROLES = {
   "admin": {
@@ -38,13 +38,13 @@ export const STATUSES = ["active", "suspended"];
 
 /**
  * @param {User} user
- * @param {string} permission
+ * @param {Permission} permission
  */
 export const holds = (user, permission) => user.permissions.includes(permission);
 
 /**
  * @param {User} user
- * @param {string[]} permissions
+ * @param {Permission[]} permissions
  */
 const holdsAll = (user, permissions) => permissions.every((permission) => holds(user, permission));
 
@@ -75,7 +75,7 @@ const hasSignedIn = (user) => user.last_sign_in_at !== null && !user.must_change
  */
 export function mayDo(me, user) {
   const isOwn = isSelf(me, user);
-  /** @param {string} permission */
+  /** @param {Permission} permission */
   const reach = (permission) => !isOwn && isWithinReach(me, user) && holds(me, permission);
   const may = {
     name: isOwn || reach("users.edit"),

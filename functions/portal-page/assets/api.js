@@ -1,7 +1,7 @@
 // Calls the API and holds the session: the access token only in this module's memory, the refresh token in a cookie that no
 // script can read.
 
-/** @import { Challenge, FieldError, ProblemBody, SignedIn, Tokens, User } from "../types/api.js" */
+/** @import { Challenge, ChallengeAnswer, FieldError, ProblemBody, SignedIn, SignIn, Tokens, User } from "../types/api.js" */
 
 /**
  * @typedef {"ended" | "expired" | "elsewhere" | "signed_out" | "everywhere"} EndReason
@@ -182,13 +182,14 @@ export function renew() {
  * @param {string | null} partner
  */
 export async function signIn(email, password, partner) {
+  /** @type {SignIn} */
   const body = { email, password, refresh_token_in: "cookie" };
   return signedIn(await send("POST", "/v1/sessions", { body: partner ? { ...body, partner_id: partner } : body }));
 }
 
 /**
  * Answers a challenge. Returns the user, or the next challenge.
- * @param {{ challenge: string, session: string, partner_id?: string, new_password?: string }} answer
+ * @param {ChallengeAnswer} answer
  */
 export async function answerChallenge(answer) {
   return signedIn(await send("POST", "/v1/sessions/challenge", { body: { ...answer, refresh_token_in: "cookie" } }));

@@ -12,7 +12,7 @@ import { sessions } from "../sessions/sessions.js";
 import { editUser } from "../user-dialog/user-dialog.js";
 import { users } from "../users/users.js";
 
-/** @import { User } from "../../types/api.js" */
+/** @import { Permission, User } from "../../types/api.js" */
 
 /**
  * The part of the frame that views can use.
@@ -27,7 +27,7 @@ import { users } from "../users/users.js";
 
 /**
  * The views by their names in the address: the function, the required permissions, and the menu entry.
- * @type {Record<string, { open: (frame: Frame) => void, needs: string[], entry: string }>}
+ * @type {Record<string, { open: (frame: Frame) => void, needs: Permission[], entry: string }>}
  */
 const VIEWS = {
   users: { open: users, needs: ["users.read"], entry: "users" },

@@ -111,13 +111,13 @@ function row(item) {
   const at = find("time", row);
   at.dateTime = item.at;
   at.textContent = moment(item.at);
-  find(".name", row).textContent = item.user.name;
+  find(".name", row).textContent = item.user?.name;
   find("[data-email]", row).textContent = item.email;
   find("[data-outcome]", row).textContent = text(`decision.${item.decision}`);
   const change = find("[data-change]", row);
   change.hidden = item.role_before === item.role_after || !item.role_after;
   if (!change.hidden) change.textContent = text("event.change", { what: text("user.role"), was: text(`role.${item.role_before}`), is: text(`role.${item.role_after}`) });
   find("[data-note]", row).textContent = item.note ?? "–";
-  find("[data-by]", row).textContent = item.reviewed_by.name;
+  find("[data-by]", row).textContent = item.reviewed_by?.name;
   return row;
 }

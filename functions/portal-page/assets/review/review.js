@@ -9,7 +9,7 @@ import { permissionList } from "../history/event-words.js";
 import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
 import { ago, daysSince, setText, text } from "../language.js";
 
-/** @import { Decided, Decision, Review, ReviewItem, ReviewSummary } from "../../types/api.js" */
+/** @import { Decided, Decision, NewDecision, Review, ReviewItem, ReviewSummary } from "../../types/api.js" */
 
 /** @typedef {ReviewItem & { decided?: Decision, note?: string, isBusy?: boolean }} Entry A user to review, with the decision and the note on this page. */
 
@@ -230,6 +230,7 @@ export function review(frame) {
     const values = { name: nameOf(user), email: user.email };
     const send = async () => {
       const note = entry.note?.trim();
+      /** @type {NewDecision} */
       const body = { user_id: user.id, decision, ...(note && { note }) };
       entry.isBusy = true;
       try {

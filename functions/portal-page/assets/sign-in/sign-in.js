@@ -178,7 +178,7 @@ function choosePartner({ challenge, session, partners }, attempt) {
 }
 
 /**
- * @param {Challenge} challenge
+ * @param {Extract<Challenge, { challenge: "new_password_required" }>} challenge
  * @param {Attempt} attempt
  */
 function choosePassword({ challenge, session }, attempt) {
