@@ -64,7 +64,8 @@ impl Fault {
             (Self::Delay, Moment::Before),
             (Self::Delay, Moment::After),
         ];
-        // A recovery is not overtaken by a second recovery: both are valid.
+        // Another recovery is also valid, so it does not prevent the first one.
+
         if !action.creates_partner() && action != Action::Recover {
             all.extend([(Self::OvertakenByRecovery, Moment::Before), (Self::OvertakenByRecovery, Moment::After)]);
         }

@@ -138,7 +138,7 @@ impl Scene {
             self.action.to_many().is_none() || self.target.as_ref().is_some_and(is_about)
         };
         let done = rows.iter().filter(|row| row["action"].as_s().unwrap() == event && is_of_target(row)).count();
-        // The set-up has no events of the same kind but the sign-ins.
+        // The set-up has no events of the same kind except sign-ins.
         let by_set_up = if event == "session.started" { self.sessions.len() } else { 0 };
         done > by_set_up
     }
