@@ -77,7 +77,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The operations so far.
+    /// All recorded operations.
     pub(crate) fn operations(self) -> Vec<Operation> {
         self.heard.into_inner().unwrap().operations
     }

@@ -1,4 +1,4 @@
-//! Builds the functions' binaries with the profile that the stack itself was built with, so that nothing compiles twice.
+//! Builds the functions' binaries with the build profile of the stack itself, so that nothing compiles twice.
 
 use std::ffi::OsString;
 use std::io;
@@ -22,7 +22,7 @@ pub(crate) enum BuildError {
     NoBinaries,
 }
 
-/// The lines of cargo's messages that matter here.
+/// The field of cargo's messages that matters here.
 #[derive(Deserialize)]
 struct Message {
     executable: Option<PathBuf>,

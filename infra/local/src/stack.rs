@@ -37,7 +37,7 @@ const PORT_ATTEMPTS: u32 = 16;
 pub(crate) struct Choices {
     /// 0 selects a free port.
     pub(crate) port: u16,
-    /// Keep everything in memory.
+    /// Whether to keep all data in memory.
     pub(crate) ephemeral: bool,
     /// The folder for all data. `None` selects `.portal/` in the repository.
     pub(crate) data: Option<PathBuf>,

@@ -68,7 +68,7 @@ pub(crate) async fn measure(
         set_user_count(&scene.cloud, &id, *users).await?;
         let list = || Ok::<_, Box<dyn std::error::Error>>(Event::read("list-users")?.claims(&owner));
         let review = Event::read("review-access")?.claims(&owner);
-        let searched = letters(first + users / 2).to_lowercase();
+        let name_part = letters(first + users / 2).to_lowercase();
         let whole_read_units = whole(scene, "UsersTable", &id, "USER#").await?;
         let question = |list, request: &Event, items| Question {
             list,
@@ -79,7 +79,7 @@ pub(crate) async fn measure(
             whole_read_units,
         };
         pages.push(question(PAGE, &list()?, 25.min(*users)));
-        searches.push(question(SEARCH, &list()?.query("search", &searched), 1));
+        searches.push(question(SEARCH, &list()?.query("search", &name_part), 1));
         reviews.push(question(REVIEW, &review, 25.min(*users)));
         largest = id;
     }

@@ -40,7 +40,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// 401 in API Gateway's shape.
+    /// A response with status 401 in API Gateway's format.
     pub(crate) fn into_response(self) -> Response {
         let challenge = match self {
             Self::NoToken => "Bearer".to_owned(),
@@ -63,7 +63,7 @@ impl Refusal {
     }
 }
 
-/// The claims of the request's token, if the authorizer accepts it.
+/// Returns the claims of the request's token if the authorizer accepts it.
 pub(crate) async fn claims(
     headers: &HeaderMap,
     authorizer: &JwtAuthorizer,

@@ -41,7 +41,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) port: u16,
     pub(crate) client: SocketAddr,
     pub(crate) request_id: &'a str,
-    /// For tracing: `Root=1-…`.
+    /// The trace id: `Root=1-…`.
     pub(crate) trace_id: &'a str,
     /// The time since 1970.
     pub(crate) now: Duration,

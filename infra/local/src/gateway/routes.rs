@@ -16,7 +16,7 @@ struct Entry {
 
 enum Segment {
     Exact(String),
-    /// `{user_id}`
+    /// `{user_id}`: one segment.
     Placeholder(String),
     /// `{file+}`: one or more segments, always the last.
     Greedy(String),
@@ -25,7 +25,7 @@ enum Segment {
 /// A request's route.
 pub(crate) struct Matched<'a> {
     pub(crate) route: &'a plan::Route,
-    /// Percent-decoded.
+    /// The values of the placeholders, percent-decoded.
     pub(crate) path_parameters: BTreeMap<String, String>,
 }
 
@@ -35,7 +35,7 @@ impl Routes {
         Self(routes.into_iter().map(entry).collect())
     }
 
-    /// The most specific route for this path (percent-encoded, as it came) and method.
+    /// The most specific route for this method and this path, which is percent-encoded.
     pub(crate) fn find(&self, method: &str, path: &str) -> Option<Matched<'_>> {
         let path: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         self.0

@@ -119,7 +119,7 @@ impl Statement {
     }
 }
 
-/// One string, or a list of at least one.
+/// Reads one string, or a list of at least one string.
 fn texts(statement: &Value, key: &str) -> Result<Vec<String>, String> {
     let texts = match statement.get(key) {
         Some(Value::String(text)) => Some(vec![text.clone()]),

@@ -21,7 +21,7 @@ struct Lines {
 }
 
 impl Record {
-    /// A new file that begins with everything that is granted.
+    /// Creates a file that begins with all granted permissions.
     pub(crate) fn create<'a>(path: &Path, policies: impl IntoIterator<Item = &'a Policy>) -> io::Result<Self> {
         let record = Self(Mutex::new(Lines { file: File::create(path)?, written: BTreeSet::new() }));
         for policy in policies {

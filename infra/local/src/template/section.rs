@@ -89,7 +89,7 @@ impl Entry {
     }
 }
 
-/// An object whose keys are taken one by one.
+/// An object whose keys are read one by one.
 #[derive(Debug)]
 pub(crate) struct Section {
     place: Place,

@@ -41,7 +41,7 @@ pub(super) enum ApiError {
     UnknownOperation,
     #[error("The request body is not JSON.")]
     Serialization,
-    /// The cause is for the log only.
+    /// The cause is only logged.
     #[error("Something went wrong")]
     Internal(#[from] Fault),
 }

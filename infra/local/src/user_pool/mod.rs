@@ -73,7 +73,7 @@ impl UserPools {
         Ok(answer)
     }
 
-    /// Seconds since 1970.
+    /// The time in seconds since 1970.
     fn now(&self) -> i64 {
         let since_1970 = (self.0.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)

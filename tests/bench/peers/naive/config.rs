@@ -47,7 +47,7 @@ pub(crate) fn function_name() -> Option<String> {
 
 impl Config {
     /// # Errors
-    /// Never.
+    /// This never fails.
     pub fn from_environment() -> Result<Self, Missing> {
         Ok(Self {
             users_table: variable("USERS_TABLE"),
