@@ -1,4 +1,4 @@
-//! The state of a function, made once when its process starts.
+//! The state of a function, created once when its process starts.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct BaseApp {
     clock: Clock,
 }
 
-/// The state that lives as long as the process: clients are made once and borrowed.
+/// The state that lives as long as the process, with the clients for AWS.
 pub struct App {
     base: BaseApp,
     http_client: SharedHttpClient,
@@ -37,14 +37,14 @@ impl BaseApp {
     /// Reads the environment.
     ///
     /// # Errors
-    /// Names the variable that is missing.
+    /// Returns an error that names a missing variable.
     pub fn from_environment() -> Result<Self, config::Missing> {
         let config = Config::from_environment()?;
         let edge = Edge::new(config.origin_secret_digests.as_deref());
         Ok(Self { config, edge, clock: Clock::system() })
     }
 
-    /// What stands in front of the API, if anything does.
+    /// Returns the edge in front of the API. It can be disabled.
     pub(crate) fn edge(&self) -> &Edge {
         &self.edge
     }
@@ -55,11 +55,11 @@ impl BaseApp {
 }
 
 impl App {
-    /// Reads the environment and makes the DynamoDB client, while Lambda still starts the process: there it has a whole
-    /// processor, later the share that its memory buys.
+    /// Reads the environment and creates the DynamoDB client. This happens while Lambda starts the process, which then
+    /// has a whole processor; later it has only the share that depends on its memory.
     ///
     /// # Errors
-    /// Names the variable that is missing.
+    /// Returns an error that names a missing variable.
     pub fn from_environment() -> Result<Self, lambda_runtime::Error> {
         let base = BaseApp::from_environment()?;
         let http_client = connector::http_client()?;
@@ -67,29 +67,30 @@ impl App {
         Ok(Self { base, http_client, store, identity: OnceLock::new() })
     }
 
-    /// The part that needs no AWS service.
+    /// Returns the part that needs no AWS service.
     pub(crate) fn base(&self) -> &BaseApp {
         &self.base
     }
 
-    /// The time of this moment.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.base.now()
     }
 
-    /// How long a session lives when nobody ends it: as long as its refresh token.
+    /// Returns the lifetime of a session, which is that of its refresh token.
     ///
     /// # Errors
-    /// [`Failure::Internal`] when the environment does not say it.
+    /// Returns [`Failure::Internal`] if the environment does not contain it.
     pub fn session_lifetime(&self) -> Result<Duration, Failure> {
         let days = self.base.config.refresh_token_days.ok_or_else(|| Failure::bug("REFRESH_TOKEN_DAYS is not set"))?;
         Ok(Duration::from_hours(u64::from(days) * 24))
     }
 
-    /// What stands for an email in the log: the same email has the same text, which does not reveal it without the key.
+    /// Returns the pseudonym of an email for logs. The same email has the same pseudonym, which does not reveal the
+    /// email without the key.
     ///
     /// # Errors
-    /// [`Failure::Internal`] when the environment has no key.
+    /// Returns [`Failure::Internal`] if the environment has no key.
     pub fn pseudonym(&self, email: &Email) -> Result<String, Failure> {
         let key = self.base.config.email_hash_key.as_ref().ok_or_else(|| Failure::bug("EMAIL_HASH_KEY is not set"))?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes())
@@ -99,15 +100,15 @@ impl App {
         Ok(hash.chars().take(16).collect())
     }
 
-    /// DynamoDB.
+    /// Returns the client for DynamoDB.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// Cognito; its client is made at the first use, which most functions never come to.
+    /// Returns the client for Cognito. It is created at the first use, because most functions never use it.
     ///
     /// # Errors
-    /// [`Failure::Internal`] when the function has no user pool in its environment.
+    /// Returns [`Failure::Internal`] if the environment has no user pool.
     pub fn identity(&self) -> Result<&Identity, Failure> {
         if let Some(identity) = self.identity.get() {
             return Ok(identity);

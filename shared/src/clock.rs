@@ -1,21 +1,21 @@
-//! The one reader of the clock. Everything else is given the time.
+//! The only reader of the clock. All other code gets the time as a value.
 
 use std::time::SystemTime;
 
 use crate::models::Timestamp;
 
-/// Tells the time.
+/// A source of the current time.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(fn() -> SystemTime);
 
 impl Clock {
-    /// The machine's clock.
-    #[allow(clippy::disallowed_methods, reason = "this is the clock's one home")]
+    /// Returns the machine's clock.
+    #[allow(clippy::disallowed_methods, reason = "only this module reads the clock")]
     pub fn system() -> Self {
         Self(SystemTime::now)
     }
 
-    /// The time of this moment.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         let since_1970 = (self.0)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_unix_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))

@@ -7,12 +7,13 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, Region, SharedCredentialsProvider, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
 };
 
-/// A variable that Lambda, or the template, should have set.
+/// A variable is missing that Lambda or the template should set.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {0} is not set")]
 pub struct Missing(pub &'static str);
 
-/// What a function's environment says. A table or the pool is absent where the function does not use it.
+/// The configuration in a function's environment. Tables and the user pool are absent if the function does not use
+/// them.
 #[derive(Debug)]
 pub struct Config {
     pub(crate) users_table: Option<String>,
@@ -32,24 +33,26 @@ pub struct Config {
     cognito_endpoint: Option<String>,
 }
 
-#[allow(clippy::disallowed_methods, reason = "this is the environment's one home")]
+#[allow(clippy::disallowed_methods, reason = "only this module reads the environment")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The least severe level to log: what Lambda passes on from the template.
+/// Returns the least severe level to log, which Lambda passes on from the template.
 pub(crate) fn log_level() -> Option<String> {
     variable("AWS_LAMBDA_LOG_LEVEL")
 }
 
-/// What Lambda calls the function.
+/// Returns the function's name in Lambda.
 pub(crate) fn function_name() -> Option<String> {
     variable("AWS_LAMBDA_FUNCTION_NAME")
 }
 
 impl Config {
+    /// Reads the environment.
+    ///
     /// # Errors
-    /// Names the first variable that Lambda always sets and that is missing.
+    /// Returns the first missing variable among those that Lambda always sets.
     pub fn from_environment() -> Result<Self, Missing> {
         let required = |name: &'static str| variable(name).ok_or(Missing(name));
         Ok(Self {
@@ -71,7 +74,7 @@ impl Config {
         })
     }
 
-    /// A DynamoDB client.
+    /// Returns a DynamoDB client.
     pub(crate) fn dynamodb(&self, http_client: SharedHttpClient) -> aws_sdk_dynamodb::Client {
         let mut builder = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -84,7 +87,7 @@ impl Config {
         aws_sdk_dynamodb::Client::from_conf(builder.build())
     }
 
-    /// A Cognito client.
+    /// Returns a Cognito client.
     pub(crate) fn cognito(&self, http_client: SharedHttpClient) -> aws_sdk_cognitoidentityprovider::Client {
         let mut builder = aws_sdk_cognitoidentityprovider::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -97,7 +100,8 @@ impl Config {
         aws_sdk_cognitoidentityprovider::Client::from_conf(builder.build())
     }
 
-    /// Lambda gives a process its credentials for life, so nothing needs to refresh them.
+    /// Returns the credentials of the process. They do not need to be refreshed, because they are valid for its whole
+    /// lifetime.
     fn credentials(&self) -> SharedCredentialsProvider {
         SharedCredentialsProvider::new(Credentials::new(
             &self.access_key_id,
@@ -109,7 +113,8 @@ impl Config {
     }
 }
 
-/// One try of a call may take 3 s, all of them 8 s: less than a function's time, so that it still answers itself.
+/// Returns the timeouts for a call: 3 s for one attempt, and 8 s for all of them. This is less than a function's
+/// timeout, so that the function can still respond.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(3))

@@ -1,6 +1,6 @@
-//! How calls reach AWS: HTTP/1.1, which is all that DynamoDB and Cognito speak, over TLS. In place of the SDK's own client,
-//! whose HTTP/2 is a tenth of a function, and whose reading of the system's 140 root certificates would take longer than
-//! all else at start.
+//! The HTTP client for calls to AWS. It uses HTTP/1.1, which is all that DynamoDB and Cognito support, over TLS. It
+//! replaces the SDK's own client, because that one's HTTP/2 is a tenth of a function's size, and reading the system's
+//! 140 root certificates would take longer than all other steps at start.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -22,16 +22,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-/// How long a connection may take to come about.
+/// The timeout for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// From Amazon Trust Services, as the file itself says.
+/// The root certificates of Amazon Trust Services. The file names its source.
 const ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
-/// Makes the client that all of a function's calls share, and their connections with it.
+/// Returns the client that all calls of a function share, together with its connections.
 ///
 /// # Errors
-/// When TLS cannot be configured.
+/// Returns an error if TLS cannot be configured.
 pub(crate) fn http_client() -> Result<SharedHttpClient, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(ROOTS).flatten());
@@ -42,7 +42,7 @@ pub(crate) fn http_client() -> Result<SharedHttpClient, rustls::Error> {
     let mut tcp = Tcp::new();
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    // An endpoint that says http:// is a laptop's.
+    // Endpoints with http:// exist only in the local stack.
     tcp.enforce_http(false);
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
@@ -60,15 +60,15 @@ impl HttpConnector for Connector {
             Ok(request) => request,
             Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
         };
-        // By this the SDK takes a connection that failed out of use before it tries again.
+        // The SDK uses this to discard a failed connection before it retries.
         let connection = capture_connection(&mut request);
         if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
             capture.set_connection_retriever(move || metadata(&connection));
         }
-        let answer = self.0.request(request);
+        let response = self.0.request(request);
         HttpConnectorFuture::new(async move {
-            let answer = answer.await.map_err(connector_error)?.map(SdkBody::from_body_1_x);
-            answer
+            let response = response.await.map_err(connector_error)?.map(SdkBody::from_body_1_x);
+            response
                 .try_into()
                 .map_err(|error: aws_smithy_runtime_api::http::HttpError| ConnectorError::other(error.into(), None))
         })
@@ -86,12 +86,13 @@ fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
     Some(ConnectionMetadata::builder().proxied(false).poison_fn(poison).build())
 }
 
-/// A request that hyper finds malformed is our fault and stays so; whatever else goes wrong on the way may pass.
+/// Converts an error. A request that hyper finds malformed is a bug, so a retry is useless. All other errors may be
+/// transient.
 fn connector_error(error: ClientError) -> ConnectorError {
-    let is_ours =
+    let is_bug =
         error.source().and_then(|source| source.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_user);
     let error: BoxError = error.into();
-    if is_ours { ConnectorError::user(error) } else { ConnectorError::io(error) }
+    if is_bug { ConnectorError::user(error) } else { ConnectorError::io(error) }
 }
 
 #[cfg(test)]
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_five_roots_are_read() {
+    fn all_five_root_certificates_are_valid() {
         let mut roots = RootCertStore::empty();
         assert_eq!(roots.add_parsable_certificates(CertificateDer::pem_slice_iter(ROOTS).flatten()), (5, 0));
         assert!(http_client().is_ok());

@@ -1,6 +1,7 @@
-//! The optional edge in front of the API: a content delivery network that says who the viewer is. It proves itself by a secret
-//! header; then, and only then, its word on the viewer counts, and what comes past it is refused. Functions know the secret's
-//! digest alone, so their configuration gives nothing away.
+//! The optional edge in front of the API: a content delivery network that sends the viewer's address and host in
+//! headers. These headers count only in requests with the edge's secret header. If there is an edge, all requests
+//! without the secret are rejected. Functions have only the secret's digest, so their configuration does not reveal the
+//! secret.
 
 use std::net::IpAddr;
 
@@ -12,34 +13,34 @@ const SECRET: &str = "x-origin-secret";
 const VIEWER_ADDRESS: &str = "x-viewer-address";
 const VIEWER_HOST: &str = "x-viewer-host";
 
-/// What the edge has to prove.
+/// The edge, as functions know it.
 #[derive(Debug, Default)]
 pub(crate) struct Edge {
-    /// SHA-256 of each secret that counts: two while one takes the other's place, none where there is no edge.
+    /// The SHA-256 of each valid secret. There are two during a rotation, and none if there is no edge.
     digests: Vec<String>,
 }
 
-/// What the edge says of the client.
+/// The client's address and host, as the edge sends them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Viewer {
     pub(crate) address: String,
-    /// The name of the portal that the client used.
+    /// The portal's host name that the client used.
     pub(crate) host: String,
 }
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
-    /// There is no edge: the gateway sees the client itself.
+    /// The client itself, because there is no edge.
     Client,
     /// The edge, for a viewer.
     Edge(Viewer),
-    /// A client that bypasses the edge.
+    /// A client that bypassed the edge.
     Untrusted,
 }
 
 impl Edge {
-    /// Reads the digests in hexadecimal, separated by commas.
+    /// Reads the digests, which are in hexadecimal and separated by commas.
     pub(crate) fn new(digests: Option<&str>) -> Self {
         let digests = digests.unwrap_or_default().split(',').map(str::trim).filter(|digest| !digest.is_empty());
         Self { digests: digests.map(str::to_ascii_lowercase).collect() }
@@ -50,7 +51,7 @@ impl Edge {
             return Sender::Client;
         }
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let is_edge = header(SECRET).is_some_and(|secret| self.knows(secret));
+        let is_edge = header(SECRET).is_some_and(|secret| self.is_valid(secret));
         let address = header(VIEWER_ADDRESS).and_then(|address| address.parse::<IpAddr>().ok());
         match (is_edge, address, header(VIEWER_HOST)) {
             (true, Some(address), Some(host)) => {
@@ -60,7 +61,7 @@ impl Edge {
         }
     }
 
-    fn knows(&self, secret: &str) -> bool {
+    fn is_valid(&self, secret: &str) -> bool {
         let digest = format!("{:x}", Sha256::digest(secret.as_bytes()));
         self.digests.iter().any(|known| known.as_bytes().ct_eq(digest.as_bytes()).into())
     }
@@ -80,12 +81,12 @@ mod tests {
     }
 
     #[test]
-    fn without_an_edge_nobodys_word_counts() {
+    fn without_an_edge_its_headers_are_ignored() {
         assert_eq!(sender("", &[("x-origin-secret", "secret"), ("x-viewer-address", "192.0.2.7")]), Sender::Client);
     }
 
     #[test]
-    fn only_the_secret_makes_the_edge() {
+    fn the_edge_is_recognized_only_by_a_valid_secret() {
         let viewer = [("x-viewer-address", "2001:db8::7"), ("x-viewer-host", "portal.example")];
         let with = |secret| [&[("x-origin-secret", secret)], &viewer[..]].concat();
         let edge = Sender::Edge(Viewer { address: "2001:db8::7".into(), host: "portal.example".into() });
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_that_names_no_viewer_is_none() {
+    fn the_secret_without_valid_viewer_headers_is_not_enough() {
         let secret = ("x-origin-secret", "secret");
         assert_eq!(sender(DIGESTS, &[secret, ("x-viewer-host", "portal.example")]), Sender::Untrusted);
         assert_eq!(sender(DIGESTS, &[secret, ("x-viewer-address", "192.0.2.7")]), Sender::Untrusted);

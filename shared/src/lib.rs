@@ -1,5 +1,5 @@
-//! What every function of the partner portal shares, over the domain in `app-core`. Dependencies point downward only:
-//! functions → `actions` → `session` → `http` → `app` → `store`, `identity` → `app-core`.
+//! The library that all functions of the partner portal use. The domain is in `portal-core`. Dependencies point
+//! downward only: functions → `actions` → `session` → `http` → `app` → `store`, `identity` → `portal-core`.
 
 pub mod actions;
 mod app;

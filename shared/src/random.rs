@@ -5,20 +5,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::error::Failure;
 
-/// `N` random bytes, fit for secrets.
+/// Returns `N` random bytes that are suitable for secrets.
 ///
 /// # Errors
-/// [`Failure::Internal`] when the operating system has none.
+/// Returns [`Failure::Internal`] if the operating system has none.
 pub fn bytes<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| Failure::internal("no random bytes", &error))?;
     Ok(bytes)
 }
 
-/// A token of 256 random bits, in 43 URL-safe characters.
+/// Returns a token of 256 random bits in 43 URL-safe characters.
 ///
 /// # Errors
-/// As [`bytes`].
+/// Returns the same errors as [`bytes`].
 pub fn token() -> Result<String, Failure> {
     Ok(URL_SAFE_NO_PAD.encode(bytes::<32>()?))
 }

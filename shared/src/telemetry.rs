@@ -1,4 +1,5 @@
-//! Logs: one JSON object a line, on stdout, where Lambda collects them. Never a password, token, digest or email.
+//! Logs and metrics: one JSON object per line on stdout, where Lambda collects them. Logs never contain a password,
+//! token, digest or email.
 
 use serde_json::{Map, Value, json};
 use tracing::level_filters::LevelFilter;
@@ -7,7 +8,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::models::Timestamp;
 
-/// Starts logging; once per process.
+/// Starts logging. Call it once per process.
 pub fn start() {
     tracing_subscriber::fmt()
         .json()
@@ -19,34 +20,37 @@ pub fn start() {
         .init();
 }
 
-/// Never TRACE, at which the AWS SDK logs whole requests, with the secrets in them.
-fn level(asked: Option<&str>) -> LevelFilter {
-    match asked {
-        // Lambda's least verbose level. No event has it.
+/// Returns the level to log. It is never TRACE, at which the AWS SDK logs whole requests with their secrets.
+fn level(configured: Option<&str>) -> LevelFilter {
+    match configured {
+        // This is Lambda's least verbose level. No event has it.
         Some("FATAL") => LevelFilter::OFF,
-        asked => asked.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG),
+        configured => {
+            configured.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG)
+        }
     }
 }
 
-/// A metric's name, its unit as `CloudWatch` calls it, and its value.
+/// A metric: its name, its unit in `CloudWatch`, and its value.
 pub type Metric = (&'static str, &'static str, u64);
 
-/// Adds to the sum of a metric, for what an alarm watches: `count("SignInsRefused", 1)`.
+/// Adds to the sum of a metric, for example one that an alarm watches: `count("SignInsRefused", 1)`.
 pub fn count(name: &'static str, value: u64) {
     report(Clock::system().now(), &[(name, "Count", value)]);
 }
 
-/// Reports metrics in the embedded metric format of `CloudWatch`: Lambda's logs are enough, no call is made.
+/// Reports metrics in the embedded metric format of `CloudWatch`, which reads them from the log. This makes no call.
 pub fn report(at: Timestamp, metrics: &[Metric]) {
-    // Beside the log's own lines, which have another format.
+    // This does not use `tracing`, because the line has another format than log messages.
     println!("{}", line(at, &config::function_name().unwrap_or_default(), metrics));
 }
 
-/// A line that Lambda keeps at every level that it can be set to. It drops a line by its `level`, and takes a line without a
-/// level or a timestamp for INFO. Nothing else logs at FATAL, so a search for errors does not find metrics.
+/// Returns a line for metrics, which Lambda keeps at every log level that can be configured. Lambda filters lines by
+/// their `level`, and treats a line without a level or a timestamp as INFO. No log message has the level FATAL, so a
+/// search for errors does not find metrics.
 fn line(at: Timestamp, function: &str, metrics: &[Metric]) -> Value {
     let definitions: Vec<Value> = metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
-    // The function's name tells one portal's metrics from another's in the same account.
+    // The function's name separates the metrics of several portals in one account.
     let mut line = Map::from_iter([
         ("timestamp".to_owned(), Value::from(at.to_string())),
         ("level".to_owned(), "FATAL".into()),
@@ -68,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_metric_is_in_the_embedded_metric_format_with_a_level_that_lambda_never_drops() {
+    fn a_metric_has_the_embedded_metric_format_and_a_level_that_lambda_never_drops() {
         let at = Timestamp::from_unix_millis(1_769_860_800_123);
         assert_eq!(
             line(at, "portal-sign-in", &[("SignInsRefused", "Count", 2)]),
@@ -90,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_that_trace_would_show_are_never_logged() {
+    fn the_log_level_is_never_trace() {
         assert_eq!(level(Some("TRACE")), LevelFilter::DEBUG);
         assert_eq!(level(Some("5")), LevelFilter::DEBUG, "the number of TRACE");
         assert_eq!(level(Some("WARN")), LevelFilter::WARN);

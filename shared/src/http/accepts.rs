@@ -1,54 +1,57 @@
-//! What a route accepts besides its path. Everything else is rejected before the action begins, so no action can forget it.
+//! The query parameters, headers and bodies that a route accepts. Everything else is rejected before the action starts,
+//! so no action can forget a check.
 
 use http::HeaderMap;
 
 use super::{Query, condition};
 use crate::error::{Failure, FieldError};
 
-/// The most bytes of a body, unless a route says otherwise.
+/// The default maximum size of a body in bytes.
 const MAX_BODY_BYTES: usize = 65_536;
 
-/// What a route accepts. By default: no parameter in the query, no condition, and a small body.
+/// The input that a route accepts. The default is no query parameter, no conditional header, and a small body.
 #[derive(Debug, Clone, Copy)]
 pub struct Accepts {
-    /// The parameters of the query; `None` for any.
+    /// The query parameters. `None` accepts any.
     parameters: Option<&'static [&'static str]>,
     body_bytes: usize,
     if_match: bool,
 }
 
 impl Accepts {
-    /// The default.
+    /// Returns the default.
     pub const fn new() -> Self {
         Self { parameters: Some(&[]), body_bytes: MAX_BODY_BYTES, if_match: false }
     }
 
-    /// These parameters of the query, which the action reads from [`Request::query`](super::Request::query).
+    /// Accepts these query parameters. The action reads them with [`Request::query`](super::Request::query).
     #[must_use]
     pub const fn parameters(self, names: &'static [&'static str]) -> Self {
         Self { parameters: Some(names), ..self }
     }
 
-    /// Any query: the action does not read it.
+    /// Accepts any query. The action does not read it.
     #[must_use]
     pub const fn any_parameter(self) -> Self {
         Self { parameters: None, ..self }
     }
 
-    /// Bodies of up to this many bytes.
+    /// Accepts bodies of up to this many bytes.
     #[must_use]
     pub const fn body_bytes(self, most: usize) -> Self {
         Self { body_bytes: most, ..self }
     }
 
-    /// `If-Match`, which the action compares in [`Request::expects`](super::Request::expects).
+    /// Accepts `If-Match`. The action compares it with [`Request::expects`](super::Request::expects).
     #[must_use]
     pub const fn if_match(self) -> Self {
         Self { if_match: true, ..self }
     }
 
+    /// Checks a request.
+    ///
     /// # Errors
-    /// [`Failure::BodyTooLarge`], [`Failure::UnsupportedMediaType`], [`Failure::InvalidRequest`].
+    /// Returns [`Failure::BodyTooLarge`], [`Failure::UnsupportedMediaType`] or [`Failure::InvalidRequest`].
     pub(super) fn check(&self, request: &lambda_http::Request) -> Result<(), Failure> {
         if request.body().len() > self.body_bytes {
             return Err(Failure::BodyTooLarge(self.body_bytes));
@@ -65,7 +68,8 @@ impl Accepts {
         self.parameters.map_or(Ok(()), |known| query().only(known))
     }
 
-    /// A condition that is not evaluated must not be ignored: the client relies on it.
+    /// Rejects conditional headers that the route does not evaluate. They must not be ignored, because the client
+    /// relies on them.
     fn check_conditions(&self, headers: &HeaderMap) -> Result<(), Failure> {
         let reject = |name, message: &str| {
             let error = FieldError::new(name, "invalid", message);

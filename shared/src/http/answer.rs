@@ -1,4 +1,4 @@
-//! What an action answers.
+//! The successful response of an action.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::identity::Tokens;
 use crate::models::{PublicUser, User};
 
-/// A successful answer.
+/// A successful response.
 #[derive(Debug)]
 pub struct Answer {
     status: u16,
@@ -19,25 +19,25 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A body in JSON.
+    /// Returns a response with a JSON body.
     ///
     /// # Errors
-    /// [`Failure::Internal`] when the value has no JSON form.
+    /// Returns [`Failure::Internal`] if the value has no JSON form.
     pub fn json(status: u16, value: &impl Serialize) -> Result<Self, Failure> {
-        let body = serde_json::to_string(value).map_err(|error| Failure::internal("writing an answer", &error))?;
+        let body = serde_json::to_string(value).map_err(|error| Failure::internal("writing a response", &error))?;
         Ok(Self::written(status, body))
     }
 
-    /// A body that is in JSON already.
+    /// Returns a response whose body is already written as JSON.
     pub fn written(status: u16, body: String) -> Self {
         Self { status, headers: vec![("content-type", "application/json".to_owned())], body: Body::Text(body) }
     }
 
-    /// A page of a list as CSV, with the fields of its items that `columns` names, saved as `name`; and where the next page
-    /// is, if there is one.
+    /// Returns a page of a list as CSV. `columns` names the fields of the items, and `name` is the name of the file. A
+    /// `Link` header has the address of the next page, if there is one.
     ///
     /// # Errors
-    /// As [`json`](Self::json).
+    /// Returns the same errors as [`json`](Self::json).
     pub fn csv(
         name: &str,
         columns: &[&str],
@@ -55,15 +55,16 @@ impl Answer {
         Ok(Self { status: 200, headers, body: Body::Text(body) })
     }
 
-    /// A body of any type, byte by byte.
+    /// Returns a response with a body of any type.
     pub fn bytes(status: u16, content_type: &'static str, bytes: &[u8]) -> Self {
         Self { status, headers: vec![("content-type", content_type.to_owned())], body: Body::Binary(bytes.to_vec()) }
     }
 
-    /// A finished sign-in, with the refresh token, which lives for `lifetime`, where the client wants it.
+    /// Returns the response to a completed sign-in. The refresh token is valid for `lifetime`, and is in the body or in
+    /// a cookie, as the client requested.
     ///
     /// # Errors
-    /// As [`json`](Self::json).
+    /// Returns the same errors as [`json`](Self::json).
     pub fn signed_in(
         user: &User,
         tokens: &Tokens,
@@ -93,57 +94,58 @@ impl Answer {
         Ok(if in_body { answer } else { answer.with_refresh_cookie(refresh_token, lifetime) })
     }
 
-    /// A user, with the version for `If-Match`. An equal version does not mean an equal body, because signing in changes
-    /// `last_sign_in_at` alone: a read with `If-None-Match` is answered in full.
+    /// Returns a user, with the version for `If-Match`. Equal versions do not imply equal bodies, because a sign-in
+    /// changes `last_sign_in_at` without a new version. Therefore a read with `If-None-Match` always gets the full
+    /// response.
     ///
     /// # Errors
-    /// As [`json`](Self::json).
+    /// Returns the same errors as [`json`](Self::json).
     pub fn user(user: &User) -> Result<Self, Failure> {
         Ok(Self::json(200, &PublicUser::from(user))?.with_version(user.version))
     }
 
-    /// 204, without a body.
+    /// Returns a response with status 204 and no body.
     pub fn no_content() -> Self {
         Self { status: 204, headers: Vec::new(), body: Body::Empty }
     }
 
-    /// The version that the body shows, for `If-Match`.
+    /// Adds the version of the resource in the body, for `If-Match`.
     #[must_use]
     pub fn with_version(self, version: u64) -> Self {
         self.with("etag", format!("\"{version}\""))
     }
 
-    /// Where what was made can be read.
+    /// Adds the path of the created resource.
     #[must_use]
     pub fn with_location(self, path: String) -> Self {
         self.with("location", path)
     }
 
-    /// Says that this is the answer to an earlier request with the same idempotency key.
+    /// Marks the response as that of an earlier request with the same idempotency key.
     #[must_use]
     pub fn as_replay(self) -> Self {
         self.with("idempotent-replayed", "true".to_owned())
     }
 
-    /// Gives the refresh token to the browser's keeping.
+    /// Stores the refresh token in a cookie.
     #[must_use]
     fn with_refresh_cookie(self, refresh_token: &str, lifetime: Duration) -> Self {
         self.with("set-cookie", cookie::set_refresh(refresh_token, lifetime))
     }
 
-    /// Names the device to its browser.
+    /// Stores the device's identifiers in a cookie.
     #[must_use]
     pub fn with_device_cookie(self, devices: &DeviceCookie, lifetime: Duration) -> Self {
         self.with("set-cookie", devices.set(lifetime))
     }
 
-    /// Takes the refresh token from the browser.
+    /// Deletes the cookie with the refresh token.
     #[must_use]
     pub fn without_refresh_cookie(self) -> Self {
         self.with("set-cookie", cookie::clear_refresh())
     }
 
-    /// With one header more.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));

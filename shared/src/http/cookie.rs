@@ -1,29 +1,30 @@
-//! The cookies of the page, out of reach of scripts: one holds a refresh token, one names the device to its users.
+//! The cookies of the page, which scripts cannot read. One holds the refresh token, and one identifies the device.
 
 use std::time::Duration;
 
 use crate::models::UserId;
 
-/// `__Host-`: the browser takes it only from this very host, over TLS, for every path.
+/// The name of the refresh token's cookie. With the prefix `__Host-`, a browser accepts it only from this host, over
+/// TLS and for all paths.
 const REFRESH: &str = "__Host-refresh";
 
-/// Names the device; proves nothing by itself.
+/// The name of the cookie that identifies the device. The cookie alone gives no access.
 const DEVICE: &str = "__Host-device";
 
-/// How many users a device can be known to.
+/// The maximum number of users in one device cookie.
 const MAX_PAIRS: usize = 5;
 
-/// Sets the refresh token's cookie.
+/// Returns the header that sets the refresh token's cookie.
 pub(super) fn set_refresh(refresh_token: &str, lifetime: Duration) -> String {
     set(REFRESH, refresh_token, lifetime)
 }
 
-/// Removes the refresh token's cookie.
+/// Returns the header that deletes the refresh token's cookie.
 pub(super) fn clear_refresh() -> String {
     set(REFRESH, "", Duration::ZERO)
 }
 
-/// The refresh token in a `Cookie` header.
+/// Returns the refresh token in a `Cookie` header.
 pub(super) fn refresh(header: &str) -> Option<&str> {
     read(header, REFRESH)
 }
@@ -39,28 +40,29 @@ fn read<'a>(header: &'a str, wanted: &str) -> Option<&'a str> {
         .find_map(|(name, value)| (name == wanted && !value.is_empty()).then_some(value))
 }
 
-/// What a device is called by the users who sign in on it: `<user_id>.<random>`, joined by colons, the latest first.
+/// The identifiers of a device, one for each user who signed in on it: `<user_id>.<random>`, joined by colons, latest
+/// user first.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceCookie(String);
 
 impl DeviceCookie {
-    /// From a `Cookie` header.
+    /// Reads a `Cookie` header.
     pub(super) fn read(header: &str) -> Self {
         Self(read(header, DEVICE).unwrap_or_default().to_owned())
     }
 
-    /// The ids of users, and the random text by which each knows the device.
+    /// Iterates over the users' ids, each with the random text that identifies the device for this user.
     pub fn pairs(&self) -> impl Iterator<Item = (UserId, &str)> {
         let pairs = self.0.split(':').take(MAX_PAIRS).filter_map(|pair| pair.split_once('.'));
         pairs.filter_map(|(user, device)| Some((UserId::parse(user).ok()?, device)))
     }
 
-    /// The random text by which `user` knows the device.
+    /// Returns the random text that identifies the device for `user`.
     pub fn of(&self, user: &UserId) -> Option<&str> {
         self.pairs().find(|(named, _)| named == user).map(|(_, device)| device)
     }
 
-    /// The cookie once `user` knows the device by `device`.
+    /// Returns the cookie in which `device` identifies the device for `user`.
     #[must_use]
     pub fn with(&self, user: &UserId, device: &str) -> Self {
         let others = self.pairs().filter(|(named, _)| named != user).map(|(named, device)| format!("{named}.{device}"));
@@ -79,14 +81,14 @@ mod tests {
     use crate::models::Timestamp;
 
     #[test]
-    fn what_was_set_is_read_back_among_other_cookies() {
+    fn the_refresh_token_is_found_among_other_cookies() {
         assert_eq!(refresh("a=b; __Host-refresh=abc.def; c=d"), Some("abc.def"));
         assert_eq!(refresh("a=b"), None);
         assert_eq!(refresh("__Host-refresh="), None);
     }
 
     #[test]
-    fn a_device_names_itself_to_the_latest_five_users() {
+    fn a_device_cookie_contains_the_latest_five_users() {
         let user = |number| UserId::new(Timestamp::from_unix_millis(1), [number; 10]);
         let cookie = (1..=7).fold(DeviceCookie::default(), |cookie, number| cookie.with(&user(number), "random"));
         let cookie = DeviceCookie::read(&format!("a=b; {}", cookie.set(Duration::ZERO)));

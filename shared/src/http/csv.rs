@@ -1,4 +1,4 @@
-//! A list as a table of comma-separated values (RFC 4180): what a client sees of an item, one column per fact.
+//! Writes a list as CSV (RFC 4180), with one column per field of the items.
 
 use csv::{Terminator, WriterBuilder};
 use serde::Serialize;
@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use crate::error::Failure;
 
-/// What a spreadsheet would take for the beginning of a formula, in its full-width forms too (OWASP, CSV Injection).
+/// The characters that start a formula in a spreadsheet, including their full-width forms (OWASP, CSV Injection).
 pub(super) const RUN_BY_SPREADSHEETS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
-/// The table of these items, with a row of headings. A column is a field, or one within it: `actor.id`, headed `actor_id`.
+/// Returns the CSV of these items, with a row of headings. A column is a field or a nested field: `actor.id` has the
+/// heading `actor_id`.
 ///
 /// # Errors
-/// [`Failure::Internal`] when an item has no JSON form.
+/// Returns [`Failure::Internal`] if an item has no JSON form.
 pub(super) fn table(columns: &[&str], items: &[impl Serialize]) -> Result<Vec<u8>, Failure> {
     let failed = |error: csv::Error| Failure::internal("writing CSV", &error);
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_spreadsheet_would_run_is_text() {
+    fn formulas_are_written_as_text() {
         for (text, cell) in [
             ("=1+1", "'=1+1"),
             ("+1", "'+1"),
@@ -85,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_text_comes_back_whole(texts in prop::collection::vec(".*", 1..5)) {
+        fn every_text_is_read_back_unchanged(texts in prop::collection::vec(".*", 1..5)) {
             let items: Vec<Value> = texts.iter().map(|text| json!({ "text": text, "more": "" })).collect();
             let table = table(&["text", "more"], &items).unwrap();
             let read: Vec<String> = csv::Reader::from_reader(&table[..])

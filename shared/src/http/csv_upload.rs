@@ -1,5 +1,5 @@
-//! Reads a table that a client sends as comma-separated values (RFC 4180): a row of headings, then a row for each item. All
-//! that is wrong with it is told at once, each fault with its line.
+//! Reads a CSV file (RFC 4180) that a client uploads: a row of headings, then a row for each item. All errors are
+//! reported at once, each with its line.
 
 use std::collections::BTreeMap;
 
@@ -11,70 +11,70 @@ use super::Fields;
 use super::csv::RUN_BY_SPREADSHEETS;
 use crate::error::{Failure, FieldError};
 
-/// Each unknown column is an error of its own.
+/// The maximum number of columns. It is limited because each unknown column is a separate error.
 const MAX_HEADINGS: usize = 100;
 
-/// What a table may have.
+/// The columns and the size that a file may have.
 #[derive(Debug, Clone, Copy)]
 pub struct CsvSchema {
-    /// Its columns, in any order.
+    /// The columns, in any order.
     pub columns: &'static [Column],
-    /// The most rows, without the headings.
+    /// The maximum number of rows, without the headings.
     pub rows: usize,
 }
 
-/// A column, by its heading.
+/// A column.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// The heading, and the field's name.
+    /// The heading, which is also the field's name.
     pub name: &'static str,
-    /// Whether the table must have it.
+    /// Whether the file must have the column.
     pub is_required: bool,
     /// Whether a cell is a list, separated by spaces, commas or semicolons.
     pub is_list: bool,
 }
 
-/// What was read of a table.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub struct CsvUpload {
-    /// How many rows there are, whether or not they could be read.
+    /// The number of rows, including those that could not be read.
     pub count: usize,
-    /// The rows; none when it is not known which of their cells is what.
+    /// The rows. Empty if the headings are not valid, so that the columns of the cells are unknown.
     pub rows: Vec<Row>,
-    /// What is wrong with the table as a whole, its headings, or the form of a row.
+    /// The errors in the file as a whole, in its headings, or in the form of a row.
     pub faults: Vec<LineError>,
 }
 
 /// A row.
 #[derive(Debug)]
 pub struct Row {
-    /// The line that it begins in; the first one is 1.
+    /// The line in which the row starts. The first line is 1.
     pub line: u64,
     cells: Map<String, Value>,
 }
 
-/// What is wrong with a field in a line.
+/// An error in a field of a line.
 #[derive(Debug, Clone, Serialize)]
 pub struct LineError {
     /// The line.
     pub line: u64,
-    /// The fault.
+    /// The error.
     #[serde(flatten)]
     pub error: FieldError,
 }
 
 impl LineError {
-    /// A field whose value is not acceptable.
+    /// Returns the error for a field with an invalid value.
     pub fn new(line: u64, field: &str, code: &'static str, message: impl Into<String>) -> Self {
         Self { line, error: FieldError::new(field, code, message) }
     }
 
-    /// Of the table as a whole.
-    fn of_file(line: u64, code: &'static str, message: impl Into<String>) -> Self {
+    /// Returns an error in the file as a whole.
+    fn in_file(line: u64, code: &'static str, message: impl Into<String>) -> Self {
         Self::new(line, "file", code, message)
     }
 
-    /// As a fault of the whole request: `line 3: email`.
+    /// Converts the error to an error of the request, whose field contains the line: `line 3: email`.
     pub fn into_field_error(self) -> FieldError {
         let Self { line, error: FieldError { field, code, message, .. } } = self;
         FieldError::new(&format!("line {line}: {field}"), code, message)
@@ -82,10 +82,11 @@ impl LineError {
 }
 
 impl Row {
-    /// The row's fields; an empty cell is none. What `read` finds at fault is told with the line.
+    /// Reads the row's fields with `read`. An empty cell counts as an absent field. Returns the value, or the errors in
+    /// fields with the row's line.
     ///
     /// # Errors
-    /// The faults; or a failure that is no fault of a field.
+    /// Returns a failure that is not caused by a field's value.
     pub fn read<T>(self, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<Result<T, Vec<LineError>>, Failure> {
         let line = self.line;
         let mut fields = Fields::from_value(Value::Object(self.cells))?;
@@ -101,35 +102,35 @@ impl Row {
 }
 
 impl CsvUpload {
-    /// Reads a table of this shape, separated by commas or semicolons.
-    pub(super) fn parse(bytes: &[u8], shape: &CsvSchema) -> Self {
-        let mut sheet = Self::default();
+    /// Reads a file with this schema, in which commas or semicolons separate the cells.
+    pub(super) fn parse(bytes: &[u8], schema: &CsvSchema) -> Self {
+        let mut upload = Self::default();
         match std::str::from_utf8(bytes) {
-            Ok(text) => sheet.read(text.strip_prefix('\u{feff}').unwrap_or(text), shape),
+            Ok(text) => upload.read(text.strip_prefix('\u{feff}').unwrap_or(text), schema),
             Err(error) => {
-                let record_error = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let message = "The file is not in UTF-8.";
-                sheet.faults.push(LineError::of_file(lines_before(record_error), "not_utf8", message));
+                upload.faults.push(LineError::in_file(lines_before(valid), "not_utf8", message));
             }
         }
-        sheet
+        upload
     }
 
-    fn read(&mut self, text: &str, shape: &CsvSchema) {
+    fn read(&mut self, text: &str, schema: &CsvSchema) {
         let mut records = records(text);
         let Some((line, headings)) = records.next() else {
-            self.faults.push(LineError::of_file(1, "empty", "The file is empty."));
+            self.faults.push(LineError::in_file(1, "empty", "The file is empty."));
             return;
         };
-        let columns = self.columns(line, &headings, shape);
+        let columns = self.columns(line, &headings, schema);
         for (line, record) in records {
             self.count += 1;
-            if self.count == shape.rows + 1 {
-                let message = format!("The file has more than {} rows.", shape.rows);
-                self.faults.push(LineError::of_file(line, "too_many_rows", message));
+            if self.count == schema.rows + 1 {
+                let message = format!("The file has more than {} rows.", schema.rows);
+                self.faults.push(LineError::in_file(line, "too_many_rows", message));
             }
             if let Some(columns) = &columns
-                && self.count <= shape.rows
+                && self.count <= schema.rows
             {
                 if record.iter().skip(columns.len()).any(|cell| !cell.is_empty()) {
                     let message = "The row has more cells than there are headings.";
@@ -143,21 +144,21 @@ impl CsvUpload {
             }
         }
         if self.count == 0 {
-            self.faults.push(LineError::of_file(line, "empty", "The file has no rows below its headings."));
+            self.faults.push(LineError::in_file(line, "empty", "The file has no rows below its headings."));
         }
     }
 
-    /// Which column each cell of a row is in; `None` when that cannot be said of all that must be there.
-    fn columns(&mut self, line: u64, headings: &StringRecord, shape: &CsvSchema) -> Option<Vec<Option<Column>>> {
+    /// Returns the column of each cell in a row, or `None` if a required column is missing or a column is repeated.
+    fn columns(&mut self, line: u64, headings: &StringRecord, schema: &CsvSchema) -> Option<Vec<Option<Column>>> {
         if headings.len() > MAX_HEADINGS {
             let message = format!("The file has more than {MAX_HEADINGS} columns.");
-            self.faults.push(LineError::of_file(line, "too_many_columns", message));
+            self.faults.push(LineError::in_file(line, "too_many_columns", message));
             return None;
         }
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         let mut columns = Vec::new();
         for heading in headings {
-            let column = shape.columns.iter().find(|column| column.name.eq_ignore_ascii_case(heading)).copied();
+            let column = schema.columns.iter().find(|column| column.name.eq_ignore_ascii_case(heading)).copied();
             if let Some(column) = column {
                 *seen.entry(column.name).or_default() += 1;
             } else if !heading.is_empty() {
@@ -166,10 +167,10 @@ impl CsvUpload {
             columns.push(column);
         }
         let mut is_known = true;
-        for column in shape.columns {
+        for column in schema.columns {
             let (code, message) = match seen.get(column.name) {
                 None if column.is_required => ("missing_column", "This column is missing."),
-                Some(2..) => ("repeated_column", "This column is there more than once."),
+                Some(2..) => ("repeated_column", "This column occurs more than once."),
                 None | Some(_) => continue,
             };
             is_known = false;
@@ -179,20 +180,20 @@ impl CsvUpload {
     }
 }
 
-/// The records that have anything in them, each with its line.
+/// Iterates over the records that are not empty, each with its line.
 fn records(text: &str) -> impl Iterator<Item = (u64, StringRecord)> {
     let headings = text.trim_start().lines().next().unwrap_or_default();
     let delimiter = if headings.matches(';').count() > headings.matches(',').count() { b';' } else { b',' };
     let mut reader = ReaderBuilder::new();
     let reader = reader.has_headers(false).flexible(true).trim(Trim::All).delimiter(delimiter);
     let mut lines = Lines { text, at: 0, line: 1 };
-    // What is UTF-8 as a whole is so in its parts, and reading from memory does not fail.
+    // The text is UTF-8, and so are its parts. Reading from memory does not fail.
     let records = reader.from_reader(text.as_bytes()).into_records().map_while(Result::ok);
-    let records = records.map(move |record| (lines.of(record.position().map_or(0, Position::byte)), record));
+    let records = records.map(move |record| (lines.line_at(record.position().map_or(0, Position::byte)), record));
     records.filter(|(_, record)| record.iter().any(|cell| !cell.is_empty()))
 }
 
-/// Counts lines, as far as was asked.
+/// Counts lines up to the latest requested position.
 struct Lines<'a> {
     text: &'a str,
     at: usize,
@@ -200,8 +201,9 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line of a record that begins at this byte, or below empty lines: a reader skips those only as it goes on.
-    fn of(&mut self, byte: u64) -> u64 {
+    /// Returns the line of the record at this byte. If there are empty lines at this byte, the record is below them,
+    /// because the reader skips them only when it reads the record.
+    fn line_at(&mut self, byte: u64) -> u64 {
         let start = usize::try_from(byte).unwrap_or(usize::MAX);
         let rest = self.text.get(start..).unwrap_or_default();
         let start = start + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
@@ -212,7 +214,7 @@ impl Lines<'_> {
     }
 }
 
-/// The number of the line that comes after this much of a text. Lines end as they do anywhere: `\n`, `\r\n` or `\r`.
+/// Returns the number of the line in which a text ends. Lines end with `\n`, `\r\n` or `\r`.
 fn lines_before(bytes: &[u8]) -> u64 {
     let after = bytes.iter().skip(1).map(Some).chain([None]);
     let ends = bytes.iter().zip(after).filter(|(byte, next)| match byte {
@@ -223,7 +225,7 @@ fn lines_before(bytes: &[u8]) -> u64 {
     u64::try_from(ends.count() + 1).unwrap_or(u64::MAX)
 }
 
-/// The text of a cell, without the apostrophe that keeps spreadsheets from running it: see [`csv`](super::csv).
+/// Returns the text of a cell without the apostrophe that [`csv`](super::csv) writes before a formula.
 fn unescape_formula(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|text| text.starts_with(RUN_BY_SPREADSHEETS)).unwrap_or(cell)
 }
@@ -248,21 +250,21 @@ mod tests {
         Column { name, is_required, is_list }
     }
 
-    const SHAPE: CsvSchema = CsvSchema {
+    const SCHEMA: CsvSchema = CsvSchema {
         columns: &[column("name", true, false), column("email", true, false), column("may", false, true)],
         rows: 3,
     };
 
     fn parse(text: impl AsRef<[u8]>) -> CsvUpload {
-        CsvUpload::parse(text.as_ref(), &SHAPE)
+        CsvUpload::parse(text.as_ref(), &SCHEMA)
     }
 
-    fn cells(sheet: &CsvUpload) -> Vec<(u64, String)> {
-        sheet.rows.iter().map(|row| (row.line, Value::Object(row.cells.clone()).to_string())).collect()
+    fn cells(upload: &CsvUpload) -> Vec<(u64, String)> {
+        upload.rows.iter().map(|row| (row.line, Value::Object(row.cells.clone()).to_string())).collect()
     }
 
-    fn faults(sheet: &CsvUpload) -> Vec<(u64, &str, &str)> {
-        sheet.faults.iter().map(|fault| (fault.line, fault.error.field.as_str(), fault.error.code)).collect()
+    fn faults(upload: &CsvUpload) -> Vec<(u64, &str, &str)> {
+        upload.faults.iter().map(|fault| (fault.line, fault.error.field.as_str(), fault.error.code)).collect()
     }
 
     #[test]
@@ -274,47 +276,47 @@ mod tests {
             "name,email,may\rAnn,a@b.c,\"read, add\"\r",
             "name;email;may\nAnn;a@b.c;\"read;add\"",
         ] {
-            let sheet = parse(text);
+            let upload = parse(text);
             let row = r#"{"email":"a@b.c","may":["read","add"],"name":"Ann"}"#;
-            assert_eq!(cells(&sheet), [(2, row.to_owned())], "{text:?}");
-            assert!(sheet.faults.is_empty() && sheet.count == 1, "{sheet:?}");
+            assert_eq!(cells(&upload), [(2, row.to_owned())], "{text:?}");
+            assert!(upload.faults.is_empty() && upload.count == 1, "{upload:?}");
         }
     }
 
     #[test]
-    fn a_row_is_named_by_the_line_that_it_begins_in() {
+    fn a_row_has_the_number_of_the_line_in_which_it_starts() {
         let text = "\r\nname,email\r\n\r\n\r\nAnn,a@b.c\r\n\"B\r\no\r\nb\",b@b.c\r\n ,\r\n,,,\r\nCy,c@b.c";
-        let sheet = parse(text);
-        assert_eq!(sheet.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [5, 6, 11]);
-        assert_eq!(sheet.count, 3);
+        let upload = parse(text);
+        assert_eq!(upload.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [5, 6, 11]);
+        assert_eq!(upload.count, 3);
         let others = parse(text.replace("\r\n", "\r"));
         assert_eq!(others.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [5, 6, 11]);
     }
 
     #[test]
-    fn an_empty_cell_is_no_field_and_a_defused_one_is_what_it_was() {
-        let sheet = parse("name,email\n'=1,\n'Ann,'+1@b.c\n''=,-\n");
+    fn an_empty_cell_is_an_absent_field_and_an_escaped_formula_is_unescaped() {
+        let upload = parse("name,email\n'=1,\n'Ann,'+1@b.c\n''=,-\n");
         let rows = [r#"{"name":"=1"}"#, r#"{"email":"+1@b.c","name":"'Ann"}"#, r#"{"email":"-","name":"''="}"#];
-        assert_eq!(cells(&sheet).into_iter().map(|(_, row)| row).collect::<Vec<_>>(), rows);
+        assert_eq!(cells(&upload).into_iter().map(|(_, row)| row).collect::<Vec<_>>(), rows);
     }
 
     #[test]
-    fn what_is_wrong_with_the_headings_is_told_and_then_no_row_is_read() {
-        let sheet = parse("\nname,Name,phone,may,may\nAnn,,,,\n");
-        let told = [
+    fn all_errors_in_headings_are_reported_and_then_no_row_is_read() {
+        let upload = parse("\nname,Name,phone,may,may\nAnn,,,,\n");
+        let expected = [
             (2, "phone", "unknown_column"),
             (2, "name", "repeated_column"),
             (2, "email", "missing_column"),
             (2, "may", "repeated_column"),
         ];
-        assert_eq!(faults(&sheet), told);
-        assert_eq!((sheet.count, sheet.rows.len()), (1, 0));
+        assert_eq!(faults(&upload), expected);
+        assert_eq!((upload.count, upload.rows.len()), (1, 0));
         let wide = parse(format!("name,email{}\na,b", ",x".repeat(MAX_HEADINGS)));
         assert_eq!(faults(&wide), [(1, "file", "too_many_columns")]);
     }
 
     #[test]
-    fn a_table_has_rows_and_not_too_many_in_not_too_many_bytes_of_utf_8() {
+    fn a_file_without_rows_with_too_many_rows_or_not_in_utf_8_is_rejected() {
         for empty in ["", "\n\n", " ,\n,"] {
             assert_eq!(faults(&parse(empty)), [(1, "file", "empty")], "{empty:?}");
         }
@@ -327,17 +329,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_sent_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let sheet = parse([b"name,email\n", bytes.as_slice()].concat());
-            prop_assert!(sheet.rows.len() <= SHAPE.rows && (sheet.count > 0 || !sheet.faults.is_empty()));
+        fn any_bytes_are_read_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let upload = parse([b"name,email\n", bytes.as_slice()].concat());
+            prop_assert!(upload.rows.len() <= SCHEMA.rows && (upload.count > 0 || !upload.faults.is_empty()));
         }
 
         #[test]
-        fn what_we_write_is_read_as_it_was(names in prop::collection::vec("[=+@-][A-Za-z=+@',;\"\n-]{1,9}[a-z]", 1..3)) {
+        fn a_written_table_is_read_back_unchanged(names in prop::collection::vec("[=+@-][A-Za-z=+@',;\"\n-]{1,9}[a-z]", 1..3)) {
             let items: Vec<Value> =
                 names.iter().map(|name| serde_json::json!({ "name": name.trim(), "email": "a@b.c" })).collect();
-            let sheet = parse(table(&["name", "email"], &items).unwrap());
-            let read: Vec<&str> = sheet.rows.iter().map(|row| row.cells["name"].as_str().unwrap()).collect();
+            let upload = parse(table(&["name", "email"], &items).unwrap());
+            let read: Vec<&str> = upload.rows.iter().map(|row| row.cells["name"].as_str().unwrap()).collect();
             let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
             prop_assert_eq!(read, names);
         }

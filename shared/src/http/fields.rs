@@ -1,4 +1,4 @@
-//! Reads a JSON object field by field, so that everything wrong with it is told at once.
+//! Reads a JSON object field by field, so that all of its errors are reported at once.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,19 +10,21 @@ use crate::error::{Failure, FieldError};
 use crate::models::{Decision, Email, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status};
 use crate::passwords::{About, Password, SubmittedPassword};
 
-/// A value that a request's field can hold. Parse, don't validate.
+/// A value that a field of a request can hold. Parse, don't validate.
 pub trait FromField: Sized {
+    /// Reads the value of the field `name`.
+    ///
     /// # Errors
-    /// What is wrong with the field called `name`.
+    /// Returns the error in the field.
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError>;
 }
 
 const NO_OBJECT: &str = "The body is not a JSON object.";
 
-/// The text of a JSON object.
+/// A JSON object with a record of its repeated names.
 struct Object {
     values: Map<String, Value>,
-    /// The names that are there more than once.
+    /// The names that occur more than once.
     repeated: BTreeSet<String>,
 }
 
@@ -54,7 +56,7 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// The fields of a request's body. Take each once, then [`finish`](Self::finish).
+/// The fields of a request's body. Take each field once, and then call [`finish`](Self::finish).
 #[derive(Debug, Clone)]
 pub struct Fields {
     prefix: String,
@@ -67,7 +69,7 @@ impl Fields {
     /// Reads `text`, which must be one JSON object.
     ///
     /// # Errors
-    /// [`Failure::InvalidRequest`].
+    /// Returns [`Failure::InvalidRequest`] if it is not, or if a field is repeated.
     pub fn parse(text: &[u8]) -> Result<Self, Failure> {
         let Object { values, repeated } = serde_json::from_slice(text).map_err(|error| {
             let detail = if error.is_data() { NO_OBJECT } else { "The body is not valid JSON." };
@@ -76,7 +78,8 @@ impl Fields {
         if repeated.is_empty() {
             return Ok(Self::new(String::new(), values));
         }
-        // The last one would count, though another reader of the same text may have taken the first.
+        // JSON parsers differ in which of the values they use, so another reader of the same text could use a different
+        // one.
         let errors =
             repeated.iter().map(|name| FieldError::new(name, "repeated", "This field is given more than once."));
         Err(Failure::InvalidRequest("The body has a field more than once.", errors.collect()))
@@ -85,7 +88,7 @@ impl Fields {
     /// Reads a value, which must be a JSON object.
     ///
     /// # Errors
-    /// [`Failure::InvalidRequest`].
+    /// Returns [`Failure::InvalidRequest`] if it is not.
     pub fn from_value(value: Value) -> Result<Self, Failure> {
         match value {
             Value::Object(values) => Ok(Self::new(String::new(), values)),
@@ -99,7 +102,7 @@ impl Fields {
         Self { prefix, values, errors: Vec::new(), unknown: Vec::new() }
     }
 
-    /// The field must be there. `None` once it is at fault, which [`finish`](Self::finish) tells.
+    /// Reads a field that must be present. Returns `None` if it has an error, which [`finish`](Self::finish) reports.
     pub fn required<T: FromField>(&mut self, name: &str) -> Option<T> {
         match self.values.remove(name) {
             None | Some(Value::Null) => {
@@ -110,8 +113,8 @@ impl Fields {
         }
     }
 
-    /// The field may be absent or `null`: `Some(None)`. `None` once it is at fault.
-    #[allow(clippy::option_option, reason = "outer: the field is sound; inner: it is there")]
+    /// Reads a field that may be absent or `null`. Returns `Some(None)` if it is, and `None` if it has an error.
+    #[allow(clippy::option_option, reason = "outer: the field has no error; inner: it is present")]
     pub fn optional<T: FromField>(&mut self, name: &str) -> Option<Option<T>> {
         match self.values.remove(name) {
             None | Some(Value::Null) => Some(None),
@@ -119,8 +122,9 @@ impl Fields {
         }
     }
 
-    /// The field may be absent, but not `null`: `Some(None)` when it is absent.
-    #[allow(clippy::option_option, reason = "outer: the field is sound; inner: it is there")]
+    /// Reads a field that may be absent, but not `null`. Returns `Some(None)` if it is absent, and `None` if it has an
+    /// error.
+    #[allow(clippy::option_option, reason = "outer: the field has no error; inner: it is present")]
     pub fn given<T: FromField>(&mut self, name: &str) -> Option<Option<T>> {
         match self.values.remove(name) {
             None => Some(None),
@@ -128,8 +132,8 @@ impl Fields {
         }
     }
 
-    /// `role` and `permissions`: within the role's ceiling, by default what the role gives. Without a default the role
-    /// is required.
+    /// Reads `role` and `permissions`. The permissions must be within the role's ceiling, and default to those of the
+    /// role. If there is no default role, `role` is required.
     pub fn access(&mut self, default_role: Option<Role>) -> Option<(Role, Permissions)> {
         let role = match default_role {
             Some(default) => self.optional("role").map(|role| role.unwrap_or(default)),
@@ -138,7 +142,7 @@ impl Fields {
         let permissions: Option<Option<Permissions>> = self.optional("permissions");
         let (role, permissions) = (role?, permissions?);
         if role == Role::PrimaryAdmin {
-            self.refuse("role", "not_assignable", "Nobody can be made the primary admin.");
+            self.refuse("role", "not_assignable", "The role primary_admin cannot be assigned.");
             return None;
         }
         let permissions = permissions.unwrap_or_else(|| role.default_permissions());
@@ -149,7 +153,7 @@ impl Fields {
         Some((role, permissions))
     }
 
-    /// `first_name`, `last_name` and `email` of somebody new, and a `password` that does not give them away.
+    /// Reads `first_name`, `last_name` and `email` of a new user, and an optional `password`, whose strength it checks.
     pub fn person(&mut self) -> Option<(PersonName, PersonName, Email, Option<Password>)> {
         let first_name = self.required("first_name");
         let last_name = self.required("last_name");
@@ -166,7 +170,7 @@ impl Fields {
         Some((first_name, last_name, email, password))
     }
 
-    /// An object within the object, whose faults are told with the rest.
+    /// Reads a nested object with `read`. Its errors are reported together with the others.
     pub fn object<T>(&mut self, name: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Option<T> {
         match self.values.remove(name) {
             None | Some(Value::Null) => {
@@ -176,7 +180,7 @@ impl Fields {
             Some(Value::Object(values)) => {
                 let mut inner = Self::new(format!("{}{name}.", self.prefix), values);
                 let read = read(&mut inner);
-                inner.note_unknown();
+                inner.record_unknown();
                 self.errors.append(&mut inner.errors);
                 self.unknown.append(&mut inner.unknown);
                 read
@@ -188,12 +192,12 @@ impl Fields {
         }
     }
 
-    /// Adds a fault that shows only when fields are seen together.
+    /// Adds an error that depends on several fields.
     pub fn refuse(&mut self, name: &str, code: &'static str, message: &str) {
         self.errors.push(FieldError::new(&format!("{}{name}", self.prefix), code, message));
     }
 
-    /// Adds a fault of the password in `name`.
+    /// Adds an error in the password in `name`.
     pub fn refuse_password(&mut self, name: &str, rejection: crate::passwords::Rejection) {
         self.errors.push(FieldError::password(&format!("{}{name}", self.prefix), rejection));
     }
@@ -208,33 +212,33 @@ impl Fields {
         }
     }
 
-    fn note_unknown(&mut self) {
+    fn record_unknown(&mut self) {
         for name in self.values.keys() {
             let name = format!("{}{name}", self.prefix);
             self.unknown.push(FieldError::new(&name, "unknown_field", "There is no such field."));
         }
     }
 
-    /// The input, when nothing is wrong with any field.
+    /// Returns the input if no field has an error.
     ///
     /// # Errors
-    /// [`Failure::InvalidRequest`] for unknown fields; else [`Failure::PasswordRejected`] when only passwords are at
-    /// fault; else [`Failure::ValidationFailed`]. All fields at once.
+    /// Returns [`Failure::InvalidRequest`] if there are unknown fields, otherwise [`Failure::PasswordRejected`] if only
+    /// passwords have errors, and otherwise [`Failure::ValidationFailed`]. Each reports all fields at once.
     pub fn finish<T>(mut self, input: impl FnOnce() -> Option<T>) -> Result<T, Failure> {
-        self.note_unknown();
+        self.record_unknown();
         if !self.unknown.is_empty() {
             return Err(Failure::InvalidRequest("The body has fields that are not known here.", self.unknown));
         }
         match input() {
             Some(input) if self.errors.is_empty() => Ok(input),
-            _ if self.errors.is_empty() => Err(Failure::bug("a field was refused without a reason")),
+            _ if self.errors.is_empty() => Err(Failure::bug("a field was rejected without an error")),
             _ if self.errors.iter().all(FieldError::is_password) => Err(Failure::PasswordRejected(self.errors)),
             _ => Err(Failure::ValidationFailed(self.errors)),
         }
     }
 }
 
-/// The text of a field, for the types that are made from text.
+/// Returns the text of a field, for types that are parsed from text.
 fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, FieldError> {
     value.as_str().ok_or_else(|| FieldError::new(name, "wrong_type", "This field must be a string."))
 }

@@ -1,23 +1,24 @@
-//! In which form a client takes a list, and other preferences of a client.
+//! Content negotiation: the format of a list, and compression.
 
-/// The form of a list.
+/// The format of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// An object with the items, as programs take it.
+    /// A JSON object, for programs.
     Json,
-    /// A table, as spreadsheets take it.
+    /// A CSV table, for spreadsheets.
     Csv,
 }
 
 impl Format {
-    /// What the header prefers (RFC 9110, 12.5.1). Where it prefers neither: CSV only if it is asked for by name.
+    /// Returns the format that an `Accept` header prefers (RFC 9110, 12.5.1). If it prefers neither, it is CSV only if
+    /// the header names `text/csv`.
     pub(super) fn accepted(header: &str) -> Self {
         let (csv, csv_range) = quality_of(header, ["text/csv", "text/*", "*/*"]);
         let (json, _) = quality_of(header, ["application/json", "application/*", "*/*"]);
         if csv > json || (csv == json && csv > 0 && csv_range == Some("text/csv")) { Self::Csv } else { Self::Json }
     }
 
-    /// How many items a page has by default, and at the most.
+    /// Returns the default and the maximum number of items on a page.
     pub(super) fn limits(self) -> (usize, usize) {
         match self {
             Self::Json => (25, 100),
@@ -26,21 +27,22 @@ impl Format {
     }
 }
 
-/// Whether a client that sends this `Accept-Encoding` prefers gzip to no compression (RFC 9110, 12.5.3).
+/// Returns whether an `Accept-Encoding` header prefers gzip to no compression (RFC 9110, 12.5.3).
 pub(super) fn prefers_gzip(header: &str) -> bool {
     let (gzip, _) = quality_of(header, ["gzip", "x-gzip", "*"]);
     let (identity, _) = quality_of(header, ["identity"]);
     gzip > 0 && gzip >= identity
 }
 
-/// The quality, in thousandths, that a header gives to the first of `ranges` that it names: the most specific comes first.
+/// Returns the first of `ranges` that a header contains, and its quality in thousandths. The most specific range must
+/// be first.
 fn quality_of<const N: usize>(header: &str, ranges: [&'static str; N]) -> (u16, Option<&'static str>) {
     let named = |range: &str| {
         let items = header.split(',').map(|item| item.split(';').map(str::trim));
         let items = items.filter_map(|mut parts| {
             parts.next().filter(|name| name.eq_ignore_ascii_case(range))?;
             let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-            // What is not well formed is not acceptable.
+            // A malformed quality counts as zero.
             Some(quality.map_or(1_000, |quality| thousandths(quality).unwrap_or(0)))
         });
         items.max()
@@ -49,7 +51,7 @@ fn quality_of<const N: usize>(header: &str, ranges: [&'static str; N]) -> (u16, 
     found.unwrap_or((0, None))
 }
 
-/// A quality value: 0 to 1, with up to three digits behind the point.
+/// Reads a quality value, which is 0 to 1 with up to three decimal places, in thousandths.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !matches!(whole, "0" | "1") || fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -64,7 +66,7 @@ mod tests {
     use super::{prefers_gzip, thousandths};
 
     #[test]
-    fn the_form_is_the_one_that_the_client_prefers() {
+    fn the_format_is_the_one_that_the_client_prefers() {
         for (header, format) in [
             ("", Json),
             ("*/*", Json),
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_for_clients_that_prefer_it() {
+    fn gzip_is_used_only_for_clients_that_prefer_it() {
         for header in ["gzip", "x-gzip", "*", "br;q=1, GZIP;q=0.8", "*;q=0.1", "gzip, identity", "gzip;q=0.001"] {
             assert!(prefers_gzip(header), "{header}");
         }
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quality_has_up_to_three_digits_behind_the_point() {
+    fn a_quality_has_up_to_three_decimal_places() {
         for (text, quality) in [("0", 0), ("0.", 0), ("0.5", 500), ("0.123", 123), ("1", 1_000), ("1.000", 1_000)] {
             assert_eq!(thousandths(text), Some(quality), "{text}");
         }

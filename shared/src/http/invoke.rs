@@ -1,4 +1,4 @@
-//! Runs an action as a Lambda function that operators and schedules invoke, with JSON in and out.
+//! Runs an action as a Lambda function that operators and schedules invoke with JSON input and output.
 
 use std::fmt::Write as _;
 
@@ -13,11 +13,11 @@ use crate::App;
 use crate::error::Failure;
 use crate::telemetry;
 
-/// Serves invocations with `action`, one at a time, until Lambda ends the process. A failure is a function error, whose
-/// type is the problem's code and whose message names the fields at fault.
+/// Serves invocations with `action`, one at a time, until Lambda ends the process. A failure becomes a function error:
+/// its type is the problem's code, and its message names the fields at fault.
 ///
 /// # Errors
-/// When the environment lacks something, or the Lambda runtime is out of reach.
+/// Returns an error if the environment lacks a variable, or if the Lambda runtime cannot be reached.
 pub async fn serve<F, A, T>(action: F) -> Result<(), lambda_runtime::Error>
 where
     F: Fn(&'static App, Fields, String) -> A + Send + Sync,
@@ -25,7 +25,7 @@ where
     T: Serialize,
 {
     telemetry::start();
-    // Lives as long as the process, so that actions can borrow it.
+    // The state lives as long as the process, so that actions can borrow it.
     let app: &'static App = Box::leak(Box::new(App::from_environment()?));
     let action = &action;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {

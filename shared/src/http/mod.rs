@@ -1,5 +1,5 @@
-//! Where HTTP begins and ends: a request becomes typed input, a result becomes an answer, a failure becomes a problem.
-//! Reads and writes no item, and decides nothing.
+//! The HTTP layer. It turns a request into typed input, a result into a response, and a failure into a problem. It
+//! neither reads nor writes items, and decides nothing about permissions.
 
 mod accepts;
 mod answer;
@@ -30,5 +30,5 @@ pub use query::Query;
 pub use request::{IdempotencyKey, RefreshTokenIn, Request};
 pub use serve::{MAX_ATTEMPTS, serve, serve_with};
 
-/// Why a function stopped serving.
+/// The reason why a function stopped serving.
 pub type Stopped = lambda_runtime::Error;

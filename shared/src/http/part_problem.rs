@@ -7,7 +7,7 @@ use super::log::log;
 use super::problem::Problem;
 use crate::error::Failure;
 
-/// Why a part of a request did not happen, where the request as a whole did.
+/// The reason why one part of a request failed, although the request as a whole succeeded.
 #[derive(Debug, Clone, Serialize)]
 pub struct PartProblem {
     code: &'static str,
@@ -16,7 +16,7 @@ pub struct PartProblem {
 }
 
 impl PartProblem {
-    /// Of the failure of a part of `request`. Its source is logged.
+    /// Returns the problem for a failed part of `request`, and logs the failure with its cause.
     pub fn new(failure: Failure, request: &Request) -> Self {
         let Problem { code, title, detail, .. } = log(failure, request.id());
         Self { code, title, detail }

@@ -1,4 +1,4 @@
-//! The one mapping from failures to problem details (RFC 9457). A 5xx says nothing of the inside.
+//! The only mapping from failures to problem details (RFC 9457). A problem with status 5xx reveals no internals.
 
 use lambda_http::{Body, Response};
 use serde::Serialize;
@@ -6,10 +6,10 @@ use serde::Serialize;
 use crate::error::{Failure, FieldError};
 use crate::policy::Denied;
 
-/// Seconds after which a client may try again when AWS throttled us or was down.
+/// The seconds after which a client may retry if AWS throttles requests or is unavailable.
 const RETRY_AFTER: u64 = 2;
 
-/// The most errors that a problem lists.
+/// The maximum number of errors in a problem.
 const MAX_ERRORS: usize = 20;
 
 /// A problem as a client sees it.
@@ -60,7 +60,7 @@ impl Problem {
                     403,
                     "self_change_forbidden",
                     "Not for yourself",
-                    "Nobody may change their own permissions or status, or remove themselves.",
+                    "You cannot change your own permissions or status, or remove yourself.",
                     vec![],
                 ),
                 Denied::MissingPermission(permission) => {
@@ -114,7 +114,7 @@ impl Problem {
                 let error = FieldError::new("email", "taken", "Another user of this partner has this email.");
                 (409, "email_taken", "Email taken", "Another user of this partner has this email.", vec![error])
             }
-            // `serve` retries a stale read; after the last attempt it is a conflict.
+            // `serve` retries a stale read. After the last attempt it is a conflict.
             Failure::StaleRead | Failure::Conflict => {
                 (409, "conflict", "Conflict", "This was changed by others at the same time. Try again.", vec![])
             }
@@ -133,14 +133,14 @@ impl Problem {
                 422,
                 "idempotency_key_reused",
                 "Idempotency key reused",
-                "This key came with another request before. Use a new one.",
+                "This key was already used for a different request. Use a new one.",
                 vec![],
             ),
             Failure::UserLimitReached => (
                 422,
                 "user_limit_reached",
                 "User limit reached",
-                "This partner has as many users as it can have.",
+                "This partner already has the maximum number of users.",
                 vec![],
             ),
             Failure::TooManyRequests(seconds) => {
@@ -151,9 +151,7 @@ impl Problem {
                 retry_after = Some(RETRY_AFTER);
                 (503, "unavailable", "Unavailable", "This is not possible at the moment. Try again shortly.", vec![])
             }
-            Failure::Internal(_) => {
-                (500, "internal", "Internal error", "This did not work because of a fault of ours.", vec![])
-            }
+            Failure::Internal(_) => (500, "internal", "Internal error", "Something went wrong on our side.", vec![]),
         };
         Self { retry_after, ..Self::of(status, code, title, detail, errors, request_id) }
     }
@@ -191,7 +189,7 @@ impl Problem {
         if self.status == 401 {
             response = response.header("www-authenticate", "Bearer");
         }
-        // A problem is made of strings and numbers: it always has a JSON form.
+        // A problem has only strings and numbers, so it always has a JSON form.
         response.body(Body::Text(serde_json::to_string(&self).unwrap_or_default()))
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::Format;
 use crate::error::{Failure, FieldError};
 
-/// The parameters of a request's query. Take each once, then [`finish`](Self::finish).
+/// The parameters of a request's query. Take each parameter once, and then call [`finish`](Self::finish).
 #[derive(Debug)]
 pub struct Query {
     values: BTreeMap<String, String>,
@@ -25,7 +25,7 @@ impl Query {
         query
     }
 
-    /// A parameter, when it is given and `read` accepts it. `message` says what it must be.
+    /// Returns a parameter, if it is given and `read` accepts it. `message` describes the accepted values.
     pub fn take<T>(&mut self, name: &str, message: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let value = self.values.remove(name)?;
         let read = read(&value);
@@ -35,14 +35,14 @@ impl Query {
         read
     }
 
-    /// `limit`: how many items of a list in this form the client wants on a page.
+    /// Returns `limit`: the number of items on a page that the client requests, or the default for this format.
     pub fn limit(&mut self, format: Format) -> usize {
         let (default, most) = format.limits();
         let message = format!("The limit is a whole number from 1 to {most}.");
         self.number("limit", &message, 1..=most).unwrap_or(default)
     }
 
-    /// A whole number in digits, without a sign.
+    /// Returns a whole number, which has only digits and no sign.
     pub fn number<T: FromStr + PartialOrd>(
         &mut self,
         name: &str,
@@ -55,15 +55,19 @@ impl Query {
         })
     }
 
+    /// Checks that all parameters are among `known`.
+    ///
     /// # Errors
-    /// [`Failure::InvalidRequest`] that names every parameter that is not one of `known`, or is repeated.
+    /// Returns [`Failure::InvalidRequest`] with all unknown and repeated parameters.
     pub(super) fn only(mut self, known: &[&str]) -> Result<(), Failure> {
         self.values.retain(|name, _| !known.contains(&name.as_str()));
         self.finish()
     }
 
+    /// Checks that all parameters were taken and valid.
+    ///
     /// # Errors
-    /// [`Failure::InvalidRequest`] that names every parameter that is unknown or was refused.
+    /// Returns [`Failure::InvalidRequest`] with all parameters that are unknown, repeated or invalid.
     pub fn finish(mut self) -> Result<(), Failure> {
         for name in self.values.keys() {
             self.errors.push(FieldError::new(name, "unknown_parameter", "There is no such parameter."));

@@ -1,4 +1,4 @@
-//! A request as an action reads it.
+//! A request in the form that actions read.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::error::{Failure, FieldError};
 use crate::models::UserId;
 use crate::origin::Origin;
 
-/// An HTTP API request. Cheap to clone.
+/// A request of the HTTP API. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Request {
     inner: Arc<Inner>,
@@ -29,14 +29,14 @@ struct Inner {
     request: lambda_http::Request,
     id: String,
     address: String,
-    /// The name of the portal that the client used.
+    /// The portal's host name that the client used.
     host: Option<String>,
     claims: BTreeMap<String, String>,
-    /// When the function's time is up, in milliseconds since 1970.
+    /// The time at which Lambda stops the function, in milliseconds since 1970.
     deadline: u64,
 }
 
-/// A request that did not come through the edge, where there is one.
+/// A request did not come through the edge, although there is one.
 #[derive(Debug)]
 pub(super) struct BypassedEdge;
 
@@ -67,13 +67,15 @@ impl Request {
         Ok(Self { is_retry: false, inner: Arc::new(Inner { request, id, address, host, claims, deadline }) })
     }
 
+    /// Checks that the route accepts the request.
+    ///
     /// # Errors
-    /// When the request has something that the route does not accept.
+    /// Returns a failure if the request has input that the route does not accept.
     pub(super) fn check(&self, accepts: &Accepts) -> Result<(), Failure> {
         accepts.check(&self.inner.request)
     }
 
-    /// Whether an earlier attempt at this request failed on stale data. Limits count a request once.
+    /// Returns whether an earlier attempt at this request failed on stale data. Rate limits count a request once.
     pub fn is_retry(&self) -> bool {
         self.is_retry
     }
@@ -86,55 +88,55 @@ impl Request {
         self.inner.deadline
     }
 
-    /// How long this request can still be worked on before it must be answered.
+    /// Returns the time that is left for this request before it must have a response.
     pub fn time_left(&self, app: &App) -> Duration {
         time_left(app.base(), self.inner.deadline)
     }
 
-    /// Names this request in logs, problems and audit events.
+    /// Returns the request's id in logs, problems and audit events.
     pub fn id(&self) -> &str {
         &self.inner.id
     }
 
-    /// The client's address.
+    /// Returns the client's address.
     pub fn address(&self) -> &str {
         &self.inner.address
     }
 
-    /// Where a change comes from, for the audit trail and the limits.
+    /// Returns where a change comes from, for the audit trail and the limits.
     pub fn origin(&self) -> Origin<'_> {
         Origin { address: self.address(), request_id: self.id(), is_retry: self.is_retry }
     }
 
-    /// The claims that the API's authorizer has checked; none on a public route.
+    /// Returns the claims that the API's authorizer has verified. They are empty on a public route.
     pub fn claims(&self) -> &BTreeMap<String, String> {
         &self.inner.claims
     }
 
-    /// What the client calls itself, cut to a sensible length.
+    /// Returns the client's `User-Agent`, cut to 256 characters.
     pub fn user_agent(&self) -> String {
         self.header("user-agent").unwrap_or_default().chars().take(256).collect()
     }
 
-    /// The user that the path names. `None` for a malformed id, which looks like any user that does not exist.
+    /// Returns the user in the path. A malformed id is `None`, and has the same response as a user who does not exist.
     pub fn user_id(&self) -> Option<UserId> {
         self.inner.request.path_parameters_ref()?.first("user_id").and_then(|id| UserId::parse(id).ok())
     }
 
-    /// The session that the path names. `None` for what is no name of a session (Cognito's are UUIDs), which looks like any
+    /// Returns the session in the path. A malformed id is `None` (Cognito's are UUIDs), and has the same response as a
     /// session that does not exist.
     pub fn session_id(&self) -> Option<String> {
-        let is_name =
+        let is_valid =
             |id: &String| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        self.path_parameter("session_id").filter(is_name)
+        self.path_parameter("session_id").filter(is_valid)
     }
 
-    /// A part of the path by its name in the route, percent-decoded.
+    /// Returns a path parameter by its name in the route, percent-decoded.
     pub fn path_parameter(&self, name: &str) -> Option<String> {
         self.inner.request.path_parameters_ref()?.first(name).map(str::to_owned)
     }
 
-    /// The route of the request in the template, such as `GET /v1/me`.
+    /// Returns the route of the request in the template, such as `GET /v1/me`.
     pub fn route(&self) -> &str {
         match self.inner.request.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref().unwrap_or_default(),
@@ -142,17 +144,17 @@ impl Request {
         }
     }
 
-    /// Whether the client takes a body compressed with gzip.
+    /// Returns whether the client accepts a body compressed with gzip.
     pub fn accepts_gzip(&self) -> bool {
         prefers_gzip(&self.header("accept-encoding").unwrap_or_default())
     }
 
-    /// In which form the client takes a list.
+    /// Returns the format in which the client accepts a list.
     pub fn format(&self) -> Format {
         Format::accepted(&self.header("accept").unwrap_or_default())
     }
 
-    /// Where the page of this list is that begins at `cursor`.
+    /// Returns the address of the page of this list at `cursor`.
     pub(super) fn at_cursor(&self, cursor: &str) -> String {
         let uri = self.inner.request.uri();
         let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
@@ -161,15 +163,15 @@ impl Request {
         format!("{}?{}", uri.path(), next.finish())
     }
 
-    /// The query.
+    /// Returns the query.
     pub fn query(&self) -> Query {
         Query::parse(self.inner.request.uri().query().unwrap_or_default())
     }
 
-    /// The body of a route that needs one.
+    /// Reads the body of a route that requires one.
     ///
     /// # Errors
-    /// [`Failure::UnsupportedMediaType`], [`Failure::InvalidRequest`].
+    /// Returns [`Failure::UnsupportedMediaType`] or [`Failure::InvalidRequest`].
     pub fn body(&self) -> Result<Fields, Failure> {
         if !self.has("application/json") {
             return Err(Failure::UnsupportedMediaType("The body must be application/json in UTF-8."));
@@ -177,21 +179,21 @@ impl Request {
         Fields::parse(self.inner.request.body())
     }
 
-    /// The body of a route that takes a table.
+    /// Reads the body of a route that takes a CSV file.
     ///
     /// # Errors
-    /// [`Failure::UnsupportedMediaType`].
-    pub fn sheet(&self, shape: &CsvSchema) -> Result<CsvUpload, Failure> {
+    /// Returns [`Failure::UnsupportedMediaType`] if the body is not CSV.
+    pub fn sheet(&self, schema: &CsvSchema) -> Result<CsvUpload, Failure> {
         if !self.has("text/csv") {
             return Err(Failure::UnsupportedMediaType("The body must be text/csv in UTF-8."));
         }
-        Ok(CsvUpload::parse(self.inner.request.body(), shape))
+        Ok(CsvUpload::parse(self.inner.request.body(), schema))
     }
 
-    /// The body of a route that can do without: an empty one is an empty object.
+    /// Reads the body of a route that does not require one. An empty body counts as an empty object.
     ///
     /// # Errors
-    /// As [`body`](Self::body).
+    /// Returns the same errors as [`body`](Self::body).
     pub fn body_or_empty(&self) -> Result<Fields, Failure> {
         match self.inner.request.body() {
             Body::Empty => Fields::parse(b"{}"),
@@ -200,18 +202,18 @@ impl Request {
         }
     }
 
-    /// For routes that take no body: accepts an empty one, or an empty object.
+    /// Checks that the body is empty or an empty object, for routes that take no body.
     ///
     /// # Errors
-    /// As [`body`](Self::body).
+    /// Returns the same errors as [`body`](Self::body).
     pub fn no_body(&self) -> Result<(), Failure> {
         self.body_or_empty()?.finish(|| Some(()))
     }
 
-    /// `If-Match`, compared with the present version. The route must [accept](Accepts::if_match) it.
+    /// Compares `If-Match` with the current version. The route must [accept](Accepts::if_match) it.
     ///
     /// # Errors
-    /// [`Failure::VersionMismatch`].
+    /// Returns [`Failure::VersionMismatch`] if they differ.
     pub fn expects(&self, version: u64) -> Result<(), Failure> {
         let headers = self.inner.request.headers();
         let is_met = !headers.contains_key("if-match")
@@ -219,10 +221,10 @@ impl Request {
         if is_met { Ok(()) } else { Err(Failure::VersionMismatch) }
     }
 
-    /// `Idempotency-Key`, if there is one.
+    /// Returns the `Idempotency-Key`, if there is one.
     ///
     /// # Errors
-    /// [`Failure::InvalidRequest`].
+    /// Returns [`Failure::InvalidRequest`] if it is malformed.
     pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Failure> {
         let Some(value) = self.inner.request.headers().get("idempotency-key") else { return Ok(None) };
         let key = value.to_str().ok().and_then(IdempotencyKey::parse);
@@ -232,7 +234,7 @@ impl Request {
         })
     }
 
-    /// The refresh token of the cookie, when a page of our own sends it.
+    /// Returns the refresh token in the cookie, if a page of the portal's own origin sends the request.
     pub fn refresh_cookie(&self) -> Option<String> {
         if self.page_origin() != PageOrigin::Own {
             return None;
@@ -240,12 +242,12 @@ impl Request {
         self.header("cookie").as_deref().and_then(cookie::refresh).map(str::to_owned)
     }
 
-    /// What the client calls its device.
+    /// Returns the identifiers of the client's device.
     pub fn devices(&self) -> DeviceCookie {
         self.header("cookie").as_deref().map(DeviceCookie::read).unwrap_or_default()
     }
 
-    /// Whether a page of another origin sends this.
+    /// Returns whether a page of another origin sends the request.
     pub fn is_cross_origin(&self) -> bool {
         self.page_origin() == PageOrigin::Foreign
     }
@@ -253,7 +255,7 @@ impl Request {
     fn page_origin(&self) -> PageOrigin {
         match (self.header("origin").as_deref(), self.inner.host.as_deref()) {
             (None, _) => PageOrigin::Unknown,
-            // One origin with the API: the page's host is the host that it calls.
+            // The page and the API have the same origin: the page's host is the host that it calls.
             (Some(origin), Some(host)) if is_origin_of(origin, host) => PageOrigin::Own,
             (Some(_), _) => PageOrigin::Foreign,
         }
@@ -263,17 +265,18 @@ impl Request {
         self.header("content-type").is_some_and(|header| is_in_utf_8(&header, media_type))
     }
 
-    /// A header's value. Bytes that are not UTF-8 become U+FFFD: a header that cannot be read is not one that is absent.
+    /// Returns a header's value. Bytes that are not UTF-8 become U+FFFD, so that a malformed header does not count as
+    /// absent.
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.inner.request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
     }
 }
 
-/// Whether `header` is this media type, and names no other charset than UTF-8.
+/// Returns whether `header` is this media type, and names no charset other than UTF-8.
 fn is_in_utf_8(header: &str, media_type: &str) -> bool {
     let mut parts = header.split(';').map(str::trim);
-    let is_of_type = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(media_type));
-    is_of_type
+    let has_type = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(media_type));
+    has_type
         && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
             let charset = value.trim_matches('"');
             !name.eq_ignore_ascii_case("charset")
@@ -288,7 +291,7 @@ enum PageOrigin {
     Unknown,
 }
 
-/// Over TLS, or on this very machine.
+/// Returns whether `origin` belongs to `host`, over TLS or on the local machine.
 fn is_origin_of(origin: &str, host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let is_local = name == "localhost" || name == "[::1]" || name.starts_with("127.");
@@ -299,7 +302,7 @@ fn is_origin_of(origin: &str, host: &str) -> bool {
     }
 }
 
-/// What a client calls a request, so that a retry of it is known as one: 1 to 255 printable ASCII characters.
+/// A key by which a client identifies a request and its retries: 1 to 255 printable ASCII characters.
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey(String);
 
@@ -311,7 +314,7 @@ impl IdempotencyKey {
         ((1..=255).contains(&text.len()) && text.bytes().all(is_printable)).then(|| Self(text.to_owned()))
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -324,12 +327,12 @@ impl FromField for IdempotencyKey {
     }
 }
 
-/// Where a client wants its refresh token.
+/// The place in which a client wants its refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefreshTokenIn {
-    /// In the answer.
+    /// The body of the response.
     Body,
-    /// Only in a cookie that scripts cannot read.
+    /// Only a cookie, which scripts cannot read.
     Cookie,
 }
 
@@ -349,7 +352,7 @@ mod tests {
     use super::{is_in_utf_8, is_origin_of};
 
     #[test]
-    fn only_a_page_of_the_same_host_over_tls_or_on_this_machine_is_our_own() {
+    fn an_origin_belongs_to_the_same_host_over_tls_or_on_the_local_machine() {
         assert!(is_origin_of("https://portal.example", "portal.example"));
         assert!(is_origin_of("http://localhost:3000", "localhost:3000"));
         assert!(is_origin_of("http://127.0.0.1:3000", "127.0.0.1:3000"));
@@ -361,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_media_type_is_in_utf_8_unless_it_says_otherwise() {
+    fn a_media_type_is_in_utf_8_unless_it_names_another_charset() {
         for header in [
             "application/json",
             "Application/JSON ; Charset=\"UTF-8\"",

@@ -13,18 +13,19 @@ use crate::error::{Cause, Failure};
 use crate::telemetry;
 use crate::{App, BaseApp};
 
-/// The maximum number of attempts at an action whose transaction finds that the data it read has changed.
+/// The maximum number of attempts at an action if the data that it read changes before its transaction.
 pub const MAX_ATTEMPTS: usize = 3;
 
-/// What an action can borrow: the portal, or its front alone, where a function then has nothing of AWS in it.
+/// The state that an action borrows. Functions that call no AWS service use [`BaseApp`], so their binary has no AWS
+/// client.
 pub trait AppState: Sized + Send + Sync + 'static {
     /// Reads the environment.
     ///
     /// # Errors
-    /// Names the variable that is missing.
+    /// Returns an error that names a missing variable.
     fn from_environment() -> Result<Self, lambda_http::Error>;
 
-    /// Its front.
+    /// Returns the part of the state that needs no AWS service.
     fn base(&self) -> &BaseApp;
 }
 
@@ -48,10 +49,10 @@ impl AppState for App {
     }
 }
 
-/// Serves the requests of a route that accepts nothing in particular.
+/// Serves the requests of a route that accepts the default input.
 ///
 /// # Errors
-/// As [`serve_with`].
+/// Returns the same errors as [`serve_with`].
 pub async fn serve<H, F, A>(action: F) -> Result<(), lambda_http::Error>
 where
     H: AppState,
@@ -64,7 +65,7 @@ where
 /// Serves requests with `action`, one at a time, until Lambda ends the process.
 ///
 /// # Errors
-/// When the environment lacks something, or the Lambda runtime is out of reach.
+/// Returns an error if the environment lacks a variable, or if the Lambda runtime cannot be reached.
 pub async fn serve_with<H, F, A>(accepts: Accepts, action: F) -> Result<(), lambda_http::Error>
 where
     H: AppState,
@@ -72,7 +73,7 @@ where
     A: Future<Output = Result<Answer, Failure>> + Send,
 {
     telemetry::start();
-    // Lives as long as the process, so that actions can borrow it.
+    // The state lives as long as the process, so that actions can borrow it.
     let state: &'static H = Box::leak(Box::new(H::from_environment()?));
     let (accepts, action) = (&accepts, &action);
     lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
@@ -89,8 +90,8 @@ where
     .await
 }
 
-/// Runs an action, and runs it again when the data that it read has changed before its transaction. The action must
-/// therefore support being called several times; the flag marks a retry.
+/// Runs an action, and retries it if the data that it read has changed before its transaction. The action must
+/// therefore support being called several times. Its argument is true for a retry.
 pub(super) async fn with_retries<T, A>(action: impl Fn(bool) -> A) -> Result<T, Failure>
 where
     A: Future<Output = Result<T, Failure>>,
@@ -104,8 +105,8 @@ where
     Err(Failure::Conflict)
 }
 
-/// Gives `work` until shortly before `deadline` (milliseconds since 1970). A transaction that was sent by then may still
-/// commit after the answer: as a whole, or not at all.
+/// Runs `work`, and stops it shortly before `deadline` (in milliseconds since 1970). A transaction that was sent before
+/// may still commit after the response, as a whole or not at all.
 pub(super) async fn within<T>(
     base: &BaseApp,
     deadline: u64,
@@ -113,32 +114,32 @@ pub(super) async fn within<T>(
 ) -> Result<T, Failure> {
     match tokio::time::timeout(time_left(base, deadline), work).await {
         Ok(result) => result,
-        Err(elapsed) => Err(Failure::Unavailable(Cause::new("the function's time is up", &elapsed))),
+        Err(elapsed) => Err(Failure::Unavailable(Cause::new("the function reached its deadline", &elapsed))),
     }
 }
 
-/// In the gateway's own shape: no action has seen the request.
-fn bypassed_edge() -> Result<Whole, lambda_http::Error> {
-    tracing::info!(status = 403, "refused: it did not come through the edge");
+/// Returns a response in the gateway's own form, because no action has seen the request.
+fn bypassed_edge() -> Result<Complete, lambda_http::Error> {
+    tracing::info!(status = 403, "rejected a request that did not come through the edge");
     telemetry::count("BypassedEdge", 1);
-    let answer = Response::builder().status(403).header("content-type", "application/json");
-    Ok(Whole::new(answer.body(Body::Text(r#"{"message":"Forbidden"}"#.to_owned()))?))
+    let response = Response::builder().status(403).header("content-type", "application/json");
+    Ok(Complete::new(response.body(Body::Text(r#"{"message":"Forbidden"}"#.to_owned()))?))
 }
 
-/// A response that is whole. `lambda_http`'s own conversion would bring every character encoding there ever was, to
-/// turn bodies into text that are text already.
-struct Whole(Response<Body>);
+/// A complete response. `lambda_http`'s own conversion would link tables for all character encodings, to decode bodies
+/// that are already text.
+struct Complete(Response<Body>);
 
-/// What every response says to a browser, unless it says otherwise itself.
+/// The headers of every response that does not set them itself.
 static HEADERS: [(HeaderName, HeaderValue); 4] = [
-    // An answer is of this moment and for this caller.
+    // A response is valid only now and for this caller.
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
-impl Whole {
+impl Complete {
     fn new(mut response: Response<Body>) -> Self {
         for (name, value) in &HEADERS {
             response.headers_mut().entry(name).or_insert_with(|| value.clone());
@@ -147,21 +148,21 @@ impl Whole {
     }
 }
 
-impl IntoResponse for Whole {
+impl IntoResponse for Complete {
     fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
         Box::pin(ready(self.0))
     }
 }
 
-fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Whole, lambda_http::Error> {
+fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Complete, lambda_http::Error> {
     match result {
         Ok(answer) => {
-            tracing::info!(request_id, status = answer.status(), "answered");
-            Ok(Whole::new(answer.into_response()?))
+            tracing::info!(request_id, status = answer.status(), "the action succeeded");
+            Ok(Complete::new(answer.into_response()?))
         }
         Err(failure) => {
             let problem = log(failure, request_id);
-            Ok(Whole::new(problem.into_response()?))
+            Ok(Complete::new(problem.into_response()?))
         }
     }
 }

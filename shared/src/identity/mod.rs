@@ -1,5 +1,6 @@
-//! Cognito: issues, refreshes and revokes tokens, and ends generations. It knows no person: its users are generations of a
-//! user's sessions, with a machine secret. Knows models; nothing of DynamoDB, policy or HTTP.
+//! Cognito: issues, refreshes and revokes tokens, and ends generations. Cognito holds no personal data: each of its
+//! users is one generation of a user's sessions, with a machine secret. This module depends on `models`, but not on
+//! DynamoDB, policy or HTTP.
 
 mod token;
 
@@ -18,13 +19,14 @@ use crate::random;
 
 pub use token::claims_of;
 
-/// How long a request waits for the end of a generation that it has already committed. Repair does what is left.
+/// The timeout for ending one generation, or revoking one token, after a committed change. Repair retries the end of a
+/// generation.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The same, for all the generations that a request ends.
+/// The timeout for ending all generations of a request.
 pub const BATCH_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// How many generations a request ends at once: Cognito does some 25 a second.
+/// The maximum number of generations that a request ends concurrently. Cognito handles about 25 per second.
 const AT_ONCE: usize = 10;
 
 /// The name of a Cognito user: one generation of one user's sessions.
@@ -34,22 +36,22 @@ pub struct Generation {
     pub partner: PartnerId,
     /// The user.
     pub user: UserId,
-    /// Grows by one whenever all sessions end.
+    /// The number of the generation. It is incremented whenever all sessions of the user end.
     pub number: u64,
 }
 
 impl Generation {
-    /// The generation that `user` is in.
+    /// Returns the current generation of `user`.
     pub fn of(user: &User) -> Self {
         Self { partner: user.partner_id.clone(), user: user.id.clone(), number: user.session_generation }
     }
 
-    /// `<partner_id>.<user_id>.<generation>`.
+    /// Returns the name of the Cognito user: `<partner_id>.<user_id>.<generation>`.
     pub fn name(&self) -> String {
         format!("{}.{}.{}", self.partner, self.user, self.number)
     }
 
-    /// Reads [`name`](Self::name).
+    /// Reads the form that [`name`](Self::name) writes.
     pub fn parse(name: &str) -> Option<Self> {
         let mut parts = name.split('.');
         let (partner, user, number) = (parts.next()?, parts.next()?, parts.next()?);
@@ -58,49 +60,49 @@ impl Generation {
             user: UserId::parse(user).ok()?,
             number: number.parse().ok()?,
         };
-        // Only the one spelling that we write.
+        // Other spellings of the number are rejected.
         (generation.name() == name).then_some(generation)
     }
 }
 
-/// A password for Cognito users: random, given to nobody, and acceptable to any password policy of a pool.
+/// Returns a random password for Cognito users. It is never given out, and meets any password policy of a user pool.
 ///
 /// # Errors
-/// [`Failure::Internal`] when there are no random bytes.
+/// Returns [`Failure::Internal`] if there are no random bytes.
 pub fn machine_secret() -> Result<String, Failure> {
     Ok(format!("{}-aA1", random::token()?))
 }
 
-/// What a sign-in gives.
+/// The tokens of a sign-in.
 pub struct Tokens {
-    /// For the API.
+    /// The token for calls of the API.
     pub access_token: String,
-    /// For new access tokens.
+    /// The token that gets new access tokens.
     pub refresh_token: String,
-    /// Seconds that the access token lives.
+    /// The lifetime of the access token in seconds.
     pub expires_in: i32,
-    /// The same in every token refreshed from this sign-in: names the session.
+    /// The claim that is the same in all tokens of this sign-in. It identifies the session.
     pub origin_jti: String,
 }
 
-/// What a refresh gives.
+/// The result of a refresh.
 pub struct Refreshed {
-    /// For the API.
+    /// The token for calls of the API.
     pub access_token: String,
-    /// Seconds that it lives.
+    /// The lifetime of the access token in seconds.
     pub expires_in: i32,
 }
 
-/// Why Cognito could not be used.
+/// The reason why a Cognito call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// Throttled or out of reach, also after trying again.
+    /// Cognito throttles requests or cannot be reached, even after retries.
     #[error("Cognito is unavailable: {0}")]
     Unavailable(String),
-    /// It refused what it should not: our own fault.
-    #[error("Cognito refused: {0}")]
+    /// Cognito rejected a request, or a response lacks something. This is a bug or a wrong configuration.
+    #[error("Cognito rejected a request: {0}")]
     Refused(String),
-    /// The Cognito user that was just made is gone: somebody ended its generation at that moment.
+    /// The Cognito user that was just created does not exist, because its generation was ended at the same time.
     #[error("the generation ended while its tokens were issued")]
     Ended,
 }
@@ -112,8 +114,8 @@ impl From<IdentityError> for Failure {
             IdentityError::Unavailable(_) => Self::Unavailable(cause),
             IdentityError::Refused(_) => Self::Internal(cause),
             IdentityError::Ended => {
-                // Should it be the pool that refuses whatever we make, this is all that tells.
-                tracing::warn!(cause = cause.as_str(), "deciding anew");
+                // If the user pool rejects every Cognito user that is created, only this message shows the reason.
+                tracing::warn!(cause = cause.as_str(), "could not issue tokens; retrying the action");
                 Self::StaleRead
             }
         }
@@ -129,8 +131,10 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Returns a client for the user pool that the environment names.
+    ///
     /// # Errors
-    /// [`Failure::Internal`] when the environment names no pool.
+    /// Returns [`Failure::Internal`] if the environment names no user pool.
     pub(crate) fn new(config: &Config, http_client: SharedHttpClient) -> Result<Self, Failure> {
         let pool = config.user_pool_id.clone().ok_or_else(|| Failure::bug("USER_POOL_ID is not set"))?;
         Ok(Self { client: config.cognito(http_client), pool, pool_client: config.user_pool_client_id.clone() })
@@ -140,21 +144,21 @@ impl Identity {
         self.pool_client.as_deref().ok_or_else(|| IdentityError::Refused("USER_POOL_CLIENT_ID is not set".to_owned()))
     }
 
-    /// Tokens for a generation. Its Cognito user is made when it is not there, or not as it should be: on the first
-    /// sign-in, after a lost pool, or when somebody deleted it with a token of their own.
+    /// Issues tokens for a generation. It creates or repairs the Cognito user if Cognito rejects the sign-in: at the
+    /// first sign-in, after the loss of the user pool, or after the user deleted it with their own token.
     ///
     /// # Errors
-    /// [`IdentityError`].
+    /// Returns [`IdentityError`] if the call fails.
     pub async fn issue(&self, generation: &Generation, secret: &str) -> Result<Tokens, IdentityError> {
         let name = generation.name();
         if let Some(tokens) = self.try_issue(&name, secret).await? {
             return Ok(tokens);
         }
-        self.make(&name, secret).await?;
+        self.create(&name, secret).await?;
         self.try_issue(&name, secret).await?.ok_or(IdentityError::Ended)
     }
 
-    /// `None`: refused.
+    /// Issues tokens, or returns `None` if Cognito rejects the sign-in.
     async fn try_issue(&self, name: &str, secret: &str) -> Result<Option<Tokens>, IdentityError> {
         let result = self
             .client
@@ -167,20 +171,21 @@ impl Identity {
             .send()
             .await;
         match result {
-            // A challenge is a refusal too: this user is not as we make them.
-            Ok(answer) => answer.authentication_result.map(tokens).transpose(),
-            Err(error) if is_refusal(&error) => Ok(None),
+            // A challenge counts as a rejection too: this Cognito user is not in the state in which we create them.
+            Ok(response) => response.authentication_result.map(tokens).transpose(),
+            Err(error) if is_rejection(&error) => Ok(None),
             Err(error) => Err(failed("AdminInitiateAuth", &error)),
         }
     }
 
-    async fn make(&self, name: &str, secret: &str) -> Result<(), IdentityError> {
+    /// Creates the Cognito user if it does not exist, and sets its password.
+    async fn create(&self, name: &str, secret: &str) -> Result<(), IdentityError> {
         let created = self
             .client
             .admin_create_user()
             .user_pool_id(&self.pool)
             .username(name)
-            // A temporary password of Cognito's own making need not meet the pool's minimum length.
+            // A temporary password that Cognito generates may be shorter than the pool's minimum length.
             .temporary_password(secret)
             .message_action(MessageActionType::Suppress)
             .send()
@@ -206,10 +211,10 @@ impl Identity {
         }
     }
 
-    /// A new access token. `None`: this refresh token is no good.
+    /// Returns a new access token, or `None` if Cognito rejects the refresh token.
     ///
     /// # Errors
-    /// [`IdentityError`].
+    /// Returns [`IdentityError`] if the call fails.
     pub async fn refresh(&self, refresh_token: &str) -> Result<Option<Refreshed>, IdentityError> {
         let result = self
             .client
@@ -221,41 +226,47 @@ impl Identity {
             .send()
             .await;
         match result {
-            Ok(answer) => Ok(answer.authentication_result.and_then(|result| {
+            Ok(response) => Ok(response.authentication_result.and_then(|result| {
                 Some(Refreshed { access_token: result.access_token?, expires_in: result.expires_in })
             })),
-            Err(error) if is_refusal(&error) => Ok(None),
+            Err(error) if is_rejection(&error) => Ok(None),
             Err(error) => Err(failed("AdminInitiateAuth", &error)),
         }
     }
 
-    /// Revokes a refresh token; one that is no good stays so.
+    /// Revokes a refresh token. It is not an error if the token is already invalid.
     ///
     /// # Errors
-    /// [`IdentityError`].
+    /// Returns [`IdentityError`] if the call fails.
     pub async fn revoke(&self, refresh_token: &str) -> Result<(), IdentityError> {
         let result = self.client.revoke_token().client_id(self.pool_client()?).token(refresh_token).send().await;
         match result {
             Ok(_) => Ok(()),
-            Err(error) if is_refusal(&error) || error.code() == Some("UnsupportedTokenTypeException") => Ok(()),
+            Err(error) if is_rejection(&error) || error.code() == Some("UnsupportedTokenTypeException") => Ok(()),
             Err(error) => Err(failed("RevokeToken", &error)),
         }
     }
 
-    /// Revokes the refresh token of a session that has ended, as far as that works at once.
+    /// Revokes the refresh token of a session that has ended. A failure is logged, and the token then expires by
+    /// itself.
     pub async fn revoke_soon(&self, refresh_token: &str) {
         match tokio::time::timeout(CALL_TIMEOUT, self.revoke(refresh_token)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "a refresh token without a session is left to expire"),
-            Err(_) => tracing::warn!("a refresh token without a session is left to expire: Cognito is slow"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "Cognito could not revoke the refresh token of an ended session; it will expire");
+            }
+            Err(_) => {
+                tracing::warn!("Cognito did not revoke the refresh token of an ended session in time; it will expire");
+            }
         }
     }
 
-    /// Ends a generation: global sign-out, and delete. Its name is never used again, so early, late or twice makes no
-    /// difference, nor does which of the two comes first: who is deleted has no tokens left.
+    /// Ends a generation: signs its Cognito user out globally, and deletes it. The name is never used again, so it
+    /// makes no difference if this happens early, late or twice. The order of the two calls makes no difference either,
+    /// because a deleted Cognito user has no valid tokens.
     ///
     /// # Errors
-    /// [`IdentityError`].
+    /// Returns [`IdentityError`] if the call fails.
     pub async fn end(&self, generation: &Generation) -> Result<(), IdentityError> {
         let name = generation.name();
         let (signed_out, deleted) = tokio::join!(
@@ -266,22 +277,24 @@ impl Identity {
         gone("AdminDeleteUser", deleted)
     }
 
-    /// Ends generations whose end is committed and marked, as far as that works at once.
+    /// Ends generations whose end has been committed and marked. Failures are logged, and repair retries them.
     pub async fn end_soon(&self, generations: &[Generation]) {
         let ends = stream::iter(generations).for_each_concurrent(AT_ONCE, |generation| async move {
             match tokio::time::timeout(CALL_TIMEOUT, self.end(generation)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "a generation's end is left to repair"),
-                Err(_) => tracing::warn!("a generation's end is left to repair: Cognito is slow"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "Cognito could not end a generation; repair-identities will retry");
+                }
+                Err(_) => tracing::warn!("Cognito did not end a generation in time; repair-identities will retry"),
             }
         });
         if tokio::time::timeout(BATCH_TIMEOUT, ends).await.is_err() {
-            tracing::warn!("the ends of generations are left to repair: Cognito is slow");
+            tracing::warn!("Cognito did not end all generations in time; repair-identities will retry");
         }
     }
 }
 
-/// Who is not there has been ended.
+/// Treats a Cognito user who does not exist as ended.
 fn gone<T, E: ProvideErrorMetadata, R>(what: &str, result: Result<T, SdkError<E, R>>) -> Result<(), IdentityError> {
     match result {
         Ok(_) => Ok(()),
@@ -291,7 +304,7 @@ fn gone<T, E: ProvideErrorMetadata, R>(what: &str, result: Result<T, SdkError<E,
 }
 
 fn tokens(result: AuthenticationResultType) -> Result<Tokens, IdentityError> {
-    let lacking = || IdentityError::Refused("an answer without tokens".to_owned());
+    let lacking = || IdentityError::Refused("a response without tokens".to_owned());
     let access_token = result.access_token.ok_or_else(lacking)?;
     let origin_jti =
         claims_of(&access_token).and_then(|claims| claims.get("origin_jti").cloned()).ok_or_else(lacking)?;
@@ -303,8 +316,8 @@ fn tokens(result: AuthenticationResultType) -> Result<Tokens, IdentityError> {
     })
 }
 
-/// Cognito understood, and says no: to this user, this password or this token as they are now.
-fn is_refusal<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+/// Returns whether Cognito rejects the Cognito user, the password or the token in its current state.
+fn is_rejection<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     matches!(
         error.code(),
         Some(
@@ -318,8 +331,8 @@ fn is_refusal<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 }
 
 fn failed<E: ProvideErrorMetadata, R>(what: &str, error: &SdkError<E, R>) -> IdentityError {
-    // The code alone: a message could name a user.
-    let code = error.code().unwrap_or("no answer");
+    // Only the code is kept, because a message could name a user.
+    let code = error.code().unwrap_or("no response");
     let refused = matches!(
         code,
         "InvalidParameterException"
@@ -339,12 +352,12 @@ mod tests {
     use crate::models::Timestamp;
 
     #[test]
-    fn a_generation_is_read_from_the_one_name_that_it_has() {
+    fn a_generation_is_parsed_only_from_its_exact_name() {
         let at = Timestamp::from_unix_millis(1);
         let generation = Generation { partner: PartnerId::new(at, [1; 10]), user: UserId::new(at, [2; 10]), number: 7 };
         assert_eq!(Generation::parse(&generation.name()), Some(generation.clone()));
         assert_eq!(Generation::parse(&format!("{}.", generation.name())), None);
         assert_eq!(Generation::parse(&generation.name().replace(".7", ".07")), None);
-        assert_eq!(Generation::parse("somebody"), None);
+        assert_eq!(Generation::parse("ann"), None);
     }
 }

@@ -1,4 +1,5 @@
-//! Reads what a token says. Only for tokens that Cognito has just handed to us: the signature is not checked.
+//! Reads the claims of a token. It does not verify the signature, so it is only for tokens that come directly from
+//! Cognito.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-/// The claims of a JWT as strings, as the HTTP API's authorizer gives them.
+/// Returns the claims of a JWT as strings, in the form of the HTTP API's authorizer.
 pub fn claims_of(token: &str) -> Option<BTreeMap<String, String>> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: BTreeMap<String, Value> = serde_json::from_slice(&payload).ok()?;

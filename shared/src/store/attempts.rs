@@ -1,8 +1,9 @@
-//! Counts attempts, so that nobody can guess for long. A window begins with its first attempt and lasts 15 minutes; blocked
-//! attempts extend nothing.
+//! Counters of attempts, which limit guessing. A window starts with its first attempt and lasts 15 minutes. Blocked
+//! attempts do not extend it.
 //!
-//! An attempt is counted before it is checked. One in flight, or one whose process died, counts as failed. A limit blocks at
-//! once when that many attempts have failed, and waits a moment while some of them are in flight: they may succeed.
+//! An attempt is counted before it is checked. An attempt in flight, or one whose process died, counts as failed. If
+//! enough attempts have failed to reach the limit, the next one is blocked at once. If some of them are still in
+//! flight, the next one waits for a moment, because they may succeed.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::slice;
@@ -18,16 +19,16 @@ use super::{Store, StoreError};
 use crate::models::{Email, PartnerId, Timestamp, UserId};
 use crate::random;
 
-/// How long attempts are counted.
+/// The length of a window.
 const WINDOW: Duration = Duration::from_mins(15);
 
-/// How often a count is retried when others count at the same time.
-const MAX_TRIES: u32 = 12;
+/// The maximum number of attempts to write a counter when other requests write it at the same time.
+const MAX_WRITES: u32 = 12;
 
-/// How long an attempt waits for attempts in flight that fill a limit.
-const IN_FLIGHT: Duration = Duration::from_secs(8);
+/// The maximum time that an attempt waits for attempts in flight that fill a limit.
+const IN_FLIGHT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Attempts of one kind, by one source or on one target.
+/// A counter for attempts of one kind, by one source or on one target.
 #[derive(Debug, Clone)]
 pub struct Counter {
     item_key: ItemKey,
@@ -35,36 +36,39 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Sign-ins with one email at one partner, or without a partner, from one network.
+    /// Counts sign-ins with one email at one partner, or without a partner, from one network.
     pub fn sign_in(email: &Email, partner: Option<&PartnerId>, address: &str) -> Self {
         let partner = partner.map_or("-", PartnerId::as_str);
         Self::new("SIGN_IN", &format!("{} {partner} {}", email.normalized(), network(address)), 5)
     }
 
-    /// Sign-ins from one network.
+    /// Counts sign-ins from one network.
     pub fn network(address: &str) -> Self {
         Self::new("NETWORK", &network(address), 50)
     }
 
-    /// Checks of a user's own password in one session. A session that was stolen blocks no other.
+    /// Counts checks of a user's own password in one session. A stolen session does not block the user's other
+    /// sessions.
     pub fn current_password(user: &UserId, session_id: &str) -> Self {
         Self::new("CURRENT_PASSWORD", &format!("{user} {session_id}"), 5)
     }
 
-    /// Reads by one user that go over many rows: a search, a page of the history or of a review's record, a page of a table.
-    /// A search of 10,000 users takes 400 of the 3,000 read units a second that DynamoDB gives a partner's rows, so one user
-    /// takes 9 % of them at most. No person searches, pages or exports 40 times a minute.
+    /// Counts reads by one user that cover many items: a search, a page of the audit trail or of a review's record, or
+    /// a page of a CSV export. A search of 10,000 users takes 400 of the 3,000 read units per second that DynamoDB
+    /// gives a partner's items, so one user takes at most 9 % of them. No person searches, pages or exports 40 times a
+    /// minute.
     pub fn expensive_reads(user: &UserId) -> Self {
         Self::new("EXPENSIVE_READS", user.as_str(), 600)
     }
 
-    /// Reads by one user of every user of the partner: a page of a review, or the first of a review's record. With 10,000 users
-    /// one takes 2,166 read units, so one user takes 12 % at most. A whole review has 100 pages, or 10 as tables.
+    /// Counts reads by one user that cover all users of the partner: a page of a review, or the first page of a
+    /// review's record. With 10,000 users, one of them takes 2,166 read units, so one user takes at most 12 %. A whole
+    /// review has 100 pages, or 10 as CSV.
     pub fn reads_of_everybody(user: &UserId) -> Self {
         Self::new("READS_OF_EVERYBODY", user.as_str(), 150)
     }
 
-    /// Changes of one kind that a user makes to themselves.
+    /// Counts changes of one kind that a user makes to their own record.
     pub fn own_changes(kind: &str, user: &UserId) -> Self {
         Self::new("OWN_CHANGES", &format!("{kind} {user}"), 20)
     }
@@ -73,33 +77,34 @@ impl Counter {
         Self { item_key: keys::counter(kind, of), limit }
     }
 
-    /// Where it is stored.
+    /// Returns the key of the counter's item.
     pub fn item_key(&self) -> &ItemKey {
         &self.item_key
     }
 
-    /// The seconds until the next attempt counts again, when too many have failed.
+    /// Returns the seconds until another attempt is possible, if too many have failed.
     ///
     /// # Errors
-    /// [`StoreError::Shape`].
+    /// Returns [`StoreError::Shape`] if the item is not valid.
     pub fn blocked(&self, stored: &Items, now: Timestamp) -> Result<Option<u64>, StoreError> {
         Ok(self.item(stored)?.and_then(|item| item.blocked(self.limit, now)))
     }
 
-    /// The seconds until the next attempt counts again, when there have been too many, whatever their outcome.
+    /// Returns the seconds until another attempt is possible, if there were too many with any outcome.
     ///
     /// # Errors
-    /// [`StoreError::Shape`].
+    /// Returns [`StoreError::Shape`] if the item is not valid.
     pub fn full(&self, stored: &Items, now: Timestamp) -> Result<Option<u64>, StoreError> {
         Ok(self.item(stored)?.filter(|item| item.is_full(self.limit, now)).map(|item| item.seconds_left(now)))
     }
 
-    /// The update that counts one more, if `stored` is still right about the window and there is room in it.
+    /// Returns the update that counts one more attempt. It requires that the window in `stored` is current and has
+    /// room.
     pub(super) fn one_more(&self, stored: &Items, now: Timestamp) -> Result<Expression, StoreError> {
         Ok(self.counting(self.item(stored)?.as_ref(), now).0)
     }
 
-    /// The same, and when the window ends.
+    /// Returns the update that counts one more attempt, and the end of its window.
     fn counting(&self, item: Option<&CounterItem>, now: Timestamp) -> (Expression, i64) {
         let mut expression = Expression::default();
         let expires_at = match item {
@@ -126,12 +131,12 @@ impl Counter {
     }
 }
 
-/// What a counter has counted.
+/// The stored state of a counter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CounterItem {
-    /// Attempts that failed or are in flight.
+    /// The number of attempts that failed or are in flight.
     attempts: u32,
-    /// Those of them that are known to have failed.
+    /// The number of attempts that are known to have failed.
     #[serde(default)]
     failed: u32,
     expires_at: i64,
@@ -155,25 +160,25 @@ impl CounterItem {
     }
 }
 
-/// An attempt that is counted and whose outcome is open.
+/// A counted attempt whose outcome is not known yet.
 #[derive(Debug)]
 #[must_use]
 pub struct Counted {
     item_key: ItemKey,
-    /// Names the window.
+    /// Identifies the window.
     expires_at: i64,
 }
 
 impl Store {
-    /// Counts an attempt whose every outcome counts. `stored` is a read of the counter, a moment ago.
+    /// Counts an attempt that counts with any outcome. `stored` must contain a recent read of the counter.
     ///
-    /// Returns the seconds until the next attempt counts again, when there have been too many.
+    /// Returns the seconds until another attempt is possible, if there were too many.
     ///
     /// # Errors
-    /// [`StoreError`]; the attempt must then not go on.
+    /// Returns [`StoreError`] if the attempt could not be counted. It must then be rejected.
     pub async fn count(&self, counter: &Counter, stored: &Items, now: Timestamp) -> Result<Option<u64>, StoreError> {
         let mut item = counter.item(stored)?;
-        for _ in 0..MAX_TRIES {
+        for _ in 0..MAX_WRITES {
             if let Some(item) = &item
                 && item.is_full(counter.limit, now)
             {
@@ -184,16 +189,17 @@ impl Store {
             }
             item = self.read_counter(counter).await?;
         }
-        Err(StoreError::Unavailable("a counter is counted by too many at once".to_owned()))
+        Err(StoreError::Unavailable("too many concurrent writes to a counter".to_owned()))
     }
 
-    /// Counts an attempt that is [taken back](Self::take_back) when it succeeds and [failed](Self::count_failed) when it
-    /// does not. `stored` is a read of the counter, a moment ago.
+    /// Counts an attempt before its outcome is known. The caller must call [`take_back`](Self::take_back) if it
+    /// succeeds, and [`count_failed`](Self::count_failed) if it fails. `stored` must contain a recent read of the
+    /// counter.
     ///
-    /// Returns the seconds until the next attempt counts again when too many have failed.
+    /// Returns the seconds until another attempt is possible, if too many have failed.
     ///
     /// # Errors
-    /// [`StoreError`]; the attempt must then not go on.
+    /// Returns [`StoreError`] if the attempt could not be counted. It must then be rejected.
     pub async fn count_open(
         &self,
         counter: &Counter,
@@ -207,7 +213,7 @@ impl Store {
                 if let Some(seconds) = item.blocked(counter.limit, now) {
                     return Ok(Err(seconds));
                 }
-                if item.is_full(counter.limit, now) && begun.elapsed() > IN_FLIGHT {
+                if item.is_full(counter.limit, now) && begun.elapsed() > IN_FLIGHT_TIMEOUT {
                     return Ok(Err(item.seconds_left(now)));
                 }
             }
@@ -215,8 +221,8 @@ impl Store {
                 if let Some(counted) = self.try_count(counter, item.as_ref(), now).await? {
                     return Ok(Ok(counted));
                 }
-                if begun.elapsed() > IN_FLIGHT {
-                    return Err(StoreError::Unavailable("a counter is counted by too many at once".to_owned()));
+                if begun.elapsed() > IN_FLIGHT_TIMEOUT {
+                    return Err(StoreError::Unavailable("too many concurrent writes to a counter".to_owned()));
                 }
             }
             sleep(pause()).await;
@@ -224,23 +230,23 @@ impl Store {
         }
     }
 
-    /// The attempt failed.
+    /// Records that a counted attempt failed.
     ///
     /// # Errors
-    /// [`StoreError`]; the attempt then counts as one in flight, to the end of its window.
+    /// Returns [`StoreError`] if the call fails. The attempt then counts as in flight until the end of its window.
     pub async fn count_failed(&self, counted: &Counted) -> Result<(), StoreError> {
         self.settle(counted, "failed", 1).await
     }
 
-    /// The attempt succeeded: it does not count.
+    /// Subtracts a counted attempt that succeeded.
     ///
     /// # Errors
-    /// As [`count_failed`](Self::count_failed).
+    /// Returns the same errors as [`count_failed`](Self::count_failed).
     pub async fn take_back(&self, counted: &Counted) -> Result<(), StoreError> {
         self.settle(counted, "attempts", -1).await
     }
 
-    /// Changes the window that the attempt was counted in, and no later one.
+    /// Changes the window in which the attempt was counted, but no later one.
     async fn settle(&self, counted: &Counted, attribute: &str, amount: i64) -> Result<(), StoreError> {
         let mut expression = Expression::default();
         expression.when("expires_at", "=", number(counted.expires_at));
@@ -250,10 +256,10 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets what was counted.
+    /// Deletes a counter, so that its attempts no longer count.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn clear_counter(&self, counter: &Counter) -> Result<(), StoreError> {
         self.delete(&counter.item_key).await
     }
@@ -274,13 +280,14 @@ impl Store {
     }
 }
 
-/// Between two looks at a counter: 20 to 100 ms.
+/// Returns the delay between two reads of a counter: 20 to 100 ms.
 fn pause() -> Duration {
     let random = random::bytes::<1>().map_or(0, |[byte]| u64::from(byte));
     Duration::from_millis(20 + random * 80 / 255)
 }
 
-/// What shares attempts: one IPv4 address, or one IPv6 network of 64 bits, which is what one customer has.
+/// Returns the network that shares a counter: an IPv4 address, or an IPv6 network of 64 bits, as customers usually have
+/// one.
 pub(super) fn network(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {
@@ -297,7 +304,7 @@ mod tests {
     use super::network;
 
     #[test]
-    fn an_ipv6_customer_counts_as_one_and_an_ipv4_address_as_itself() {
+    fn addresses_of_one_ipv6_network_count_together_and_each_ipv4_address_alone() {
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
         assert_eq!(network("192.0.2.7"), "192.0.2.7");

@@ -1,4 +1,5 @@
-//! Audit events: who did what to whom, when, from where, before → after. Never a secret.
+//! Audit events. An event records the actor, the action, the target, the time, the client's address, and values before
+//! and after a change. It never contains a secret.
 
 use std::time::Duration;
 
@@ -11,88 +12,88 @@ use crate::error::Failure;
 use crate::models::{Decision, EventAction, EventId, Note, PartnerId, PersonName, Timestamp, User, UserId, browser};
 use crate::random;
 
-/// Who acted.
+/// The actor of an event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Actor {
-    /// One of the partner's users.
+    /// A user of the partner.
     User {
-        /// Who.
+        /// The user's id.
         id: UserId,
-        /// The name at that time.
+        /// The user's name at that time.
         name: String,
     },
     /// A person or a program with AWS credentials.
     Operator {
-        /// The name that they gave, if any. Nothing proves it.
+        /// The name that the operator gave, if any. It is not verified.
         #[serde(default)]
         name: Option<String>,
     },
-    /// A client that did not prove who it is.
+    /// A client that has not authenticated.
     Anonymous,
-    /// Of a kind that a later version writes.
+    /// An actor of a kind that a later version writes.
     #[serde(untagged)]
     Other {
         /// The kind.
         kind: String,
-        /// Which one, where the kind has ids.
+        /// The actor's id, if actors of this kind have ids.
         #[serde(default)]
         id: Option<String>,
-        /// The name at that time, where the kind has names.
+        /// The actor's name at that time, if actors of this kind have names.
         #[serde(default)]
         name: Option<String>,
     },
 }
 
-/// Whom it was done to.
+/// The target of an event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
-    /// Who.
+    /// The user's id.
     pub id: UserId,
-    /// The name at that time.
+    /// The user's name at that time.
     pub name: String,
 }
 
 impl Actor {
-    /// A user acts.
+    /// Returns a user as an actor.
     pub fn user(user: &User) -> Self {
         Self::User { id: user.id.clone(), name: user.full_name() }
     }
 
-    /// An operator acts, who may have given a name.
+    /// Returns an operator as an actor, with the name that the operator gave, if any.
     pub fn operator(name: Option<&PersonName>) -> Self {
         Self::Operator { name: name.map(|name| name.as_str().to_owned()) }
     }
 }
 
-/// One event.
+/// An audit event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
-    /// Names it, in the order of time.
+    /// The event's id. Ids sort by time.
     pub id: EventId,
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
-    /// The word of an [`EventAction`]; a text, so that a trail can be read that a later version wrote to.
+    /// The word of an [`EventAction`]. It is a text, so that events of later versions can be read.
     pub action: String,
-    /// Who.
+    /// The actor.
     pub actor: Actor,
-    /// To whom; nobody where somebody was refused to add a user.
+    /// The target. `None` if the actor was refused to add a user.
     pub target: Option<Target>,
-    /// From where; nowhere for operators.
+    /// The client's address. `None` for operators.
     pub address: Option<String>,
-    /// With which request.
+    /// The id of the request.
     pub request_id: String,
-    /// What was, of all that changed.
+    /// The changed values before the action.
     pub before: Map<String, Value>,
-    /// What is now.
+    /// The changed values after the action.
     pub after: Map<String, Value>,
 }
 
 impl Event {
-    /// An event of this moment that changes nothing one could show.
+    /// Returns an event without values before and after.
     ///
     /// # Errors
-    /// [`Failure::Internal`] when there are no random bytes for its id.
+    /// Returns [`Failure::Internal`] if there are no random bytes for the id.
     pub fn new<'a>(
         action: EventAction,
         at: Timestamp,
@@ -114,15 +115,16 @@ impl Event {
         })
     }
 
-    /// Sorts after the other events of its transaction, which are of the same moment.
+    /// Sorts this event after the other events of its transaction, which have the same time.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Returns the same errors as [`new`](Self::new).
     pub fn sorted_last(self) -> Result<Self, Failure> {
         Ok(Self { id: event_id(self.at, true)?, ..self })
     }
 
-    /// Adds what changed: every fact that differs. `None`: the user was not there.
+    /// Adds all values that differ between `before` and `after`. `None` means that the user does not exist at that
+    /// time.
     #[must_use]
     pub fn changing(mut self, before: Option<&User>, after: Option<&User>) -> Self {
         let (mut old, mut new) = (before.map(facts).unwrap_or_default(), after.map(facts).unwrap_or_default());
@@ -137,8 +139,8 @@ impl Event {
         self
     }
 
-    /// Adds what was decided on the access of `before`, and all of the access before and after, whether or not it changed:
-    /// what a record of reviews tells. `None`: the user is no more.
+    /// Adds the decision of a review, and the user's whole access before and after it, even if nothing changed. The
+    /// record of a review shows these values. `after` is `None` if the user was removed.
     #[must_use]
     pub fn deciding(mut self, decision: Decision, before: &User, after: Option<&User>) -> Self {
         self.before = access(before);
@@ -147,7 +149,7 @@ impl Event {
         self
     }
 
-    /// Adds which session is no more.
+    /// Adds the session that ended.
     #[must_use]
     pub fn ending(mut self, session: &SessionItem) -> Self {
         self.before.extend([
@@ -158,7 +160,7 @@ impl Event {
         self
     }
 
-    /// Adds what was wished, and the reason against it.
+    /// Adds the attempted action and the code of its refusal.
     #[must_use]
     pub fn refusing(mut self, attempted: &str, code: &str) -> Self {
         let facts = [("attempted", attempted), ("code", code)];
@@ -166,7 +168,7 @@ impl Event {
         self
     }
 
-    /// Adds why, in the actor's words.
+    /// Adds the reason that the actor gave, if any.
     #[must_use]
     pub fn because(mut self, reason: Option<&Note>) -> Self {
         self.after.extend(reason.map(|reason| ("reason".to_owned(), Value::from(reason.as_str()))));
@@ -174,15 +176,16 @@ impl Event {
     }
 }
 
-/// How long the item stays that keeps a refusal from being recorded again: longer than the time that its key names.
+/// The retention of the item that prevents a refusal from being recorded again. It is longer than the period in the
+/// item's key.
 const REFUSAL_RETENTION: Duration = Duration::from_hours(24);
 
-/// That a refusal is recorded. It expires; events never do.
+/// Marks a refusal as recorded. This item expires; events never do.
 #[derive(Debug, Serialize)]
 pub(super) struct RefusalItem<'a> {
     /// The event that records it.
     event_id: &'a EventId,
-    /// Read by DynamoDB alone: the key names the time.
+    /// For DynamoDB's TTL only. The item's key contains the period.
     expires_at: i64,
 }
 
@@ -192,7 +195,7 @@ impl<'a> RefusalItem<'a> {
     }
 }
 
-/// An event as it is stored: with the keys of the indexes, where it has them.
+/// An event in its stored form, with the keys of the indexes that contain it.
 #[derive(Debug, Serialize)]
 pub(super) struct EventItem<'a> {
     #[serde(flatten)]
@@ -220,16 +223,16 @@ impl<'a> EventItem<'a> {
     }
 }
 
-/// Of the ids of one moment, those that are last are the greater ones.
+/// Returns a new id. Ids with `is_last` are greater than the other ids of the same millisecond.
 fn event_id(at: Timestamp, is_last: bool) -> Result<EventId, Failure> {
     let mut bytes: [u8; 10] = random::bytes()?;
-    // Its upper half gives way to the version of the id.
+    // The id's version replaces the upper four bits of this byte.
     let [first, ..] = &mut bytes;
     *first = if is_last { *first | 0x08 } else { *first & 0xf7 };
     Ok(EventId::new(at, bytes))
 }
 
-/// What a reviewer wants to know of a user.
+/// Returns the values of a user that events record.
 fn facts(user: &User) -> Map<String, Value> {
     let permissions = user.permissions.iter().map(|permission| Value::from(permission.as_str())).collect::<Vec<_>>();
     Map::from_iter([
@@ -243,7 +246,7 @@ fn facts(user: &User) -> Map<String, Value> {
     ])
 }
 
-/// Who it is, and what they may do.
+/// Returns the values that identify a user and describe the user's access.
 fn access(user: &User) -> Map<String, Value> {
     let is_wanted = |name: &str| matches!(name, "email" | "role" | "permissions" | "status");
     facts(user).into_iter().filter(|(name, _)| is_wanted(name)).collect()
@@ -256,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_actor_is_read_whatever_its_kind() {
+    fn an_actor_of_any_kind_can_be_read() {
         let kind = |stored: Value| serde_json::from_value::<Actor>(stored).unwrap();
         assert!(matches!(kind(json!({ "kind": "operator" })), Actor::Operator { name: None }));
         assert!(matches!(kind(json!({ "kind": "operator", "since": "later" })), Actor::Operator { name: None }));

@@ -1,5 +1,5 @@
-//! A write of one item that meets a transaction. DynamoDB rejects it with `TransactionConflictException`, which the SDK does not
-//! retry.
+//! Retries for single writes that conflict with a transaction. DynamoDB rejects them with
+//! `TransactionConflictException`, which the SDK does not retry.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::random;
 
-/// Sends a write until it meets no transaction. It ends by itself only then: the function's deadline ends it otherwise.
-pub(super) async fn past_conflicts<T, E, R, F>(mut send: impl FnMut() -> F) -> Result<T, SdkError<E, R>>
+/// Retries a write until it no longer conflicts with a transaction. Only the function's deadline limits the retries.
+pub(super) async fn retry_conflicts<T, E, R, F>(mut send: impl FnMut() -> F) -> Result<T, SdkError<E, R>>
 where
     F: Future<Output = Result<T, SdkError<E, R>>>,
     E: ProvideErrorMetadata,
@@ -24,7 +24,7 @@ where
     }
 }
 
-/// A random pause: up to 10 ms, doubled with each attempt to at most 640 ms.
+/// Returns a random delay of up to 10 ms, which doubles with each attempt up to 640 ms.
 pub fn jitter(attempt: u32) -> Duration {
     let most = 10_u64 << attempt.min(6);
     let random = random::bytes::<8>().map_or(most, u64::from_le_bytes);

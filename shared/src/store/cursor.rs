@@ -1,7 +1,7 @@
-//! Cursors: a position in a list, opaque to clients, good only for the list that it was made for.
+//! Cursors: positions in a list that are opaque to clients, and valid only for that list.
 //!
-//! The seal is not a secret: the partner is never taken from a cursor, so a forged one could only move within the forger's
-//! own list. It tells a changed or foreign cursor from a sound one.
+//! The seal detects changed cursors and cursors of other lists. It is not a secret: the partner is never taken from a
+//! cursor, so a client that forges a cursor can only move within its own list.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,11 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::Position;
 
-/// Bytes of the seal.
+/// The length of the seal in bytes.
 const SEAL: usize = 12;
 
 impl Position {
-    /// The position as a cursor of the list that `list` names: the partner and everything that orders and filters.
+    /// Returns the position as a cursor. `list` identifies the list by its partner, order and filters.
     pub fn to_cursor(&self, list: &str) -> String {
         let position = match &self.key {
             Some(key) => format!("{}\n{key}", self.sk),
@@ -24,7 +24,7 @@ impl Position {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a cursor of the same list.
+    /// Reads a cursor of the same list. Returns `None` for any other text.
     pub fn from_cursor(list: &str, cursor: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (sealed, position) = bytes.split_at_checked(SEAL)?;
@@ -41,7 +41,7 @@ impl Position {
 
 fn seal(list: &str, position: &[u8]) -> Vec<u8> {
     let mut hash = Sha256::new();
-    // The length keeps the two apart.
+    // The length separates the list from the position.
     hash.update(list.len().to_be_bytes());
     hash.update(list.as_bytes());
     hash.update(position);
@@ -56,20 +56,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_is_read_back_for_its_own_list(list in ".*", sk in "[^\n]+", key in proptest::option::of(".*")) {
+        fn a_cursor_is_valid_for_its_own_list(list in ".*", sk in "[^\n]+", key in proptest::option::of(".*")) {
             let position = Position { sk, key };
             prop_assert_eq!(Position::from_cursor(&list, &position.to_cursor(&list)), Some(position));
         }
 
         #[test]
-        fn a_foreign_cursor_is_refused(list in ".*", other in ".*", sk in "[^\n]+") {
+        fn a_cursor_of_another_list_is_rejected(list in ".*", other in ".*", sk in "[^\n]+") {
             prop_assume!(list != other);
             let position = Position { sk, key: None };
             prop_assert_eq!(Position::from_cursor(&other, &position.to_cursor(&list)), None);
         }
 
         #[test]
-        fn a_changed_cursor_is_refused(sk in "[^\n]{1,40}", at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_-]") {
+        fn a_changed_cursor_is_rejected(sk in "[^\n]{1,40}", at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_-]") {
             let cursor = Position { sk, key: None }.to_cursor("list");
             let at = at.index(cursor.len());
             let mut changed = cursor.clone();
@@ -79,7 +79,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_a_client_makes_up_is_a_cursor(text in ".*") {
+        fn a_made_up_cursor_is_rejected(text in ".*") {
             prop_assert_eq!(Position::from_cursor("list", &text), None);
         }
     }

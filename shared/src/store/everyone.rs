@@ -1,4 +1,4 @@
-//! All users of all partners, for what an operator does to every user.
+//! Lists all users of all partners, for actions of operators that concern every user.
 
 use std::collections::HashMap;
 use std::slice;
@@ -11,40 +11,40 @@ use super::read::{from_item, string};
 use super::{Store, StoreError, Table, UserItem};
 use crate::models::{User, UserId};
 
-/// Items of the table that are looked at for one page.
+/// The number of items of the table that one page scans.
 const PAGE: i32 = 200;
 
-/// Some of all users, by the keys of their items.
+/// A page of all users, as positions of their items.
 #[derive(Debug)]
 pub struct Everyone {
-    /// Where they are, in the order of the table.
+    /// The positions, in the order of the table.
     pub positions: Vec<Position>,
-    /// Where the next page begins, if there is more.
+    /// The position after which the next page starts, if there is one.
     pub next: Option<Position>,
 }
 
-/// What is at a user's key.
+/// The result of reading a user at a position.
 #[derive(Debug)]
 pub enum Found {
     /// The user.
     User(Box<User>),
-    /// Nothing any more.
+    /// The item no longer exists.
     Nothing,
-    /// An item that is not a user's.
+    /// The item is not a valid user.
     Unreadable,
 }
 
 impl Store {
-    /// Some of all users; a page may be empty and not be the last.
+    /// Returns a page of all users. A page can be empty without being the last.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn everyone(&self, after: Option<&Position>) -> Result<Everyone, StoreError> {
         let start = after.map(|Position { sk, key }| {
             let pk = key.clone().unwrap_or_default();
             HashMap::from([("pk".to_owned(), AttributeValue::S(pk)), ("sk".to_owned(), AttributeValue::S(sk.clone()))])
         });
-        let answer = self
+        let response = self
             .client
             .scan()
             .table_name(self.name_of(Table::Users)?)
@@ -61,15 +61,15 @@ impl Store {
         let position = |key: &HashMap<String, AttributeValue>| {
             Ok::<_, StoreError>(Position { sk: string(key, "sk")?, key: Some(string(key, "pk")?) })
         };
-        let positions = answer.items.unwrap_or_default().iter().map(position).collect::<Result<_, _>>()?;
-        let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
+        let positions = response.items.unwrap_or_default().iter().map(position).collect::<Result<_, _>>()?;
+        let next = response.last_evaluated_key.filter(|key| !key.is_empty());
         Ok(Everyone { positions, next: next.as_ref().map(position).transpose()? })
     }
 
-    /// The user at a position that [`everyone`](Self::everyone) found.
+    /// Reads the user at a position that [`everyone`](Self::everyone) returned.
     ///
     /// # Errors
-    /// [`StoreError`], but not for an item that cannot be read.
+    /// Returns [`StoreError`] if the call fails, but not if the item is not a valid user.
     pub async fn user_at(&self, position: &Position) -> Result<Found, StoreError> {
         let pk = position.key.clone().unwrap_or_default();
         let item_key = ItemKey { table: Table::Users, pk, sk: Some(position.sk.clone()) };
@@ -80,10 +80,10 @@ impl Store {
         Ok(user.map_or(Found::Unreadable, |user| Found::User(Box::new(user))))
     }
 
-    /// Deletes the rows of all sessions of a user that belong to a generation before `generation`.
+    /// Deletes all sessions of a user that belong to a generation before `generation`.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn purge_sessions(&self, user: &UserId, generation: u64) -> Result<(), StoreError> {
         for (origin_jti, session) in self.sessions_of(user).await? {
             if session.generation < generation {

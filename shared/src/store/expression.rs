@@ -1,4 +1,4 @@
-//! Writes DynamoDB's condition and update expressions, with placeholders for every name and value.
+//! Builds DynamoDB's condition and update expressions, with placeholders for every name and value.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::models::Timestamp;
 
-/// Names and values of one operation, and its two expressions.
+/// The names and values of one operation, and its two expressions.
 #[derive(Debug, Default)]
 pub(super) struct Expression {
     names: HashMap<String, String>,
@@ -34,7 +34,7 @@ impl Expression {
         self.conditions.push(format!("attribute_not_exists({pk})"));
     }
 
-    /// TTL deletes late: what has expired counts as absent.
+    /// Requires that the item is absent or has expired. TTL deletes expired items late.
     pub(super) fn when_absent_or_expired(&mut self, now: Timestamp) {
         let (pk, expires_at) = (self.name("pk"), self.name("expires_at"));
         let now = self.value(number(now.unix_seconds()));
@@ -61,26 +61,26 @@ impl Expression {
         self.adds.push(format!("{name} {value}"));
     }
 
-    /// The attribute is absent, the item too, or it is another value.
+    /// Requires that the attribute is absent, as in an absent item, or has another value.
     pub(super) fn when_absent_or_other(&mut self, attribute: &str, value: AttributeValue) {
         let (name, value) = (self.name(attribute), self.value(value));
         self.conditions.push(format!("(attribute_not_exists({name}) OR {name} <> {value})"));
     }
 
-    /// A condition on a number in an entry of a map.
+    /// Adds a condition on a number in an entry of a map.
     pub(super) fn when_in(&mut self, map: &str, entry: &str, attribute: &str, operator: &str, than: i64) {
         let (path, value) = (self.path(map, entry, attribute), self.value(number(than)));
         self.conditions.push(format!("{path} {operator} {value}"));
     }
 
-    /// Adds to a number in an entry of a map, which must be there.
+    /// Adds to a number in an entry of a map, and requires that the number exists.
     pub(super) fn count_in(&mut self, map: &str, entry: &str, attribute: &str, amount: i64) {
         let (path, value) = (self.path(map, entry, attribute), self.value(number(amount)));
         self.conditions.push(format!("attribute_exists({path})"));
         self.sets.push(format!("{path} = {path} + {value}"));
     }
 
-    /// The entry's name may have any characters.
+    /// Returns the path of an attribute in an entry of a map. The entry's name may contain any characters.
     fn path(&mut self, map: &str, entry: &str, attribute: &str) -> String {
         self.names.insert("#entry".to_owned(), entry.to_owned());
         format!("{}.#entry.{}", self.name(map), self.name(attribute))
@@ -102,7 +102,7 @@ impl Expression {
     }
 }
 
-/// An expression as DynamoDB takes it: absent parts must not be there at all.
+/// An expression in the form of the SDK, in which empty parts must be absent.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) condition: Option<String>,

@@ -1,5 +1,6 @@
-//! What a request under an `Idempotency-Key` did, kept for a day for its retries. Written in the transaction of the change:
-//! after a crash it is there exactly when the change is. It holds no secret.
+//! Idempotency keys: the result of a request with an `Idempotency-Key`, kept for a day for retries of the request. It
+//! is written in the transaction of the change, so after a crash it exists if and only if the change does. It contains
+//! no secret.
 
 use std::slice;
 use std::time::Duration;
@@ -14,56 +15,56 @@ use crate::error::{Cause, Failure};
 use crate::models::{PartnerId, Timestamp, UserId};
 use crate::passwords::{Password, SubmittedPassword};
 
-/// How long a key is remembered.
+/// The time for which a key is remembered.
 const RETENTION: Duration = Duration::from_hours(24);
 
-/// How many retries with a wrong password void a key.
+/// The maximum number of retries with a wrong password. After that, the key can no longer be used.
 const MAX_MISMATCHES: u32 = 5;
 
-/// How often a retry waits for others whose passwords are being compared.
+/// The maximum number of times that a retry waits for other retries whose passwords are being compared.
 const MAX_WAITS: u32 = 20;
 
-/// What a request under a key did.
+/// The result of a request with an idempotency key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IdempotencyItem {
-    /// What was asked for, without a password: the user's digest is compared with that.
+    /// The hash of the request without its password. The password of a retry is compared with the user's digest.
     fingerprint: String,
-    /// What a create made.
+    /// The result of a request that added a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created: Option<Created>,
-    /// What an import has done so far.
+    /// The progress of an import.
     #[serde(flatten)]
     import: Option<Import>,
-    /// Retries whose password was being compared, less those whose password was right.
+    /// The number of started comparisons of a retry's password, without those that matched.
     comparisons: u32,
-    /// Retries whose password was wrong.
+    /// The number of retries with a wrong password.
     mismatches: u32,
     pub(super) expires_at: i64,
 }
 
-/// What a create made, and its answer.
+/// The result of a request that added a user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Created {
     /// The user.
     pub user_id: UserId,
-    /// The body of the answer, in JSON, without the generated password.
+    /// The body of the response, in JSON, without the generated password.
     pub answer: String,
 }
 
-/// What an import has done so far.
+/// The progress of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
-    /// Names the request that carries it out. A retry takes over with a name of its own; the earlier request then changes
-    /// nothing more.
+    /// Identifies the request that performs the import. A retry takes over with its own name; after that, the earlier
+    /// request cannot change anything.
     pub run: String,
-    /// Who has been added.
+    /// The users who have been added.
     pub added: Vec<Imported>,
 }
 
-/// A user whom an import has added.
+/// A user who was added by an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {
-    /// The line of the file.
+    /// The line in the file.
     pub line: u64,
     /// The user.
     pub id: UserId,
@@ -72,33 +73,34 @@ pub struct Imported {
 }
 
 impl Key<IdempotencyItem> {
-    /// What a user's request under this key did. The client chooses the key.
+    /// Returns the key for a user's request. The client chooses the idempotency key.
     pub fn idempotency(partner: &PartnerId, actor: &UserId, key: &str) -> Self {
         Self::at(ItemKey::new(Table::Users, format!("IDEMPOTENCY#{partner}#{actor}"), sort_key(key)))
     }
 
-    /// What an operator's request under this key did.
+    /// Returns the key for an operator's request.
     pub fn operator_idempotency(key: &str) -> Self {
         Self::at(ItemKey::new(Table::Users, "IDEMPOTENCY#operator".to_owned(), sort_key(key)))
     }
 }
 
-/// The prefix keeps keys that clients choose apart from every other kind of item.
+/// Returns the sort key. Its prefix separates keys that clients choose from all other kinds of items.
 fn sort_key(key: &str) -> String {
     format!("KEY#{key}")
 }
 
 impl IdempotencyItem {
-    /// `asked`: everything in the request that matters, without the password. `answer`: without the generated one.
+    /// Returns the result of a request that added a user. `asked` is the relevant content of the request without the
+    /// password, and `answer` is the response without the generated password.
     ///
     /// # Errors
-    /// [`Failure::Internal`] when the answer has no JSON form.
+    /// Returns [`Failure::Internal`] if the response has no JSON form.
     pub fn create(asked: &str, user_id: &UserId, answer: &impl Serialize, now: Timestamp) -> Result<Self, Failure> {
-        let answer = serde_json::to_string(answer).map_err(|error| Failure::internal("keeping an answer", &error))?;
+        let answer = serde_json::to_string(answer).map_err(|error| Failure::internal("storing a response", &error))?;
         Ok(Self { created: Some(Created { user_id: user_id.clone(), answer }), ..Self::new(asked, now) })
     }
 
-    /// An import in the making.
+    /// Returns the progress of a started import.
     pub fn import(asked: &str, import: Import, now: Timestamp) -> Self {
         Self { import: Some(import), ..Self::new(asked, now) }
     }
@@ -114,12 +116,12 @@ impl IdempotencyItem {
         }
     }
 
-    /// What an import has done so far, if it is one.
+    /// Returns the progress of an import, if the request was one.
     pub fn into_import(self) -> Option<Import> {
         self.import
     }
 
-    /// The same, after an import has done more.
+    /// Returns the item with the new progress of an import.
     #[must_use]
     pub fn with_import(&self, import: Import) -> Self {
         Self { import: Some(import), ..self.clone() }
@@ -127,14 +129,15 @@ impl IdempotencyItem {
 }
 
 impl Store {
-    /// What a create under `key` made, if there was one in the last day. `stored` is a read of the key.
+    /// Returns the result of the first request with `key` that added a user, if there was one in the last day. `stored`
+    /// must contain a read of the key.
     ///
-    /// The password of a retry is compared only while the user's credential is as the create wrote it. Later it says nothing
-    /// about the create, and comparing it would be a way to guess the user's own password.
+    /// The password of a retry is compared only while the user's credential is unchanged since the user was added.
+    /// Later the comparison would not identify the request, and it would be a way to guess the user's own password.
     ///
     /// # Errors
-    /// [`Failure::IdempotencyKeyReused`] when something else was asked for under this key, or too many wrong passwords were
-    /// sent; or why DynamoDB could not be used.
+    /// Returns [`Failure::IdempotencyKeyReused`] if the key was used for a different request, or if too many wrong
+    /// passwords were sent. Returns another failure if a DynamoDB call fails.
     pub async fn first_answer(
         &self,
         stored: &Items,
@@ -162,10 +165,11 @@ impl Store {
         Ok(Some(created))
     }
 
-    /// What an import under `key` has done so far, if there was one in the last day. `stored` is a read of the key.
+    /// Returns the progress of the import with `key`, if there was one in the last day. `stored` must contain a read of
+    /// the key.
     ///
     /// # Errors
-    /// [`Failure::IdempotencyKeyReused`] when something else was asked for under this key.
+    /// Returns [`Failure::IdempotencyKeyReused`] if the key was used for a different request.
     pub fn first_import(
         &self,
         stored: &Items,
@@ -178,7 +182,7 @@ impl Store {
         Ok(Some((first, import)))
     }
 
-    /// Counts a comparison before it is made, so that no number of retries at once makes more than five wrong ones.
+    /// Counts a comparison before it is made, so that concurrent retries cannot make more than five wrong ones.
     async fn begin_comparison(&self, key: &Key<IdempotencyItem>, mut first: IdempotencyItem) -> Result<(), Failure> {
         for wait in 0..MAX_WAITS {
             if first.mismatches >= MAX_MISMATCHES {
@@ -193,11 +197,11 @@ impl Store {
                     return Ok(());
                 }
             }
-            // As many as can be wrong are being compared.
+            // The maximum number of comparisons is running. Some may match, so the retry waits.
             tokio::time::sleep(jitter(wait)).await;
             first = self.read(slice::from_ref(&key.item_key)).await?.get(key)?.ok_or(Failure::StaleRead)?;
         }
-        Err(Failure::Unavailable(Cause::of("too many retries under one idempotency key at once")))
+        Err(Failure::Unavailable(Cause::of("too many concurrent retries with one idempotency key")))
     }
 
     async fn end_comparison(&self, key: &Key<IdempotencyItem>, is_right: bool) -> Result<(), Failure> {
@@ -213,7 +217,7 @@ impl Store {
     }
 }
 
-/// What is kept under `key`, unless it has expired.
+/// Returns the entry of `key`, unless it has expired.
 fn kept(
     stored: &Items,
     key: &Key<IdempotencyItem>,

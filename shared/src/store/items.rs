@@ -1,5 +1,5 @@
-//! What is stored, besides its key. Times are RFC 3339, but for `expires_at`: seconds since 1970, as DynamoDB's TTL needs
-//! them. TTL deletes late, so whoever reads checks it.
+//! The stored items, without their keys. Times are RFC 3339, except for `expires_at`, which is in seconds since 1970
+//! for DynamoDB's TTL. TTL deletes items late, so every reader must check the expiry.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use crate::passwords::Digests;
 /// A partner.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PartnerItem {
-    /// Its name.
+    /// The partner's name.
     pub name: PartnerName,
-    /// Who owns the portal.
+    /// The primary admin.
     pub primary_admin_id: UserId,
-    /// How many users there are.
+    /// The number of users.
     pub user_count: u64,
-    /// When it was made.
+    /// The time at which the partner was created.
     pub created_at: Timestamp,
 }
 
-/// A user, with the keys of the sorted lists.
+/// A user, with the sort keys of the indexes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UserItem {
     /// The user.
@@ -33,10 +33,11 @@ pub struct UserItem {
     search: String,
 }
 
-/// Lower than any character of a name, so that "de" + "Zoe" comes before "de la" + "Ann".
+/// This character sorts before all characters of names, so that "de" + "Zoe" comes before "de la" + "Ann".
 const SEPARATOR: char = '\u{1}';
 
-/// Bytes of one folded name in a key: two of them and an id stay within an index key's 1,024 bytes.
+/// The maximum number of bytes of one folded name in a key. Two names and an id fit into the 1,024 bytes of an index
+/// key.
 const NAME_BYTES: usize = 450;
 
 impl From<User> for UserItem {
@@ -52,16 +53,17 @@ impl From<User> for UserItem {
     }
 }
 
-/// What a search looks through. Kept as one text: a partner's searches read all of them.
+/// The values that a search compares. They are stored as one text, because a search reads them for all users of a
+/// partner.
 #[derive(Debug)]
 pub struct SearchText {
-    /// Folded.
+    /// The folded last name.
     last_name: String,
-    /// Folded.
+    /// The folded first name.
     first_name: String,
-    /// Folded.
+    /// The folded email.
     pub(super) email: String,
-    /// As it is.
+    /// The status.
     pub status: Status,
 }
 
@@ -92,7 +94,7 @@ impl SearchText {
         })
     }
 
-    /// Whether any part of the full name or the email is `folded`.
+    /// Returns whether the full name or the email contains `folded`.
     pub fn contains(&self, folded: &str) -> bool {
         format!("{} {}", self.first_name, self.last_name).contains(folded) || self.email.contains(folded)
     }
@@ -111,69 +113,69 @@ fn email_key(email: &Email) -> String {
     email.normalized().to_owned()
 }
 
-/// Who never signed in sorts before who did.
+/// Returns the sort key of the last sign-in. Users who have never signed in sort before all others.
 pub(super) fn last_sign_in_key(user: &UserId, at: Option<Timestamp>) -> String {
     at.map_or_else(|| format!("-#{user}"), |at| format!("{at}#{user}"))
 }
 
-/// That an email is taken within a partner.
+/// The entry that keeps an email unique within a partner.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EmailItem {
     /// The partner.
     pub partner_id: PartnerId,
-    /// Who has the email there.
+    /// The user of the partner who has the email.
     pub user_id: UserId,
 }
 
-/// What a user signs in with.
+/// The credential of a user.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CredentialItem {
-    /// Grows by one with every change.
+    /// The version, which every change increments.
     pub version: u64,
-    /// The password's digest and the previous ones.
+    /// The digests of the current password and the previous ones.
     pub digests: Digests,
-    /// The user must choose a new password at the next sign-in.
+    /// Whether the user must choose a new password at the next sign-in.
     pub must_change: bool,
-    /// Until when the password that must be changed can be used.
+    /// The time at which a password that must be changed expires.
     pub must_change_by: Option<Timestamp>,
-    /// When the password was set.
+    /// The time at which the password was set.
     pub changed_at: Timestamp,
-    /// The password of the user's Cognito users. Given to nobody.
+    /// The password of the user's Cognito users. It is never given out.
     pub machine_secret: String,
-    /// The portal made the password: 100 random bits or more, which guessing does not find.
+    /// Whether the portal generated the password. Its 100 random bits or more cannot be guessed.
     #[serde(default)]
     pub is_generated: bool,
 }
 
-/// How long a password can be used that the user must change (OWASP ASVS 6.4.1: initial secrets are short-lived).
+/// The lifetime of a password that the user must change (OWASP ASVS 6.4.1: initial secrets are short-lived).
 const INITIAL_PASSWORD_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 impl CredentialItem {
-    /// The credential of a new user.
+    /// Returns the credential of a new user.
     pub fn new(digests: Digests, must_change: bool, at: Timestamp, machine_secret: String) -> Self {
         let must_change_by = must_change.then(|| at.plus(INITIAL_PASSWORD_LIFETIME));
         Self { version: 1, digests, must_change, must_change_by, changed_at: at, machine_secret, is_generated: false }
     }
 
-    /// The same, of a password that the portal made or that somebody chose.
+    /// Sets whether the portal generated the password.
     #[must_use]
     pub fn generated(self, is_generated: bool) -> Self {
         Self { is_generated, ..self }
     }
 
-    /// The credential with another password.
+    /// Returns the credential after a change of the password.
     #[must_use]
     pub fn changed(&self, digests: Digests, must_change: bool, at: Timestamp) -> Self {
         Self { version: self.version + 1, ..Self::new(digests, must_change, at, self.machine_secret.clone()) }
     }
 
-    /// The same password, hashed with today's parameters.
+    /// Returns the credential with the same password, hashed with today's parameters.
     #[must_use]
     pub fn renewed(&self, digests: Digests) -> Self {
         Self { version: self.version + 1, digests, ..self.clone() }
     }
 
-    /// Whether the password was to be changed and was not, in time.
+    /// Returns whether the password must be changed and has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.must_change && self.must_change_by.is_none_or(|by| by <= now)
     }
@@ -188,57 +190,57 @@ impl std::fmt::Debug for CredentialItem {
 /// A session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SessionItem {
-    /// The generation of the user's sessions that it belongs to.
+    /// The user's generation at the sign-in.
     pub generation: u64,
-    /// When it began.
+    /// The time of the sign-in.
     pub created_at: Timestamp,
-    /// When it ends by itself.
+    /// The time at which the session expires.
     pub expires_at: i64,
-    /// Where it began.
+    /// The client's address at the sign-in.
     pub address: String,
-    /// What the client called itself.
+    /// The client's `User-Agent` at the sign-in.
     pub user_agent: String,
-    /// SHA-256 of Cognito's refresh token: another one never reaches Cognito.
+    /// The SHA-256 of Cognito's refresh token. Any other token is rejected without a call to Cognito.
     pub refresh_hash: String,
 }
 
 impl SessionItem {
-    /// Whether it counts: of the user's present generation, and not over by itself.
+    /// Returns whether the session is valid: it belongs to the user's current generation and has not expired.
     pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
         self.generation == user.session_generation && self.expires_at > now.unix_seconds()
     }
 }
 
-/// A sign-in that needs one more step.
+/// A challenge of a sign-in that needs one more step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChallengeItem {
-    /// The user's generation when it was made: void in any other.
+    /// The user's generation at the sign-in. The challenge is invalid in any other generation.
     pub generation: u64,
-    /// The credential's version when it was made: void with any other.
+    /// The credential's version at the sign-in. The challenge is invalid with any other version.
     pub credential_version: u64,
-    /// When it ends by itself.
+    /// The time at which the challenge expires.
     pub expires_at: i64,
 }
 
-/// A right password of users of several partners: the answer chooses one.
+/// A choice between the users of several partners who have the same email and password.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChoiceItem {
-    /// Those whose password it is.
+    /// The users who have this password.
     pub users: Vec<Chosen>,
-    /// When it ends by itself.
+    /// The time at which the choice expires.
     pub expires_at: i64,
 }
 
-/// One of the users that a choice is between.
+/// One of the users of a choice.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Chosen {
     /// The partner.
     pub partner_id: PartnerId,
     /// The partner's user.
     pub user_id: UserId,
-    /// As in a [`ChallengeItem`].
+    /// The user's generation at the sign-in, as in a [`ChallengeItem`].
     pub generation: u64,
-    /// As in a [`ChallengeItem`].
+    /// The credential's version at the sign-in, as in a [`ChallengeItem`].
     pub credential_version: u64,
 }
 
@@ -247,7 +249,6 @@ mod tests {
     use super::*;
     use crate::models::{PersonName, Profile, Reviewer, Role};
 
-    /// A record of a user, in the form that the tables hold.
     #[test]
     fn a_user_can_be_flattened_into_a_stored_item() {
         #[derive(Serialize, Deserialize, PartialEq, Debug)]
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_names_stay_within_an_index_key() {
+    fn the_longest_names_fit_into_an_index_key() {
         // U+FDFA folds to 18 characters.
         let name = PersonName::parse(&"\u{fdfa}".repeat(100)).unwrap();
         let folded = fold(name.as_str());

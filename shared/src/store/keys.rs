@@ -1,4 +1,4 @@
-//! Where each kind of item lives.
+//! The tables and keys of all kinds of items.
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -14,11 +14,11 @@ use crate::models::{Email, EventId, PartnerId, Timestamp, UserId};
 /// One of the four tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
-    /// Partners, users, email entries, marks.
+    /// Partners, users, email entries, idempotency keys and marks.
     Users,
     /// Digests and machine secrets.
     Credentials,
-    /// Sessions, challenges, counters: all that expires by itself.
+    /// Sessions, challenges, choices, counters and sources. All of them expire.
     Sessions,
     /// The audit trail.
     Audit,
@@ -58,56 +58,56 @@ impl<T> Key<T> {
         Self { item_key, item: PhantomData }
     }
 
-    /// The untyped key, for a read of several kinds of items at once.
+    /// Returns the untyped key, to read several kinds of items at once.
     pub fn item_key(&self) -> ItemKey {
         self.item_key.clone()
     }
 }
 
 impl Key<PartnerItem> {
-    /// A partner.
+    /// Returns the key of a partner.
     pub fn partner(partner: &PartnerId) -> Self {
         Self::at(ItemKey::new(Table::Users, partition(partner), "PARTNER".to_owned()))
     }
 }
 
 impl Key<UserItem> {
-    /// A user.
+    /// Returns the key of a user.
     pub fn user(partner: &PartnerId, user: &UserId) -> Self {
         Self::at(ItemKey::new(Table::Users, partition(partner), user_sort_key(user)))
     }
 }
 
 impl Key<EmailItem> {
-    /// The entry that keeps an email unique within a partner.
+    /// Returns the key of the entry that keeps an email unique within a partner.
     pub fn email(email: &Email, partner: &PartnerId) -> Self {
         Self::at(ItemKey::new(Table::Users, email_partition(email), partition(partner)))
     }
 }
 
 impl Key<CredentialItem> {
-    /// A user's credential.
+    /// Returns the key of a user's credential.
     pub fn credential(user: &UserId) -> Self {
         Self::at(ItemKey { table: Table::Credentials, pk: user_sort_key(user), sk: None })
     }
 }
 
 impl Key<SessionItem> {
-    /// A session, named by its tokens' `origin_jti`.
+    /// Returns the key of a session, which is named by the `origin_jti` of its tokens.
     pub fn session(user: &UserId, origin_jti: &str) -> Self {
         Self::at(ItemKey::new(Table::Sessions, user_sort_key(user), format!("SESSION#{origin_jti}")))
     }
 }
 
 impl Key<ChallengeItem> {
-    /// A challenge, known only by its token's hash.
+    /// Returns the key of a challenge. It holds only the hash of the challenge's token.
     pub fn challenge(user: &UserId, secret: &str) -> Self {
         Self::at(ItemKey::new(Table::Sessions, user_sort_key(user), format!("CHALLENGE#{}", hash(secret))))
     }
 }
 
 impl Key<ChoiceItem> {
-    /// A choice between partners, known only by its token's hash.
+    /// Returns the key of a choice between partners. It holds only the hash of the choice's token.
     pub fn choice(secret: &str) -> Self {
         Self::at(ItemKey::new(Table::Sessions, format!("CHOICE#{}", hash(secret)), "CHOICE".to_owned()))
     }
@@ -118,7 +118,7 @@ pub(super) fn mark(partner: &PartnerId, user: &UserId, generation: u64) -> ItemK
 }
 
 pub(super) fn counter(kind: &str, of: &str) -> ItemKey {
-    // Hashed, so that what a client sends has no length or meaning here.
+    // A hash has a fixed length and no special characters, so clients cannot choose the form of the key.
     ItemKey::new(Table::Sessions, format!("ATTEMPTS#{kind}#{}", hash(of)), "ATTEMPTS".to_owned())
 }
 
@@ -126,25 +126,26 @@ pub(super) fn event(partner: &PartnerId, event: &EventId) -> ItemKey {
     ItemKey::new(Table::Audit, partition(partner), event.as_str().to_owned())
 }
 
-/// That somebody was refused something in one minute. Beside the trail, so that the same rights write both.
+/// Returns the key that marks a refusal of an action within one minute. It is in the table of the audit trail, so that
+/// the same IAM permissions allow both writes.
 pub(super) fn refusal(partner: &PartnerId, actor: &UserId, attempted: &str, at: Timestamp) -> ItemKey {
     const MINUTE: usize = "2026-11-22T12:29".len();
     let minute: String = at.to_string().chars().take(MINUTE).collect();
     ItemKey::new(Table::Audit, format!("REFUSED#{partner}#{actor}"), format!("{minute}#{attempted}"))
 }
 
-/// That a quarter of an hour has an event of refused sign-ins of a user.
+/// Returns the key that marks an event of refused sign-ins of a user within a quarter of an hour.
 pub(super) fn refused_sign_in(partner: &PartnerId, user: &UserId, action: &str, at: Timestamp) -> ItemKey {
     let quarter = at.unix_seconds() / (15 * 60);
     ItemKey::new(Table::Audit, format!("REFUSED#{partner}#{user}"), format!("{action}#{quarter}"))
 }
 
-/// Whose events an index of the trail lists.
+/// Returns the key of a user in the indexes of the audit trail.
 pub(super) fn person(partner: &PartnerId, user: &UserId) -> String {
     format!("{}{user}", person_prefix(partner))
 }
 
-/// What all of a partner's users begin with there.
+/// Returns the prefix of all keys of a partner's users in the indexes of the audit trail.
 pub(super) fn person_prefix(partner: &PartnerId) -> String {
     format!("{}#USER#", partition(partner))
 }
@@ -161,7 +162,7 @@ pub(super) fn user_sort_key(user: &UserId) -> String {
     format!("USER#{user}")
 }
 
-/// SHA-256, 43 characters. Enough for random tokens; passwords are hashed elsewhere.
+/// Returns the SHA-256 of a text in 43 characters. This is safe for random tokens, but not for passwords.
 pub fn hash(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(text.as_bytes()))
 }

@@ -1,4 +1,5 @@
-//! Sorted lists of a partner's users, by strongly consistent local indexes: they read their own writes.
+//! Sorted lists of a partner's users. Local indexes allow strongly consistent reads, so a list contains all earlier
+//! writes.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -10,21 +11,21 @@ use super::read::{Item, from_item, string};
 use super::{EmailItem, Store, StoreError, Table, UserItem};
 use crate::models::{Email, PartnerId, User};
 
-/// By what a list is sorted.
+/// The value by which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sort {
-    /// Last, then first name, folded.
+    /// The folded last name, then the folded first name.
     Name,
-    /// Email.
+    /// The email.
     Email,
-    /// When the user was added.
+    /// The time at which the user was added.
     CreatedAt,
-    /// The last sign-in; who never signed in counts as longest ago.
+    /// The last sign-in. Users who have never signed in count as the earliest.
     LastSignInAt,
 }
 
 impl Sort {
-    /// The index, and its sort key. Ids are in time order, so the table itself is sorted by creation.
+    /// Returns the index and its sort key. Ids sort by time, so the table itself is sorted by creation.
     fn index(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Name => Some(("by_name", "name_key")),
@@ -35,40 +36,40 @@ impl Sort {
     }
 }
 
-/// Which end comes first.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The least first.
+    /// The lowest value comes first.
     Ascending,
-    /// The greatest first.
+    /// The highest value comes first.
     Descending,
 }
 
-/// Where a page ends: the user's sort key in the table, and in the index.
+/// The position of a user in a list: the sort keys in the table and in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// `USER#…`.
+    /// The sort key in the table: `USER#…`.
     pub sk: String,
-    /// The index's sort key; none when the table itself is read.
+    /// The sort key in the index. `None` if the table itself is read.
     pub key: Option<String>,
 }
 
-/// Some users, in order.
+/// A page of users, in order.
 #[derive(Debug, Default)]
 pub struct Page {
     /// The users.
     pub users: Vec<User>,
-    /// Where the next page begins, if there is more.
+    /// The position after which the next page starts, if there is one.
     pub next: Option<Position>,
-    /// How many match in all; counted only when users are filtered.
+    /// The total number of matches. It is counted only for filtered lists.
     pub matching: usize,
 }
 
 impl Store {
-    /// Up to `limit` users after `after`.
+    /// Returns up to `limit` users after the position `after`.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn list_users(
         &self,
         partner: &PartnerId,
@@ -79,7 +80,7 @@ impl Store {
         let mut found: Vec<(Position, User)> = Vec::new();
         let mut start = after.map(|position| exclusive_start(partner, sort, position));
         loop {
-            // One more than asked for tells whether there is a next page.
+            // One user more than the limit shows that there is a next page.
             let missing = limit.saturating_add(1).saturating_sub(found.len());
             let (items, last) = self.query_users(partner, (sort, order), start, Some(missing)).await?;
             for item in &items {
@@ -92,10 +93,11 @@ impl Store {
         }
     }
 
-    /// Shows every user of a partner, by name, each with its place in that order. No more than a megabyte of them is held.
+    /// Calls `visit` with every user of a partner and their position, sorted by name. At most one megabyte of users is
+    /// in memory.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn visit_users(
         &self,
         partner: &PartnerId,
@@ -136,16 +138,16 @@ impl Store {
                 .key_condition_expression("pk = :pk AND begins_with(sk, :user)")
                 .expression_attribute_values(":user", AttributeValue::S("USER#".to_owned())),
         };
-        let answer = query.send().await.map_err(|error| StoreError::from_sdk("Query", &error))?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.filter(|key| !key.is_empty())))
+        let response = query.send().await.map_err(|error| StoreError::from_sdk("Query", &error))?;
+        Ok((response.items.unwrap_or_default(), response.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 
-    /// Who has this email, partner by partner; at most `limit` of them.
+    /// Returns the users with this email, sorted by partner, and at most `limit` of them.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn users_with_email(&self, email: &Email, limit: i32) -> Result<Vec<EmailItem>, StoreError> {
-        let answer = self
+        let response = self
             .client
             .query()
             .table_name(self.name_of(Table::Users)?)
@@ -156,12 +158,13 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::from_sdk("Query", &error))?;
-        answer.items.unwrap_or_default().iter().map(from_item).collect()
+        response.items.unwrap_or_default().iter().map(from_item).collect()
     }
 }
 
 impl Position {
-    /// Keys of an index end in the user's id, or are unique as emails are: no two positions are equal.
+    /// Compares two positions. Keys of an index end with the user's id or are unique like emails, so positions of
+    /// different users are never equal.
     pub(super) fn compare(&self, other: &Self, order: Order) -> Ordering {
         let ascending = (&self.key, &self.sk).cmp(&(&other.key, &other.sk));
         match order {

@@ -1,5 +1,6 @@
-//! Marks: generations whose Cognito user has to go. Put in the transaction that ends the generation, taken away by repair
-//! only, once the end has been repeated well after any straggler could have undone it.
+//! Marks for ended generations whose Cognito user must be deleted. The transaction that ends a generation adds its
+//! mark. Only repair deletes a mark, after it has repeated the end at a time when no delayed request can undo it any
+//! more.
 
 use std::collections::HashMap;
 
@@ -13,31 +14,31 @@ use super::read::from_item;
 use super::{Store, StoreError, Table};
 use crate::models::{PartnerId, Timestamp, User, UserId};
 
-/// Marks are spread over this many keys of the index, so that no single one is hot.
+/// The number of index keys over which marks are spread, so that no single key is hot.
 const SHARDS: u8 = 8;
 
-/// Marks read at once.
+/// The maximum number of marks per page.
 const PAGE: i32 = 100;
 
-/// That a generation has ended.
+/// The mark for a generation that has ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Mark {
     /// The partner.
     pub partner_id: PartnerId,
-    /// Whose sessions ended.
+    /// The user whose sessions ended.
     pub user_id: UserId,
-    /// Which generation of them.
+    /// The generation that ended.
     pub generation: u64,
-    /// When it ended.
+    /// The time at which it ended.
     pub created_at: Timestamp,
-    /// How often repair has failed.
+    /// The number of failed repairs.
     pub attempts: u32,
     repair_shard: String,
     repair_due: Timestamp,
 }
 
 impl Mark {
-    /// The mark for the generation that the user is in.
+    /// Returns the mark for the user's current generation.
     pub(super) fn new(user: &User, at: Timestamp) -> Self {
         // The id's last digits are random.
         let shard = user.id.as_str().bytes().last().unwrap_or_default() % SHARDS;
@@ -57,28 +58,28 @@ impl Mark {
     }
 }
 
-/// How much there is to repair.
+/// The backlog of repair.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Backlog {
-    /// Marks, due or put off.
+    /// The number of marks, including postponed ones.
     pub marks: u64,
-    /// When the oldest was made.
+    /// The time at which the oldest mark was added.
     pub oldest: Option<Timestamp>,
 }
 
-/// Some marks of one shard, and where its next ones begin.
+/// A page of the marks of one shard.
 #[derive(Debug)]
 pub struct Marks {
     /// The marks.
     pub due: Vec<Mark>,
-    /// How many more there are that cannot be read.
+    /// The number of other marks on this page, which cannot be read.
     pub unreadable: u32,
-    /// `None`: there are no more.
+    /// The key after which the next page starts. `None` if there are no more marks.
     pub next: Option<HashMap<String, AttributeValue>>,
 }
 
 impl Mark {
-    /// The shards, each with marks of its own; begins with another one every minute, so that none always comes last.
+    /// Returns all shards. They start with another shard every minute, so that no shard always comes last.
     pub fn shards(at: Timestamp) -> impl Iterator<Item = u8> {
         let first = u8::try_from((at.unix_seconds() / 60).rem_euclid(SHARDS.into())).unwrap_or_default();
         (0..SHARDS).map(move |shard| (first + shard) % SHARDS)
@@ -86,17 +87,17 @@ impl Mark {
 }
 
 impl Store {
-    /// A page of the marks that were due at `until`, the longest due first.
+    /// Returns a page of the marks in a shard that are due at `until`, in the order of their due times.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn marks_due(
         &self,
         shard: u8,
         until: Timestamp,
         start: Option<HashMap<String, AttributeValue>>,
     ) -> Result<Marks, StoreError> {
-        let answer = self
+        let response = self
             .marks(shard)?
             .key_condition_expression("repair_shard = :shard AND repair_due <= :until")
             .expression_attribute_values(":until", AttributeValue::S(until.to_string()))
@@ -105,16 +106,16 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::from_sdk("Query", &error))?;
-        let items = answer.items.unwrap_or_default();
+        let items = response.items.unwrap_or_default();
         let due: Vec<Mark> = items.iter().filter_map(|item| from_item(item).ok()).collect();
         let unreadable = u32::try_from(items.len().saturating_sub(due.len())).unwrap_or(u32::MAX);
-        Ok(Marks { due, unreadable, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
+        Ok(Marks { due, unreadable, next: response.last_evaluated_key.filter(|key| !key.is_empty()) })
     }
 
-    /// Everything that is left to repair.
+    /// Returns the backlog of all shards.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         let mut backlog = Backlog::default();
         for shard in 0..SHARDS {
@@ -123,7 +124,7 @@ impl Store {
             while let Some(item) = items.next().await {
                 let item = item.map_err(|error| StoreError::from_sdk("Query", &error))?;
                 backlog.marks += 1;
-                // One that cannot be read counts all the same.
+                // A mark that cannot be read counts too.
                 let Ok(Mark { created_at, .. }) = from_item(&item) else { continue };
                 backlog.oldest = Some(backlog.oldest.map_or(created_at, |oldest| oldest.min(created_at)));
             }
@@ -140,18 +141,19 @@ impl Store {
             .expression_attribute_values(":shard", AttributeValue::S(shard.to_string())))
     }
 
-    /// Takes a mark away.
+    /// Deletes a mark.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn clear_mark(&self, mark: &Mark) -> Result<(), StoreError> {
         self.delete(&mark.item_key()).await
     }
 
-    /// Counts a failed repair and puts the next one off until `due`. A mark that went meanwhile stays gone.
+    /// Counts a failed repair and postpones the next one until `due`. A mark that was deleted in the meantime stays
+    /// deleted.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn postpone_mark(&self, mark: &Mark, due: Timestamp) -> Result<(), StoreError> {
         let mut expression = Expression::default();
         expression.when_present();
@@ -167,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_minute_begins_with_the_next_shard_and_has_all_of_them() {
+    fn every_minute_starts_with_the_next_shard_and_includes_all_shards() {
         for minute in 0..20 {
             let shards: Vec<u8> = Mark::shards(Timestamp::from_unix_millis(minute * 60_000 + 59_999)).collect();
             let first = u8::try_from(minute % 8).unwrap();

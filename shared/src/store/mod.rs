@@ -1,4 +1,5 @@
-//! DynamoDB: keys, items, reads, transactions. Knows models; nothing of policy, HTTP or Cognito.
+//! DynamoDB: keys, items, reads and transactions. This module uses the domain in `portal-core`, and neither HTTP nor
+//! Cognito.
 
 mod attempts;
 mod audit;
@@ -21,7 +22,7 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
-use conflict::past_conflicts;
+use conflict::retry_conflicts;
 use expression::Expression;
 
 pub use attempts::{Counted, Counter, CounterItem};
@@ -42,10 +43,10 @@ pub use transaction::{CommitError, Condition, Transaction};
 use crate::config::Config;
 use crate::error::{Cause, Failure};
 
-/// The most users that a partner can have.
+/// The maximum number of users of a partner.
 pub const MAX_USERS: u64 = 10_000;
 
-/// The four tables.
+/// The four tables and their client.
 #[derive(Debug)]
 pub struct Store {
     client: aws_sdk_dynamodb::Client,
@@ -56,7 +57,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store over the tables that the environment names.
+    /// Returns a store for the tables that the environment names.
     pub(crate) fn new(config: &Config, http_client: SharedHttpClient) -> Self {
         Self {
             client: config.dynamodb(http_client),
@@ -67,11 +68,11 @@ impl Store {
         }
     }
 
-    /// Takes one item away, whether or not it is there.
+    /// Deletes one item, whether or not it exists.
     async fn delete(&self, item_key: &ItemKey) -> Result<(), StoreError> {
         let request =
             self.client.delete_item().table_name(self.name_of(item_key.table)?).set_key(Some(item_key.attributes()));
-        past_conflicts(|| request.clone().send()).await.map_err(|error| StoreError::from_sdk("DeleteItem", &error))?;
+        retry_conflicts(|| request.clone().send()).await.map_err(|error| StoreError::from_sdk("DeleteItem", &error))?;
         Ok(())
     }
 
@@ -80,7 +81,7 @@ impl Store {
         Ok(self.update(item_key, expression).await?.is_some())
     }
 
-    /// Updates one item if its conditions hold. Returns the item as it is then; nothing, when they did not hold.
+    /// Updates one item if its conditions hold. Returns the updated item, or `None` if they did not hold.
     async fn update(&self, item_key: &ItemKey, expression: Expression) -> Result<Option<read::Item>, StoreError> {
         let written = expression.write();
         let request = self
@@ -93,8 +94,8 @@ impl Store {
             .set_expression_attribute_names(written.names)
             .set_expression_attribute_values(written.values)
             .return_values(ReturnValue::AllNew);
-        match past_conflicts(|| request.clone().send()).await {
-            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
+        match retry_conflicts(|| request.clone().send()).await {
+            Ok(response) => Ok(Some(response.attributes.unwrap_or_default())),
             Err(error)
                 if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
@@ -115,27 +116,27 @@ impl Store {
     }
 }
 
-/// Why DynamoDB could not be used.
+/// The reason why a DynamoDB call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Throttled or out of reach, also after trying again.
+    /// DynamoDB throttles requests or cannot be reached, even after retries.
     #[error("DynamoDB is unavailable: {0}")]
     Unavailable(String),
-    /// It refused what we asked: our own fault.
-    #[error("DynamoDB refused: {0}")]
+    /// DynamoDB rejected a request, or a response lacks something. This is a bug or a wrong configuration.
+    #[error("DynamoDB rejected a request: {0}")]
     Refused(String),
-    /// An item cannot be read or written as what it should be.
+    /// An item does not have the expected shape.
     #[error("an item has the wrong shape: {0}")]
     Shape(#[from] serde_dynamo::Error),
-    /// The function has no name for this table in its environment.
+    /// The function's environment has no name for this table.
     #[error("no table name for {0:?} in the environment")]
     NoTable(Table),
 }
 
 impl StoreError {
     fn from_sdk<E: ProvideErrorMetadata, R: std::fmt::Debug>(what: &str, error: &SdkError<E, R>) -> Self {
-        // Messages of DynamoDB name tables, keys' names and limits, never values of ours.
-        let code = error.code().unwrap_or("no answer");
+        // DynamoDB's messages contain limits and names of tables and attributes, but never values of items.
+        let code = error.code().unwrap_or("no response");
         let text = format!("{what}: {code}: {}", error.message().unwrap_or("no message"));
         let refused = matches!(
             code,

@@ -12,21 +12,21 @@ use crate::models::UserId;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The most keys that DynamoDB takes at once.
+/// The maximum number of keys in one `BatchGetItem` call.
 const MAX_KEYS_AT_ONCE: usize = 100;
 
-/// How often keys that come back unprocessed are asked for again.
-const MAX_RETRIES: u32 = 6;
+/// The maximum number of calls for a set of keys when some of them come back unprocessed.
+const MAX_CALLS: u32 = 6;
 
-/// What a read found.
+/// The items that a read found.
 #[derive(Debug, Default)]
 pub struct Items(HashMap<ItemKey, Item>);
 
 impl Items {
-    /// The item at `key`, if there is one. It must have been asked for.
+    /// Returns the item at `key`, if it exists. The key must be one of those that were read.
     ///
     /// # Errors
-    /// [`StoreError::Shape`].
+    /// Returns [`StoreError::Shape`] if the item is not valid.
     pub fn get<T: DeserializeOwned>(&self, key: &Key<T>) -> Result<Option<T>, StoreError> {
         self.0.get(&key.item_key).map(from_item).transpose()
     }
@@ -36,19 +36,19 @@ impl Items {
     }
 }
 
-/// An item as the type that it stores.
+/// Converts an item to the type that it stores.
 ///
 /// # Errors
-/// [`StoreError::Shape`].
+/// Returns [`StoreError::Shape`] if the item is not valid.
 pub fn from_item<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
     Ok(serde_dynamo::from_item(item.clone())?)
 }
 
 impl Store {
-    /// Reads items of any table: up to 100 at once, the first ones first. A key may occur twice.
+    /// Reads items of any tables, with up to 100 keys per call in the given order. A key may occur twice.
     ///
     /// # Errors
-    /// Keys that DynamoDB does not get to are never taken for absent: [`StoreError::Unavailable`].
+    /// Returns [`StoreError::Unavailable`] if DynamoDB leaves keys unprocessed: these items are never taken for absent.
     pub async fn read(&self, item_keys: &[ItemKey]) -> Result<Items, StoreError> {
         let mut seen = HashSet::with_capacity(item_keys.len());
         let item_keys: Vec<&ItemKey> = item_keys.iter().filter(|item_key| seen.insert(*item_key)).collect();
@@ -72,43 +72,43 @@ impl Store {
             wanted.insert(name.to_owned(), consistent(keys)?);
         }
 
-        for ask in 0..MAX_RETRIES {
-            if ask > 0 {
-                tokio::time::sleep(Duration::from_millis(20 << ask)).await;
+        for call in 0..MAX_CALLS {
+            if call > 0 {
+                tokio::time::sleep(Duration::from_millis(20 << call)).await;
             }
-            let answer = self
+            let response = self
                 .client
                 .batch_get_item()
                 .set_request_items(Some(wanted))
                 .send()
                 .await
                 .map_err(|error| StoreError::from_sdk("BatchGetItem", &error))?;
-            for (name, items) in answer.responses.unwrap_or_default() {
+            for (name, items) in response.responses.unwrap_or_default() {
                 let Some(table) = tables.get(&name).copied() else { continue };
                 for item in items {
-                    stored.0.insert(place_of(table, &item)?, item);
+                    stored.0.insert(key_of(table, &item)?, item);
                 }
             }
-            wanted = answer.unprocessed_keys.unwrap_or_default();
+            wanted = response.unprocessed_keys.unwrap_or_default();
             if wanted.is_empty() {
                 return Ok(());
             }
         }
-        Err(StoreError::Unavailable("BatchGetItem: keys stayed unprocessed".to_owned()))
+        Err(StoreError::Unavailable("BatchGetItem: some keys are still unprocessed".to_owned()))
     }
 
-    /// Ends a session, whether or not it still stands.
+    /// Deletes a session, whether or not it exists.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn end_session(&self, user: &UserId, session_id: &str) -> Result<(), StoreError> {
         self.delete(&Key::session(user, session_id).item_key).await
     }
 
-    /// Every session row of a user, expired ones too, with the token family (`origin_jti`) that it stands for.
+    /// Returns all session items of a user, including expired ones, each with its token family (`origin_jti`).
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn sessions_of(&self, user: &UserId) -> Result<Vec<(String, SessionItem)>, StoreError> {
         const PREFIX: &str = "SESSION#";
         let mut sessions = Vec::new();
@@ -141,7 +141,7 @@ fn consistent(keys: Vec<Item>) -> Result<KeysAndAttributes, StoreError> {
         .map_err(|error| StoreError::Refused(error.to_string()))
 }
 
-fn place_of(table: Table, item: &Item) -> Result<ItemKey, StoreError> {
+fn key_of(table: Table, item: &Item) -> Result<ItemKey, StoreError> {
     let sk = match table {
         Table::Credentials => None,
         Table::Users | Table::Sessions | Table::Audit => Some(string(item, "sk")?),

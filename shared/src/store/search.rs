@@ -1,5 +1,5 @@
-//! Searches. All that match are counted, so every user of the partner is read: from an index that holds no more of a user
-//! than a search needs, a fifth of the whole. What is on the page is then read whole.
+//! Searches. A search counts all matches, so it reads every user of the partner. It reads them from an index that holds
+//! only what a search needs, which is a fifth of the data. Then it reads the complete users of one page.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -10,21 +10,22 @@ use super::read::{Item, string};
 use super::{Store, StoreError, Table};
 use crate::models::{PartnerId, Role, User, UserId};
 
-/// What a user is found by.
+/// The part of a user that a search reads.
 #[derive(Debug)]
 pub struct SearchEntry {
     id: UserId,
-    /// Name, email and status.
+    /// The name, email and status.
     pub searched: SearchText,
     /// The role.
     pub role: Role,
 }
 
 impl Store {
-    /// Up to `limit` of the users that `matches` accepts, after `after`; of `role` alone where there is one.
+    /// Returns up to `limit` users that `matches` accepts, after the position `after`. If there is a `role`, it only
+    /// looks at users with this role.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn find_users(
         &self,
         partner: &PartnerId,
@@ -61,7 +62,7 @@ impl Store {
         Ok(Page { users: self.users(partner, &ids).await?, next, matching })
     }
 
-    /// These users, in this order, without those who are gone.
+    /// Reads these users in this order. Users who no longer exist are left out.
     async fn users(&self, partner: &PartnerId, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
         let keys: Vec<_> = ids.iter().map(|id| Key::user(partner, id)).collect();
         let stored = self.read(&keys.iter().map(Key::item_key).collect::<Vec<_>>()).await?;
@@ -87,7 +88,8 @@ impl Store {
             .expression_attribute_values(":pk", AttributeValue::S(partition(partner)))
             .set_exclusive_start_key(start);
         let query = match (sort, role) {
-            // Only its own index knows when somebody signed in: were it in the other, each sign-in would be written there too.
+            // Only this index contains the last sign-in. If the other index contained it too, each sign-in would also
+            // write there.
             (Sort::LastSignInAt, _) => query.index_name("by_last_sign_in").key_condition_expression("pk = :pk"),
             (Sort::Name | Sort::Email | Sort::CreatedAt, None) => {
                 query.index_name("by_role").key_condition_expression("pk = :pk")
@@ -98,13 +100,13 @@ impl Store {
                 .expression_attribute_names("#role", "role")
                 .expression_attribute_values(":role", AttributeValue::S(role.as_str().to_owned())),
         };
-        let answer = query.send().await.map_err(|error| StoreError::from_sdk("Query", &error))?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.filter(|key| !key.is_empty())))
+        let response = query.send().await.map_err(|error| StoreError::from_sdk("Query", &error))?;
+        Ok((response.items.unwrap_or_default(), response.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 }
 
 fn search_entry(item: &Item) -> Result<SearchEntry, StoreError> {
-    let wrong = || StoreError::Refused("a user who cannot be searched".to_owned());
+    let wrong = || StoreError::Refused("a user without valid search attributes".to_owned());
     let sk = string(item, "sk")?;
     Ok(SearchEntry {
         id: sk.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok()).ok_or_else(wrong)?,
@@ -113,7 +115,7 @@ fn search_entry(item: &Item) -> Result<SearchEntry, StoreError> {
     })
 }
 
-/// As in the list that is not filtered.
+/// Returns the user's position, which is the same as in the unfiltered list.
 fn position(sort: Sort, item: &Item, user: &SearchEntry) -> Result<Position, StoreError> {
     let key = match sort {
         Sort::Name => Some(name_key(&user.searched, &user.id)),

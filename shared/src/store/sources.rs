@@ -1,7 +1,7 @@
-//! From where a user signs in, and how many passwords in a row were wrong for them. One item for each user, valid as long as
-//! the password is the same.
+//! The sources (networks and devices) from which a user signs in, and the number of consecutive wrong passwords. Each
+//! user has one item, which is valid until the password changes.
 //!
-//! The item is never part of a transaction: strangers' attempts write it, and must not delay a sign-in.
+//! The item is never part of a transaction, because attempts by strangers also write it and must not delay a sign-in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,26 +15,26 @@ use super::read::{Item, from_item};
 use super::{Store, StoreError};
 use crate::models::{Timestamp, UserId};
 
-/// Wrong passwords in a row, from sources that are not known, after which no such source signs the user in.
+/// The maximum number of consecutive wrong passwords from unknown sources. After that, unknown sources cannot sign in.
 const MAX_UNKNOWN: u32 = 50;
 
-/// Wrong passwords in a row from a known source, after which it is not known any more. With [`MAX_SOURCES`] sources and
-/// [`MAX_UNKNOWN`], 100 in all (NIST SP 800-63B-4, 3.2.2).
+/// The maximum number of consecutive wrong passwords from a known source. After that, the source is no longer known.
+/// With [`MAX_SOURCES`] and [`MAX_UNKNOWN`], there are at most 100 in total (NIST SP 800-63B-4, 3.2.2).
 const MAX_KNOWN: u32 = 10;
 
-/// The most sources that are known of one user.
+/// The maximum number of known sources of one user.
 const MAX_SOURCES: usize = 5;
 
-/// How long a device is known after its last sign-in.
+/// The time for which a device stays known after its last sign-in.
 pub const DEVICE_KNOWN_FOR: Duration = Duration::from_hours(400 * 24);
 
-/// The same for a network.
+/// The time for which a network stays known after its last sign-in.
 const NETWORK_KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
-/// How often a count is retried when others write the item at the same time.
-const MAX_TRIES: u32 = 8;
+/// The maximum number of attempts to count when other requests write the item at the same time.
+const MAX_ATTEMPTS: u32 = 8;
 
-/// From where a request comes: always a network, and a device if it names one to this user.
+/// The source of a request: always a network, and also a device if the request names one for this user.
 #[derive(Debug, Clone)]
 pub struct Source {
     network: String,
@@ -42,7 +42,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// `device` is the random text that names the device.
+    /// Returns the source of a request from `address`. `device` is the random text that identifies the device.
     pub fn new(address: &str, device: Option<&str>) -> Self {
         Self {
             network: keys::hash(&format!("network {}", network(address))),
@@ -55,25 +55,25 @@ impl Source {
     }
 }
 
-/// What is stored of a user's sources.
+/// The stored sources of a user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SourcesItem {
-    /// When the password was set that all of this is about.
+    /// The time at which the password was set. The item is valid only for that password.
     password_set_at: Timestamp,
-    /// Wrong passwords in a row from sources that are not known.
+    /// The number of consecutive wrong passwords from unknown sources.
     failures: u32,
-    /// By the source's hash.
+    /// The known sources by their hash.
     known: BTreeMap<String, Known>,
     expires_at: i64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Known {
-    /// When it last signed in, in seconds.
+    /// The time of the last sign-in, in seconds since 1970.
     at: i64,
-    /// Until when it is known.
+    /// The time until which the source is known, in seconds since 1970.
     until: i64,
-    /// Wrong passwords in a row.
+    /// The number of consecutive wrong passwords.
     failures: u32,
 }
 
@@ -83,26 +83,26 @@ impl Known {
     }
 }
 
-/// How a user regards the source of an attempt that is counted.
+/// Whether the source of a counted attempt is known for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// It has signed in before. Named by its hash.
+    /// The user has signed in from this source before. The value is the source's hash.
     Known(String),
-    /// It has not.
+    /// The user has not signed in from this source.
     Unknown,
-    /// It has not, and there were too many wrong passwords from such sources.
+    /// The source is unknown, and there were too many wrong passwords from unknown sources.
     Shut,
 }
 
 impl Key<SourcesItem> {
-    /// The networks and devices from which a user signs in.
+    /// Returns the key of a user's sources.
     pub fn sources(user: &UserId) -> Self {
         Self::at(ItemKey::new(Table::Sessions, keys::user_sort_key(user), "SOURCES".to_owned()))
     }
 }
 
 impl SourcesItem {
-    /// The item, if it is about the password that was set at `password_set_at`.
+    /// Returns the item if it is valid for the password that was set at `password_set_at`.
     fn of(item: Option<&Self>, password_set_at: Timestamp) -> Option<&Self> {
         item.filter(|item| item.password_set_at == password_set_at)
     }
@@ -111,18 +111,18 @@ impl SourcesItem {
         source.names().find(|name| self.known.get(*name).is_some_and(|known| known.is_live(now)))
     }
 
-    /// Whether the source is known to the user, with the password that was set at `password_set_at`.
+    /// Returns whether the source is known for the password that was set at `password_set_at`.
     pub fn knows(item: Option<&Self>, password_set_at: Timestamp, source: &Source, now: Timestamp) -> bool {
         Self::of(item, password_set_at).is_some_and(|item| item.known(source, now).is_some())
     }
 
-    /// Whether the source's device is.
+    /// Returns whether the source's device is known for the password that was set at `password_set_at`.
     pub fn knows_device(item: Option<&Self>, password_set_at: Timestamp, source: &Source, now: Timestamp) -> bool {
         let live = |item: &Self, device: &String| item.known.get(device).is_some_and(|known| known.is_live(now));
         Self::of(item, password_set_at).zip(source.device.as_ref()).is_some_and(|(item, device)| live(item, device))
     }
 
-    /// The standing of an attempt that was counted before.
+    /// Returns the standing of an attempt that was counted earlier.
     pub fn standing(item: Option<&Self>, password_set_at: Timestamp, source: &Source, now: Timestamp) -> Standing {
         let Some(item) = Self::of(item, password_set_at) else { return Standing::Unknown };
         match item.known(source, now) {
@@ -132,7 +132,7 @@ impl SourcesItem {
         }
     }
 
-    /// The item once the user has signed in from `source`: nothing is counted, and the source is known.
+    /// Returns the item after a sign-in from `source`: all counts are zero, and the source is known.
     #[must_use]
     pub fn signed_in(before: Option<&Self>, password_set_at: Timestamp, source: &Source, now: Timestamp) -> Self {
         let seconds = now.unix_seconds();
@@ -154,7 +154,8 @@ impl SourcesItem {
         Self { password_set_at, failures: 0, known, expires_at: now.plus(DEVICE_KNOWN_FOR).unix_seconds() }
     }
 
-    /// The item once the user has changed the password, at `now`: of all sources the device that did it stays known.
+    /// Returns the item after the user changed the password at `now`. Only the device that changed it stays known.
+    /// Returns `None` if there is no such known device.
     #[must_use]
     pub fn password_changed(
         before: Option<&Self>,
@@ -170,10 +171,10 @@ impl SourcesItem {
 }
 
 impl Store {
-    /// Counts an attempt to sign a user in as failed, before it is compared. `item` is a read of a moment ago.
+    /// Counts an attempt to sign in as failed before its password is compared. `item` must be a recent read.
     ///
     /// # Errors
-    /// [`StoreError`]; the attempt must then not go on.
+    /// Returns [`StoreError`] if the attempt could not be counted. It must then be rejected.
     pub async fn count_guess(
         &self,
         user: &UserId,
@@ -184,7 +185,7 @@ impl Store {
     ) -> Result<Standing, StoreError> {
         let key = Key::sources(user);
         let mut item = item.cloned();
-        for _ in 0..MAX_TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let mut expression = Expression::default();
             let marker = text(password_set_at.to_string());
             let current = SourcesItem::of(item.as_ref(), password_set_at);
@@ -212,7 +213,7 @@ impl Store {
                     Some(name) if after.known.get(&name).is_some_and(|known| known.failures <= MAX_KNOWN) => {
                         return Ok(Standing::Known(name));
                     }
-                    // It was forgotten at this moment: it counts as any other.
+                    // The source has just stopped being known, so the attempt is counted as one from an unknown source.
                     Some(_) => {}
                     None if after.failures > MAX_UNKNOWN => return Ok(Standing::Shut),
                     None => return Ok(Standing::Unknown),
@@ -220,25 +221,25 @@ impl Store {
             }
             item = self.read(&[key.item_key()]).await?.get(&key)?;
         }
-        Err(StoreError::Unavailable("a user's sources are written by too many at once".to_owned()))
+        Err(StoreError::Unavailable("too many concurrent writes to a user's sources".to_owned()))
     }
 
-    /// Sends what [`count_guess`](Self::count_guess) would send, for nobody: the condition fails.
+    /// Sends the same call as [`count_guess`](Self::count_guess), for a user who does not exist. The condition fails.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn count_no_guess(&self, nobody: &UserId) -> Result<(), StoreError> {
+    /// Returns [`StoreError`] if the call fails.
+    pub async fn count_no_guess(&self, absent: &UserId) -> Result<(), StoreError> {
         let mut expression = Expression::default();
         expression.when_present();
         expression.add("failures", 1);
-        self.update_if(&Key::sources(nobody).item_key, expression).await?;
+        self.update_if(&Key::sources(absent).item_key, expression).await?;
         Ok(())
     }
 
-    /// Takes a count back: the password was right.
+    /// Subtracts a counted attempt, because its password was right.
     ///
     /// # Errors
-    /// [`StoreError`]; the count then stays.
+    /// Returns [`StoreError`] if the call fails. The attempt then stays counted.
     pub async fn take_guess_back(
         &self,
         user: &UserId,
@@ -264,7 +265,7 @@ impl Store {
     /// Stores a user's sources.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn put_sources(&self, user: &UserId, sources: &SourcesItem) -> Result<(), StoreError> {
         let mut expression = Expression::default();
         for (attribute, value) in serde_dynamo::to_item::<_, Item>(sources)? {
@@ -288,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_known_while_the_password_is_the_same_and_its_time_is_not_up() {
+    fn a_source_is_known_for_a_limited_time_and_only_with_the_same_password() {
         let device = Source::new("192.0.2.1", Some("device"));
         let item = SourcesItem::signed_in(None, at(0), &device, at(10));
         let elsewhere = Source::new("192.0.2.2", Some("device"));
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn five_sources_are_known_and_the_oldest_gives_way() {
+    fn five_sources_are_known_and_a_new_one_replaces_the_oldest() {
         let mut item = None;
         for number in 1..=7 {
             item = Some(SourcesItem::signed_in(item.as_ref(), at(0), &source(number), at(i64::from(number))));
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_change_keeps_the_device_alone() {
+    fn only_the_device_stays_known_after_a_password_change() {
         let source = Source::new("192.0.2.1", Some("device"));
         let before = SourcesItem::signed_in(None, at(0), &source, at(1));
         let after = SourcesItem::password_changed(Some(&before), at(0), &source, at(2)).unwrap();

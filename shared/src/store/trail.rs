@@ -1,4 +1,4 @@
-//! The audit trail, newest first.
+//! Reads of the audit trail, newest event first.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,56 +11,56 @@ use super::read::{Item, from_item, string};
 use super::{Event, Position, Store, StoreError, Table};
 use crate::models::{EventAction, EventId, PartnerId, Timestamp, UserId};
 
-/// Events that are looked at in one go where some may be left out.
+/// The number of events per query when the filter may leave some out.
 const AT_ONCE: usize = 100;
 
-/// How often one page looks for more of them: so it examines 1,000 events at the most.
+/// The maximum number of queries for one page. A page therefore examines at most 1,000 events.
 const MAX_QUERIES: usize = 10;
 
-/// The most bytes of events on a page, as JSON: a table repeats and escapes some of them, and an answer of Lambda's has 6 MB
-/// at the most. A thousand ordinary events have half of it.
+/// The maximum size of the events on a page, in bytes of JSON. CSV repeats and escapes some of these bytes, and a
+/// response of Lambda has at most 6 MB. A thousand ordinary events have half of the maximum.
 const MAX_BYTES: usize = 1_000_000;
 
-/// Which events are wanted. Every condition that is there must hold.
+/// A filter for events. All conditions that are present must hold.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// To whom it was done.
+    /// The target.
     pub target: Option<UserId>,
-    /// Who did it.
+    /// The actor.
     pub actor: Option<UserId>,
-    /// What was done.
+    /// The action.
     pub action: Option<EventAction>,
-    /// Not before.
+    /// The start of the period (inclusive).
     pub from: Option<Timestamp>,
-    /// Before.
+    /// The end of the period (exclusive).
     pub to: Option<Timestamp>,
 }
 
-/// Some events, newest first.
+/// A page of events, newest first.
 #[derive(Debug, Default)]
 pub struct EventPage {
     /// The events.
     pub events: Vec<Event>,
-    /// Where to go on, if there may be more.
+    /// The position after which the next page starts, if there may be more events.
     pub next: Option<Position>,
 }
 
 impl EventFilter {
-    /// The least and the greatest id that an event of this time can have. An id that is made of zeros alone is nobody's, so
-    /// it does not matter that the upper one is included.
+    /// Returns the lowest and the highest id of events in the period. The highest id has only zeros after its time, and
+    /// no event has such an id. So it makes no difference that queries include it.
     fn ids(&self) -> (EventId, EventId) {
         let from = self.from.unwrap_or_else(|| Timestamp::from_unix_millis(0));
         let to = self.to.unwrap_or_else(|| Timestamp::from_unix_millis(i64::MAX));
         (EventId::new(from, [0; 10]), EventId::new(to, [0; 10]))
     }
 
-    /// Whether a page of such events can end here.
+    /// Returns whether a page of these events can end at this position.
     pub fn reaches(&self, position: &Position) -> bool {
         let (least, greatest) = self.ids();
         EventId::parse(&position.sk).is_ok_and(|id| least <= id && id <= greatest)
     }
 
-    /// The index that lists them, its key, and whose events there are wanted.
+    /// Returns the index that lists these events, and the key to query. `None` means that the table itself lists them.
     fn index(&self, partner: &PartnerId) -> Option<Index> {
         match (&self.target, &self.actor) {
             (Some(target), _) => {
@@ -69,23 +69,23 @@ impl EventFilter {
             (None, Some(actor)) => {
                 Some(Index { name: "by_actor", key: "actor_key", value: keys::person(partner, actor) })
             }
-            (None, None) if self.is_of_reviews() => {
+            (None, None) if self.is_for_reviews() => {
                 Some(Index { name: "by_review", key: "review_key", value: partition(partner) })
             }
             (None, None) => None,
         }
     }
 
-    fn is_of_reviews(&self) -> bool {
+    fn is_for_reviews(&self) -> bool {
         self.action == Some(EventAction::AccessReviewed)
     }
 
-    /// Whether keys alone find them: no event that is read is left out.
+    /// Returns whether a query by key finds only matching events, so that none of them needs to be left out.
     fn is_by_key(&self) -> bool {
         match (&self.target, &self.actor) {
             (Some(_), Some(_)) => false,
             (Some(_), None) | (None, Some(_)) => self.action.is_none(),
-            (None, None) => self.action.is_none() || self.is_of_reviews(),
+            (None, None) => self.action.is_none() || self.is_for_reviews(),
         }
     }
 
@@ -107,32 +107,32 @@ struct Index {
 }
 
 impl Store {
-    /// Up to `limit` events after `after`, newest first. Reads as much whether there are a hundred events or a million; so
-    /// where only some of those that it looks at are wanted, or they are large, there may be fewer than `limit`, and more to
-    /// come.
+    /// Returns up to `limit` events after the position `after`, newest first. The amount of data read per page is
+    /// limited. So if the filter leaves events out, or events are large, a page may have fewer than `limit` events and
+    /// still have a next page.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn events(
         &self,
         partner: &PartnerId,
-        wanted: &EventFilter,
+        filter: &EventFilter,
         after: Option<&Position>,
         limit: usize,
     ) -> Result<EventPage, StoreError> {
-        // One more than asked for tells whether there is a next page.
-        let (looks, at_once) = if wanted.is_by_key() { (1, limit.saturating_add(1)) } else { (MAX_QUERIES, AT_ONCE) };
+        // One event more than the limit shows that there is a next page.
+        let (queries, at_once) = if filter.is_by_key() { (1, limit.saturating_add(1)) } else { (MAX_QUERIES, AT_ONCE) };
         let mut events: Vec<Event> = Vec::new();
         let mut next = after.cloned();
-        for _ in 0..looks {
+        for _ in 0..queries {
             let found;
-            (found, next) = self.look(partner, wanted, next.as_ref(), at_once).await?;
-            events.extend(found.into_iter().filter(|event| wanted.accepts(event)));
+            (found, next) = self.query_once(partner, filter, next.as_ref(), at_once).await?;
+            events.extend(found.into_iter().filter(|event| filter.accepts(event)));
             if next.is_none() || events.len() > limit {
                 break;
             }
         }
-        let fitting = limit.min(how_many_fit(&events));
+        let fitting = limit.min(count_fitting(&events));
         if events.len() > fitting {
             events.truncate(fitting);
             next = events.last().map(|event| Position { sk: event.id.as_str().to_owned(), key: None });
@@ -140,23 +140,23 @@ impl Store {
         Ok(EventPage { events, next })
     }
 
-    /// The next events of the index or the table, and where the last one of them is if it was not the last of all.
-    async fn look(
+    /// Returns the next events of the index or the table, and the position of the last one if there are more events.
+    async fn query_once(
         &self,
         partner: &PartnerId,
-        wanted: &EventFilter,
+        filter: &EventFilter,
         after: Option<&Position>,
         at_once: usize,
     ) -> Result<(Vec<Event>, Option<Position>), StoreError> {
-        let index = wanted.index(partner);
-        let (key, value) = place_in(index.as_ref(), partner);
+        let index = filter.index(partner);
+        let (key, value) = partition_key(index.as_ref(), partner);
         let start = after.map(|position| {
             let at = HashMap::from([("pk", partition(partner)), ("sk", position.sk.clone()), (key, value)]);
             at.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).collect()
         });
-        let answer = self
-            .query_trail(partner, wanted, index.as_ref())?
-            // A global index is never consistent.
+        let response = self
+            .query_trail(partner, filter, index.as_ref())?
+            // Reads of a global index are never strongly consistent.
             .consistent_read(index.is_none())
             .scan_index_forward(false)
             .set_limit(i32::try_from(at_once).ok())
@@ -164,9 +164,9 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::from_sdk("Query", &error))?;
-        let stopped = answer.last_evaluated_key.filter(|key| !key.is_empty());
+        let stopped = response.last_evaluated_key.filter(|key| !key.is_empty());
         let stopped = stopped.map(|key| Ok::<_, StoreError>(Position { sk: string(&key, "sk")?, key: None }));
-        let items = answer.items.unwrap_or_default();
+        let items = response.items.unwrap_or_default();
         let events = match index {
             Some(_) => self.events_at(partner, &items).await?,
             None => items.iter().map(from_item).collect::<Result<_, _>>()?,
@@ -174,15 +174,15 @@ impl Store {
         Ok((events, stopped.transpose()?))
     }
 
-    /// Asks for the keys, or the events, of this time.
+    /// Builds the query for the events of the period, or for their keys if there is an index.
     fn query_trail(
         &self,
         partner: &PartnerId,
-        wanted: &EventFilter,
+        filter: &EventFilter,
         index: Option<&Index>,
     ) -> Result<QueryFluentBuilder, StoreError> {
-        let (least, greatest) = wanted.ids();
-        let (key, value) = place_in(index, partner);
+        let (least, greatest) = filter.ids();
+        let (key, value) = partition_key(index, partner);
         let query = self
             .client
             .query()
@@ -196,18 +196,18 @@ impl Store {
         Ok(query)
     }
 
-    /// Whose access was decided on in this time, as far as `by_review` knows yet: it tells whom an event is about without
-    /// the event.
+    /// Returns the users whose access was reviewed in this period. The index `by_review` contains the target of each
+    /// event, so the events are not read. The index is eventually consistent.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Returns [`StoreError`] if the call fails.
     pub async fn reviewed(
         &self,
         partner: &PartnerId,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<HashSet<UserId>, StoreError> {
-        let wanted = EventFilter {
+        let filter = EventFilter {
             action: Some(EventAction::AccessReviewed),
             from: Some(from),
             to: Some(to),
@@ -215,8 +215,8 @@ impl Store {
         };
         let person = keys::person_prefix(partner);
         let mut reviewed = HashSet::new();
-        let index = wanted.index(partner);
-        let mut pages = self.query_trail(partner, &wanted, index.as_ref())?.into_paginator().items().send();
+        let index = filter.index(partner);
+        let mut pages = self.query_trail(partner, &filter, index.as_ref())?.into_paginator().items().send();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| StoreError::from_sdk("Query", &error))?;
             let target = string(&item, "target_key")?;
@@ -225,11 +225,11 @@ impl Store {
         Ok(reviewed)
     }
 
-    /// The events whose keys an index told.
+    /// Reads the events whose keys an index returned.
     async fn events_at(&self, partner: &PartnerId, keys: &[Item]) -> Result<Vec<Event>, StoreError> {
         let item_keys = keys.iter().map(|key| {
             let id = EventId::parse(&string(key, "sk")?)
-                .map_err(|error| StoreError::Refused(format!("an event's key: {error}")))?;
+                .map_err(|error| StoreError::Refused(format!("an event has an invalid key: {error}")))?;
             Ok(keys::event(partner, &id))
         });
         let item_keys: Vec<ItemKey> = item_keys.collect::<Result<_, StoreError>>()?;
@@ -238,18 +238,19 @@ impl Store {
     }
 }
 
-/// The key of an index, or of the table, and where this partner's events are under it.
-fn place_in(index: Option<&Index>, partner: &PartnerId) -> (&'static str, String) {
+/// Returns the name and the value of the partition key for this partner's events in an index or the table.
+fn partition_key(index: Option<&Index>, partner: &PartnerId) -> (&'static str, String) {
     match index {
         Some(index) => (index.key, index.value.clone()),
         None => ("pk", partition(partner)),
     }
 }
 
-fn how_many_fit(events: &[Event]) -> usize {
+/// Returns the number of events that fit on a page, which is at least one.
+fn count_fitting(events: &[Event]) -> usize {
     let mut bytes = 0;
     let fitting = events.iter().take_while(|event| {
-        // What has no JSON form cannot be here, since it was read.
+        // An event that was read always has a JSON form.
         bytes += serde_json::to_string(event).map_or(0, |event| event.len());
         bytes <= MAX_BYTES
     });

@@ -1,4 +1,5 @@
-//! One transaction is the whole change: what changes, the audit event, and the conditions under which it was decided.
+//! One transaction is the whole change: the changed items, the audit events, and the conditions under which it was
+//! authorized.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -21,42 +22,42 @@ use crate::error::{Cause, Failure};
 use crate::models::{PartnerId, Timestamp, User, UserId};
 use crate::random;
 
-/// Whose condition a transaction rests on.
+/// The meaning of one condition of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// The actor's authority.
+    /// The actor's authority is unchanged.
     Actor,
-    /// A session: the actor's, or one that is to end.
+    /// A session exists: the actor's, or one that the transaction ends.
     Session,
-    /// The user who is changed.
+    /// The target is unchanged.
     Target,
-    /// That an email is free.
+    /// An email is not in use.
     Email,
-    /// That there is room for one more user.
+    /// The partner exists, and has room for the new users.
     Partner,
-    /// The digest that was checked.
+    /// The credential that was checked is unchanged.
     Credential,
-    /// A challenge that nobody has used.
+    /// A challenge or a choice has not been used.
     Challenge,
-    /// That nothing is kept under an idempotency key.
+    /// The entry of an idempotency key is as expected.
     Idempotency,
-    /// That a counter has room for one more.
+    /// A counter has room for one more attempt.
     Counter,
-    /// That a refusal has not been told.
+    /// A similar refusal has not been recorded yet.
     Refusal,
-    /// What is written whatever stands there.
+    /// The operation has no condition.
     Unconditional,
-    /// That nothing is written over: ids are new, so it never fails.
+    /// The operation overwrites nothing. Ids are new, so this condition never fails.
     New,
 }
 
-/// Why a transaction was not committed.
+/// The reason why a transaction was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// These conditions do not hold.
     #[error("conditions do not hold: {0:?}")]
     Refused(Vec<Condition>),
-    /// DynamoDB could not be used.
+    /// A DynamoDB call failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -67,7 +68,7 @@ impl From<CommitError> for Failure {
             CommitError::Store(error) => return error.into(),
             CommitError::Refused(conditions) => conditions,
         };
-        let moved = |condition: &Condition| match condition {
+        let is_stale = |condition: &Condition| match condition {
             Condition::Actor
             | Condition::Session
             | Condition::Target
@@ -79,7 +80,7 @@ impl From<CommitError> for Failure {
                 false
             }
         };
-        if conditions.iter().any(moved) {
+        if conditions.iter().any(is_stale) {
             Self::StaleRead
         } else if conditions.contains(&Condition::Email) {
             Self::EmailTaken
@@ -91,30 +92,30 @@ impl From<CommitError> for Failure {
     }
 }
 
-/// A transaction in the making.
+/// A transaction that is being built.
 #[derive(Debug)]
 pub struct Transaction<'store> {
     store: &'store Store,
     operations: Vec<(Condition, TransactWriteItem)>,
-    /// The first fault met while it was made; `commit` tells it.
+    /// The first error while the transaction was built. `commit` returns it.
     fault: Option<StoreError>,
 }
 
 impl Store {
-    /// An empty transaction.
+    /// Returns an empty transaction.
     pub fn transaction(&self) -> Transaction<'_> {
         Transaction { store: self, operations: Vec::new(), fault: None }
     }
 }
 
 impl Transaction<'_> {
-    /// The actor has the authority that the decision read. Not for an actor who is the target: there the target's
-    /// version says it, and two operations on one item are not possible.
+    /// Requires that the actor still has the authority that the decision was based on. If the actor is the target, the
+    /// condition on the target's version already covers this, and DynamoDB rejects two operations on one item.
     pub fn check_actor(&mut self, actor: &User) {
         self.check_access(Condition::Actor, actor);
     }
 
-    /// The user whom the decision was about is who it read, where the change itself is not of the user's item.
+    /// Requires that the target's access is unchanged. This is for changes that do not write the target's item.
     pub fn check_target(&mut self, target: &User) {
         self.check_access(Condition::Target, target);
     }
@@ -126,14 +127,14 @@ impl Transaction<'_> {
         self.check(condition, &Key::user(&user.partner_id, &user.id).item_key, expression);
     }
 
-    /// The session still stands.
+    /// Requires that the session still exists.
     pub fn check_session(&mut self, user: &UserId, session_id: &str) {
         let mut expression = Expression::default();
         expression.when_present();
         self.check(Condition::Session, &Key::session(user, session_id).item_key, expression);
     }
 
-    /// The digest is the one that was read.
+    /// Requires that the credential still has the version that was read.
     pub fn check_credential(&mut self, user: &UserId, version: u64) {
         let mut expression = Expression::default();
         expression.when_present();
@@ -141,13 +142,13 @@ impl Transaction<'_> {
         self.check(Condition::Credential, &Key::credential(user).item_key, expression);
     }
 
-    /// A new partner with its first user.
+    /// Adds a partner with its primary admin.
     pub fn add_partner(&mut self, partner: &PartnerItem, primary_admin: &User) {
         self.put_new(Condition::New, &Key::partner(&primary_admin.partner_id).item_key, partner);
         self.put_user(primary_admin);
     }
 
-    /// More users of one partner.
+    /// Adds users to a partner, and requires that it has room for them.
     pub fn add_users<'a>(&mut self, partner: &PartnerId, users: impl IntoIterator<Item = &'a User>) {
         let mut count = 0;
         for user in users {
@@ -177,19 +178,21 @@ impl Transaction<'_> {
         self.delete(Condition::Target, &Key::email(&user.email, &user.partner_id).item_key, expression);
     }
 
-    /// Turns `before` into `after`: only what differs, only if `before` is what is there. Moves the email's entry along.
+    /// Changes a user from `before` to `after`. It writes only the attributes that differ, and the email's entry if the
+    /// email changes. It requires that the stored user still has the versions of `before`.
     pub fn change_user(&mut self, before: &User, after: &User) {
-        self.turn_user(before, after, Expression::default());
+        self.write_user(before, after, Expression::default());
     }
 
-    /// As [`change_user`](Self::change_user), and only if the user has not signed in since `before` was read.
+    /// Does the same as [`change_user`](Self::change_user), and also requires that the user has not signed in since
+    /// `before` was read.
     pub fn change_user_unless_signed_in(&mut self, before: &User, after: &User) {
         let mut expression = Expression::default();
         expression.when("sign_ins", "=", number(before.sign_ins));
-        self.turn_user(before, after, expression);
+        self.write_user(before, after, expression);
     }
 
-    fn turn_user(&mut self, before: &User, after: &User, mut expression: Expression) {
+    fn write_user(&mut self, before: &User, after: &User, mut expression: Expression) {
         expression.when_present();
         expression.when("version", "=", number(before.version));
         expression.when("access_version", "=", number(before.access_version));
@@ -198,7 +201,7 @@ impl Transaction<'_> {
         let item_key = Key::user(&before.partner_id, &before.id).item_key;
         let differing: Vec<_> = new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect();
         if differing.is_empty() {
-            // An update must set something.
+            // An update that sets nothing is not possible.
             self.check(Condition::Target, &item_key, expression);
         } else {
             for (attribute, value) in differing {
@@ -212,7 +215,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Takes a user out, with email and credential. Sessions mean nothing without the user, and expire.
+    /// Removes a user with the email's entry and the credential. Sessions are invalid without the user, and expire.
     pub fn remove_user(&mut self, user: &User) {
         let mut expression = Expression::default();
         expression.when_present();
@@ -227,7 +230,7 @@ impl Transaction<'_> {
         self.update(Condition::Partner, &Key::partner(&user.partner_id).item_key, expression);
     }
 
-    /// The portal goes from one primary admin to the next, as far as the partner's own item says it.
+    /// Changes the primary admin in the partner's item. The items of both users must be changed separately.
     pub fn hand_over(&mut self, from: &User, to: &User) {
         let mut expression = Expression::default();
         expression.when_present();
@@ -236,7 +239,7 @@ impl Transaction<'_> {
         self.update(Condition::Actor, &Key::partner(&from.partner_id).item_key, expression);
     }
 
-    /// A sign-in: only while the user is active and in the generation that was read.
+    /// Records a sign-in, and requires that the user is active and still in the generation that was read.
     pub fn note_sign_in(&mut self, user: &User, at: Timestamp) {
         let mut expression = Expression::default();
         expression.when_present();
@@ -248,18 +251,18 @@ impl Transaction<'_> {
         self.update(Condition::Target, &Key::user(&user.partner_id, &user.id).item_key, expression);
     }
 
-    /// The end of the user's present generation is due in Cognito.
+    /// Adds the mark for the end of the user's current generation in Cognito.
     pub fn end_generation(&mut self, user: &User, at: Timestamp) {
         let mark = Mark::new(user, at);
         self.put(Condition::Unconditional, &mark.item_key(), &mark, Expression::default());
     }
 
-    /// A new user's credential.
+    /// Adds the credential of a new user.
     pub fn add_credential(&mut self, user: &UserId, credential: &CredentialItem) {
         self.put_new(Condition::New, &Key::credential(user).item_key, credential);
     }
 
-    /// The whole credential anew, if `before` is the one that is there.
+    /// Replaces the whole credential, and requires that the stored one still has the version of `before`.
     pub fn change_credential(&mut self, user: &UserId, before: &CredentialItem, after: &CredentialItem) {
         let mut expression = Expression::default();
         expression.when_present();
@@ -271,90 +274,92 @@ impl Transaction<'_> {
         self.update(Condition::Credential, &Key::credential(user).item_key, expression);
     }
 
-    /// Keeps what a request under this key did, if nothing is kept there.
+    /// Stores the result of a request under this idempotency key, and requires that there is no live entry.
     pub fn keep(&mut self, key: &Key<IdempotencyItem>, item: &IdempotencyItem, now: Timestamp) {
         let mut expression = Expression::default();
         expression.when_absent_or_expired(now);
         self.put(Condition::Idempotency, &key.item_key, item, expression);
     }
 
-    /// Replaces what is kept, if it is what the import called `run` has written last.
+    /// Replaces the entry of an idempotency key, and requires that the import `run` was the last to write it.
     pub fn keep_in_place_of(&mut self, run: &str, key: &Key<IdempotencyItem>, item: &IdempotencyItem) {
         let mut expression = Expression::default();
         expression.when("run", "=", text(run));
         self.put(Condition::Idempotency, &key.item_key, item, expression);
     }
 
-    /// A new session.
+    /// Adds a session.
     pub fn add_session(&mut self, user: &UserId, session_id: &str, session: &SessionItem) {
         self.put_new(Condition::New, &Key::session(user, session_id).item_key, session);
     }
 
-    /// Ends a session, if it still stands.
+    /// Deletes a session, and requires that it exists.
     pub fn end_standing_session(&mut self, user: &UserId, session_id: &str) {
         let mut expression = Expression::default();
         expression.when_present();
         self.delete(Condition::Session, &Key::session(user, session_id).item_key, expression);
     }
 
-    /// Ends a session, whether or not it still stands.
+    /// Deletes a session, whether or not it exists.
     pub fn end_session(&mut self, user: &UserId, session_id: &str) {
         self.delete(Condition::Unconditional, &Key::session(user, session_id).item_key, Expression::default());
     }
 
-    /// A new challenge.
+    /// Adds a challenge.
     pub fn add_challenge(&mut self, user: &UserId, secret: &str, challenge: &ChallengeItem) {
         self.put_new(Condition::New, &Key::challenge(user, secret).item_key, challenge);
     }
 
-    /// Uses a challenge up, if nobody has.
+    /// Uses a challenge, and requires that it has not been used.
     pub fn use_challenge(&mut self, user: &UserId, secret: &str) {
         let mut expression = Expression::default();
         expression.when_present();
         self.delete(Condition::Challenge, &Key::challenge(user, secret).item_key, expression);
     }
 
-    /// A new choice between partners.
+    /// Adds a choice between partners.
     pub fn add_choice(&mut self, secret: &str, choice: &ChoiceItem) {
         self.put_new(Condition::New, &Key::choice(secret).item_key, choice);
     }
 
-    /// Uses a choice up, if nobody has.
+    /// Uses a choice, and requires that it has not been used.
     pub fn use_choice(&mut self, secret: &str) {
         let mut expression = Expression::default();
         expression.when_present();
         self.delete(Condition::Challenge, &Key::choice(secret).item_key, expression);
     }
 
-    /// Counts one more, if there is room. `stored` is a read of the counter, a moment ago.
+    /// Counts one more attempt, and requires that the counter has room. `stored` must be a recent read of the counter.
     ///
     /// # Errors
-    /// [`StoreError::Shape`].
+    /// Returns [`StoreError::Shape`] if the counter's item is not valid.
     pub fn count(&mut self, counter: &Counter, stored: &Items, now: Timestamp) -> Result<(), StoreError> {
         self.update(Condition::Counter, counter.item_key(), counter.one_more(stored, now)?);
         Ok(())
     }
 
-    /// Forgets the attempts that a counter has counted.
+    /// Deletes a counter, so that its attempts no longer count.
     pub fn clear_counter(&mut self, counter: &Counter) {
         self.delete(Condition::Unconditional, counter.item_key(), Expression::default());
     }
 
-    /// An audit event. Every change has one; beside it, one tells that it was decided in a review, that somebody else was
-    /// changed by it, or that it was a sign-in too.
+    /// Adds an audit event. Every change has one. A second event records a review's decision, the change of another
+    /// user, or a sign-in in the same transaction.
     pub fn record(&mut self, partner: &PartnerId, event: &Event) {
         self.put_new(Condition::New, &keys::event(partner, &event.id), &EventItem::new(partner, event));
     }
 
-    /// As [`record`](Self::record), of what `actor` was refused; only if nothing tells of the like in this minute.
+    /// Adds an audit event for an attempted action of `actor` that was refused. It requires that no similar refusal has
+    /// been recorded in this minute.
     pub fn record_refused(&mut self, actor: &User, attempted: &str, event: &Event) {
         let item_key = keys::refusal(&actor.partner_id, &actor.id, attempted, event.at);
         self.put_new(Condition::Refusal, &item_key, &RefusalItem::new(event));
         self.record(&actor.partner_id, event);
     }
 
-    /// As [`record`](Self::record), of a sign-in of `user` that was refused; only if no event records the like in this
-    /// quarter of an hour. Without `exists` the same is sent, under a condition that fails.
+    /// Adds an audit event for a refused sign-in of `user`. It requires that no similar event has been recorded in this
+    /// quarter of an hour. If the user does not exist (`exists` is false), it sends the same call with a condition that
+    /// fails.
     pub fn record_refused_sign_in(&mut self, partner: &PartnerId, user: &UserId, event: &Event, exists: bool) {
         let item_key = keys::refused_sign_in(partner, user, &event.action, event.at);
         let mut expression = Expression::default();
@@ -367,17 +372,18 @@ impl Transaction<'_> {
         self.record(partner, event);
     }
 
-    /// Commits. A transaction that met another is tried again, with jitter, until the function's time is up.
+    /// Commits the transaction. If it conflicts with another one, it is retried with jitter until the function's
+    /// deadline.
     ///
     /// # Errors
-    /// [`CommitError`]: nothing was committed. When the future is dropped, or the store is unavailable, the whole change
-    /// may have been committed, or nothing.
+    /// Returns [`CommitError`] if nothing was committed. Exceptions are [`StoreError::Unavailable`] and a dropped
+    /// future: in these cases, either the whole change or nothing has been committed.
     pub async fn commit(self) -> Result<(), CommitError> {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
         let (conditions, operations): (Vec<Condition>, Vec<TransactWriteItem>) = self.operations.into_iter().unzip();
-        // The same token for every try: DynamoDB carries out at most one of them.
+        // All attempts have the same token, so that DynamoDB executes at most one of them.
         let token = random::token().map_err(|_| StoreError::Unavailable("no random bytes".to_owned()))?;
         let token: String = token.chars().take(36).collect();
         for attempt in 0_u32.. {
@@ -403,13 +409,13 @@ impl Transaction<'_> {
                     if !refused.is_empty() {
                         return Err(CommitError::Refused(refused));
                     }
-                    let passing = |code: &&str| {
+                    let is_transient = |code: &&str| {
                         matches!(
                             *code,
                             "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
                         )
                     };
-                    if !codes.iter().all(passing) {
+                    if !codes.iter().all(is_transient) {
                         return Err(StoreError::Refused(format!("TransactWriteItems: {codes:?}")).into());
                     }
                 }
@@ -419,7 +425,7 @@ impl Transaction<'_> {
             }
             tokio::time::sleep(jitter(attempt)).await;
         }
-        Err(StoreError::Unavailable("TransactWriteItems: conflicts without end".to_owned()).into())
+        Err(StoreError::Unavailable("TransactWriteItems: too many conflicts".to_owned()).into())
     }
 
     fn put_new(&mut self, condition: Condition, item_key: &ItemKey, value: &impl Serialize) {

@@ -32,7 +32,7 @@ impl Role {
         }
     }
 
-    /// Returns the permissions of a user with this role for whom no others were chosen.
+    /// Returns the permissions that a user with this role gets if no others are chosen.
     pub fn default_permissions(self) -> Permissions {
         match self {
             Self::PrimaryAdmin | Self::Admin => Permissions::all(),

@@ -122,7 +122,7 @@ impl User {
         format!("{} {}", self.first_name.as_str(), self.last_name.as_str())
     }
 
-    /// Returns the user with the next version. Every change starts with this.
+    /// Returns the user with the next version. Every change that clients can see starts with this.
     #[must_use]
     pub fn changed(&self, at: Timestamp) -> Self {
         Self { version: self.version + 1, updated_at: at, ..self.clone() }

@@ -18,7 +18,7 @@ const MAX_PREVIOUS: usize = 4;
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Digests {
     present: Digest,
-    /// Newest first.
+    /// The digests of the previous passwords, newest first.
     previous: Vec<Digest>,
 }
 
