@@ -100,7 +100,7 @@ async fn the_name_of_an_operator_is_recorded() {
         summaries,
         [
             "The operator Priya Raman gave Olive Owner a new password and ended every session",
-            "The operator Priya Raman made the partner, with Olive Owner as its primary admin",
+            "The operator Priya Raman created the partner, with Olive Owner as its primary admin",
         ]
     );
     for event in by_operators {
@@ -158,7 +158,7 @@ async fn every_event_has_a_summary_and_the_newest_comes_first() {
         ann.email
     );
     let expected = [
-        ("partner.created", "An operator made the partner, with Olive Owner as its primary admin"),
+        ("partner.created", "An operator created the partner, with Olive Owner as its primary admin"),
         ("session.started", "Olive Owner signed in"),
         ("user.added", "Olive Owner added Ann Lee as manager"),
         ("session.started", "Ann Lee signed in"),

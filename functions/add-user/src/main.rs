@@ -1,4 +1,4 @@
-//! `POST /v1/users`: adds a user, with admin-level access unless given less.
+//! `POST /v1/users`: adds a user, by default as an admin.
 
 use std::slice;
 
@@ -49,11 +49,11 @@ async fn add_user(app: &App, request: Request) -> Result<Answer, Failure> {
 struct Added<'a> {
     #[serde(flatten)]
     user: PublicUser<'a>,
-    /// Only in the first answer, if the portal generated it.
+    /// Only in the first response, and only if the portal generated it.
     generated_password: Option<&'a str>,
 }
 
-/// The headers of the answer, now and to a retry: a user that was just added is in its first version.
+/// Adds the headers of the response. They are the same for a retry: a new user has version 1.
 fn added(answer: Answer, id: &UserId) -> Answer {
     answer.with_version(1).with_location(format!("/v1/users/{id}"))
 }

@@ -1,6 +1,7 @@
-//! `POST /v1/sessions/challenge`: the next step of a sign-in whose password was right.
+//! `POST /v1/sessions/challenge`: continues a sign-in whose password was right.
 //!
-//! Each answer uses its challenge up, reads the rows as they are then, and decides what comes next.
+//! An accepted answer uses up its challenge. Every answer is checked against the
+//! current items, which also decide the next step.
 
 use portal::App;
 use portal::actions::{CHOOSE_PARTNER, NEW_PASSWORD, SignIn, SigningIn};
@@ -11,14 +12,14 @@ use portal::passwords::{About, Password};
 use portal::store::{Chosen, Items, Key, Store};
 use portal::telemetry;
 
-const WRONG: Failure = Failure::Unauthenticated("This challenge is not open, or no longer.");
+const WRONG: Failure = Failure::Unauthenticated("The challenge is invalid or has expired.");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
     serve(count_refused).await
 }
 
-/// Counts what an alarm watches.
+/// Counts refused answers for an alarm.
 async fn count_refused(app: &App, request: Request) -> Result<Answer, Failure> {
     let result = Box::pin(answer_challenge(app, request)).await;
     if let Err(Failure::Unauthenticated(_)) = &result {
@@ -33,8 +34,8 @@ async fn answer_challenge(app: &App, request: Request) -> Result<Answer, Failure
     let token: Option<String> = body.required("session");
     let refresh_token_in: Option<Option<RefreshTokenIn>> = body.optional("refresh_token_in");
     let refresh_token_in = refresh_token_in.map(|wanted| wanted.unwrap_or(RefreshTokenIn::Body));
-    let answer = Given::read(kind, &mut body);
-    // Held back: a client without a challenge learns nothing else.
+    let answer = ChallengeAnswer::read(kind, &mut body);
+    // Other input errors are reported only to a client that has a challenge.
     let input = body.finish(|| Some((token.clone()?, answer?, refresh_token_in?)));
     let Some(token) = token else { return Err(input.err().unwrap_or(WRONG)) };
 
@@ -43,32 +44,33 @@ async fn answer_challenge(app: &App, request: Request) -> Result<Answer, Failure
     let (_, answer, refresh_token_in) = input?;
     let sign_in = SignIn { app, request: &request, now, refresh_token_in };
     match (open, answer) {
-        (Open::Choice { secret, offered }, Given::Partner(partner)) => {
+        (Open::Choice { secret, offered }, ChallengeAnswer::Partner(partner)) => {
             Box::pin(choose_partner(&sign_in, &secret, offered, &partner)).await
         }
-        (Open::NewPassword { secret, signing_in }, Given::Password(password)) => {
+        (Open::NewPassword { secret, signing_in }, ChallengeAnswer::Password(password)) => {
             set_password(&sign_in, &secret, &signing_in, &password).await
         }
-        // Of another kind than the answer.
+        // The answer is for another kind of challenge.
         (Open::Choice { .. } | Open::NewPassword { .. }, _) => Err(WRONG),
     }
 }
 
-/// The kinds of challenges.
+/// The kind of a challenge.
 #[derive(Clone, Copy)]
 enum Kind {
     ChoosePartner,
     NewPassword,
 }
 
-/// An answer to one.
-enum Given {
+/// The answer to a challenge.
+enum ChallengeAnswer {
     Partner(PartnerId),
     Password(Password),
 }
 
-impl Given {
-    /// The answer to a challenge of this kind. To one of an unknown kind, it may be the answer to any.
+impl ChallengeAnswer {
+    /// Reads the answer to a challenge of this kind. Without a known kind it
+    /// only checks the fields, and returns `None`.
     fn read(kind: Option<Kind>, body: &mut Fields) -> Option<Self> {
         match kind {
             Some(Kind::ChoosePartner) => body.required("partner_id").map(Self::Partner),
@@ -96,20 +98,20 @@ impl FromField for Kind {
     }
 }
 
-/// A challenge that was found open.
+/// A challenge that can be answered, and the items that were read for it.
 enum Open {
     Choice { secret: String, offered: Vec<Offered> },
     NewPassword { secret: String, signing_in: Box<SigningIn> },
 }
 
-/// A partner that can be chosen.
+/// A partner that the user can choose.
 struct Offered {
     partner_id: PartnerId,
-    /// The partner's user, if still as when the choice was offered.
-    standing: Option<SigningIn>,
+    /// The user at this partner, unless the user can no longer sign in with this challenge.
+    signing_in: Option<SigningIn>,
 }
 
-/// Finds the challenge that the token names. A token has 256 random bits, so guesses are not counted.
+/// Reads the challenge that the token names. A token has 256 random bits, so failed attempts are not counted.
 async fn open(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failure> {
     let Some((partner, id, secret)) = split(token) else { return open_choice(store, token, now).await };
     let challenge = Key::challenge(&id, secret);
@@ -119,7 +121,7 @@ async fn open(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failur
     let challenge =
         stored.get(&challenge)?.filter(|challenge| challenge.expires_at > now.unix_seconds()).ok_or(WRONG)?;
     let signing_in =
-        stands(&stored, &partner, &id, challenge.generation, challenge.credential_version)?.ok_or(WRONG)?;
+        unchanged(&stored, &partner, &id, challenge.generation, challenge.credential_version)?.ok_or(WRONG)?;
     if signing_in.credential.is_expired(now) {
         return Err(Failure::InitialPasswordExpired);
     }
@@ -134,8 +136,8 @@ async fn open_choice(store: &Store, token: &str, now: Timestamp) -> Result<Open,
     let stored = store.read(&item_keys).await?;
     let mut offered = Vec::new();
     for Chosen { partner_id, user_id, generation, credential_version } in choice.users {
-        let standing = stands(&stored, &partner_id, &user_id, generation, credential_version)?;
-        offered.push(Offered { partner_id, standing });
+        let signing_in = unchanged(&stored, &partner_id, &user_id, generation, credential_version)?;
+        offered.push(Offered { partner_id, signing_in });
     }
     Ok(Open::Choice { secret: token.to_owned(), offered })
 }
@@ -144,8 +146,8 @@ fn item_keys(partner: &PartnerId, id: &UserId) -> Vec<portal::store::ItemKey> {
     vec![Key::user(partner, id).item_key(), Key::credential(id).item_key(), Key::sources(id).item_key()]
 }
 
-/// The user, if active, in this generation and with this password still.
-fn stands(
+/// Returns the user, if active, and if the generation and the password are the same as when the challenge was created.
+fn unchanged(
     stored: &Items,
     partner: &PartnerId,
     id: &UserId,
@@ -157,13 +159,13 @@ fn stands(
         return Ok(None);
     };
     let (user, sources) = (item.user, stored.get(&Key::sources(id))?);
-    let stands = generation == user.session_generation
+    let is_unchanged = generation == user.session_generation
         && credential_version == credential.version
         && user.status == Status::Active;
-    Ok(stands.then_some(SigningIn { user, credential, sources }))
+    Ok(is_unchanged.then_some(SigningIn { user, credential, sources }))
 }
 
-/// `<partner_id>.<user_id>.<secret>`.
+/// Splits `<partner_id>.<user_id>.<secret>`.
 fn split(token: &str) -> Option<(PartnerId, UserId, &str)> {
     let (partner, rest) = token.split_once('.')?;
     let (user, secret) = rest.split_once('.')?;
@@ -179,7 +181,7 @@ async fn choose_partner(
     let chosen = offered.into_iter().find(|one| one.partner_id == *partner);
     let chosen = chosen
         .ok_or_else(|| Failure::field("partner_id", "not_offered", "The challenge does not offer this partner."))?;
-    let signing_in = chosen.standing.ok_or(WRONG)?;
+    let signing_in = chosen.signing_in.ok_or(WRONG)?;
     let SigningIn { user, credential, .. } = &signing_in;
     if credential.is_expired(sign_in.now) {
         return Err(Failure::InitialPasswordExpired);

@@ -1,9 +1,11 @@
-//! `POST /v1/users/bulk`: removes, signs out or suspends many users, each as a single request would.
+//! `POST /v1/users/bulk`: removes, signs out or suspends many users. Each change
+//! is the same as that of a single request.
 //!
 //! Each user has a transaction of its own, one after another: all of them depend on the caller's item, where concurrent
-//! transactions would conflict. A failure that concerns one user is reported for that user, and the others continue. A failure that
-//! concerns the whole request (the caller's session has ended, AWS fails, time is up) fails the request if nothing has been
-//! committed; otherwise the remaining users are reported as failed. So no committed change goes unreported, and a retry is safe.
+//! transactions would conflict. A failure that concerns one user is reported for that user, and the others continue. A
+//! failure that concerns the whole request (the caller's session has ended, AWS fails, time is up) fails the request if
+//! nothing has been committed; otherwise the remaining users are reported as failed. So no committed change goes
+//! unreported, and a retry is safe.
 
 mod result;
 mod work;
@@ -87,7 +89,7 @@ fn parse(request: &Request) -> Result<(Task, Vec<String>), Failure> {
     let ids: Option<Vec<String>> = body.required("user_ids");
     if let Some(ids) = &ids {
         if ids.is_empty() || ids.len() > MAX_USERS {
-            body.refuse("user_ids", "wrong_length", "From 1 to 100 users can be changed at once.");
+            body.refuse("user_ids", "wrong_length", "The list must contain 1 to 100 users.");
         } else if ids.iter().collect::<BTreeSet<_>>().len() < ids.len() {
             body.refuse("user_ids", "repeated", "A user is named more than once.");
         }

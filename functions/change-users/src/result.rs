@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 pub(crate) enum Outcome {
     /// The change is committed.
     Done,
-    /// The user had this state before.
+    /// The user already had this state.
     Unchanged,
     /// The change is not allowed.
     Refused,
@@ -37,7 +37,7 @@ impl Outcome {
 /// The result for one user.
 #[derive(Serialize)]
 pub(crate) struct UserResult {
-    /// As the request names it.
+    /// The id as it is in the request.
     user_id: String,
     outcome: Outcome,
     /// The user after the change.

@@ -16,7 +16,7 @@ use crate::result::Outcome;
 /// The part of the function's time that is reserved for Cognito after the last commit.
 const END_RESERVE: Duration = BATCH_TIMEOUT.saturating_add(Duration::from_millis(500));
 
-/// The change of each user.
+/// The change that is made to each user.
 #[derive(Clone, Copy)]
 pub(crate) enum Task {
     Remove,
@@ -44,7 +44,7 @@ pub(crate) struct Work<'a> {
     request: &'a Request,
     task: Task,
     is_refusal_recorded: bool,
-    /// Committed, and not yet revoked in Cognito.
+    /// The generations whose end is committed, and that are not yet revoked in Cognito.
     pending: Vec<PendingRevocation>,
 }
 
@@ -57,11 +57,11 @@ impl<'a> Work<'a> {
         self.pending.is_empty()
     }
 
-    /// Carries out the task on one user. Returns the user after it, unless it is removed.
+    /// Carries out the task for one user. Returns the user after it, unless the user is removed.
     pub(crate) async fn carry_out(&mut self, target: User) -> Result<(Outcome, Option<User>), Failure> {
         let time = self.request.time_left(self.call.app).saturating_sub(END_RESERVE);
-        // A timeout of zero would still let the work begin.
-        let is_up = || Failure::Unavailable(Cause::of("the time for changes is up"));
+        // Even with a timeout of zero the work would begin.
+        let is_up = || Failure::Unavailable(Cause::of("no time is left for more changes"));
         if time.is_zero() {
             return Err(is_up());
         }
@@ -119,7 +119,7 @@ impl<'a> Work<'a> {
         Ok((outcome, user))
     }
 
-    /// Revokes in Cognito what is committed. `repair-identities` retries what fails.
+    /// Revokes the ended generations in Cognito. If that fails, `repair-identities` retries.
     pub(crate) async fn revoke(self) -> Result<(), Failure> {
         self.call.revoke(self.pending).await
     }

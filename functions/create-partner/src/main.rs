@@ -1,4 +1,4 @@
-//! Invoked by operators: makes a partner and its primary admin.
+//! Invoked by operators: creates a partner and its primary admin.
 
 use portal::App;
 use portal::error::Failure;
@@ -32,7 +32,7 @@ async fn create_partner(app: &App, mut input: Fields, request_id: String) -> Res
         let stored = store.read(&[kept.item_key()]).await?;
         if let Some(first) = store.first_answer(&stored, kept, &asked, password.as_ref(), now).await? {
             let mut answer: Value = serde_json::from_str(&first.answer)
-                .map_err(|error| Failure::internal("reading a kept answer", &error))?;
+                .map_err(|error| Failure::internal("reading a stored response", &error))?;
             if let Value::Object(fields) = &mut answer {
                 fields.insert("idempotent_replayed".to_owned(), true.into());
             }

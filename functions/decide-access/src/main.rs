@@ -44,14 +44,16 @@ async fn decide_access(app: &App, request: Request) -> Result<Answer, Failure> {
     })
 }
 
-/// Resolves the decision for `target`, and authorizes it. The caller also needs the permission to see the access review.
+/// Resolves the decision for `target`, and authorizes it. The caller also needs
+/// the permission to see the access review.
 async fn authorized(call: &Call<'_>, decision: Decision, target: &User) -> Result<ResolvedDecision, Failure> {
     let less = reduced(target);
     let resolved = match decision {
         Decision::Keep => ResolvedDecision::Keep,
         Decision::Suspend => ResolvedDecision::Suspend,
         Decision::Remove => ResolvedDecision::Remove,
-        // A caller who may not reduce the access gets that error, and not the one that it cannot be reduced.
+        // The authorization comes first, so a caller who may not reduce access
+        // does not learn whether it can be reduced.
         Decision::Reduce => ResolvedDecision::Reduce(less.unwrap_or(Access::of(target))),
     };
     let action = resolved.action(target);

@@ -1,8 +1,9 @@
-//! Invoked by operators after a table was restored: ends every session of every user of every partner, for good.
+//! Invoked by operators after a restore of a table: permanently ends every session of every user of every partner.
 //!
-//! A restored table may name generations that were issued and ended since. So every user gets a generation that never was,
-//! and all session rows of earlier ones are deleted. A run works for some minutes, or until DynamoDB stays unavailable; its
-//! answer always says where the next run goes on, and what could not be done.
+//! A restored table may contain generations that were ended after the backup. So every user gets a
+//! generation that was never issued, and the items of all sessions of earlier generations are deleted. A run
+//! ends after some minutes, or when DynamoDB remains unavailable. Its report always contains where the next
+//! run must continue, and what could not be done.
 
 use std::time::Duration;
 
@@ -15,22 +16,24 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// What is not begun by then is left to the next run. Less than the function's time in the template.
+/// The time limit for one run. The next run handles the remaining users. It is less
+/// than the function's timeout in the template.
 const RUN_TIMEOUT: Duration = Duration::from_mins(12);
 
-/// Users under way at once.
+/// The maximum number of users that are changed concurrently.
 const AT_ONCE: usize = 16;
 
-/// How often a call, or the change of one user, is tried. The SDK's own retries are within each try.
+/// The maximum number of attempts at a call, or at the change of one user. Each
+/// attempt includes the retries of the SDK.
 const MAX_TRIES: u32 = 4;
 
-/// The longest that one try may take: a transaction that keeps meeting others would not end by itself.
+/// The timeout for one attempt. A transaction that keeps conflicting with others would not end by itself.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The most keys that a run lists of those that it could not do.
+/// The maximum number of keys in each list of a report.
 const MAX_LISTED: usize = 100;
 
-/// What cursors of this list are sealed with.
+/// The name of the list of all users, to which the cursors belong.
 const LIST: &str = "everyone";
 
 #[tokio::main(flavor = "current_thread")]
@@ -42,17 +45,17 @@ async fn main() -> Result<(), Stopped> {
 struct Report {
     /// Users whose sessions were ended.
     ended: u64,
-    /// Items at the keys of users that cannot be read as users. They are skipped.
+    /// Items at keys of users that are not valid users. They are skipped.
     unreadable: Listed,
-    /// Users who could not be changed, for another reason than that DynamoDB is unavailable. They are skipped.
+    /// Users who could not be changed for a reason other than an unavailable DynamoDB. They are skipped.
     failed: Listed,
     /// Why the run ended before the last user.
     stopped: Option<Reason>,
-    /// Where the next run has to go on `from`; none: that was the last user.
+    /// The `from` of the next run. `None` after the last user.
     next: Option<String>,
 }
 
-/// Keys of the Users table, the first ones of them.
+/// Keys in the Users table: their number, and the first ones.
 #[derive(Default, Serialize)]
 struct Listed {
     count: u64,
@@ -64,22 +67,22 @@ struct Listed {
 enum Reason {
     /// The time for one run is up.
     TimeIsUp,
-    /// DynamoDB throttles or is down.
+    /// DynamoDB throttles requests or is not available.
     Unavailable,
 }
 
-/// What was done about one user.
+/// The result for one user.
 enum Outcome {
     Ended,
-    /// Removed meanwhile.
+    /// The user was removed in the meantime.
     Gone,
     Unreadable,
     Failed,
-    /// To be done again.
+    /// The user must be handled again.
     Unavailable,
 }
 
-/// Who ends them, and until when.
+/// The data of one run.
 #[derive(Clone)]
 struct Run {
     app: &'static App,
@@ -92,7 +95,7 @@ async fn end_all_sessions(app: &'static App, mut input: Fields, request_id: Stri
     let from: Option<Option<String>> = input.optional("from");
     let operator: Option<Option<PersonName>> = input.optional("operator");
     let (from, operator) = input.finish(|| Some((from?, operator?)))?;
-    let wrong = || Failure::InvalidRequest("`from` is not what an earlier run gave as `next`.", Vec::new());
+    let wrong = || Failure::InvalidRequest("`from` must be the `next` of an earlier run.", Vec::new());
     let mut position = match &from {
         Some(cursor) => Position::from_cursor(LIST, cursor).ok_or_else(wrong)?,
         None => beginning(),
@@ -103,11 +106,11 @@ async fn end_all_sessions(app: &'static App, mut input: Fields, request_id: Stri
     let mut report = Report::default();
     loop {
         let after = (position != beginning()).then_some(&position);
-        let Ok(page) = patiently(|| async { Ok(app.store().everyone(after).await?) }).await else {
+        let Ok(page) = with_retries(|| async { Ok(app.store().everyone(after).await?) }).await else {
             return Ok(report.stop(Reason::Unavailable, &position));
         };
         if let Some((reason, number)) = run.end_page(&page.positions, &mut report).await {
-            // The page goes on after the last user before that one.
+            // The next run continues after the last user before that one.
             let done = number.checked_sub(1).and_then(|last| page.positions.get(last));
             return Ok(report.stop(reason, done.unwrap_or(&position)));
         }
@@ -118,7 +121,7 @@ async fn end_all_sessions(app: &'static App, mut input: Fields, request_id: Stri
     }
 }
 
-/// Before the first user.
+/// Returns the position before the first user.
 fn beginning() -> Position {
     Position { sk: String::new(), key: None }
 }
@@ -139,7 +142,8 @@ impl Listed {
 }
 
 impl Run {
-    /// Ends the sessions of these. Returns the number of the first who is left to another run, and why, if anyone is.
+    /// Ends the sessions of these users. If some are left to the next run, it
+    /// returns the number of the first one, and why.
     async fn end_page(&self, positions: &[Position], report: &mut Report) -> Option<(Reason, usize)> {
         let mut under_way = JoinSet::new();
         let mut left: Option<(Reason, usize)> = None;
@@ -169,11 +173,11 @@ impl Run {
         match self.try_to_end_sessions(position).await {
             Ok(outcome) => outcome,
             Err(Failure::Unavailable(cause)) => {
-                tracing::warn!(cause = cause.as_str(), "sessions are left to another run");
+                tracing::warn!(cause = cause.as_str(), "could not end the sessions of a user; the next run retries");
                 Outcome::Unavailable
             }
             Err(failure) => {
-                tracing::error!(?failure, "sessions cannot be ended");
+                tracing::error!(?failure, "could not end the sessions of a user; the run skips and reports the user");
                 Outcome::Failed
             }
         }
@@ -187,18 +191,18 @@ impl Run {
             if attempt > 0 {
                 pause(attempt).await;
             }
-            let user = match patiently(|| async { Ok(store.user_at(position).await?) }).await? {
+            let user = match with_retries(|| async { Ok(store.user_at(position).await?) }).await? {
                 Found::User(user) => user,
                 Found::Nothing => return Ok(Outcome::Gone),
                 Found::Unreadable => return Ok(Outcome::Unreadable),
             };
-            // An earlier try may have been committed although its answer did not arrive.
+            // An earlier attempt may have been committed although its response was lost.
             let mut generation = user.session_generation;
             if !written.contains(&generation) {
                 let after = user.signed_out_past_any_generation(self.app.now());
                 generation = after.session_generation;
                 written.push(generation);
-                match within_a_try(self.commit(&user, &after)).await {
+                match with_timeout(self.commit(&user, &after)).await {
                     Ok(()) => {}
                     Err(Failure::StaleRead) => continue,
                     Err(failure @ Failure::Unavailable(_)) => {
@@ -208,7 +212,7 @@ impl Run {
                     Err(failure) => return Err(failure),
                 }
             }
-            patiently(|| async { Ok(store.purge_sessions(&user.id, generation).await?) }).await?;
+            with_retries(|| async { Ok(store.purge_sessions(&user.id, generation).await?) }).await?;
             return Ok(Outcome::Ended);
         }
         Err(last)
@@ -226,7 +230,7 @@ impl Run {
 }
 
 impl Report {
-    /// Counts what was done. Returns the user's number if that is to be done again.
+    /// Adds the result for one user. Returns the user's number if the next run must handle the user again.
     fn add(
         &mut self,
         positions: &[Position],
@@ -248,31 +252,31 @@ impl Report {
     }
 }
 
-/// The one with the lower number.
+/// Returns the one with the lower number.
 fn earlier(one: Option<(Reason, usize)>, other: Option<(Reason, usize)>) -> Option<(Reason, usize)> {
     one.into_iter().chain(other).min_by_key(|(_, number)| *number)
 }
 
-/// Tries again, after a pause, while DynamoDB is unavailable.
-async fn patiently<T, F>(work: impl Fn() -> F) -> Result<T, Failure>
+/// Retries after a pause while DynamoDB is unavailable.
+async fn with_retries<T, F>(work: impl Fn() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
     for attempt in 1..MAX_TRIES {
-        match within_a_try(work()).await {
+        match with_timeout(work()).await {
             Err(Failure::Unavailable(_)) => pause(attempt).await,
             result => return result,
         }
     }
-    within_a_try(work()).await
+    with_timeout(work()).await
 }
 
-async fn within_a_try<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let elapsed = |error| Failure::Unavailable(Cause::new("a try takes too long", &error));
+async fn with_timeout<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let elapsed = |error| Failure::Unavailable(Cause::new("an attempt took too long", &error));
     timeout(RETRY_TIMEOUT, work).await.map_err(elapsed)?
 }
 
-/// Some tenths of a second, at random.
+/// Waits for a random time of at most 640 ms.
 async fn pause(attempt: u32) {
     sleep(jitter(4 + attempt)).await;
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/users/{user_id}/force-logout`: ends every session of a user, now.
+//! `POST /v1/users/{user_id}/force-logout`: ends every session of a user immediately.
 
 use portal::App;
 use portal::actions::{self, Call};

@@ -1,5 +1,5 @@
-//! `GET /v1/access-review/record`: what was decided on whose access in some time, by whom and when, newest first; and on
-//! whose nobody decided.
+//! `GET /v1/access-review/record`: the decisions on users' access in a period, newest
+//! first, and the users without a decision.
 
 use futures_util::future::try_join;
 use portal::App;
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().parameters(&PARAMETERS), get_review_record).await
 }
 
-/// Of a table.
+/// The columns of a CSV response.
 const COLUMNS: [&str; 14] = [
     "at",
     "user.id",
@@ -47,9 +47,10 @@ struct Record<'a> {
     partner: Partner<'a>,
     items: Vec<Item<'a>>,
     next_cursor: Option<String>,
-    /// Of the users there are now and were there then, those on whose access nobody decided. On the first page only.
+    /// The users without a decision, among those who existed in the period and still exist. On the first page only.
     outstanding: Option<Vec<Outstanding<'a>>>,
-    /// How many they all are. On the first page only.
+    /// The number of users who existed in the period and still exist, with or
+    /// without a decision. On the first page only.
     users: Option<usize>,
 }
 
@@ -66,7 +67,7 @@ struct Item<'a> {
     email: Option<&'a Value>,
     decision: Option<&'a Value>,
     note: Option<&'a Value>,
-    reviewed_by: Option<Who<'a>>,
+    reviewed_by: Option<DecidedBy<'a>>,
     role_before: Option<&'a Value>,
     role_after: Option<&'a Value>,
     permissions_before: Option<&'a Value>,
@@ -76,7 +77,7 @@ struct Item<'a> {
 }
 
 #[derive(Serialize)]
-struct Who<'a> {
+struct DecidedBy<'a> {
     id: &'a UserId,
     name: &'a str,
 }
@@ -109,7 +110,7 @@ async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failur
     let start = input.cursor.as_deref().map(|cursor| start(&list, cursor)).transpose()?;
     let period = match &start {
         Some((period, _)) => *period,
-        None => Period::asked(&input, now)?,
+        None => Period::of(&input, now)?,
     };
     let is_first = start.is_none() && request.format() == Format::Json;
     let filter = EventFilter {
@@ -125,7 +126,7 @@ async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failur
     let counter = if is_first { whole_partner } else { expensive };
     let (page, outstanding) = call.counted(&counter, Box::pin(result)).await?;
 
-    let next_cursor = page.next.map(|position| period.go_on(position).to_cursor(&list));
+    let next_cursor = page.next.map(|position| period.next_page(position).to_cursor(&list));
     let items: Vec<Item<'_>> = page.events.iter().map(Item::from).collect();
     match request.format() {
         Format::Json => {
@@ -148,7 +149,7 @@ async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failur
     }
 }
 
-/// From its beginning until before its end.
+/// A period that includes `from`, and excludes `to`.
 #[derive(Clone, Copy)]
 struct Period {
     from: Timestamp,
@@ -156,8 +157,9 @@ struct Period {
 }
 
 impl Period {
-    fn asked(input: &Input, now: Timestamp) -> Result<Self, Failure> {
-        // With what is decided at this very moment.
+    /// Returns the period that the request names. By default it is one review period until now.
+    fn of(input: &Input, now: Timestamp) -> Result<Self, Failure> {
+        // The end is exclusive, so this includes decisions of the current millisecond.
         let to = input.to.unwrap_or_else(|| now.plus(std::time::Duration::from_millis(1)));
         let from = input.from.unwrap_or_else(|| to.minus(review::REVIEW_PERIOD));
         if from < to {
@@ -168,8 +170,8 @@ impl Period {
         }
     }
 
-    /// Where the next page begins, which is of the same time whenever it is asked for.
-    fn go_on(self, position: Position) -> Position {
+    /// Returns the position of the next page. It contains the period, so that every page has the same one.
+    fn next_page(self, position: Position) -> Position {
         Position { key: Some(format!("{} {}", self.from, self.to)), ..position }
     }
 
@@ -177,18 +179,19 @@ impl Period {
         self.from <= at && at < self.to
     }
 
-    /// Of the users there are now and were there then: those on whose access nobody decided, and how many they all are.
+    /// Returns the users without a decision, among those who existed in the period and
+    /// still exist, and the number of all of them.
     async fn outstanding(self, store: &Store, partner: &PartnerId) -> Result<(Vec<User>, usize), Failure> {
         let (mut users, mut all) = (Vec::new(), 0);
-        // For most users the last decision says it, while it covers the access that they had at the end. For a user whose
-        // last decision is of a later time, the trail says it.
-        let last = |user: &User| {
+        // For most users the last decision is enough: it is in the period, and the user's access was not raised between
+        // it and the end of the period. For a user whose last decision is later, the audit trail is read.
+        let is_decided = |user: &User| {
             user.reviewed_at.is_some_and(|at| self.contains(at)) && user.raised_at.is_none_or(|at| at >= self.to)
         };
         let visit = |_, user: User| {
             if user.created_at < self.to {
                 all += 1;
-                if !last(&user) {
+                if !is_decided(&user) {
                     users.push(user);
                 }
             }
@@ -222,7 +225,7 @@ struct Input {
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {
-    const TIME: &str = "A time is written as 2026-11-22T12:29:51Z.";
+    const TIME: &str = "A time must be written like 2026-11-22T12:29:51Z.";
     let mut query = request.query();
     let limit = query.limit(request.format());
     let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
@@ -242,7 +245,7 @@ impl<'a> From<&'a Event> for Item<'a> {
             decision: after("decision"),
             note: after("reason"),
             reviewed_by: match &event.actor {
-                Actor::User { id, name } => Some(Who { id, name }),
+                Actor::User { id, name } => Some(DecidedBy { id, name }),
                 Actor::Operator { .. } | Actor::Anonymous | Actor::Other { .. } => None,
             },
             role_before: before("role"),

@@ -1,4 +1,4 @@
-//! `POST /v1/primary-admin`: the primary admin makes another admin the primary one, and becomes an admin.
+//! `POST /v1/primary-admin`: the primary admin makes another admin the primary admin, and becomes an admin.
 //!
 //! Both keep their sessions. Concurrent changes by either of them are retried with their new permissions.
 
@@ -48,7 +48,8 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     body.finish(|| Some(Input { user_id: user_id?, current: current? }))
 }
 
-/// One transaction, so that there is exactly one primary admin at every instant. Returns the new one.
+/// Commits both changes in one transaction, so that there is exactly one
+/// primary admin at any time. Returns the new one.
 async fn commit(
     call: &Call<'_>,
     target: &User,

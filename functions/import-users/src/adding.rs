@@ -1,7 +1,7 @@
-//! Adds users, as many in one transaction as fit, until the time is up.
+//! Adds users until the time is up, as many in each transaction as fit.
 //!
-//! Once a user has been added, the response reports every row, because only the response contains the passwords. If a failure
-//! affects all remaining rows, the request fails only when no user has been added yet.
+//! Once a user has been added, the response reports every row, because only the response contains the passwords. If a
+//! failure affects all remaining rows, the request fails only when no user has been added yet.
 
 use std::mem;
 use std::time::Duration;
@@ -58,7 +58,7 @@ struct RowResult<'a> {
     problem: Option<&'a PartProblem>,
 }
 
-/// The same as a row of a CSV response.
+/// The result for one row, as a row of a CSV response.
 #[derive(Serialize)]
 struct CsvRowResult<'a> {
     line: u64,
@@ -72,8 +72,8 @@ struct CsvRowResult<'a> {
 
 /// The state of one row.
 enum RowState {
-    /// Added by this request or, under the same key, by an earlier one. The user is absent if it has been removed since, and
-    /// the password is absent if the portal may no longer replace it.
+    /// Added by this request or, under the same key, by an earlier one. The user is absent if it has been removed
+    /// since, and the password is absent if the portal may no longer replace it.
     Added(Option<Box<User>>, Option<Issued>),
     Exists,
     Failed(Outcome, PartProblem),
@@ -94,10 +94,10 @@ struct Renewal {
 type Pending = (usize, Newcomer);
 
 pub(crate) struct Adding<'a> {
-    /// As read last.
+    /// With the items of the latest read.
     call: Call<'a>,
     request: &'a Request,
-    /// With an idempotency key.
+    /// The item under the request's idempotency key, if it has one.
     kept: Option<Kept>,
     /// The line of each row, in order.
     lines: Vec<u64>,
@@ -139,7 +139,8 @@ impl<'a> Adding<'a> {
         Ok(())
     }
 
-    /// Adds these users. Fails when there is no time to hash the passwords of all of them; the others have been added then.
+    /// Adds these users. If there is not enough time to hash all passwords, it adds the users whose passwords are
+    /// hashed, and fails.
     async fn add(&mut self, people: &[(usize, &Person)]) -> Result<(), Failure> {
         self.call.now = self.call.app.now();
         let mut pending = Vec::with_capacity(people.len());
@@ -206,7 +207,7 @@ impl<'a> Adding<'a> {
         if let Some(kept) = &mut self.kept {
             kept.update(self.call.stored())?;
         }
-        // First the users that this request has added: the caller was authorized then.
+        // First the users that this request has added: the caller was authorized at that time.
         let mut left = Vec::with_capacity(pending.len());
         for (number, newcomer) in pending {
             match self.call.get(&self.call.claims().email_key(&newcomer.user.email))? {
@@ -235,8 +236,8 @@ impl<'a> Adding<'a> {
         Ok(allowed)
     }
 
-    /// Gives new passwords to those of these users whose first ones can still be replaced: no sign-in has used them, and the
-    /// users' access is as it was granted when they were added.
+    /// Gives new first passwords to these users. It skips a user whose password or access has changed since the user
+    /// was added, and a user that the caller may no longer add.
     async fn renew(&mut self, people: &[(usize, &Person)]) -> Result<(), Failure> {
         let mut last = Failure::Conflict;
         for _ in 0..MAX_ATTEMPTS {
@@ -269,8 +270,8 @@ impl<'a> Adding<'a> {
         Err(last)
     }
 
-    /// Reads these users. Returns those who get new passwords, and the others with their numbers. Those whose passwords there
-    /// is no time to hash are in neither.
+    /// Reads these users. Returns those who get new passwords, and the others with their row numbers. Users whose
+    /// passwords cannot be hashed in time are in neither list.
     async fn renewals(
         &mut self,
         people: &[(usize, &Person)],
@@ -290,7 +291,7 @@ impl<'a> Adding<'a> {
         let (mut renewals, mut others) = (Vec::new(), Vec::new());
         for ((number, imported), (_, person)) in ids.into_iter().zip(people) {
             let line = imported.line;
-            // As read with the rest.
+            // The version is from the same read as the other items.
             let version = kept.added(line).map_or(imported.credential, |added| added.credential);
             let user = self.call.get(&self.call.claims().colleague_key(&imported.id))?.map(|item| item.user);
             let credential = self.call.get(&Key::credential(&imported.id))?;
@@ -315,7 +316,8 @@ impl<'a> Adding<'a> {
         Ok((renewals, others))
     }
 
-    /// Commits new passwords. Returns what is then kept; also with a failure, after which it may be kept.
+    /// Commits the new passwords. Returns the content that the idempotency item then has. A failure also returns it,
+    /// because the commit may have succeeded.
     async fn commit_renewals(&self, renewals: &[Renewal]) -> Result<Option<Import>, (Failure, Option<Import>)> {
         if renewals.is_empty() {
             return Ok(None);
@@ -343,7 +345,7 @@ impl<'a> Adding<'a> {
         }
     }
 
-    /// Whether this is what is kept.
+    /// Reads the idempotency item, and returns whether it has this content.
     async fn is_kept(&mut self, import: Option<&Import>) -> Result<bool, Failure> {
         let (Some(kept), Some(import)) = (&mut self.kept, import) else { return Ok(false) };
         let stored = self.call.app.store().read(&[kept.item_key()]).await?;
@@ -418,11 +420,11 @@ impl RowState {
 }
 
 fn no_time() -> Failure {
-    Failure::Unavailable(Cause::of("no time for more passwords"))
+    Failure::Unavailable(Cause::of("no time is left to hash more passwords"))
 }
 
 async fn within(time: Duration, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let elapsed = |error| Failure::Unavailable(Cause::new("no time for more users", &error));
+    let elapsed = |error| Failure::Unavailable(Cause::new("no time is left to add more users", &error));
     tokio::time::timeout(time, work).await.map_err(elapsed)?
 }
 

@@ -1,4 +1,4 @@
-//! Who a table says is to be added, and all that is wrong with it.
+//! Reads the users to add from a CSV file, and collects all problems with them.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ const SCHEMA: CsvSchema = CsvSchema {
     rows: 500,
 };
 
-/// A user who is to be added.
+/// A user to be added.
 #[derive(Clone, Serialize)]
 pub(crate) struct Person {
     pub(crate) line: u64,
@@ -40,21 +40,21 @@ impl Person {
     }
 }
 
-/// What a table says.
+/// The content of a CSV file.
 pub(crate) struct Input {
-    /// How many rows it has.
+    /// The number of rows.
     pub(crate) rows: usize,
-    /// Those who can be read.
+    /// The users in the rows that are valid by themselves.
     pub(crate) people: Vec<Person>,
-    /// What keeps all of them from being added.
+    /// The problems. Any problem prevents the whole import.
     pub(crate) faults: Vec<LineError>,
 }
 
-/// The users that the partner has already, and why users may not be added, according to what is stored.
+/// The result of a comparison with the stored items.
 pub(crate) struct Checked {
-    /// By line, in order.
+    /// The lines whose emails the partner has already, in order.
     pub(crate) taken: Vec<u64>,
-    /// The first that the caller may not add.
+    /// The first user that the caller may not add, and why.
     pub(crate) denied: Option<(Person, Denied)>,
 }
 
@@ -68,7 +68,7 @@ impl Input {
                 let person = fields.person();
                 let access = fields.access(Some(Role::Admin));
                 let ((first_name, last_name, email, _), (role, permissions)) = (person?, access?);
-                // Whoever is imported gets a password that we make.
+                // An imported user gets a generated password, which must be changed at the first sign-in.
                 Some(Profile { first_name, last_name, email, role, permissions, must_change_password: true })
             })?;
             match read {
@@ -85,25 +85,26 @@ impl Input {
         for Person { line, profile } in &self.people {
             let first = *lines.entry(profile.email.normalized()).or_insert(*line);
             if first != *line {
-                let message = format!("Line {first} has this email too.");
+                let message = format!("Line {first} has the same email.");
                 self.faults.push(LineError::new(*line, "email", "repeated", message));
             }
         }
     }
 
-    /// What is asked for, however the file is written.
+    /// Returns the request in a canonical form, which does not depend on how the CSV file is written.
     pub(crate) fn asked(&self) -> String {
         json!(["import", self.people]).to_string()
     }
 
-    /// What to read to check them.
+    /// Returns the keys of the items that [`check`](Self::check) needs.
     pub(crate) fn item_keys(&self, claims: &Claims) -> Vec<ItemKey> {
         let emails = self.people.iter().map(|person| claims.email_key(&person.profile.email).item_key());
         [claims.partner_key().item_key()].into_iter().chain(emails).collect()
     }
 
-    /// Compares the users of the file with what is stored, and records what prevents each from being added. `added` are the
-    /// users that an earlier request with the same key added. They get new passwords, which needs the same permissions.
+    /// Compares the users in the file with the stored items, and adds the problems that prevent them from being added.
+    /// `added` are the users that an earlier request with the same key added. They get new passwords, which requires
+    /// the same permissions.
     pub(crate) fn check(&mut self, call: &Call<'_>, added: &[Imported]) -> Result<Checked, Failure> {
         let (claims, caller) = (call.claims(), &call.caller);
         let mut checked = Checked { taken: Vec::new(), denied: None };
@@ -115,14 +116,14 @@ impl Input {
             let line = person.line;
             let is_added = added.iter().any(|added| added.line == line);
             if !is_added && call.get(&claims.email_key(&person.profile.email))?.is_some() {
-                // Left as it is, so it needs no permission.
+                // The existing user is left unchanged, which requires no permission.
                 checked.taken.push(line);
                 continue;
             }
             if let Err(denied) = authorize(&caller.user, &person.action()) {
                 let is_held = person.profile.permissions.is_subset_of(&caller.user.permissions);
                 let field = if is_held { "role" } else { "permissions" };
-                let message = "This user would hold a role or a permission above your own.";
+                let message = "This user would have a role or a permission that exceeds your own.";
                 self.faults.push(LineError::new(line, field, "exceeds_own_permissions", message));
                 checked.denied.get_or_insert_with(|| (person.clone(), denied));
             }
@@ -133,7 +134,7 @@ impl Input {
                 room -= 1;
             } else if !is_full {
                 is_full = true;
-                let message = "The partner has no room for this user and those after it.";
+                let message = "The partner would exceed its maximum number of users with this user and those after it.";
                 self.faults.push(LineError::new(line, "row", "user_limit_reached", message));
             }
         }
@@ -142,5 +143,5 @@ impl Input {
     }
 }
 
-/// The least that anybody can be given: who may not give it may add nobody.
+/// Adds a user with the least access. A caller who may not do that may not add any user.
 pub(crate) const LEAST: Action<'static> = Action::AddUser { role: Role::Viewer, permissions: &Permissions::none() };

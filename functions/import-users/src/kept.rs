@@ -1,4 +1,5 @@
-//! What is kept under an import's idempotency key: which request carries the import out, and the users that it has added.
+//! The item under an import's idempotency key. It contains which request carries the import
+//! out, and the users that have been added.
 
 use portal::error::Failure;
 use portal::models::Timestamp;
@@ -13,7 +14,8 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Makes this request the one that carries the import out. An earlier one that is still at work changes nothing more.
+    /// Makes this request the one that carries the import out. An earlier request that is
+    /// still running can then commit nothing more.
     pub(crate) async fn begin(
         store: &Store,
         key: Key<IdempotencyItem>,
@@ -42,7 +44,7 @@ impl Kept {
         self.is_retry
     }
 
-    /// The user that this import has added for a line.
+    /// Returns the user that this import has added for a line.
     pub(crate) fn added(&self, line: u64) -> Option<&Imported> {
         self.import.added.iter().find(|added| added.line == line)
     }
@@ -51,18 +53,18 @@ impl Kept {
         self.key.item_key()
     }
 
-    /// Takes over what `rows` have.
+    /// Takes over the content of the item in `stored`.
     ///
     /// # Errors
-    /// [`Failure::Conflict`] when another request carries the import out by now.
+    /// [`Failure::Conflict`] when another request now carries the import out.
     pub(crate) fn update(&mut self, stored: &Items) -> Result<(), Failure> {
         let import = stored.get(&self.key)?.and_then(IdempotencyItem::into_import);
         self.import = import.filter(|import| import.run == self.import.run).ok_or(Failure::Conflict)?;
         Ok(())
     }
 
-    /// Makes `transaction` depend on this request still carrying the import out, and keep that these users have been added, or
-    /// have new passwords. Returns what is then kept.
+    /// Makes `transaction` require that this request still carries the import out, and store that these users have been
+    /// added or have new passwords. Returns the content that the item then has.
     #[must_use]
     pub(crate) fn keep(
         &self,
@@ -80,12 +82,12 @@ impl Kept {
         import
     }
 
-    /// The change was committed.
+    /// Takes over the content that a transaction has committed.
     pub(crate) fn committed(&mut self, import: Import) {
         self.import = import;
     }
 
-    /// Whether this is what is kept.
+    /// Whether the item has this content.
     pub(crate) fn is(&self, import: &Import) -> bool {
         self.import == *import
     }

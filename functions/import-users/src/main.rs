@@ -1,7 +1,8 @@
-//! `POST /v1/users/import?dry_run=`: adds the users of a table.
+//! `POST /v1/users/import?dry_run=`: adds the users in a CSV file.
 //!
-//! A dry run, which is the default, reports every problem of every row and changes nothing. The import itself adds no user when
-//! any row has a problem. A user whose email the partner has already is left unchanged, so a file can be sent again.
+//! A dry run, which is the default, reports every problem of every row and changes nothing. The
+//! import itself adds no user when any row has a problem. A user whose email the partner has already
+//! is left unchanged, so a file can be sent again.
 //!
 //! With an `Idempotency-Key`, a file that is sent again gives new first passwords to the users that it added before, if
 //! they have not used the earlier ones. So no password has to be stored for a retry.
@@ -95,7 +96,7 @@ fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
             *line,
             "email",
             "email_taken",
-            "Another user of this partner has this email, and is left as it is.",
+            "Another user of this partner has this email and is left unchanged.",
         )
     });
     problems.extend(warnings);
@@ -114,7 +115,7 @@ fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
 
 fn parse(request: &Request) -> Result<(bool, Input), Failure> {
     let mut query = request.query();
-    let is_dry_run = query.take("dry_run", "A dry run is true or false.", |text| text.parse().ok());
+    let is_dry_run = query.take("dry_run", "The value must be true or false.", |text| text.parse().ok());
     query.finish()?;
     Ok((is_dry_run.unwrap_or(true), Input::read(request)?))
 }

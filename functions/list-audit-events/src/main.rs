@@ -20,7 +20,7 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().parameters(&PARAMETERS), list_audit_events).await
 }
 
-/// Of a table.
+/// The columns of a CSV response.
 const COLUMNS: [&str; 12] = [
     "id",
     "at",
@@ -47,7 +47,7 @@ struct Item<'a> {
     id: &'a EventId,
     at: Timestamp,
     action: &'a str,
-    actor: Who<'a>,
+    actor: PublicActor<'a>,
     target: Option<&'a Target>,
     address: Option<&'a str>,
     before: &'a Map<String, Value>,
@@ -56,7 +56,7 @@ struct Item<'a> {
 }
 
 #[derive(Serialize)]
-struct Who<'a> {
+struct PublicActor<'a> {
     kind: &'a str,
     id: Option<&'a str>,
     name: Option<&'a str>,
@@ -96,7 +96,7 @@ struct Input {
 
 fn parse(request: &Request) -> Result<Input, Failure> {
     const ID: &str = "This is not the id of a user.";
-    const TIME: &str = "A time is written as 2026-11-22T12:29:51Z.";
+    const TIME: &str = "A time must be written like 2026-11-22T12:29:51Z.";
     let mut query = request.query();
     let limit = query.limit(request.format());
     let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
@@ -119,10 +119,10 @@ impl<'a> From<&'a Event> for Item<'a> {
             at: event.at,
             action: &event.action,
             actor: match &event.actor {
-                Actor::User { id, name } => Who { kind: "user", id: Some(id.as_str()), name: Some(name) },
-                Actor::Operator { name } => Who { kind: "operator", id: None, name: name.as_deref() },
-                Actor::Anonymous => Who { kind: "anonymous", id: None, name: None },
-                Actor::Other { kind, id, name } => Who { kind, id: id.as_deref(), name: name.as_deref() },
+                Actor::User { id, name } => PublicActor { kind: "user", id: Some(id.as_str()), name: Some(name) },
+                Actor::Operator { name } => PublicActor { kind: "operator", id: None, name: name.as_deref() },
+                Actor::Anonymous => PublicActor { kind: "anonymous", id: None, name: None },
+                Actor::Other { kind, id, name } => PublicActor { kind, id: id.as_deref(), name: name.as_deref() },
             },
             target: event.target.as_ref(),
             address: event.address.as_deref(),

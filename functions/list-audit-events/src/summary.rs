@@ -1,4 +1,4 @@
-//! An event as an English sentence. A page can make its own, of the same facts.
+//! Describes an event in an English sentence. A client can write its own sentence from the other fields of the event.
 
 use portal::models::EventAction;
 use portal::store::{Actor, Event};
@@ -8,7 +8,7 @@ const NAME_AND_EMAIL: [(&str, &str); 3] =
     [("first_name", "first name"), ("last_name", "last name"), ("email", "email")];
 const ACCESS: [(&str, &str); 2] = [("role", "role"), ("permissions", "permissions")];
 
-/// Who did what to whom, in words.
+/// Returns a sentence with the actor, the action and the target.
 pub(crate) fn summary(event: &Event) -> String {
     let (actor, actor_id) = match &event.actor {
         Actor::User { id, name } => (name.clone(), Some(id)),
@@ -17,16 +17,16 @@ pub(crate) fn summary(event: &Event) -> String {
         Actor::Anonymous => ("An unknown client".to_owned(), None),
         Actor::Other { kind, name, .. } => (name.as_ref().unwrap_or(kind).clone(), None),
     };
-    let target = event.target.as_ref().map_or("nobody", |target| &target.name);
+    let target = event.target.as_ref().map_or("an unknown user", |target| &target.name);
     let is_own = event.target.as_ref().is_some_and(|target| Some(&target.id) == actor_id);
     let of = |thing: &str| if is_own { format!("their own {thing}") } else { format!("the {thing} of {target}") };
     let what = match EventAction::parse(&event.action) {
-        Ok(EventAction::PartnerCreated) => format!("made the partner, with {target} as its primary admin"),
+        Ok(EventAction::PartnerCreated) => format!("created the partner, with {target} as its primary admin"),
         Ok(EventAction::PrimaryAdminRecovered) => format!("gave {target} a new password and ended every session"),
         Ok(EventAction::PrimaryAdminHandedOver) => format!("handed the portal over to {target}"),
         Ok(EventAction::UserAdded) => format!("added {target} as {}", text(event.after.get("role"))),
         Ok(EventAction::UserEdited) => changes(event, &NAME_AND_EMAIL, of),
-        // Of a user who is so already, only the reason is new.
+        // The user had this status already, so the event only adds a reason.
         Ok(EventAction::UserSuspended) if event.before.is_empty() => format!("noted why {target} is suspended"),
         Ok(EventAction::UserSuspended) => format!("suspended {target}"),
         Ok(EventAction::UserReactivated) if event.before.is_empty() => format!("noted why {target} is active"),
@@ -37,18 +37,19 @@ pub(crate) fn summary(event: &Event) -> String {
         Ok(EventAction::PasswordChanged) => format!("changed {}", of("password")),
         Ok(EventAction::LogoutForced) => format!("ended {}", of("sessions")),
         Ok(EventAction::SessionStarted) => "signed in".to_owned(),
-        // Who signs out says nothing of the session.
+        // The event of a sign-out does not describe the session.
         Ok(EventAction::SessionEnded) if event.before.is_empty() => "signed out".to_owned(),
         Ok(EventAction::SessionEnded) if is_own => "ended a session of their own".to_owned(),
         Ok(EventAction::SessionEnded) => format!("ended a session of {target}"),
-        Ok(EventAction::SignInRefused) => format!("was refused to sign in as {target}"),
+        Ok(EventAction::SignInRefused) => format!("tried to sign in as {target} and was refused"),
         Ok(EventAction::SignInBlocked) => {
-            format!("was refused to sign in as {target}, after too many wrong passwords from unknown sources")
+            format!("tried to sign in as {target} and was blocked after too many wrong passwords from unknown sources")
         }
         Ok(EventAction::AccessReviewed) => reviewed(event, target),
         Ok(EventAction::ChangeRefused) => refused(event, target),
-        // Of a later version than this one.
-        Err(_) => format!("did {} to {target}", event.action),
+        // A later version of the portal recorded this event.
+        Err(_) if event.target.is_none() => format!("performed {}", event.action),
+        Err(_) => format!("performed {} on {target}", event.action),
     };
     match event.after.get("reason") {
         Some(reason) => format!("{actor} {what}: {}", text(Some(reason))),
@@ -63,14 +64,14 @@ fn changes(event: &Event, fields: &[(&str, &str)], of: impl Fn(&str) -> String) 
         let Some(now) = event.after.get(*field) else { continue };
         let what = if changes.is_empty() { of(name) } else { format!("the {name}") };
         let before = match event.before.get(*field) {
-            // What was in a list would be longer than clear.
+            // A list of the former values would make the sentence too long.
             Some(Value::Array(_)) | None => String::new(),
             was => format!(" from {}", text(was)),
         };
         changes.push(format!("{what}{before} to {}", text(Some(now))));
     }
     if changes.is_empty() {
-        format!("left {} as it was", of("record"))
+        format!("did not change {}", of("record"))
     } else {
         format!("changed {}", changes.join(" and "))
     }
@@ -82,7 +83,7 @@ fn reviewed(event: &Event, target: &str) -> String {
         "reduce" => "reduced it".to_owned(),
         "suspend" => "decided to suspend the user".to_owned(),
         "remove" => "decided to remove the user".to_owned(),
-        // Of a later version than this one.
+        // A later version of the portal recorded this decision.
         other => format!("decided: {other}"),
     };
     format!("reviewed the access of {target} and {decision}")
@@ -105,7 +106,7 @@ fn refused(event: &Event, target: &str) -> String {
     format!("tried to {attempted} and was refused ({})", text(event.after.get("code")).replace('_', " "))
 }
 
-/// A value as a person reads it.
+/// Returns a value as text.
 fn text(value: Option<&Value>) -> String {
     match value {
         Some(Value::String(text)) => text.clone(),

@@ -1,4 +1,4 @@
-//! `GET /v1/users/{user_id}/sessions`: where a user is signed in.
+//! `GET /v1/users/{user_id}/sessions`: the open sessions of a user, newest first.
 
 use std::cmp::Reverse;
 
@@ -22,7 +22,7 @@ struct List<'a> {
 
 #[derive(Serialize)]
 struct Item<'a> {
-    /// The tokens' `origin_jti`. It opens nothing: what makes a token count is its signature.
+    /// The `origin_jti` of the tokens. It grants no access: a token is valid only with its signature.
     id: &'a str,
     created_at: Timestamp,
     expires_at: Timestamp,

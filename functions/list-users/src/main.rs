@@ -16,7 +16,7 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().parameters(&PARAMETERS), list_users).await
 }
 
-/// Of a table: every field of a user.
+/// The columns of a CSV response: every field of a user.
 const COLUMNS: [&str; 15] = [
     "id",
     "partner_id",
@@ -59,7 +59,7 @@ async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
     let after = input.cursor.as_deref().map(|cursor| position(&list, cursor)).transpose()?;
     let sorted = (input.sort, input.order);
     let page = async {
-        if input.filter.is_everybody() {
+        if input.filter.is_empty() {
             let count = call.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.user_count;
             Ok((store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count))
         } else {
@@ -70,8 +70,8 @@ async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
             Ok((page, count))
         }
     };
-    // A page of the plain list reads only the users that it shows.
-    let is_cheap = input.filter.is_everybody() && request.format() == Format::Json;
+    // A JSON page of the unfiltered list reads only the users that it shows, so it is not counted.
+    let is_cheap = input.filter.is_empty() && request.format() == Format::Json;
     let (page, total) = if is_cheap { page.await } else { call.counted(&counter, Box::pin(page)).await }?;
     let next_cursor = page.next.map(|position| position.to_cursor(&list));
     let items: Vec<PublicUser<'_>> = page.users.iter().map(PublicUser::from).collect();
@@ -101,7 +101,7 @@ struct Filter {
 }
 
 impl Filter {
-    fn is_everybody(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.search.is_none() && self.role.is_none() && self.status.is_none()
     }
 
@@ -116,19 +116,20 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     let mut query = request.query();
     let limit = query.limit(request.format());
     let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
-    let sort = query.take("sort", "Sort by name, email, created_at or last_sign_in_at.", |text| match text {
-        "name" => Some(Sort::Name),
-        "email" => Some(Sort::Email),
-        "created_at" => Some(Sort::CreatedAt),
-        "last_sign_in_at" => Some(Sort::LastSignInAt),
-        _ => None,
-    });
-    let order = query.take("order", "The order is asc or desc.", |text| match text {
+    let sort =
+        query.take("sort", "The sort field must be name, email, created_at or last_sign_in_at.", |text| match text {
+            "name" => Some(Sort::Name),
+            "email" => Some(Sort::Email),
+            "created_at" => Some(Sort::CreatedAt),
+            "last_sign_in_at" => Some(Sort::LastSignInAt),
+            _ => None,
+        });
+    let order = query.take("order", "The order must be asc or desc.", |text| match text {
         "asc" => Some(Order::Ascending),
         "desc" => Some(Order::Descending),
         _ => None,
     });
-    let search = query.take("search", "Search for 2 to 100 characters.", |text| {
+    let search = query.take("search", "The search text must have 2 to 100 characters.", |text| {
         let folded = fold(text.trim());
         ((2..=100).contains(&text.trim().chars().count()) && !folded.is_empty()).then_some(folded)
     });

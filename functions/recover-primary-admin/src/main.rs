@@ -1,4 +1,4 @@
-//! Invoked by operators: gives a primary admin who is locked out a new password, and ends all of their sessions.
+//! Invoked by operators: sets a new password for a primary admin who is locked out, and ends all of their sessions.
 
 use portal::App;
 use portal::error::Failure;
@@ -59,7 +59,7 @@ async fn load(store: &Store, partner: &PartnerId) -> Result<(User, CredentialIte
     match (stored.get(&user)?.filter(|item| item.user.is_primary_admin()), stored.get(&credential)?) {
         (Some(item), Some(credential)) => Ok((item.user, credential)),
         (Some(_), None) => Err(Failure::bug("a primary admin without a credential")),
-        // The portal was handed over between the two reads.
+        // The primary admin changed between the two reads.
         (None, _) => Err(Failure::StaleRead),
     }
 }

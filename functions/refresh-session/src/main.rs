@@ -1,6 +1,7 @@
-//! `POST /v1/sessions/refresh`: a new access token for a session that still stands.
+//! `POST /v1/sessions/refresh`: issues a new access token for a live session.
 //!
-//! The session's row decides before Cognito is called, so a token that is no good costs one read and blocks nobody.
+//! The session's item is checked before Cognito is called, so an invalid token costs
+//! one read and does not affect other clients.
 
 use portal::App;
 use portal::error::Failure;
@@ -17,7 +18,7 @@ async fn main() -> Result<(), Stopped> {
     serve(count_refused).await
 }
 
-/// Counts what an alarm watches.
+/// Counts refused tokens for an alarm.
 async fn count_refused(app: &App, request: Request) -> Result<Answer, Failure> {
     let result = refresh_session(app, request).await;
     if let Err(Failure::Unauthenticated(_)) = &result {
@@ -42,7 +43,7 @@ async fn refresh_session(app: &App, request: Request) -> Result<Answer, Failure>
     let (now, stored) = (app.now(), app.store().read(&token.item_keys()).await?);
     token.check(&stored, now)?;
     let refreshed = app.identity()?.refresh(token.secret()).await?.ok_or(WRONG)?;
-    // The new token is of the very session whose rows were read.
+    // Checks that the new access token belongs to the session that was read.
     Claims::read(&claims_of(&refreshed.access_token).unwrap_or_default())?.caller(&stored, now)?;
     Answer::json(
         200,

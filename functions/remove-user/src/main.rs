@@ -1,4 +1,4 @@
-//! `DELETE /v1/users/{user_id}`: removes a user for good.
+//! `DELETE /v1/users/{user_id}`: removes a user permanently.
 
 use portal::App;
 use portal::actions::{self, Call};

@@ -1,7 +1,8 @@
-//! On a schedule: finishes in Cognito what a transaction has ended, wherever a process died.
+//! Runs on a schedule: ends generations in Cognito whose end is committed, but which a request has not ended there.
 //!
-//! A mark younger than `older_than_seconds` (60) is left to the request that made it. An older one was made longer ago than
-//! any function may run: no straggler can still bring its Cognito user back, so its end, repeated here, is final.
+//! Each of them has a mark. A mark younger than `older_than_seconds` (60) is left to the request that created it. An
+//! older mark was created longer ago than any function may run, so no request is left that could create the Cognito
+//! user again, and the end is final.
 
 use std::time::Duration;
 
@@ -18,14 +19,15 @@ use tokio::time::{MissedTickBehavior, interval};
 
 const OLDER_THAN_SECONDS: u32 = 60;
 
-/// What is not done by then is left to the next run. Less than the function's time in the template.
+/// The time limit for one run. The next run handles the remaining marks. It is less
+/// than the function's timeout in the template.
 const RUN_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// One mark in this time: 20 a second, which leaves a fifth of Cognito's default quota for `AdminDeleteUser` (25 requests a
-/// second, category `UserUpdate`) to people's own requests.
+/// The interval between two marks. A rate of 20 a second leaves a fifth of Cognito's default quota for
+/// `AdminDeleteUser` (25 requests a second, category `UserUpdate`) to the requests of users.
 const PACE: Duration = Duration::from_millis(50);
 
-/// Marks under way at once.
+/// The maximum number of marks that are repaired concurrently.
 const AT_ONCE: usize = 8;
 
 #[tokio::main(flavor = "current_thread")]
@@ -66,8 +68,8 @@ async fn repair_identities(app: &'static App, mut input: Fields, _request: Strin
     Ok(report)
 }
 
-/// Every mark that was due at `due`, page by page and at a pace, until `end`. Returns the first failure of a read beside what
-/// was done in spite of it.
+/// Repairs every mark that was due at `due`, page by page and at a limited rate, until `end`. A read that fails ends
+/// only its shard. Returns the report, and the first failure of a read.
 async fn repair_due(app: &'static App, due: Timestamp, end: Timestamp) -> (Report, Result<(), Failure>) {
     let (mut report, mut read) = (Report::default(), Ok(()));
     let mut pace = interval(PACE);
@@ -108,13 +110,13 @@ async fn repair_due(app: &'static App, due: Timestamp, end: Timestamp) -> (Repor
     (report, read)
 }
 
-/// Returns whether it was repaired. A mark that fails is postponed, so that it does not delay others, and is never given up.
+/// Returns whether the mark was repaired. If the repair fails, the mark is postponed, so that it does not delay others.
+/// There is no limit to the number of retries.
 async fn repair_or_postpone(app: &'static App, mark: Mark) -> bool {
     let Err(failure) = repair(app, &mark).await else { return true };
-    tracing::warn!(?failure, attempts = mark.attempts, "a generation's end is postponed");
-    if let Err(error) = app.store().postpone_mark(&mark, app.now().plus(pause(mark.attempts))).await {
-        // It stays due.
-        tracing::warn!(%error, attempts = mark.attempts, "a mark cannot be postponed");
+    tracing::warn!(?failure, attempts = mark.attempts, "could not end a generation in Cognito; a later run retries");
+    if let Err(error) = app.store().postpone_mark(&mark, app.now().plus(retry_delay(mark.attempts))).await {
+        tracing::warn!(%error, attempts = mark.attempts, "could not postpone a mark; the next run retries");
     }
     false
 }
@@ -126,7 +128,7 @@ async fn repair(app: &App, mark: &Mark) -> Result<(), Failure> {
     Ok(app.store().clear_mark(mark).await?)
 }
 
-/// One minute, doubled with each failure to about an hour.
-fn pause(attempts: u32) -> Duration {
+/// Returns the delay before the next repair: one minute, doubled with each failure, up to about an hour.
+fn retry_delay(attempts: u32) -> Duration {
     Duration::from_secs(60 << attempts.min(6))
 }

@@ -1,4 +1,5 @@
-//! `GET /v1/access-review`: who has access, who uses it, and at whom to look first, page by page.
+//! `GET /v1/access-review`: the users with their access and its use, page by page.
+//! The users to review first are at the top.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use portal::App;
@@ -18,7 +19,7 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().parameters(&PARAMETERS), review_access).await
 }
 
-/// Of a table.
+/// The columns of a CSV response.
 const COLUMNS: [&str; 18] = [
     "user.id",
     "user.first_name",
@@ -40,7 +41,7 @@ const COLUMNS: [&str; 18] = [
     "reduced.permissions",
 ];
 
-/// Users whose sessions are read at once.
+/// The maximum number of users whose sessions are read concurrently.
 const AT_ONCE: usize = 16;
 
 #[derive(Serialize)]
@@ -60,11 +61,11 @@ struct Item<'a> {
     reviewed_at: Option<Timestamp>,
     reviewed_by: Option<&'a Reviewer>,
     reasons: &'a [Reason],
-    /// What `reduce` would leave.
+    /// The access that the decision `reduce` would leave.
     reduced: Option<Access>,
 }
 
-/// A user, why to look at them, and their position in the list.
+/// A user, the reasons to review its access, and its position in the list.
 struct Entry {
     position: Position,
     user: User,
@@ -81,7 +82,8 @@ fn order(position: &Position) -> (Option<&str>, &str) {
     (position.key.as_deref(), &position.sk)
 }
 
-/// The first entries of a list after some position, found among all that are offered, in any order, while few are held.
+/// Collects one page of a list: the first entries after a position. Entries are offered in any order, and only a few
+/// pages of them are held in memory.
 struct Page {
     after: Option<Position>,
     length: usize,
@@ -99,18 +101,18 @@ impl Page {
         }
     }
 
-    /// One more than fits says that there is more.
+    /// Drops all but the first entries. One more than the page holds is kept, because it shows that the list continues.
     fn keep_first(&mut self) {
         self.entries.sort_unstable_by(|one, other| one.order().cmp(&other.order()));
         self.entries.truncate(self.length + 1);
     }
 
-    /// What is on the page, and whether there is more.
+    /// Returns the entries of the page, and whether the list continues.
     fn done(mut self) -> (Vec<Entry>, bool) {
         self.keep_first();
-        let is_more = self.entries.len() > self.length;
+        let has_more = self.entries.len() > self.length;
         self.entries.truncate(self.length);
-        (self.entries, is_more)
+        (self.entries, has_more)
     }
 }
 
@@ -139,8 +141,8 @@ async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
     };
     let visits = async { Ok(store.visit_users(&caller.partner_id, visit).await?) };
     call.counted(&counter, Box::pin(visits)).await?;
-    let (entries, is_more) = page.done();
-    let next_cursor = entries.last().filter(|_| is_more).map(|entry| entry.position.to_cursor(&list));
+    let (entries, has_more) = page.done();
+    let next_cursor = entries.last().filter(|_| has_more).map(|entry| entry.position.to_cursor(&list));
 
     let open_sessions = open_sessions(store, &entries, now).await?;
     let items: Vec<Item<'_>> = entries.iter().zip(open_sessions).map(|(entry, open)| item(entry, open)).collect();
@@ -167,14 +169,14 @@ fn item(entry: &Entry, open_sessions: usize) -> Item<'_> {
     }
 }
 
-/// How many sessions each of these users has open now, in their order.
+/// Returns the number of open sessions for each of these users, in the same order.
 async fn open_sessions(store: &Store, entries: &[Entry], now: Timestamp) -> Result<Vec<usize>, Failure> {
     let counts: Vec<_> = entries.iter().map(|entry| count_sessions(store, &entry.user, now)).collect();
     stream::iter(counts).buffered(AT_ONCE).try_collect().await
 }
 
 async fn count_sessions(store: &Store, user: &User, now: Timestamp) -> Result<usize, Failure> {
-    // Who never signed in has none, and a suspension ended them all.
+    // A user who has never signed in has no session, and a suspension ended all sessions.
     if user.last_sign_in_at.is_none() || user.status == Status::Suspended {
         return Ok(0);
     }
@@ -193,7 +195,7 @@ struct Input {
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {
-    const DAYS: &str = "The number of days is a whole number from 1 to 3650.";
+    const DAYS: &str = "The number of days must be a whole number from 1 to 3650.";
     let mut query = request.query();
     let limit = query.limit(request.format());
     let cursor = query.take("cursor", "", |text| Some(text.to_owned()));

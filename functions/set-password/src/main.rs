@@ -1,7 +1,7 @@
 //! `PUT /v1/users/{user_id}/password`: sets another user's password, or one's own.
 //!
-//! Setting another user's password ends all of that user's sessions, and by default the user must change it at the next sign-in.
-//! Changing one's own requires the current password, and ends all other sessions.
+//! Setting another user's password ends all of that user's sessions, and by default the user must change it at the next
+//! sign-in. Changing one's own requires the current password, and ends all other sessions.
 
 use portal::App;
 use portal::actions::{Call, Read};
@@ -60,13 +60,13 @@ fn parse(request: &Request, own: Option<Own>) -> Result<Input, Failure> {
     let must_change: Option<Option<bool>> = body.optional("must_change");
     let current: Option<Option<SubmittedPassword>> = body.optional("current_password");
     if is_own && matches!(must_change, Some(Some(_))) {
-        body.refuse("must_change", "not_allowed", "This is not possible for one's own password.");
+        body.refuse("must_change", "not_allowed", "This field is not allowed for your own password.");
     }
     if is_own && matches!(current, Some(None)) {
-        body.refuse("current_password", "required", "This field is required for one's own password.");
+        body.refuse("current_password", "required", "This field is required for your own password.");
     }
     if !is_own && matches!(current, Some(Some(_))) {
-        body.refuse("current_password", "not_allowed", "This is only for one's own password.");
+        body.refuse("current_password", "not_allowed", "This field is only allowed for your own password.");
     }
     body.finish(|| {
         let whose = match (own, current?) {
@@ -77,7 +77,7 @@ fn parse(request: &Request, own: Option<Own>) -> Result<Input, Failure> {
     })
 }
 
-/// What a change of one's own password reads besides.
+/// The additional items that a change of one's own password reads.
 struct Own {
     sources: Key<SourcesItem>,
     changes: Counter,
@@ -94,7 +94,7 @@ impl Own {
         }
     }
 
-    /// Keeps the device of the caller a known source after the change.
+    /// Keeps the caller's device as a known source after the change.
     async fn record_source(
         &self,
         call: &Call<'_>,
@@ -109,13 +109,17 @@ impl Own {
             && let Err(error) = call.app.store().put_sources(id, &kept).await
         {
             let request_id = request.id();
-            tracing::warn!(request_id, %error, "could not record the device of a password change; the change is committed");
+            tracing::warn!(
+                request_id,
+                %error,
+                "could not record the device of a password change; the change is committed"
+            );
         }
         Ok(())
     }
 }
 
-/// A password change, with what was read for it.
+/// A password change, with the items that were read for it.
 struct Setting<'a> {
     call: &'a Call<'a>,
     target: &'a User,

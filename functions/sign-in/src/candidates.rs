@@ -1,4 +1,4 @@
-//! The users that a password is compared with: a fixed number, whoever they are.
+//! The users whose passwords a sign-in compares. Their number is fixed: placeholders replace missing users.
 
 use portal::actions::{SignIn, SigningIn};
 use portal::error::Failure;
@@ -7,20 +7,21 @@ use portal::passwords::{SubmittedPassword, verify_nobody};
 use portal::random;
 use portal::store::{Key, SourcesItem, Standing};
 
-/// With how many users a password is compared when the request names no partner.
+/// The number of users that a password is compared with when the request names no partner.
 const COMPARED: usize = 3;
 
-/// How many partners with one email are looked at for those that the device names.
-const LOOKED_AT: i32 = 100;
+/// The maximum number of users with one email that are read. Users whose device the request names are compared first.
+const MAX_READ: i32 = 100;
 
-/// A user, or nobody in the place of one.
+/// A user whose password is compared, or a placeholder.
 pub(crate) struct Candidate {
     partner: PartnerId,
     id: UserId,
+    /// `None` for a placeholder.
     found: Option<Box<SigningIn>>,
 }
 
-/// What came of a comparison.
+/// The result of a comparison.
 pub(crate) enum Outcome {
     /// The right password of an active user.
     Match(Box<SigningIn>),
@@ -28,16 +29,17 @@ pub(crate) enum Outcome {
     Refused(Refused),
 }
 
-/// A user whom the request did not sign in, or nobody.
+/// A candidate that the request did not sign in.
 pub(crate) struct Refused {
     pub(crate) candidate: Candidate,
-    /// The password was right, but was not changed in time.
+    /// The password was right, but it has expired: it was not changed in time.
     pub(crate) is_expired: bool,
-    /// From this source no password would have been right.
+    /// The source is blocked, so the password was refused whether or not it was right.
     pub(crate) is_blocked: bool,
 }
 
-/// Who has the email: at the partner, or at the first partners, those before whose users the device names.
+/// Returns the users with this email: the one at `partner`, or the first ones at all partners. Users whose
+/// device the request names come first. Placeholders complete the list.
 pub(crate) async fn find(
     sign_in: &SignIn<'_>,
     email: &Email,
@@ -48,7 +50,7 @@ pub(crate) async fn find(
         let key = Key::email(email, partner);
         store.read(&[key.item_key()]).await?.get(&key)?.into_iter().collect()
     } else {
-        store.users_with_email(email, LOOKED_AT).await?
+        store.users_with_email(email, MAX_READ).await?
     };
     let devices = sign_in.request.devices();
     entries.sort_by_key(|entry| devices.of(&entry.user_id).is_none());
@@ -56,17 +58,17 @@ pub(crate) async fn find(
     let count = if partner.is_some() { 1 } else { COMPARED };
     let mut found: Vec<_> = found.take(count).collect();
     while found.len() < count {
-        found.push(nobody(sign_in.now)?);
+        found.push(placeholder(sign_in.now)?);
     }
     Ok(found)
 }
 
-/// Ids of nobody: random, so that what is sent for nobody meets at no key.
-fn nobody(now: Timestamp) -> Result<(PartnerId, UserId), Failure> {
+/// Returns ids that no user has. They are random, so that concurrent calls for placeholders do not use the same keys.
+fn placeholder(now: Timestamp) -> Result<(PartnerId, UserId), Failure> {
     Ok((PartnerId::new(now, random::bytes()?), UserId::new(now, random::bytes()?)))
 }
 
-/// Reads them, and those who are nobody alike.
+/// Reads the items of these users. For placeholders it sends the same reads.
 pub(crate) async fn load(sign_in: &SignIn<'_>, found: Vec<(PartnerId, UserId)>) -> Result<Vec<Candidate>, Failure> {
     let keys = |(partner, id): &(PartnerId, UserId)| (Key::user(partner, id), Key::credential(id), Key::sources(id));
     let item_keys: Vec<_> = found
@@ -89,21 +91,23 @@ pub(crate) async fn load(sign_in: &SignIn<'_>, found: Vec<(PartnerId, UserId)>) 
 }
 
 impl Candidate {
-    /// Puts nobody in the place of a user who does not know the source. Returns whether a user is left.
+    /// Replaces the user with a placeholder unless the source of the request is known
+    /// to the user. Returns whether it is known.
     pub(crate) fn keep_if_known(&mut self, sign_in: &SignIn<'_>) -> Result<bool, Failure> {
         let is_known = self.found.as_ref().is_some_and(|found| {
             let SigningIn { user, credential, sources } = &**found;
             SourcesItem::knows(sources.as_ref(), credential.changed_at, &sign_in.source(&user.id), sign_in.now)
         });
         if !is_known {
-            let (partner, id) = nobody(sign_in.now)?;
+            let (partner, id) = placeholder(sign_in.now)?;
             *self = Self { partner, id, found: None };
         }
         Ok(is_known)
     }
 
-    /// Counts the attempt as failed, before it is compared; or returns how it was counted, for a request that is decided
-    /// again.
+    /// Counts the attempt as failed, before the password is compared, and returns the standing of the
+    /// source. A retry is not counted again. For a placeholder it sends the same update with a
+    /// condition that fails, and returns `None`.
     pub(crate) async fn count(&self, sign_in: &SignIn<'_>) -> Result<Option<Standing>, Failure> {
         let store = sign_in.app.store();
         let Some(found) = &self.found else {
@@ -120,7 +124,7 @@ impl Candidate {
         Ok(Some(store.count_guess(&user.id, sources.as_ref(), set_at, &source, sign_in.now).await?))
     }
 
-    /// Computes one digest, and whether it is the password's.
+    /// Computes one digest, and returns whether the password is right. A placeholder has no right password.
     pub(crate) fn verify(&self, password: &SubmittedPassword) -> Result<bool, Failure> {
         match &self.found {
             Some(found) => Ok(found.credential.digests.verify(password)?),
@@ -128,14 +132,15 @@ impl Candidate {
         }
     }
 
-    /// What the comparison means. A source that is shut out signs nobody in, except with a password that is not guessed.
+    /// Returns what the comparison means for the sign-in. A blocked source signs no user in, except with a generated
+    /// password, which cannot be guessed.
     pub(crate) fn outcome(self, is_right: bool, standing: Option<&Standing>, now: Timestamp) -> Outcome {
         let Self { partner, id, found } = self;
-        let is_shut = standing == Some(&Standing::Shut);
+        let is_source_blocked = standing == Some(&Standing::Shut);
         match found {
             Some(found) if is_right && found.user.status == Status::Active => {
                 let (is_blocked, is_expired) =
-                    (is_shut && !found.credential.is_generated, found.credential.is_expired(now));
+                    (is_source_blocked && !found.credential.is_generated, found.credential.is_expired(now));
                 if is_blocked || is_expired {
                     let candidate = Self { partner, id, found: Some(found) };
                     Outcome::Refused(Refused { candidate, is_expired: is_expired && !is_blocked, is_blocked })
@@ -144,18 +149,19 @@ impl Candidate {
                 }
             }
             found => {
-                let is_blocked = is_shut && found.as_ref().is_some_and(|found| !found.credential.is_generated);
+                let is_blocked =
+                    is_source_blocked && found.as_ref().is_some_and(|found| !found.credential.is_generated);
                 Outcome::Refused(Refused { candidate: Self { partner, id, found }, is_expired: false, is_blocked })
             }
         }
     }
 
-    /// The user, if there is one.
+    /// Returns the user, or `None` for a placeholder.
     pub(crate) fn user(&self) -> Option<&User> {
         self.found.as_ref().map(|found| &found.user)
     }
 
-    /// The ids, which may be nobody's.
+    /// Returns the ids of the user or of the placeholder.
     pub(crate) fn ids(&self) -> (&PartnerId, &UserId) {
         (&self.partner, &self.id)
     }

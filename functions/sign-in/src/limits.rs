@@ -1,13 +1,14 @@
-//! The limits of requests. They depend on the request alone, so a client that meets one learns nothing of any user.
+//! The rate limits for requests. They depend on the request alone, so a client that
+//! reaches one learns nothing about any user.
 
 use portal::error::Failure;
 use portal::models::{Email, PartnerId, Timestamp};
 use portal::store::{Counted, Counter, Items, Store};
 
-/// Failed sign-ins with this email from this network, and failed sign-ins from this network.
+/// The counters of failed sign-ins: with this email from this network, and with any email from this network.
 pub(crate) struct Limits([Counter; 2]);
 
-/// An attempt that is counted and whose outcome is open; nothing, when it was counted by an earlier decision.
+/// A counted attempt whose outcome is not known yet. It is empty if the request itself is not counted.
 #[derive(Default)]
 pub(crate) struct Open(Vec<Counted>);
 
@@ -20,8 +21,8 @@ impl Limits {
         Ok(store.read(&self.0.each_ref().map(|counter| counter.item_key().clone())).await?)
     }
 
-    /// Counts an attempt. Returns the seconds until the next one counts again when too many have failed. `stored` is a read
-    /// of a moment ago.
+    /// Counts an attempt. If too many have failed, it returns the seconds until the next one is allowed. `stored` is a
+    /// recent read of the counters.
     pub(crate) async fn count(
         &self,
         store: &Store,
@@ -36,7 +37,7 @@ impl Limits {
             tokio::try_join!(store.count_open(pair, stored, now), store.count_open(network, stored, now))?;
         match (pair, network) {
             (Ok(pair), Ok(network)) => Ok(Ok(Open(vec![pair, network]))),
-            // What the other has counted was not compared with anything.
+            // One limit is reached, so the password is not compared, and the other count is taken back.
             (Ok(counted), Err(seconds)) | (Err(seconds), Ok(counted)) => {
                 store.take_back(&counted).await?;
                 Ok(Err(seconds))

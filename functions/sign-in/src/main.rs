@@ -1,8 +1,9 @@
 //! `POST /v1/sessions`: signs a user in.
 //!
-//! An email may be used in several partners, and none of them may find that out, or have an influence on a sign-in at
-//! another. So the password is compared with a fixed number of users, and every way to fail has the same answer after the
-//! same work: attempts are counted before they are compared, and where a user is missing the same calls are sent for nobody.
+//! An email may be used at several partners. No partner may find that out, or influence a sign-in at
+//! another. So the password is compared with a fixed number of users, and every failure has the same
+//! response after the same work: attempts are counted before the password is compared, and the same calls
+//! are sent for a placeholder where a user is missing.
 
 mod candidates;
 mod limits;
@@ -63,16 +64,17 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     if refresh_token_in == RefreshTokenIn::Cookie && request.is_cross_origin() {
         return Err(Failure::Unauthenticated("A page of another origin cannot sign in with a cookie."));
     }
-    // A malformed id is a partner that does not exist: the same answer, after the same work.
-    let nobody = || PartnerId::new(Timestamp::from_unix_millis(0), [0; 10]);
-    let partner = partner.map(|id| PartnerId::parse(&id).unwrap_or_else(|_| nobody()));
+    // A malformed id is treated as a partner that does not exist: the same response after the same work.
+    let unknown = || PartnerId::new(Timestamp::from_unix_millis(0), [0; 10]);
+    let partner = partner.map(|id| PartnerId::parse(&id).unwrap_or_else(|_| unknown()));
     Ok(Input { email, password, partner, refresh_token_in })
 }
 
-/// The users whose password it is.
+/// Returns the users whose password was submitted.
 ///
 /// # Errors
-/// [`Failure::Unauthenticated`] when there is none, [`Failure::TooManyRequests`], or what kept us from comparing.
+/// [`Failure::Unauthenticated`] when there is none, [`Failure::InitialPasswordExpired`], [`Failure::TooManyRequests`],
+/// or why the password could not be compared.
 async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, Failure> {
     let SignIn { app, request, now, .. } = *sign_in;
     let store = app.store();
@@ -80,13 +82,13 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
     let (found, stored) =
         tokio::try_join!(candidates::find(sign_in, &input.email, input.partner.as_ref()), limits.read(store))?;
     let count = async {
-        // A request that is decided again has been counted.
+        // The first attempt at this request has counted it.
         if request.is_retry() { Ok(Ok(Open::default())) } else { limits.count(store, &stored, now).await }
     };
     let (open, mut candidates) = tokio::try_join!(count, candidates::load(sign_in, found))?;
     let open = match open {
         Ok(open) => open,
-        // A user who knows the source is not kept out by what others did behind the same network.
+        // A known source is not blocked by the failures of other clients in the same network.
         Err(seconds) => {
             let mut is_known = false;
             for candidate in &mut candidates {
@@ -101,7 +103,7 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
 
     let counts = try_join_all(candidates.iter().map(|candidate| candidate.count(sign_in)));
     let verifications = async {
-        // The counts are on their way while this computes.
+        // Yields first, so that the counts are sent before the digests occupy this thread.
         tokio::task::yield_now().await;
         candidates.iter().map(|candidate| candidate.verify(&input.password)).collect::<Result<Vec<bool>, Failure>>()
     };
@@ -124,7 +126,8 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
         return Err(if refused.iter().any(|one| one.is_expired) { Failure::InitialPasswordExpired } else { WRONG });
     }
     open.take_back(store).await?;
-    // Tokens clear all counts of the user who gets them. A challenge may never be answered.
+    // Issued tokens reset all counts of the user. A challenge resets none, and the client may never answer it. So the
+    // count of this attempt is taken back here.
     let is_challenged = matching.len() > 1 || matching.iter().any(|(one, _)| one.credential.must_change);
     if is_challenged && !request.is_retry() {
         for (SigningIn { user, credential, .. }, standing) in &matching {
@@ -136,8 +139,8 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
     Ok(matching.into_iter().map(|(signing_in, _)| signing_in).collect())
 }
 
-/// Records in the user's history that a sign-in was refused: once in a quarter of an hour. For nobody the same is sent,
-/// under a condition that fails. That it cannot be recorded changes nothing.
+/// Records a refused sign-in in the user's history, at most once in 15 minutes. For a placeholder it sends the same
+/// transaction with a condition that fails. A failure to record the refusal is logged and otherwise ignored.
 async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
     let SignIn { app, request, now, .. } = *sign_in;
     let action = if refused.is_blocked { EventAction::SignInBlocked } else { EventAction::SignInRefused };
@@ -148,18 +151,22 @@ async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
         let (partner, id) = refused.candidate.ids();
         transaction.record_refused_sign_in(partner, id, &event, user.is_some());
         match transaction.commit().await {
-            // It is recorded already, or there is nobody.
+            // The refusal is already recorded, or the candidate is a placeholder.
             Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
             Err(CommitError::Store(error)) => Err(Failure::from(error)),
         }
     };
     if let Err(failure) = result.await {
         let problem = format!("{failure:?}");
-        tracing::warn!(request_id = request.id(), problem, "a refused sign-in is not in the audit trail");
+        tracing::warn!(
+            request_id = request.id(),
+            problem,
+            "could not record a refused sign-in; the response is unchanged"
+        );
     }
 }
 
-/// The next step of a sign-in whose password is right.
+/// Continues a sign-in whose password is right: completes it, or returns a challenge.
 async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) -> Result<Answer, Failure> {
     let [signing_in] = matching.as_slice() else { return ask_for_partner(sign_in, &matching).await };
     let mut transaction = sign_in.app.store().transaction();
@@ -180,7 +187,7 @@ async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) 
     sign_in.commit(transaction, issued, signing_in, &user.signed_in(sign_in.now), credential.changed_at).await
 }
 
-/// The password is right at several partners, and only at those.
+/// Returns a challenge to choose one of the partners at which the password is right.
 async fn ask_for_partner(sign_in: &SignIn<'_>, matching: &[SigningIn]) -> Result<Answer, Failure> {
     let store = sign_in.app.store();
     let keys: Vec<_> = matching.iter().map(|one| Key::partner(&one.user.partner_id)).collect();

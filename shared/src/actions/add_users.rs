@@ -1,4 +1,4 @@
-//! Adds users.
+//! Creates users and the transaction that adds them.
 
 use super::Call;
 use crate::error::Failure;
@@ -8,8 +8,8 @@ use crate::passwords::{Digests, Issued, Password};
 use crate::random;
 use crate::store::{CredentialItem, Transaction};
 
-/// The maximum number of users that one transaction adds. Each takes 4 of its 100 operations, besides the partner's count, the
-/// caller and the caller's session.
+/// The maximum number of users that one transaction adds. Each takes 4 of its 100 operations. The partner's count, the
+/// caller, the caller's session and an idempotency item take one each.
 pub const MAX_ADDED_AT_ONCE: usize = 24;
 
 /// A user to be added.
@@ -28,14 +28,15 @@ impl From<Newcomer> for (User, Issued) {
 }
 
 impl Newcomer {
-    /// The password that the portal generated. Only one response contains it.
+    /// Returns the password, if the portal generated it. Only one response contains it.
     pub fn generated_password(&self) -> Option<&str> {
         self.issued.generated()
     }
 }
 
 impl<'a> Call<'a> {
-    /// Creates a user with this profile and this password, or a generated one. Hashes the password.
+    /// Creates a user with this profile, and with this password or a generated one.
+    /// It hashes the password and writes nothing.
     ///
     /// # Errors
     /// [`Failure::Internal`].
@@ -51,7 +52,8 @@ impl<'a> Call<'a> {
         Ok(Newcomer { user, credential, issued })
     }
 
-    /// The transaction that adds these users, at most [`MAX_ADDED_AT_ONCE`]. The caller of this method commits it.
+    /// Returns a transaction that adds these users, at most
+    /// [`MAX_ADDED_AT_ONCE`]. The caller of this method commits it.
     ///
     /// # Errors
     /// As [`event`](Self::event).

@@ -9,43 +9,44 @@ use crate::policy::{Action, Denied, authorize};
 use crate::store::CommitError;
 use crate::telemetry;
 
-/// How long a refused request waits for its audit event. It is refused in any case.
+/// How long a refused request waits for its audit event. A timeout does not change the refusal.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Call<'_> {
-    /// Like [`policy::authorize`](authorize), and records the refusal of a change.
+    /// Like [`policy::authorize`](authorize), and records the refusal if the action is a change.
     ///
     /// # Errors
-    /// [`Failure::Denied`], and no other.
+    /// Only [`Failure::Denied`].
     pub async fn authorize(&self, action: &Action<'_>) -> Result<(), Failure> {
         let Err(denied) = authorize(&self.caller.user, action) else { return Ok(()) };
         self.record_refusal(action, denied).await;
         Err(denied.into())
     }
 
-    /// Lets the caller see `target` in the response to a request that changes nothing: that is a read.
+    /// Authorizes the caller to see `target` in the response to a request that
+    /// changes nothing. Such a request is a read.
     ///
     /// # Errors
-    /// [`Failure::Denied`], and no other.
+    /// Only [`Failure::Denied`].
     pub fn authorize_unchanged(&self, target: &User) -> Result<(), Failure> {
         Ok(authorize(&self.caller.user, &Action::GetUser { target })?)
     }
 
-    /// Records that the caller was refused a change, at most once a minute for each caller and kind of action, so that a
-    /// caller cannot flood the trail. A failure to record it is logged and otherwise ignored.
+    /// Records a refused change, at most once a minute for each caller and kind of action, so that a caller cannot
+    /// flood the audit trail. A failure to record it is logged and otherwise ignored.
     pub async fn record_refusal(&self, action: &Action<'_>, denied: Denied) {
         let code = match denied {
             Denied::MissingPermission(_) => "missing_permission",
             Denied::PrimaryAdminProtected => "primary_admin_protected",
             Denied::SelfChangeForbidden => "self_change_forbidden",
             Denied::ExceedsOwnPermissions => "exceeds_own_permissions",
-            // To the caller there is no such user, or a field is at fault.
+            // The response reports an unknown user or an invalid field, and no refusal.
             Denied::NoSuchUser | Denied::AboveCeiling | Denied::NotAnActiveAdmin | Denied::NotSignedInYet => return,
         };
         self.record_refusal_code(action, code).await;
     }
 
-    /// As [`record_refusal`](Self::record_refusal), for a reason that the policy does not know.
+    /// Like [`record_refusal`](Self::record_refusal), for a reason that is not part of the policy.
     pub(super) async fn record_refusal_code(&self, action: &Action<'_>, code: &str) {
         let Some(attempted) = action.change() else { return };
         telemetry::count("ChangesRefused", 1);
@@ -67,7 +68,7 @@ impl Call<'_> {
         let mut transaction = self.transaction();
         transaction.record_refused(&self.caller.user, attempted, &event);
         match transaction.commit().await {
-            // It has been recorded in this minute.
+            // If a condition failed, an event of this minute records the refusal already.
             Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
             Err(CommitError::Store(error)) => Err(error.into()),
         }

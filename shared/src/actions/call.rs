@@ -1,4 +1,5 @@
-//! The entry point of every action of a signed-in user. One read authenticates the caller and loads what the action needs:
+//! The entry point of every action of a signed-in user. One read authenticates
+//! the caller and loads what the action needs:
 //!
 //! ```ignore
 //! let mut read = Call::begin(app, &request)?; // checks the claims; no read yet
@@ -30,7 +31,7 @@ pub struct Read<'a> {
     item_keys: Vec<ItemKey>,
 }
 
-/// The user that a request names. A malformed id names no user.
+/// The key of the user that a request names. A malformed id names no user.
 #[derive(Debug)]
 pub struct TargetKey(Option<Key<UserItem>>);
 
@@ -49,29 +50,29 @@ pub struct Call<'a> {
 }
 
 impl<'a> Read<'a> {
-    /// The claims of the access token. They are not authenticated before [`send`](Self::send) succeeds.
+    /// Returns the claims of the access token. The caller is not authenticated before [`send`](Self::send) succeeds.
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// Adds an item.
+    /// Adds an item to the read.
     pub fn item<T>(&mut self, key: Key<T>) -> Key<T> {
         self.item_keys.push(key.item_key());
         key
     }
 
-    /// Adds items of different types.
+    /// Adds items of different types to the read.
     pub fn items(&mut self, item_keys: impl IntoIterator<Item = ItemKey>) {
         self.item_keys.extend(item_keys);
     }
 
-    /// Adds a counter.
+    /// Adds a counter to the read.
     pub fn counter(&mut self, counter: Counter) -> Counter {
         self.item_keys.push(counter.item_key().clone());
         counter
     }
 
-    /// Adds a user of the caller's partner.
+    /// Adds a user of the caller's partner to the read.
     pub fn target(&mut self, id: Option<UserId>) -> TargetKey {
         let key = id.map(|id| self.claims.colleague_key(&id));
         TargetKey(key.map(|key| self.item(key)))
@@ -88,8 +89,8 @@ impl<'a> Read<'a> {
         Ok(Call { app, origin, caller, now, claims, stored })
     }
 
-    /// Like [`send`](Self::send), for input that names some of the items. A problem with the input is reported only to an
-    /// authenticated caller.
+    /// Like [`send`](Self::send), for input that names some of the items. A problem with the input is reported only to
+    /// an authenticated caller.
     ///
     /// # Errors
     /// As [`send`](Self::send), then the failure of `input`.
@@ -110,25 +111,25 @@ impl<'a> Call<'a> {
         Ok(Read { app, origin: request.origin(), now: app.now(), claims, item_keys })
     }
 
-    /// The claims of the caller's token.
+    /// Returns the claims of the caller's token.
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// Everything that was read.
+    /// Returns all items that were read.
     pub fn stored(&self) -> &Items {
         &self.stored
     }
 
-    /// An item that was read. `None` if it does not exist.
+    /// Returns an item that was read, or `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Failure::Internal`] when the item does not have the shape of its type.
+    /// [`Failure::Internal`] when the item cannot be deserialized.
     pub fn get<T: DeserializeOwned>(&self, key: &Key<T>) -> Result<Option<T>, Failure> {
         Ok(self.stored.get(key)?)
     }
 
-    /// The user that the request names.
+    /// Returns the user that the request names.
     ///
     /// # Errors
     /// [`Failure::NotFound`].
@@ -157,11 +158,12 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    /// Runs an expensive read, and counts it at the same time. The counter was read with the call.
+    /// Runs an expensive read, and counts it at the same time. A read that fails counts,
+    /// too. The counter was read with the call.
     ///
     /// # Errors
-    /// [`Failure::TooManyRequests`] when the user has made too many, why it could not be counted, or the error of the read. A
-    /// read that fails is counted, too.
+    /// [`Failure::TooManyRequests`] when the user has made too many such reads, why the
+    /// read could not be counted, or why it failed.
     pub async fn counted<T>(
         &self,
         counter: &Counter,
@@ -171,17 +173,17 @@ impl<'a> Call<'a> {
             let wait = self.app.store().count(counter, &self.stored, self.now).await?;
             wait.map_or(Ok(()), |seconds| Err(Failure::TooManyRequests(seconds)))
         };
-        // The count is polled first, and a full counter is known from what was read: then the read never starts.
+        // The count is polled first. It finds a full counter in the items of the call, and then the read never starts.
         let ((), result) = try_join(count, async { Ok(read.await) }).await?;
         result
     }
 
-    /// An empty transaction.
+    /// Returns an empty transaction.
     pub fn transaction(&self) -> Transaction<'a> {
         self.app.store().transaction()
     }
 
-    /// An audit event for what the caller does to `target`.
+    /// Returns an audit event for an action of the caller on `target`.
     ///
     /// # Errors
     /// As [`Event::new`].
@@ -190,8 +192,9 @@ impl<'a> Call<'a> {
         Event::new(action, self.now, Actor::user(&self.caller.user), target, Some(address), request_id)
     }
 
-    /// Adds to `transaction` that `target` becomes `after`, or is removed, with its events, and commits it on the authority
-    /// and session of the caller as they were read. Returns what Cognito then has to revoke.
+    /// Adds the change from `target` to `after` (`None` removes the user) and its events to
+    /// `transaction`, and commits it. The commit requires that the caller's authority and session are as
+    /// they were read. Returns what Cognito must then revoke.
     ///
     /// # Errors
     /// [`Failure::StaleRead`], or why it could not be committed.
@@ -218,7 +221,7 @@ impl<'a> Call<'a> {
         Ok(revocation)
     }
 
-    /// Revokes in Cognito what a change has ended. `repair-identities` retries what fails: its mark is committed.
+    /// Revokes ended generations in Cognito. If that fails, `repair-identities` retries: the marks are committed.
     ///
     /// # Errors
     /// As [`App::identity`].

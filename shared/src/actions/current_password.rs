@@ -8,12 +8,13 @@ use crate::store::{Counter, CredentialItem};
 use crate::telemetry;
 
 impl Call<'_> {
-    /// Checks that `submitted` is the caller's current password, which `action` requires. Each request counts as one attempt
-    /// in `counter`, which was read with the call; the action clears it when the password is right. A wrong password is
-    /// recorded as a refusal.
+    /// Checks that `submitted` is the caller's current password, which `action` requires. Each request counts as one
+    /// attempt in `counter`, which was read with the call. If the password is right, the action clears the counter. If
+    /// it is wrong, the refusal is recorded.
     ///
     /// # Errors
-    /// [`Failure::TooManyRequests`], [`Failure::ValidationFailed`] for `current_password`, or why it could not be checked.
+    /// [`Failure::TooManyRequests`], [`Failure::ValidationFailed`] for
+    /// `current_password`, or why it could not be checked.
     pub async fn check_current_password(
         &self,
         action: &Action<'_>,
@@ -31,7 +32,7 @@ impl Call<'_> {
         } else {
             telemetry::count("CurrentPasswordsRefused", 1);
             self.record_refusal_code(action, "wrong_current_password").await;
-            Err(Failure::field("current_password", "wrong", "This is not the present password."))
+            Err(Failure::field("current_password", "wrong", "The current password is wrong."))
         }
     }
 }

@@ -4,10 +4,10 @@ use super::{Call, PendingRevocation};
 use crate::error::Failure;
 use crate::models::{EventAction, User};
 
-/// Ends every session of `target`.
+/// Ends every session of `target`. Returns the user after the change.
 ///
 /// # Errors
-/// [`Failure::StaleRead`], or what kept us from it.
+/// [`Failure::StaleRead`], or why it could not be committed.
 pub async fn force_logout(call: &Call<'_>, target: &User) -> Result<(User, Option<PendingRevocation>), Failure> {
     let after = target.signed_out(call.now);
     let event = call.event(EventAction::LogoutForced, target)?;

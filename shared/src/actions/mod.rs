@@ -1,6 +1,6 @@
-//! Authenticated calls, and the changes that several functions make. Each change is one transaction and assumes that the caller
-//! has been authorized: authorization stays in the function. What Cognito then has to revoke is returned as
-//! [`PendingRevocation`], so that a bulk request can revoke everything together.
+//! Authenticated calls, and the changes that several functions make. Each change is one transaction and assumes that
+//! the caller has been authorized: authorization stays in the function. A change returns what Cognito must then revoke
+//! as a [`PendingRevocation`], so that a bulk request can revoke everything together.
 
 mod add_users;
 mod authorize;
@@ -26,13 +26,13 @@ pub use sign_in::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Issued, NEW_PASSWORD, Sign
 use crate::identity::Generation;
 use crate::models::User;
 
-/// A generation of a user's sessions whose end is committed, and that Cognito still has to revoke: see [`Call::revoke`].
+/// A generation of a user's sessions. Its end is committed, but Cognito still has to revoke it: see [`Call::revoke`].
 #[derive(Debug)]
 #[must_use]
 pub struct PendingRevocation(Generation);
 
 impl PendingRevocation {
-    /// What a change from `target` to `after`, or the removal of `target`, ends.
+    /// Returns the generation that ends when `target` becomes `after`, or when `target` is removed.
     fn after(target: &User, after: Option<&User>) -> Option<Self> {
         let continues = after.is_some_and(|after| after.session_generation == target.session_generation);
         (!continues).then(|| Self(Generation::of(target)))

@@ -1,12 +1,13 @@
-//! Limits how often users change themselves: each change is an event in the audit trail, which is kept for good.
+//! A rate limit for the changes that users make to their own records. Each change adds an event to the audit trail,
+//! which is kept permanently.
 
 use super::Call;
 use crate::error::Failure;
 use crate::store::{Counter, Transaction};
 
 impl Call<'_> {
-    /// Adds to `transaction` that the caller's own change is counted. Only committed changes count, and changes by other users
-    /// never do. `counter` was read with the call.
+    /// Counts a change that the caller makes to their own record. The count is part of `transaction`, so only committed
+    /// changes count. `counter` was read with the call.
     ///
     /// # Errors
     /// [`Failure::TooManyRequests`], or why the counter could not be read.

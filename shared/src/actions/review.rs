@@ -1,4 +1,5 @@
-//! Carries out a decision on a user's access: the change with its own event, and the event of the review, in one transaction.
+//! Carries out a decision on a user's access. One transaction contains the
+//! change, its event and the event for the review.
 
 use super::{Call, PendingRevocation, remove_user, set_permissions, set_status};
 use crate::error::Failure;
@@ -6,12 +7,12 @@ use crate::models::{Decision, EventAction, Note, Status, User};
 use crate::policy::Action;
 use crate::review::Access;
 
-/// A decision with everything that is needed to carry it out.
+/// A decision, with the access that a reduction leaves.
 #[derive(Debug, Clone, Copy)]
 pub enum ResolvedDecision {
-    /// The access stays as it is.
+    /// The access is unchanged.
     Keep,
-    /// The user has this access from now on.
+    /// The user keeps only this access.
     Reduce(Access),
     /// The user is suspended.
     Suspend,
@@ -20,7 +21,7 @@ pub enum ResolvedDecision {
 }
 
 impl ResolvedDecision {
-    /// The decision.
+    /// Returns the decision without its data.
     pub fn decision(&self) -> Decision {
         match self {
             Self::Keep => Decision::Keep,
@@ -30,7 +31,7 @@ impl ResolvedDecision {
         }
     }
 
-    /// The action that the policy has to allow.
+    /// Returns the action that the policy must allow.
     pub fn action<'a>(&'a self, target: &'a User) -> Action<'a> {
         match self {
             Self::Keep => Action::KeepAccess { target },
@@ -41,12 +42,12 @@ impl ResolvedDecision {
     }
 }
 
-/// Carries out `decision` on `target`, and returns the user after it, unless it is removed. `keep`, and `suspend` for a suspended
-/// user, change nothing else: then only the decision is recorded. Every decision moves the version, so with `If-Match` a decision
-/// that is sent twice is recorded once.
+/// Carries out `decision` on `target`. Returns the user after it, unless the user is removed. `keep` only records the
+/// decision, and so does `suspend` for a suspended user. Every decision increments the version of the user, so a
+/// decision that is sent twice with `If-Match` is recorded once.
 ///
 /// # Errors
-/// [`Failure::StaleRead`], or what kept us from it.
+/// [`Failure::StaleRead`], or why it could not be committed.
 pub async fn review(
     call: &Call<'_>,
     target: &User,

@@ -6,21 +6,21 @@ use crate::models::{EventAction, User};
 use crate::review::Access;
 use crate::store::Event;
 
-/// Gives `target` this access. Nothing changes when the user has it already. Returns the user after the change.
+/// Gives `target` this access. If the user has it already, nothing changes. Returns the user after the change.
 ///
 /// # Errors
-/// [`Failure::StaleRead`], or what kept us from it.
+/// [`Failure::StaleRead`], or why it could not be committed.
 pub async fn set_permissions(call: &Call<'_>, target: &User, access: Access) -> Result<User, Failure> {
     if access == Access::of(target) {
         return Ok(target.clone());
     }
     let (after, event) = decided(call, target, access)?;
-    // A change of permissions leaves the sessions alone, so nothing has to be revoked.
+    // A change of permissions ends no session, so nothing has to be revoked.
     let _ = call.commit(call.transaction(), target, Some(&after), &[event]).await?;
     Ok(after)
 }
 
-/// The user after the change, and the event for it.
+/// Returns the user after the change, and the event for it.
 pub(super) fn decided(call: &Call<'_>, target: &User, access: Access) -> Result<(User, Event), Failure> {
     let after = target.with_access(access.role, access.permissions, call.now);
     let event = call.event(EventAction::PermissionsSet, target)?.changing(Some(target), Some(&after));

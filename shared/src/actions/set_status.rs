@@ -5,11 +5,12 @@ use crate::error::Failure;
 use crate::models::{EventAction, Note, Status, User};
 use crate::store::Event;
 
-/// Gives `target` this status, and ends every session of a suspended user. When the user has this status already, only a reason
-/// is recorded, and without one nothing changes. Only the audit trail contains the reason. Returns the user after the change.
+/// Gives `target` this status. A suspension ends every session. If the user has this status already, only
+/// the reason is recorded, and without a reason nothing changes. Only the audit trail contains the
+/// reason. Returns the user after the change.
 ///
 /// # Errors
-/// [`Failure::StaleRead`], or what kept us from it.
+/// [`Failure::StaleRead`], or why it could not be committed.
 pub async fn set_status(
     call: &Call<'_>,
     target: &User,
@@ -24,7 +25,7 @@ pub async fn set_status(
     Ok((after, revocation))
 }
 
-/// The user after the change, and the event for it.
+/// Returns the user after the change, and the event for it.
 pub(super) fn decided(
     call: &Call<'_>,
     target: &User,
@@ -38,7 +39,7 @@ pub(super) fn decided(
     let after = match status {
         same if same == target.status => target.changed(call.now),
         Status::Suspended => User { status, ..target.signed_out(call.now) },
-        // The generation differs from the one before the suspension, so no session becomes valid again.
+        // The suspension began a new generation, so no earlier session becomes valid again.
         Status::Active => target.reactivated(call.now),
     };
     let event = call.event(action, target)?.changing(Some(target), Some(&after)).because(reason);

@@ -1,4 +1,5 @@
-//! The end of a sign-in, whichever request comes to it: tokens, the session, and from where it was.
+//! Completes a sign-in whose password was right: issues tokens, creates the session and records the source, or asks for
+//! a new password. `sign-in` and `answer-challenge` share this code.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::store::{
     Actor, ChallengeItem, CredentialItem, DEVICE_KNOWN_FOR, Event, SessionItem, Source, SourcesItem, Transaction,
 };
 
-/// How long a challenge can be answered.
+/// The time in which a client can answer a challenge.
 pub const CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
 
 /// The challenge to choose a new password.
@@ -24,31 +25,31 @@ pub const NEW_PASSWORD: &str = "new_password_required";
 /// The challenge to choose a partner.
 pub const CHOOSE_PARTNER: &str = "choose_partner";
 
-/// A sign-in whose password was right, by a request.
+/// A request that signs a user in.
 #[derive(Clone, Copy)]
 pub struct SignIn<'a> {
-    /// Where.
+    /// The state of the function.
     pub app: &'a App,
-    /// What asked for it.
+    /// The request.
     pub request: &'a Request,
-    /// When.
+    /// The time of the sign-in. Everything that it writes has this time.
     pub now: Timestamp,
-    /// Where the refresh token goes.
+    /// Where the response returns the refresh token.
     pub refresh_token_in: RefreshTokenIn,
 }
 
-/// The user, as read.
+/// A user who signs in, and the items that were read for it.
 #[derive(Debug)]
 pub struct SigningIn {
     /// The user.
     pub user: User,
-    /// What the password was compared with.
+    /// The credential that the password is compared with.
     pub credential: CredentialItem,
-    /// From where the user signs in.
+    /// The networks and devices from which the user has signed in.
     pub sources: Option<SourcesItem>,
 }
 
-/// Tokens that are issued, and what their session replaces.
+/// Issued tokens, and the sessions that end when theirs begins.
 pub struct Issued {
     tokens: Tokens,
     term: session::SessionWindow,
@@ -56,15 +57,15 @@ pub struct Issued {
 }
 
 impl SignIn<'_> {
-    /// From where the request comes, as `user` can know it.
+    /// Returns the source of the request: its network, and its device if the request names one for `user`.
     pub fn source(&self, user: &UserId) -> Source {
         Source::new(self.request.address(), self.request.devices().of(user))
     }
 
-    /// Issues tokens for the user's present generation.
+    /// Issues tokens for the user's current generation.
     ///
     /// # Errors
-    /// What kept us from it, [`Failure::StaleRead`] among others.
+    /// Why no tokens were issued; one reason is [`Failure::StaleRead`].
     pub async fn issue(&self, signing_in: &SigningIn) -> Result<Issued, Failure> {
         let SigningIn { user, credential, .. } = signing_in;
         let term = session::SessionWindow { from: self.now, lifetime: self.app.session_lifetime()? };
@@ -75,7 +76,8 @@ impl SignIn<'_> {
         Ok(Issued { tokens: tokens?, term, superseded })
     }
 
-    /// Adds to `transaction` that the user signs in again: only while the user, the generation and the password are as read.
+    /// Adds the sign-in and its event to `transaction`, which then requires that the user is active and in the
+    /// generation that was read. The caller of this method adds the condition on the password.
     ///
     /// # Errors
     /// As [`Event::new`].
@@ -85,7 +87,7 @@ impl SignIn<'_> {
         Ok(())
     }
 
-    /// The event of what the user does with this sign-in.
+    /// Returns an audit event for an action of the user in this sign-in.
     ///
     /// # Errors
     /// As [`Event::new`].
@@ -93,11 +95,12 @@ impl SignIn<'_> {
         Event::new(action, self.now, Actor::user(user), user, Some(self.request.address()), self.request.id())
     }
 
-    /// Commits `transaction` together with the session, and answers with the tokens and the user as `after`. Beside it, the
-    /// source is recorded for the password that was set at `password_set_at`: a sign-in that fails is not worth more.
+    /// Commits `transaction` together with the session, and returns a response with the tokens and the user as `after`.
+    /// At the same time it records the source for the password that was set at `password_set_at`, also when the commit
+    /// fails. A failure to record the source is logged, and does not fail the sign-in.
     ///
     /// # Errors
-    /// [`Failure::StaleRead`], or what kept us from it.
+    /// [`Failure::StaleRead`], or why it could not be committed.
     pub async fn commit(
         &self,
         mut transaction: Transaction<'_>,
@@ -129,7 +132,8 @@ impl SignIn<'_> {
         let is_known_device = SourcesItem::knows_device(sources, password_set_at, &known, self.now);
         let is_known = SourcesItem::knows(sources, password_set_at, &known, self.now);
         let devices = self.request.devices();
-        // A client that does not keep cookies is known by its network, and does not drive out the devices that do.
+        // A client that does not keep cookies is known by its network. It gets no device: a new one at each sign-in
+        // would displace the known devices.
         let device = if is_known_device {
             devices.of(&user.id).map(str::to_owned)
         } else if self.refresh_token_in == RefreshTokenIn::Cookie || !is_known {
@@ -147,13 +151,17 @@ impl SignIn<'_> {
             (Ok(()), Some(device)) => Ok(answer.with_device_cookie(&devices.with(&user.id, &device), DEVICE_KNOWN_FOR)),
             (Ok(()), None) => Ok(answer),
             (Err(error), _) => {
-                tracing::warn!(request_id = self.request.id(), %error, "the source of a sign-in is not recorded");
+                tracing::warn!(
+                    request_id = self.request.id(),
+                    %error,
+                    "could not record the source of a sign-in; the sign-in succeeded"
+                );
                 Ok(answer)
             }
         }
     }
 
-    /// Adds to `transaction` a challenge to choose a new password, and returns the answer that asks for it.
+    /// Adds a challenge to choose a new password to `transaction`, and returns the response with that challenge.
     ///
     /// # Errors
     /// [`Failure::Internal`].

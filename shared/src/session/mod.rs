@@ -1,5 +1,5 @@
-//! Who is calling: the claims of a token, held against the rows that we own. A token counts only while its session's row
-//! stands and belongs to the user's present generation.
+//! Authenticates callers: checks the claims of a token against the stored items. A token is valid only while the item
+//! of its session exists and belongs to the user's current generation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,19 +12,19 @@ use crate::store::{
     UserItem, hash,
 };
 
-/// The most sessions that one user has; a sign-in ends the oldest beyond.
+/// The maximum number of sessions for one user. A sign-in ends the oldest ones above it.
 pub const MAX_SESSIONS: usize = 20;
 
-/// Who is calling, and with which session.
+/// An authenticated caller.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The user.
     pub user: User,
-    /// Names the session's row.
+    /// The id of the session that the request uses.
     pub session_id: String,
 }
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Debug)]
 pub struct Claims {
     generation: Generation,
@@ -32,10 +32,10 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Reads claims that the API's authorizer, or Cognito itself, vouches for.
+    /// Reads claims that the API's authorizer or Cognito has verified.
     ///
     /// # Errors
-    /// [`Failure::Unauthenticated`] when it is not an access token of ours.
+    /// [`Failure::Unauthenticated`] when the claims do not belong to an access token of this portal.
     pub fn read(claims: &BTreeMap<String, String>) -> Result<Self, Failure> {
         const WRONG: Failure = Failure::Unauthenticated("This is not an access token.");
         if claims.get("token_use").map(String::as_str) != Some("access") {
@@ -54,12 +54,12 @@ impl Claims {
         Key::session(&self.generation.user, &self.session_id)
     }
 
-    /// The rows to read.
+    /// Returns the keys of the items that [`caller`](Self::caller) needs.
     pub fn item_keys(&self) -> [ItemKey; 2] {
         [self.user_key().item_key(), self.session_key().item_key()]
     }
 
-    /// The caller, by rows that hold [`item_keys`](Self::item_keys).
+    /// Authenticates the caller with the items at [`item_keys`](Self::item_keys).
     ///
     /// # Errors
     /// [`Failure::SessionEnded`].
@@ -72,40 +72,40 @@ impl Claims {
         if is_live { Ok(Caller { user, session_id: self.session_id.clone() }) } else { Err(Failure::SessionEnded) }
     }
 
-    /// Names the session.
+    /// Returns the id of the session.
     pub fn session_id(&self) -> &str {
         &self.session_id
     }
 
-    /// Who calls, if the rows say so.
+    /// Returns the user that the token claims to be. Only [`caller`](Self::caller) verifies it.
     pub fn user(&self) -> &UserId {
         &self.generation.user
     }
 
-    /// Where the partner of the caller is kept.
+    /// Returns the key of the caller's partner.
     pub fn partner_key(&self) -> Key<PartnerItem> {
         Key::partner(&self.generation.partner)
     }
 
-    /// Where the answer to a create of the caller's is kept.
+    /// Returns the key of the item for an idempotency key of the caller.
     pub fn idempotency_key(&self, key: &str) -> Key<IdempotencyItem> {
         Key::idempotency(&self.generation.partner, &self.generation.user, key)
     }
 
-    /// Where an email of the caller's partner is kept.
+    /// Returns the key of an email at the caller's partner.
     pub fn email_key(&self, email: &Email) -> Key<EmailItem> {
         Key::email(email, &self.generation.partner)
     }
 
-    /// Where a user of the caller's partner is kept.
+    /// Returns the key of a user of the caller's partner.
     pub fn colleague_key(&self, user: &UserId) -> Key<UserItem> {
         Key::user(&self.generation.partner, user)
     }
 }
 
 impl Caller {
-    /// Makes `transaction` rest on the caller's authority and session, as they were read. The target's own condition stands
-    /// for the authority of somebody who changes themselves.
+    /// Makes `transaction` require that the caller's authority and session are as they were read. If the caller is the
+    /// target, the condition on the target already covers the authority.
     pub fn require_caller(&self, transaction: &mut Transaction<'_>, target: Option<&User>) {
         if target.is_none_or(|target| target.id != self.user.id) {
             transaction.check_actor(&self.user);
@@ -113,26 +113,26 @@ impl Caller {
         transaction.check_session(&self.user.id, &self.session_id);
     }
 
-    /// Makes `transaction` end the caller's own session, on the caller's authority.
+    /// Makes `transaction` end the caller's own session, and require that the caller's authority is as it was read.
     pub fn sign_out(&self, transaction: &mut Transaction<'_>) {
         transaction.check_actor(&self.user);
         transaction.end_standing_session(&self.user.id, &self.session_id);
     }
 }
 
-/// When a session begins and ends by itself.
+/// The start and the lifetime of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionWindow {
-    /// Its beginning.
+    /// The start.
     pub from: Timestamp,
-    /// How long it lives when nobody ends it.
+    /// The time after which the session expires, unless it is ended before.
     pub lifetime: Duration,
 }
 
-/// The most sessions that one transaction ends, among its other operations.
+/// The maximum number of sessions that one transaction ends, in addition to its other operations.
 const MAX_ENDED_AT_ONCE: usize = 60;
 
-/// Which of `sessions` have to end for one more to begin. They fit into one transaction.
+/// Returns the ids of the sessions that must end before one more begins. They fit into one transaction.
 ///
 /// # Errors
 /// As [`that_fit`].
@@ -147,8 +147,8 @@ pub async fn superseded(
     that_fit(store, user, sessions, count).await
 }
 
-/// The names of the `count` oldest of `sessions`, as many as one transaction can end. Any beyond, which only many sign-ins
-/// at the same moment leave, are ended at once, the oldest first.
+/// Returns the ids of the `count` oldest of `sessions`, or of fewer if one transaction cannot end so many. In that
+/// case, which occurs only after many concurrent sign-ins, it ends the oldest ones itself.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -159,14 +159,14 @@ pub async fn that_fit(
     count: usize,
 ) -> Result<Vec<String>, StoreError> {
     sessions.sort_by_key(|(_, session)| session.created_at);
-    let mut names = sessions.into_iter().map(|(session_id, _)| session_id).take(count);
-    for session_id in names.by_ref().take(count.saturating_sub(MAX_ENDED_AT_ONCE)) {
+    let mut ids = sessions.into_iter().map(|(session_id, _)| session_id).take(count);
+    for session_id in ids.by_ref().take(count.saturating_sub(MAX_ENDED_AT_ONCE)) {
         store.end_session(user, &session_id).await?;
     }
-    Ok(names.collect())
+    Ok(ids.collect())
 }
 
-/// What renews a session: names its row, so that nothing else is needed to refuse a token that is no good.
+/// A refresh token. It contains the keys of the user and the session, so one read is enough to reject an invalid token.
 #[derive(Debug)]
 pub struct RefreshToken {
     partner: PartnerId,
@@ -176,7 +176,7 @@ pub struct RefreshToken {
 }
 
 impl RefreshToken {
-    /// The token of the session that `tokens` stand for.
+    /// Creates the refresh token for the session that `tokens` belong to.
     pub fn new(user: &User, tokens: &Tokens) -> Self {
         Self {
             partner: user.partner_id.clone(),
@@ -186,44 +186,44 @@ impl RefreshToken {
         }
     }
 
-    /// `<partner_id>.<user_id>.<session_id>.<Cognito's refresh token>`.
+    /// Returns `<partner_id>.<user_id>.<session_id>.<Cognito's refresh token>`.
     pub fn as_text(&self) -> String {
         format!("{}.{}.{}.{}", self.partner, self.user, self.session_id, self.secret)
     }
 
-    /// Reads [`as_text`](Self::as_text).
+    /// Parses the text that [`as_text`](Self::as_text) returns.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(4, '.');
         let (partner, user) = (PartnerId::parse(parts.next()?).ok()?, UserId::parse(parts.next()?).ok()?);
         let (session_id, secret) = (parts.next()?.to_owned(), parts.next()?.to_owned());
-        let is_name = (1..=64).contains(&session_id.len());
-        (is_name && !secret.is_empty()).then_some(Self { partner, user, session_id, secret })
+        let is_id = (1..=64).contains(&session_id.len());
+        (is_id && !secret.is_empty()).then_some(Self { partner, user, session_id, secret })
     }
 
-    /// Names the session.
+    /// Returns the id of the session.
     pub fn session_id(&self) -> &str {
         &self.session_id
     }
 
-    /// What Cognito takes.
+    /// Returns Cognito's refresh token.
     pub fn secret(&self) -> &str {
         &self.secret
     }
 
-    /// What the session's row holds of it.
+    /// Returns the hash that the session's item contains.
     pub fn hash(&self) -> String {
         hash(&self.secret)
     }
 
-    /// The rows to read.
+    /// Returns the keys of the items that [`check`](Self::check) needs.
     pub fn item_keys(&self) -> [ItemKey; 2] {
         [Key::user(&self.partner, &self.user).item_key(), Key::session(&self.user, &self.session_id).item_key()]
     }
 
-    /// Whether the session stands and this is its token, by rows that hold [`item_keys`](Self::item_keys).
+    /// Checks that the session is live and that this is its token, with the items at [`item_keys`](Self::item_keys).
     ///
     /// # Errors
-    /// [`Failure::SessionEnded`]; [`Failure::Unauthenticated`] for another token.
+    /// [`Failure::SessionEnded`], or [`Failure::Unauthenticated`] when this is not the token of the session.
     pub fn check(&self, stored: &Items, now: Timestamp) -> Result<(), Failure> {
         let session = stored.get(&Key::session(&self.user, &self.session_id))?.ok_or(Failure::SessionEnded)?;
         if session.refresh_hash != self.hash() {
