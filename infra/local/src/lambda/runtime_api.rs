@@ -81,14 +81,14 @@ impl Desk {
     async fn take(&self) -> Work {
         self.asked.send_replace(true);
         loop {
-            if let Some(work) = self.hand_over() {
+            if let Some(work) = self.dispatch() {
                 return work;
             }
             self.offered.notified().await;
         }
     }
 
-    fn hand_over(&self) -> Option<Work> {
+    fn dispatch(&self) -> Option<Work> {
         let mut papers = self.papers();
         let (work, answer) = papers.waiting.take()?;
         papers.in_hand = Some((work.request_id.clone(), answer));
