@@ -1,6 +1,9 @@
 //! The harness compares every request under `/v1` and its response with `shared/openapi.yaml`.
 
-use portal_tests::{Answer, Client, Partner, contract, secrets, stack};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use portal_tests::{Answer, Client, Partner, contract, secrets, stack, workspace};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Request};
 use serde_json::{Value, json};
@@ -96,4 +99,42 @@ async fn an_unknown_route_has_the_response_of_api_gateway() {
     answer.gateway(404, "Not Found");
     let sent = request(Method::GET, "/v1/nothing", &Value::Null);
     is_found("GET /v1/nothing: 200: an unknown operation succeeds", &sent, &Answer { status: 200, ..answer });
+}
+
+/// The lines of a text that are not comments.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.starts_with('#'))
+}
+
+/// `getMe 200`, and what follows.
+fn read(line: &str) -> ((String, u16), &str) {
+    let mut words = line.splitn(3, ' ');
+    let operation = words.next().unwrap().to_owned();
+    let status = words.next().unwrap_or_else(|| panic!("a line without a status: {line}")).parse().unwrap();
+    ((operation, status), words.next().unwrap_or_default())
+}
+
+#[test]
+#[ignore = "reads what the suites recorded: `.ci/run` runs it after them"]
+fn every_documented_status_is_produced_by_a_test_or_listed_with_a_reason() {
+    let mut produced = BTreeSet::new();
+    for entry in fs::read_dir(contract::records()).expect("the records of the suites, which have to run before") {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        produced.extend(lines(&text).map(|line| read(line).0));
+    }
+    let list = fs::read_to_string(workspace().join("tests/api/unproduced.txt")).unwrap();
+    let listed: BTreeMap<(String, u16), &str> = lines(&list).map(read).collect();
+    for (status, reason) in &listed {
+        assert!(!reason.is_empty(), "{status:?} is listed without a reason");
+    }
+    let listed: BTreeSet<(String, u16)> = listed.into_keys().collect();
+    let documented = contract::documented();
+
+    let shown = |statuses: Vec<&(String, u16)>| -> Vec<String> {
+        statuses.into_iter().map(|(operation, status)| format!("{operation} {status}")).collect()
+    };
+    let unproduced = documented.iter().filter(|status| !produced.contains(status) && !listed.contains(status));
+    assert_eq!(shown(unproduced.collect()), [""; 0], "documented, but no test produces it");
+    let needless = listed.iter().filter(|status| produced.contains(status) || !documented.contains(status));
+    assert_eq!(shown(needless.collect()), [""; 0], "listed, but a test produces it, or it is not documented");
 }

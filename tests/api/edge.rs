@@ -1,6 +1,7 @@
 //! The edge in front of the API, where the template has one: believed with its secret, and the only way in.
 
 use portal_tests::rows::Rows;
+use portal_tests::template::functions;
 use portal_tests::{Answer, Call, Client, Partner, Stack, User, secrets};
 use serde_json::json;
 
@@ -34,6 +35,10 @@ async fn only_the_edge_gets_in_and_says_who_the_viewer_is() {
 
     for past in [sign_in(), me(), client.get("/"), client.get("/v1/users").bearer(&token)] {
         is_forbidden(&past.header("x-viewer-address", viewer).header("x-viewer-host", "portal.example").await);
+    }
+    for route in functions().into_iter().flat_map(|function| function.routes) {
+        let (method, path) = route.name.split_once(' ').unwrap();
+        is_forbidden(&client.call(method, path).bearer(&token).await);
     }
     let guessed = me().header("x-origin-secret", "guessed").header("x-viewer-address", viewer);
     is_forbidden(&guessed.header("x-viewer-host", "portal.example").await);

@@ -1,7 +1,10 @@
 //! The API's contract: `shared/openapi.yaml`, with which the harness compares every request under `/v1` and its response.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jsonschema::{Draft, Registry, ValidationError, Validator};
 use percent_encoding::percent_decode_str;
@@ -9,7 +12,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Body, Method, Request};
 use serde_json::{Map, Value, json};
 
-use crate::{Answer, template};
+use crate::{Answer, stack, template, workspace};
 
 /// The name of the document among the schemas.
 const DOCUMENT: &str = "urn:contract";
@@ -70,16 +73,45 @@ struct Field {
     kind: String,
 }
 
-/// Panics if a request or its response differs from the contract.
+/// Records the operation and the status of a request and its response, which must be as the contract documents them.
 pub(crate) fn check(request: &Request, answer: &Answer) {
-    if let Some(mismatch) = mismatch(request, answer) {
-        panic!("{mismatch}, which is not what shared/openapi.yaml documents");
+    if !request.url().path().starts_with("/v1") {
+        return;
+    }
+    match contract().operation_of(request, answer) {
+        Ok(None) => {}
+        Ok(Some(operation)) => record(&operation.id, answer.status),
+        Err(mismatch) => panic!("{mismatch}, which is not what shared/openapi.yaml documents"),
     }
 }
 
 /// How a request or its response differs from the contract, if they do. Values are left out: they may be secrets.
 pub fn mismatch(request: &Request, answer: &Answer) -> Option<String> {
-    if request.url().path().starts_with("/v1") { contract().operation_of(request, answer).err() } else { None }
+    contract().operation_of(request, answer).err()
+}
+
+/// Every documented status of every operation.
+pub fn documented() -> BTreeSet<(String, u16)> {
+    let operations = contract().operations.iter();
+    operations.flat_map(|operation| operation.responses.keys().map(|status| (operation.id.clone(), *status))).collect()
+}
+
+/// The folder in which every test process records the operations and statuses that it has seen.
+pub fn records() -> PathBuf {
+    workspace().join("target/contract")
+}
+
+/// Adds a line to this process's record, once.
+fn record(operation: &str, status: u16) {
+    static SEEN: Mutex<BTreeSet<(String, u16)>> = Mutex::new(BTreeSet::new());
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !seen.insert((operation.to_owned(), status)) {
+        return;
+    }
+    fs::create_dir_all(records()).unwrap();
+    let path = records().join(format!("{}-{}.txt", stack::suite(), std::process::id()));
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    writeln!(file, "{operation} {status}").unwrap();
 }
 
 fn contract() -> &'static Contract {
