@@ -443,6 +443,14 @@ async fn a_body_above_the_limit_is_rejected_by_every_route() {
 }
 
 #[tokio::test]
+async fn headers_above_the_limit_of_api_gateway_are_rejected_for_every_route() {
+    for route in routes(true).into_iter().chain(routes(false)) {
+        let answer = public(&Client::new(), &route, "").header("x-padding", &"x".repeat(10_240)).await;
+        answer.gateway(431, "Request Header Fields Too Large");
+    }
+}
+
+#[tokio::test]
 async fn a_body_at_the_limit_is_accepted() {
     let partner = Partner::new().await;
     let owner = partner.owner();

@@ -2,6 +2,7 @@
 //! trusts the headers of those.
 
 use portal_tests::rows::Rows;
+use portal_tests::template::functions;
 use portal_tests::{Answer, Call, Client, Partner, Stack, User, secrets};
 use serde_json::json;
 
@@ -35,6 +36,10 @@ async fn only_the_edge_is_accepted_and_determines_the_client_address() {
 
     for past in [sign_in(), me(), client.get("/"), client.get("/v1/users").bearer(&token)] {
         is_forbidden(&past.header("x-viewer-address", viewer).header("x-viewer-host", "portal.example").await);
+    }
+    for route in functions().into_iter().flat_map(|function| function.routes) {
+        let (method, path) = route.name.split_once(' ').unwrap();
+        is_forbidden(&client.call(method, path).bearer(&token).await);
     }
     let guessed = me().header("x-origin-secret", "guessed").header("x-viewer-address", viewer);
     is_forbidden(&guessed.header("x-viewer-host", "portal.example").await);

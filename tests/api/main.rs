@@ -14,6 +14,7 @@ mod audit;
 mod bad_input;
 mod change_users;
 mod concurrency;
+mod contract;
 mod cors;
 mod coverage;
 mod create_partner;

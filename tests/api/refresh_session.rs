@@ -86,3 +86,9 @@ async fn a_session_that_ended_with_a_password_change_elsewhere_is_not_refreshed(
     elsewhere.cannot_refresh().await;
     here.refreshed().await.is_signed_in().await;
 }
+
+#[tokio::test]
+async fn a_refresh_token_that_is_not_a_text_is_invalid() {
+    let answer = Client::new().post("/v1/sessions/refresh", &json!({ "refresh_token": 5 })).await;
+    answer.problem(422, "validation_failed").names_field("refresh_token");
+}

@@ -43,3 +43,12 @@ async fn the_cookie_is_deleted_with_the_session() {
     }
     ann.cannot_refresh().await;
 }
+
+#[tokio::test]
+async fn a_session_does_not_end_with_a_refresh_token_that_is_not_a_text() {
+    let partner = Partner::new().await;
+    let ann = partner.new_user("viewer").await;
+    let answer = ann.sign_out().json(&json!({ "refresh_token": 5 })).await;
+    answer.problem(422, "validation_failed").names_field("refresh_token");
+    ann.is_signed_in().await;
+}

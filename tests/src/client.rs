@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use crate::faults::Trace;
-use crate::{Actor, Answer, Ready, User, secrets, stack};
+use crate::{Actor, Answer, Ready, User, contract, secrets, stack};
 
 /// An HTTP client without a session.
 #[derive(Debug, Clone)]
@@ -185,8 +185,11 @@ impl IntoFuture for Call {
             let (http, request) = self.request.build_split();
             let request = request.unwrap();
             let call = format!("{} {}", request.method(), request.url());
+            let sent = request.try_clone().expect("a body that is not a stream");
             let response = http.execute(request).await.unwrap_or_else(|error| panic!("{call}: {error:?}"));
-            Answer::read(call, response).await
+            let answer = Answer::read(call, response).await;
+            contract::check(&sent, &answer);
+            answer
         })
     }
 }

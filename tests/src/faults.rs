@@ -190,9 +190,19 @@ impl Verdict {
         if seen.operation != "TransactWriteItems" {
             return Self::error(400, "TransactionConflictException");
         }
-        let operations = seen.body["TransactItems"].as_array().map_or(1, Vec::len);
-        let mut reasons = vec![json!({ "Code": "None" }); operations];
-        reasons[0] = json!({ "Code": "TransactionConflict", "Message": "a planned fault" });
+        let mut codes = vec!["None"; transacted(seen)];
+        codes[0] = "TransactionConflict";
+        Self::canceled(&codes)
+    }
+
+    /// None of the conditions of a transaction holds.
+    pub fn unmet(seen: &Seen) -> Self {
+        Self::canceled(&vec!["ConditionalCheckFailed"; transacted(seen)])
+    }
+
+    fn canceled(codes: &[&str]) -> Self {
+        let reasons: Vec<Value> =
+            codes.iter().map(|code| json!({ "Code": code, "Message": "a planned fault" })).collect();
         let body = json!({
             "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
             "Message": "a planned fault",
@@ -205,6 +215,11 @@ impl Verdict {
     pub fn unprocessed(seen: &Seen) -> Self {
         Self::Answer(200, json!({ "Responses": {}, "UnprocessedKeys": seen.body["RequestItems"] }))
     }
+}
+
+/// How many operations a transaction has.
+fn transacted(seen: &Seen) -> usize {
+    seen.body["TransactItems"].as_array().map_or(1, Vec::len)
 }
 
 /// Decides what happens to the calls of a trace. It may wait before it decides.

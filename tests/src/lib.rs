@@ -24,6 +24,7 @@ pub mod browser;
 mod client;
 #[cfg(target_os = "linux")]
 mod clock;
+pub mod contract;
 mod deployed;
 pub mod faults;
 mod partner;

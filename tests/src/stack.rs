@@ -206,8 +206,12 @@ fn log_path(binaries: &Path, name: &str) -> std::io::Result<PathBuf> {
             let _ = fs::remove_file(path);
         }
     }
-    let suite = std::env::current_exe()?;
-    let suite = suite.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('-'));
-    let suite = suite.map_or("tests", |(suite, _)| suite);
-    Ok(folder.join(format!("{suite}-{name}-{}.log", std::process::id())))
+    Ok(folder.join(format!("{}-{name}-{}.log", suite(), std::process::id())))
+}
+
+/// The name of this test binary.
+pub(crate) fn suite() -> String {
+    let executable = std::env::current_exe().unwrap();
+    let suite = executable.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('-'));
+    suite.map_or("tests", |(suite, _)| suite).to_owned()
 }

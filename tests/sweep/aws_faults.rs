@@ -160,6 +160,21 @@ async fn keys_that_stay_unprocessed_do_not_count_as_missing() {
 }
 
 #[tokio::test]
+async fn a_request_that_dynamodb_rejects_is_an_internal_error() {
+    let partner = Partner::of(&faulty().ready).await;
+    let requests = requests(partner.owner()).await;
+    join_all(requests.into_iter().map(async |request| {
+        let answer = with_each(request.call, |seen| match seen.service {
+            Service::DynamoDb => Verdict::refused(seen.service),
+            Service::Cognito => Verdict::GoOn,
+        });
+        answer.await.problem(500, "internal");
+    }))
+    .await;
+    partner.owner().is_signed_in().await;
+}
+
+#[tokio::test]
 async fn unprocessed_keys_are_requested_again() {
     let partner = Partner::of(&faulty().ready).await;
     for request in requests(partner.owner()).await {
@@ -233,6 +248,34 @@ async fn a_change_with_endless_conflicts_gets_503_before_the_timeout() {
         let (answer, attempts) = with_conflicts(request.call, usize::MAX).await;
         is_unavailable(request.route, &answer);
         assert!(attempts > 5, "{}: {attempts} attempts", request.route);
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_whose_conditions_never_hold_is_a_conflict() {
+    let partner = Partner::of(&faulty().ready).await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").with("must_change", true).created().await;
+    let client = Client::of(&faulty().ready);
+    let challenge = client.challenged(&ann).await;
+    let answer = client.answer_challenge(&challenge, &secrets::password());
+    let requests = requests(owner).await.into_iter().filter(|request| request.changes);
+    let calls = requests.map(|request| (request.route, request.call)).chain([("a challenge", answer)]);
+    join_all(calls.map(async |(route, call)| {
+        let answer = with(call, |seen, moment| async move {
+            match (seen.operation.as_str(), moment) {
+                ("TransactWriteItems", Moment::Before) => Verdict::unmet(&seen),
+                _ => Verdict::GoOn,
+            }
+        });
+        let answer = answer.await;
+        if route == "POST /v1/users/bulk" {
+            let answer = answer.expect(200);
+            assert_eq!(answer.json["results"][0]["problem"]["code"], "conflict", "{answer}");
+        } else {
+            answer.problem(409, "conflict");
+        }
     }))
     .await;
 }
