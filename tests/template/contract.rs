@@ -181,22 +181,22 @@ fn limits_are_those_of_the_code() {
     let contract = contract();
     let schemas = &contract["components"]["schemas"];
     for (schema, limit, path, name) in [
-        ("Name", "maxLength", "shared/core/src/models/name.rs", "LENGTH_MAX"),
-        ("Note", "maxLength", "shared/core/src/models/note.rs", "LENGTH_MAX"),
-        ("Email", "maxLength", "shared/core/src/models/email.rs", "WHOLE_MAX"),
-        ("NewPassword", "minLength", "shared/core/src/passwords/password.rs", "LENGTH_MIN"),
-        ("NewPassword", "maxLength", "shared/core/src/passwords/mod.rs", "LENGTH_MAX"),
+        ("Name", "maxLength", "shared/core/src/models/name.rs", "MAX_LENGTH"),
+        ("Note", "maxLength", "shared/core/src/models/note.rs", "MAX_LENGTH"),
+        ("Email", "maxLength", "shared/core/src/models/email.rs", "MAX_ADDRESS"),
+        ("NewPassword", "minLength", "shared/core/src/passwords/password.rs", "MIN_LENGTH"),
+        ("NewPassword", "maxLength", "shared/core/src/passwords/mod.rs", "MAX_LENGTH"),
     ] {
         assert_eq!(schemas[schema][limit], constant(path, name), "{limit} of {schema}");
     }
     let errors = &schemas["Problem"]["properties"]["errors"];
-    assert_eq!(errors["maxItems"], constant("shared/src/http/problem.rs", "ERRORS_MAX"));
+    assert_eq!(errors["maxItems"], constant("shared/src/http/problem.rs", "MAX_ERRORS"));
     let field = &schemas["FieldError"]["properties"]["field"];
     // A longer name ends with an ellipsis.
-    assert_eq!(field["maxLength"], constant("shared/core/src/error.rs", "FIELD_NAME_MAX") + 1);
+    assert_eq!(field["maxLength"], constant("shared/core/src/error.rs", "MAX_FIELD_NAME") + 1);
 
     let operations = operations(&contract);
     let (_, bulk) = operations["POST /v1/users/bulk"];
     let ids = &bulk["requestBody"]["content"]["application/json"]["schema"]["properties"]["user_ids"];
-    assert_eq!(ids["maxItems"], constant("functions/change-users/src/main.rs", "MOST"));
+    assert_eq!(ids["maxItems"], constant("functions/change-users/src/main.rs", "MAX_USERS"));
 }
