@@ -56,7 +56,6 @@ impl Deref for Actor {
 
 impl Actor {
     /// Makes an actor from a response to a sign-in or a challenge.
-
     #[track_caller]
     pub fn from_answer(client: Client, user: User, answer: &Answer) -> Self {
         assert_user(&answer.json["user"], &[]);

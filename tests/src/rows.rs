@@ -403,7 +403,6 @@ impl Rows {
     }
 
     /// An access token that Cognito issues without a sign-in at the portal.
-
     pub async fn access_token(&self, user: &User) -> String {
         self.tokens(user).await.access_token.unwrap()
     }

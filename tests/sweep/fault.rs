@@ -169,7 +169,6 @@ impl Planned {
     }
 
     /// Applies the fault to this trace. `healed` ends the delays.
-
     pub(crate) fn arm(
         self: &Arc<Self>,
         stack: &'static FaultyStack,
