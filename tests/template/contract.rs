@@ -142,7 +142,7 @@ fn problems() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn problem_codes_are_those_of_the_code_and_stand_at_their_statuses() {
+fn problem_codes_and_their_statuses_are_those_of_the_code() {
     let contract = contract();
     let problems = problems();
     let codes: BTreeSet<&str> = problems.keys().map(String::as_str).collect();
