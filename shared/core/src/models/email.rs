@@ -1,17 +1,21 @@
 //! Email addresses. They are displayed as typed, and compared in lower case.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use super::name::is_invisible;
 use super::text_form::text_form;
 
 /// The maximum length of a local part (RFC 5321, 4.5.3.1.1).
 const MAX_LOCAL_PART: usize = 64;
 /// The maximum length of an address that fits into an SMTP path (RFC 5321, 4.5.3.1.3).
 const MAX_ADDRESS: usize = 254;
+/// The scheme of a link to an address.
+const MAILTO: &str = "mailto:";
 /// The maximum length of a label in a domain (RFC 1035, 2.3.4).
 const MAX_LABEL: usize = 63;
 
-/// A valid ASCII email address.
+/// A valid email address, whose domain may be international.
 ///
 /// The grammar is that of the WHATWG's `<input type=email>`, with two stricter rules that all real addresses meet: the
 /// domain has a dot, and the local part neither begins nor ends with a dot nor has two in a row. `Debug` hides the
@@ -61,21 +65,30 @@ impl InvalidEmail {
 }
 
 impl Email {
-    /// Reads an address. White space around it is removed.
+    /// Reads an address. White space around it, invisible characters and `mailto:` are removed, because people paste them
+    /// with it.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
-        let typed = text.trim();
+        // Longer than any address with what is pasted around it.
+        const MAX_READ: usize = 2_000;
+        let visible: String = text.trim().chars().filter(|c| c.is_whitespace() || !is_invisible(*c)).take(MAX_READ).collect();
+        let visible = visible.trim();
+        let typed = visible.get(..MAILTO.len()).filter(|scheme| scheme.eq_ignore_ascii_case(MAILTO));
+        let typed = typed.map_or(visible, |scheme| visible.get(scheme.len()..).unwrap_or_default().trim_start());
         if typed.is_empty() {
             return Err(InvalidEmail::Empty);
         }
         // Neither side of the grammar allows another @, so either end finds the same one.
         let (local_part, domain) = typed.split_once('@').ok_or(InvalidEmail::Malformed)?;
-        if !is_local_part(local_part) || !is_domain(domain) {
+        let domain = ascii_domain(domain).ok_or(InvalidEmail::Malformed)?;
+        if !is_local_part(local_part) || !is_domain(&domain) {
             return Err(InvalidEmail::Malformed);
         }
-        if local_part.len() > MAX_LOCAL_PART || typed.len() > MAX_ADDRESS {
+        let length = typed.len().max(local_part.len() + 1 + domain.len());
+        if local_part.len() > MAX_LOCAL_PART || length > MAX_ADDRESS {
             return Err(InvalidEmail::TooLong);
         }
-        Ok(Self { typed: typed.to_owned(), normalized: typed.to_ascii_lowercase() })
+        let normalized = format!("{local_part}@{domain}").to_ascii_lowercase();
+        Ok(Self { typed: typed.to_owned(), normalized })
     }
 
     /// Returns the address as typed, for display.
@@ -83,7 +96,7 @@ impl Email {
         &self.typed
     }
 
-    /// Returns the address in lower case, for comparisons and keys.
+    /// Returns the address in lower case and with an ASCII domain, for comparisons, keys and mail.
     pub fn normalized(&self) -> &str {
         &self.normalized
     }
@@ -97,6 +110,15 @@ impl Email {
     pub fn same_address(&self, other: &Self) -> bool {
         self.normalized == other.normalized
     }
+}
+
+/// Returns the domain in ASCII: `bücher.example` becomes `xn--bcher-kva.example`. `None` if no international domain has this
+/// form.
+fn ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
+    if domain.is_ascii() {
+        return Some(Cow::Borrowed(domain));
+    }
+    idna::domain_to_ascii_strict(domain).ok().map(Cow::Owned)
 }
 
 fn is_local_part(text: &str) -> bool {
@@ -160,6 +182,39 @@ mod tests {
     }
 
     #[test]
+    fn invisible_characters_and_the_scheme_of_a_link_are_removed() {
+        for text in [
+            "\u{200B}ada@example.com",
+            "ada@\u{AD}example.com\u{FEFF}",
+            "\u{202A}ada@example.com\u{202C}",
+            "mailto:ada@example.com",
+            " MailTo: ada@example.com",
+            "\u{2060}mailto:\u{200B}ada@example.com",
+        ] {
+            assert_eq!(Email::parse(text).expect(text).typed(), "ada@example.com", "{text:?}");
+        }
+        for text in ["mailto:", "\u{200B}", " mailto: \u{FEFF}"] {
+            assert_eq!(Email::parse(text), Err(InvalidEmail::Empty), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_international_domain_is_converted_and_shown_as_typed() {
+        for (text, normalized) in [
+            ("Ada@Bücher.example", "ada@xn--bcher-kva.example"),
+            ("ada@bu\u{308}cher.example", "ada@xn--bcher-kva.example"),
+            ("ada@例え.テスト", "ada@xn--r8jz45g.xn--zckzah"),
+            ("ada@élysée。fr", "ada@xn--lyse-9oad.fr"),
+        ] {
+            let email = Email::parse(text).expect(text);
+            assert_eq!((email.typed(), email.normalized()), (text, normalized));
+            assert!(email.same_address(&Email::parse(normalized).unwrap()));
+        }
+        let long = format!("ada@{}.example", "ü".repeat(60));
+        assert_eq!(Email::parse(&long), Err(InvalidEmail::Malformed), "the label has more than 63 characters in ASCII");
+    }
+
+    #[test]
     fn malformed_addresses_are_rejected() {
         for text in [
             "ada",
@@ -187,8 +242,12 @@ mod tests {
             "ada@example.com\u{0}",
             "ada\n@example.com",
             "ädä@example.com",
-            "ada@bücher.example",
+            "ada@bü cher.example",
+            "ada@-bücher.example",
+            "ada@bücher",
             "\u{FF41}da@example.com",
+            "mailto:ada",
+            "mailto:mailto:ada@example.com",
         ] {
             assert_eq!(Email::parse(text), Err(InvalidEmail::Malformed), "{text}");
         }

@@ -2,10 +2,14 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns the text in lower case, without diacritical marks, and with one space for each run of white space.
+use super::name::is_invisible;
+
+/// Returns the text in lower case, without diacritical marks and invisible characters, with plain quotes and hyphens,
+/// and with one space for each run of white space.
 ///
-/// Vowel signs of Indic and Semitic scripts are kept, because they carry meaning as letters do. Folding a text twice
-/// has the same result as folding it once.
+/// Arabic and Hebrew are folded as people type them: without vowel signs and points, and with one form of alef, yeh,
+/// heh and kaf. Vowel signs of Indic scripts are kept, because they carry meaning as letters do. Folding a text twice has
+/// the same result as folding it once.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let letters = text.chars().filter_map(plain).nfkd().filter_map(plain).flat_map(char::to_lowercase);
@@ -21,6 +25,13 @@ pub fn fold(text: &str) -> String {
             'đ' | 'ð' => folded.push('d'),
             'ı' => folded.push('i'),
             'ς' => folded.push('σ'),
+            'ٱ' => folded.push('ا'),
+            'ى' | 'ی' => folded.push('ي'),
+            'ة' | 'ھ' | 'ہ' | 'ە' => folded.push('ه'),
+            'ک' => folded.push('ك'),
+            '‘' | '’' | '‚' | '‛' | '′' | 'ʹ' | 'ʻ' | 'ʼ' | '`' | '׳' => folded.push('\''),
+            '“' | '”' | '„' | '‟' | '«' | '»' | '״' => folded.push('"'),
+            '‐'..='―' | '−' | '־' => folded.push('-'),
             letter => folded.push(letter),
         }
     }
@@ -32,14 +43,17 @@ pub fn fold(text: &str) -> String {
 /// It also runs before the decomposition, which reorders the marks around a removed character only if that is already
 /// gone.
 fn plain(letter: char) -> Option<char> {
-    if letter.is_whitespace() {
-        return Some(' ');
+    match letter {
+        space if space.is_whitespace() => Some(' '),
+        // Typed for an apostrophe. Its decomposition is a space with an accent.
+        '´' => Some('\''),
+        letter if letter.is_control() || is_diacritical_mark(letter) || is_invisible(letter) => None,
+        letter => Some(letter),
     }
-    (!letter.is_control() && !is_diacritical_mark(letter)).then_some(letter)
 }
 
 /// Returns whether the character is in one of Unicode's blocks "Combining Diacritical Marks", their "Extended",
-/// "Supplement" and "for Symbols", and "Combining Half Marks".
+/// "Supplement" and "for Symbols", and "Combining Half Marks", or is a point or mark of Hebrew or Arabic.
 fn is_diacritical_mark(letter: char) -> bool {
     matches!(
         letter,
@@ -48,6 +62,21 @@ fn is_diacritical_mark(letter: char) -> bool {
             | '\u{1DC0}'..='\u{1DFF}'
             | '\u{20D0}'..='\u{20FF}'
             | '\u{FE20}'..='\u{FE2F}'
+            | '\u{0591}'..='\u{05BD}'
+            | '\u{05BF}'
+            | '\u{05C1}'..='\u{05C2}'
+            | '\u{05C4}'..='\u{05C5}'
+            | '\u{05C7}'
+            | '\u{0610}'..='\u{061A}'
+            | '\u{0640}'
+            | '\u{064B}'..='\u{065F}'
+            | '\u{0670}'
+            | '\u{06D6}'..='\u{06DC}'
+            | '\u{06DF}'..='\u{06E4}'
+            | '\u{06E7}'..='\u{06E8}'
+            | '\u{06EA}'..='\u{06ED}'
+            | '\u{08CA}'..='\u{08E1}'
+            | '\u{08E3}'..='\u{08FF}'
     )
 }
 
@@ -75,6 +104,15 @@ mod tests {
             ("ﬁne Ａｄａ ²", "fine ada 2"),
             ("नरेन्द्र", "नरेन्द्र"),
             ("한국", "한국"),
+            ("أحمد", "احمد"),
+            ("محمّد", "محمد"),
+            ("مُحَمَّد ٱلْآمِر", "محمد الامر"),
+            ("فاطمة علی", "فاطمه علي"),
+            ("שָׁלוֹם כֹּהֵן", "שלום כהן"),
+            ("O’Brien O‘Brien O`Brien O´Brien", "o'brien o'brien o'brien o'brien"),
+            ("„Ann“ «Bo»", "\"ann\" \"bo\""),
+            ("Jean‐Luc Jean–Luc Jean−Luc", "jean-luc jean-luc jean-luc"),
+            ("A\u{200B}n\u{AD}n\u{2060}", "ann"),
             ("a\t \u{A0}\nb", "a b"),
             ("a\u{0}b\u{7F}c", "abc"),
         ] {

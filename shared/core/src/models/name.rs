@@ -87,12 +87,13 @@ name!(
 );
 
 fn read(text: &str) -> Result<String, InvalidName> {
-    // One character more than the maximum is enough to detect a name that is too long.
-    let name: String = text.trim().nfc().take(MAX_LENGTH + 1).collect();
-    if name.chars().any(is_control) {
+    let text = text.trim();
+    if text.chars().any(is_control) {
         return Err(InvalidName::ControlCharacter);
     }
-    if name.chars().all(is_invisible) {
+    // One character more than the maximum is enough to detect a name that is too long.
+    let name: String = visible(text).nfc().take(MAX_LENGTH + 1).collect();
+    if name.is_empty() {
         return Err(InvalidName::Empty);
     }
     if name.chars().count() > MAX_LENGTH {
@@ -101,14 +102,88 @@ fn read(text: &str) -> Result<String, InvalidName> {
     Ok(name)
 }
 
+/// Returns the text without invisible characters, and with one space for each run of white space: two names that look
+/// alike become equal. Joiners and variation selectors are kept only where they change how their neighbours look.
+fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter.is_whitespace() {
+            if !visible.is_empty() && !visible.ends_with(' ') {
+                visible.push(' ');
+            }
+        } else if !is_invisible(letter) || changes_neighbours(visible.chars().next_back(), letter, letters.peek()) {
+            visible.push(letter);
+        }
+    }
+    visible.truncate(visible.trim_end().len());
+    visible
+}
+
+/// Returns whether an invisible character changes how the characters around it look.
+fn changes_neighbours(before: Option<char>, letter: char, after: Option<&char>) -> bool {
+    let (Some(before), after) = (before, after.copied()) else { return false };
+    match letter {
+        // ZERO WIDTH NON-JOINER, as in Persian compounds and Indic conjuncts.
+        '\u{200C}' => is_virama(before) || (joins_the_next(before) && after.is_some_and(is_arabic_letter)),
+        // ZERO WIDTH JOINER, as in Indic conjuncts and composed emoji.
+        '\u{200D}' => is_virama(before) || (is_pictograph(before) && after.is_some_and(is_pictograph)),
+        // The emoji form of a symbol.
+        '\u{FE0F}' => is_pictograph(before) && before != letter,
+        // The variants of an ideograph, which occur in Japanese names.
+        '\u{E0100}'..='\u{E01EF}' => is_ideograph(before),
+        // The variants of a Mongolian letter.
+        '\u{180B}'..='\u{180D}' | '\u{180F}' => matches!(before, '\u{1820}'..='\u{18AA}'),
+        _ => false,
+    }
+}
+
+fn is_arabic_letter(letter: char) -> bool {
+    matches!(letter, '\u{0620}'..='\u{064A}' | '\u{066E}'..='\u{06D3}' | '\u{0750}'..='\u{077F}')
+}
+
+/// Returns whether this is an Arabic letter that connects to the next one.
+fn joins_the_next(letter: char) -> bool {
+    const NEVER: &str = "ءآأؤإاةدذرزوىٱڈڑژۃۆۇےە";
+    is_arabic_letter(letter) && !NEVER.contains(letter)
+}
+
+/// Returns whether this is the sign of an Indic script that removes a letter's vowel.
+fn is_virama(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{094D}'
+            | '\u{09CD}'
+            | '\u{0A4D}'
+            | '\u{0ACD}'
+            | '\u{0B4D}'
+            | '\u{0BCD}'
+            | '\u{0C4D}'
+            | '\u{0CCD}'
+            | '\u{0D4D}'
+            | '\u{0DCA}'
+            | '\u{1039}'
+            | '\u{17D2}'
+    )
+}
+
+fn is_ideograph(letter: char) -> bool {
+    matches!(letter, '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFD}')
+}
+
+/// Returns whether the character is in a block of symbols and emoji, or selects the emoji form of one.
+fn is_pictograph(letter: char) -> bool {
+    matches!(letter, '\u{2190}'..='\u{27BF}' | '\u{2900}'..='\u{2BFF}' | '\u{1F000}'..='\u{1FAFF}' | '\u{FE0F}')
+}
+
 /// Returns whether the character is a control character, a line or paragraph separator, or a bidirectional embedding,
 /// override or isolate.
 pub(super) fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Returns whether the character is white space, has Unicode's property `Default_Ignorable_Code_Point`, or is the blank
-/// Braille pattern.
+/// Returns whether the character is white space, has Unicode's property `Default_Ignorable_Code_Point`, is the blank
+/// Braille pattern, or is no character at all.
 pub(super) fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(
@@ -131,7 +206,9 @@ pub(super) fn is_invisible(c: char) -> bool {
                 | '\u{1BCA0}'..='\u{1BCA3}'
                 | '\u{1D173}'..='\u{1D17A}'
                 | '\u{E0000}'..='\u{E0FFF}'
+                | '\u{FDD0}'..='\u{FDEF}'
         )
+        || matches!(u32::from(c) & 0xFFFF, 0xFFFE | 0xFFFF)
 }
 
 #[cfg(test)]
@@ -155,8 +232,36 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_a_name_is_removed_and_inside_kept() {
-        assert_eq!(PersonName::parse("\u{3000} Mary  Ann\t\n").unwrap().as_str(), "Mary  Ann");
+    fn white_space_around_a_name_is_removed_and_inside_becomes_one_space() {
+        for text in ["\u{3000} Mary  Ann\u{A0} ", "Mary\u{A0}Ann", "Mary\u{2009}\u{3000}Ann"] {
+            assert_eq!(PersonName::parse(text).unwrap().as_str(), "Mary Ann", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_alike_are_equal() {
+        let ada = PersonName::parse("Ada").unwrap();
+        for invisible in [
+            '\u{AD}', '\u{34F}', '\u{61C}', '\u{115F}', '\u{180E}', '\u{200B}', '\u{200C}', '\u{200D}', '\u{200E}',
+            '\u{200F}', '\u{2060}', '\u{2063}', '\u{2800}', '\u{3164}', '\u{FE00}', '\u{FE0F}', '\u{FEFF}', '\u{FFA0}',
+            '\u{FFFF}', '\u{1D173}', '\u{E0041}', '\u{E0100}',
+        ] {
+            for text in [format!("{invisible}Ada"), format!("A{invisible}d{invisible}{invisible}a"), format!("Ada{invisible}")] {
+                assert_eq!(PersonName::parse(&text), Ok(ada.clone()), "{text:?}");
+            }
+        }
+        assert_eq!(PersonName::parse("\u{200F}דוד\u{200F}").unwrap().as_str(), "דוד");
+        // The mark meets its letter when the character between them is gone.
+        assert_eq!(PersonName::parse("Zoe\u{200B}\u{308}").unwrap().as_str(), "Zoë");
+    }
+
+    #[test]
+    fn invisible_characters_that_change_their_neighbours_are_kept() {
+        for text in ["می\u{200C}خواهم", "क्\u{200D}ष", "👩\u{200D}🚀", "❤\u{FE0F}", "葛\u{E0100}"] {
+            assert_eq!(PersonName::parse(text).unwrap().as_str(), text, "{text:?}");
+        }
+        // After these letters a non-joiner has no effect.
+        assert_eq!(PersonName::parse("دا\u{200C}ر").unwrap().as_str(), "دار");
     }
 
     #[test]
