@@ -225,12 +225,11 @@ struct Input {
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {
-    const TIME: &str = "A time must be written like 2026-11-22T12:29:51Z.";
     let mut query = request.query();
     let limit = query.limit(request.format());
     let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
-    let from = query.take("from", TIME, |text| Timestamp::from_rfc3339(text).ok());
-    let to = query.take("to", TIME, |text| Timestamp::from_rfc3339(text).ok());
+    let from = query.time("from");
+    let to = query.time("to");
     query.finish()?;
     Ok(Input { limit, cursor, from, to })
 }

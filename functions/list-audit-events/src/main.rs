@@ -96,15 +96,14 @@ struct Input {
 
 fn parse(request: &Request) -> Result<Input, Failure> {
     const ID: &str = "This is not the id of a user.";
-    const TIME: &str = "A time must be written like 2026-11-22T12:29:51Z.";
     let mut query = request.query();
     let limit = query.limit(request.format());
     let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
     let target = query.take("user_id", ID, |text| UserId::parse(text).ok());
     let actor = query.take("actor_id", ID, |text| UserId::parse(text).ok());
     let action = query.take("action", "There is no such action.", |text| EventAction::parse(text).ok());
-    let from = query.take("from", TIME, |text| Timestamp::from_rfc3339(text).ok());
-    let to = query.take("to", TIME, |text| Timestamp::from_rfc3339(text).ok());
+    let from = query.time("from");
+    let to = query.time("to");
     query.finish()?;
     if from.is_some_and(|from| to.is_some_and(|to| to <= from)) {
         return Err(Failure::query("to", "The end must be after the beginning."));

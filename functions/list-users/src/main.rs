@@ -6,7 +6,7 @@ use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Role, Status, fold};
 use portal::policy::Action;
-use portal::store::{Counter, Order, Position, SearchEntry, Sort};
+use portal::store::{Counter, Order, Position, SearchEntry, Sort, is_east_asian};
 use serde::Serialize;
 
 const PARAMETERS: [&str; 7] = ["limit", "cursor", "sort", "order", "search", "role", "status"];
@@ -85,6 +85,19 @@ fn position(list: &str, cursor: &str) -> Result<Position, Failure> {
     Position::from_cursor(list, cursor).ok_or_else(Failure::cursor)
 }
 
+const SEARCH_RULE: &str =
+    "The search text must have 2 to 100 characters, or one Chinese, Japanese or Korean character.";
+
+/// Returns the words of a search text, folded. Commas only separate words, as in `Lee, Ann`. A plus sign is a character of
+/// an email; in a query it can also mean a space, and then the words are found as well.
+fn words(text: &str) -> Option<Vec<String>> {
+    let folded = fold(text);
+    let length = folded.trim().chars().count();
+    let is_long_enough = length >= 2 || folded.chars().any(is_east_asian);
+    let words: Vec<String> = folded.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    (is_long_enough && text.trim().chars().count() <= 100 && !words.is_empty()).then_some(words)
+}
+
 struct Input {
     limit: usize,
     cursor: Option<String>,
@@ -95,7 +108,8 @@ struct Input {
 
 #[derive(Debug)]
 struct Filter {
-    search: Option<String>,
+    /// Folded words.
+    search: Option<Vec<String>>,
     role: Option<Role>,
     status: Option<Status>,
 }
@@ -108,7 +122,7 @@ impl Filter {
     fn matches(&self, user: &SearchEntry) -> bool {
         self.role.is_none_or(|role| role == user.role)
             && self.status.is_none_or(|status| status == user.searched.status)
-            && self.search.as_ref().is_none_or(|search| user.searched.contains(search))
+            && self.search.as_ref().is_none_or(|search| user.searched.has_words(search))
     }
 }
 
@@ -129,10 +143,7 @@ fn parse(request: &Request) -> Result<Input, Failure> {
         "desc" => Some(Order::Descending),
         _ => None,
     });
-    let search = query.take("search", "The search text must have 2 to 100 characters.", |text| {
-        let folded = fold(text.trim());
-        ((2..=100).contains(&text.trim().chars().count()) && !folded.is_empty()).then_some(folded)
-    });
+    let search = query.take("search", SEARCH_RULE, words);
     let role = query.take("role", "There is no such role.", |text| Role::parse(text).ok());
     let status = query.take("status", "There is no such status.", |text| Status::parse(text).ok());
     query.finish()?;

@@ -211,3 +211,9 @@ export async function signOut() {
   tabs.postMessage({ ended: true });
   endSession("signed_out");
 }
+
+/**
+ * Whether the portal searches for a text this short: two characters, or one of Chinese, Japanese or Korean.
+ * @param {string} text
+ */
+export const isSearch = (text) => text.length > 1 || text >= "⺀";

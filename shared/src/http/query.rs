@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::Format;
 use crate::error::{Failure, FieldError};
+use crate::models::Timestamp;
 
 /// The parameters of a request's query. Take each parameter once, and then call [`finish`](Self::finish).
 #[derive(Debug)]
@@ -25,9 +26,10 @@ impl Query {
         query
     }
 
-    /// Returns a parameter, if it is given and `read` accepts it. `message` describes the accepted values.
+    /// Returns a parameter, if it has a value and `read` accepts it. `message` describes the accepted values. An empty
+    /// value counts as absent: forms send it for a filter that is not set.
     pub fn take<T>(&mut self, name: &str, message: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let value = self.values.remove(name)?;
+        let value = self.values.remove(name).filter(|value| !value.is_empty())?;
         let read = read(&value);
         if read.is_none() {
             self.errors.push(FieldError::new(name, "invalid", message));
@@ -55,6 +57,19 @@ impl Query {
         })
     }
 
+    /// Returns a time. The plus sign of its offset is read as a plus sign, although it means a space in a form.
+    pub fn time(&mut self, name: &str) -> Option<Timestamp> {
+        self.take(name, "A time is written as 2026-11-22T12:29:51Z.", |text| {
+            let offset = text.len().checked_sub("+01:00".len())?;
+            let (time, offset) = text.split_at_checked(offset)?;
+            let text = match offset.strip_prefix(' ') {
+                Some(offset) if time.contains(':') => format!("{time}+{offset}"),
+                _ => text.to_owned(),
+            };
+            Timestamp::from_rfc3339(&text).ok()
+        })
+    }
+
     /// Checks that all parameters are among `known`.
     ///
     /// # Errors
@@ -76,6 +91,42 @@ impl Query {
             Ok(())
         } else {
             Err(Failure::InvalidRequest("The query is not acceptable.", self.errors))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_parameter_counts_as_absent_but_must_be_known() {
+        let mut query = Query::parse("role=&limit=");
+        assert_eq!(query.take("role", "", |text| Some(text.to_owned())), None);
+        assert_eq!(query.limit(Format::Json), 25);
+        assert!(query.finish().is_ok());
+        assert!(Query::parse("roll=").finish().is_err());
+    }
+
+    #[test]
+    fn the_plus_sign_of_an_offset_is_a_plus_sign() {
+        for text in [
+            "2026-11-22T13:29:51+01:00",
+            "2026-11-22T13:29:51%2B01:00",
+            "2026-11-22+13:29:51+01:00",
+            "2026-11-22T12:29:51Z",
+        ] {
+            let mut query = Query::parse(&format!("from={text}"));
+            assert_eq!(
+                query.time("from").map(|time| time.to_string()).as_deref(),
+                Some("2026-11-22T12:29:51.000Z"),
+                "{text}"
+            );
+        }
+        for text in ["2026-11-22", "2026-11-22+13:29", "noon", "\u{e9}\u{e9}\u{e9}\u{e9}", "+01:00"] {
+            let mut query = Query::parse(&format!("from={text}"));
+            assert_eq!(query.time("from"), None, "{text}");
+            assert!(query.finish().is_err(), "{text}");
         }
     }
 }

@@ -94,10 +94,26 @@ impl SearchText {
         })
     }
 
-    /// Returns whether the full name or the email contains `folded`.
-    pub fn contains(&self, folded: &str) -> bool {
-        format!("{} {}", self.first_name, self.last_name).contains(folded) || self.email.contains(folded)
+    /// Returns whether each of these folded words occurs in the name or the email, in any order. Chinese, Japanese and
+    /// Korean names are also found as one word, with either name first.
+    pub fn has_words(&self, words: &[String]) -> bool {
+        let Self { first_name, last_name, email, .. } = self;
+        let in_either_order = |word: &str| {
+            [(first_name, last_name), (last_name, first_name)]
+                .iter()
+                .any(|(one, other)| format!("{one}{other}").contains(word))
+        };
+        words.iter().all(|word| {
+            [first_name, last_name, email].iter().any(|text| text.contains(word))
+                || (word.chars().any(is_east_asian) && in_either_order(word))
+        })
     }
+}
+
+/// Returns whether this is a character of a script in which a name often has one or two characters: Chinese, Japanese, Korean, and
+/// the characters beyond them.
+pub fn is_east_asian(letter: char) -> bool {
+    matches!(letter, '\u{1100}'..='\u{11FF}' | '\u{2E80}'..)
 }
 
 pub(super) fn name_key(name: &SearchText, id: &UserId) -> String {

@@ -30,7 +30,9 @@ pub use audit::{Actor, Event, Target};
 pub use conflict::jitter;
 pub use everyone::{Everyone, Found};
 pub use idempotency::{Created, IdempotencyItem, Import, Imported};
-pub use items::{ChallengeItem, ChoiceItem, Chosen, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem};
+pub use items::{
+    ChallengeItem, ChoiceItem, Chosen, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem, is_east_asian,
+};
 pub use keys::{ItemKey, Key, Table, hash};
 pub use listing::{Order, Page, Position, Sort};
 pub use marks::{Backlog, Mark, Marks};

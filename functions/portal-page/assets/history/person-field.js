@@ -1,10 +1,9 @@
 // A field that finds a user by part of the name, and offers the matches in a list.
-import { call } from "../api.js";
+import { call, isSearch } from "../api.js";
 import { holds } from "../access.js";
 import { find, listen, nameOf } from "../dom.js";
 import { setText } from "../language.js";
 
-const MIN_SEARCH_LENGTH = 2;
 const LIMIT = 10;
 /** Milliseconds after the last key before a search is sent. */
 const SEARCH_DELAY = 250;
@@ -66,7 +65,7 @@ export function personField(input, { me, people, id, onChange }) {
     select();
     clearTimeout(typing);
     const text = input.value.trim();
-    if (text.length < MIN_SEARCH_LENGTH || help.hidden) return;
+    if (!isSearch(text) || help.hidden) return;
     typing = setTimeout(() => search(`/v1/users?${new URLSearchParams({ search: text, limit: String(LIMIT) })}`), SEARCH_DELAY);
   });
   setText(help, "history.choose");

@@ -1,5 +1,5 @@
 // Accounts › Users: the table with its search, filters, sorting and pages, and the actions on a user.
-import { call, endSession, SessionEnded } from "../api.js";
+import { call, endSession, isSearch, SessionEnded } from "../api.js";
 import { ALL_ROLES, holds, isSelf, mayDo, STATUSES } from "../access.js";
 import { clearNotice, find, initials, listen, make, nameOf, notify, on } from "../dom.js";
 import { exportList } from "../download.js";
@@ -18,7 +18,6 @@ import { addUser, editUser } from "../user-dialog/user-dialog.js";
 /** @import { Item } from "../menu/menu.js" */
 
 const LIMIT = 25;
-const MIN_SEARCH_LENGTH = 2;
 /** Milliseconds after the last key before a search is sent. */
 const SEARCH_DELAY = 250;
 
@@ -148,7 +147,7 @@ function userList(view, me, edit, actionsFor) {
     fill(filters.elements.status, criteria.status, "users.any_status", STATUSES.map((status) => [status, `status.${status}`]));
   }
 
-  const isFiltered = () => criteria.search.length >= MIN_SEARCH_LENGTH || criteria.role !== "" || criteria.status !== "";
+  const isFiltered = () => isSearch(criteria.search) || criteria.role !== "" || criteria.status !== "";
 
   /** Loads the first page for changed criteria. */
   function restart() {
@@ -160,7 +159,7 @@ function userList(view, me, edit, actionsFor) {
   /** The query for the criteria, without the page. */
   function query() {
     const query = new URLSearchParams({ sort: criteria.sort, order: criteria.order });
-    if (criteria.search.length >= MIN_SEARCH_LENGTH) query.set("search", criteria.search);
+    if (isSearch(criteria.search)) query.set("search", criteria.search);
     if (criteria.role) query.set("role", criteria.role);
     if (criteria.status) query.set("status", criteria.status);
     return query;
@@ -307,7 +306,7 @@ function userList(view, me, edit, actionsFor) {
     clearTimeout(typing);
     typing = setTimeout(() => {
       const search = filters.elements.search.value.trim();
-      const isSame = search === criteria.search || (search.length < MIN_SEARCH_LENGTH && criteria.search.length < MIN_SEARCH_LENGTH);
+      const isSame = search === criteria.search || !(isSearch(search) || isSearch(criteria.search));
       criteria.search = search;
       if (!isSame) restart();
     }, SEARCH_DELAY);

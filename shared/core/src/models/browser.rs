@@ -2,10 +2,12 @@
 
 /// The words by which browsers and programs identify themselves, and their names. The first word that is found counts,
 /// so Chrome and Safari come last: most other browsers claim to be one of them too.
-const CLIENTS: [(&str, &str); 21] = [
+const CLIENTS: [(&str, &str); 30] = [
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),
     ("EdgiOS/", "Edge"),
+    // Edge before it became a Chrome.
+    ("Edge/", "Edge"),
     ("OPR/", "Opera"),
     ("OPT/", "Opera"),
     ("Vivaldi/", "Vivaldi"),
@@ -17,6 +19,10 @@ const CLIENTS: [(&str, &str); 21] = [
     ("HeadlessChrome/", "Chrome"),
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
+    // Apps that show pages: Apple's browser engine without the browser's name.
+    ("Mobile/15E148", "An app"),
+    ("WindowsPowerShell/", "PowerShell"),
+    ("PowerShell/", "PowerShell"),
     ("curl/", "curl"),
     ("Wget/", "Wget"),
     ("PostmanRuntime/", "Postman"),
@@ -24,11 +30,16 @@ const CLIENTS: [(&str, &str); 21] = [
     ("python-", "Python"),
     ("okhttp/", "OkHttp"),
     ("Go-http-client/", "Go"),
+    ("axios/", "Node.js"),
+    ("undici", "Node.js"),
+    ("node", "Node.js"),
+    ("Java/", "Java"),
+    ("Java-http-client/", "Java"),
 ];
 
 /// The words for operating systems, and their names. The first word that is found counts: an iPhone also claims to be
 /// "like Mac OS X", and Android and Chrome OS are Linux.
-const SYSTEMS: [(&str, &str); 8] = [
+const SYSTEMS: [(&str, &str); 9] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
     ("Android", "Android"),
@@ -36,6 +47,7 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("Windows", "Windows"),
     ("Macintosh", "macOS"),
     ("Mac OS X", "macOS"),
+    ("Tizen", "Tizen"),
     ("Linux", "Linux"),
 ];
 
@@ -102,6 +114,20 @@ mod tests {
                 "Samsung Internet on Android",
             ),
             (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3538.102 Safari/537.36 Edge/18.19582",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
+                "An app on iPad",
+            ),
+            (
+                "Mozilla/5.0 (SMART-TV; Linux; Tizen 7.0) AppleWebKit/537.36 (KHTML, like Gecko) Version/7.0 TV Safari/537.36",
+                "Safari on Tizen",
+            ),
+            ("Mozilla/5.0 (Windows NT; Windows NT 10.0; en-GB) WindowsPowerShell/5.1.22621", "PowerShell on Windows"),
+            ("Mozilla/5.0 (Linux; Ubuntu 22.04; en-US) PowerShell/7.4.2", "PowerShell on Linux"),
+            (
                 "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/126.0.0.0 Safari/537.36",
                 "Chrome on Linux",
             ),
@@ -117,6 +143,11 @@ mod tests {
             ("Wget/1.21.4", "Wget"),
             ("python-requests/2.32.3", "Python"),
             ("PostmanRuntime/7.39.0", "Postman"),
+            ("axios/1.6.8", "Node.js"),
+            ("node", "Node.js"),
+            ("undici", "Node.js"),
+            ("Java/17.0.11", "Java"),
+            ("Java-http-client/21.0.3", "Java"),
         ] {
             assert_eq!(browser(user_agent).as_deref(), Some(expected));
         }

@@ -70,7 +70,8 @@ impl Email {
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         // Longer than any address with what is pasted around it.
         const MAX_READ: usize = 2_000;
-        let visible: String = text.trim().chars().filter(|c| c.is_whitespace() || !is_invisible(*c)).take(MAX_READ).collect();
+        let visible: String =
+            text.trim().chars().filter(|c| c.is_whitespace() || !is_invisible(*c)).take(MAX_READ).collect();
         let visible = visible.trim();
         let typed = visible.get(..MAILTO.len()).filter(|scheme| scheme.eq_ignore_ascii_case(MAILTO));
         let typed = typed.map_or(visible, |scheme| visible.get(scheme.len()..).unwrap_or_default().trim_start());

@@ -242,11 +242,32 @@ mod tests {
     fn names_that_look_alike_are_equal() {
         let ada = PersonName::parse("Ada").unwrap();
         for invisible in [
-            '\u{AD}', '\u{34F}', '\u{61C}', '\u{115F}', '\u{180E}', '\u{200B}', '\u{200C}', '\u{200D}', '\u{200E}',
-            '\u{200F}', '\u{2060}', '\u{2063}', '\u{2800}', '\u{3164}', '\u{FE00}', '\u{FE0F}', '\u{FEFF}', '\u{FFA0}',
-            '\u{FFFF}', '\u{1D173}', '\u{E0041}', '\u{E0100}',
+            '\u{AD}',
+            '\u{34F}',
+            '\u{61C}',
+            '\u{115F}',
+            '\u{180E}',
+            '\u{200B}',
+            '\u{200C}',
+            '\u{200D}',
+            '\u{200E}',
+            '\u{200F}',
+            '\u{2060}',
+            '\u{2063}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{FE00}',
+            '\u{FE0F}',
+            '\u{FEFF}',
+            '\u{FFA0}',
+            '\u{FFFF}',
+            '\u{1D173}',
+            '\u{E0041}',
+            '\u{E0100}',
         ] {
-            for text in [format!("{invisible}Ada"), format!("A{invisible}d{invisible}{invisible}a"), format!("Ada{invisible}")] {
+            for text in
+                [format!("{invisible}Ada"), format!("A{invisible}d{invisible}{invisible}a"), format!("Ada{invisible}")]
+            {
                 assert_eq!(PersonName::parse(&text), Ok(ada.clone()), "{text:?}");
             }
         }
