@@ -68,9 +68,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut table = format!("const FOLDER: &str = {folder:?};\n");
     table.push_str("const DOCUMENTS: &[File] = &[\n");
-    pack(&out, "GET /", PAGE, &page, &mut table)?;
-    pack(&out, "GET /openapi.json", "openapi.json", &serde_json::to_string(&contract)?, &mut table)?;
-    pack(&out, "GET /reference", "reference.html", &reference::page(&contract, &folder)?, &mut table)?;
+    pack(&out, "/", PAGE, &page, &mut table)?;
+    pack(&out, "/openapi.json", "openapi.json", &serde_json::to_string(&contract)?, &mut table)?;
+    pack(&out, "/reference", "reference.html", &reference::page(&contract, &folder)?, &mut table)?;
     table.push_str("];\nconst ASSETS: &[File] = &[\n");
     for (name, content) in assets {
         pack(&out, &name, &name, &content, &mut table)?;

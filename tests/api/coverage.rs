@@ -179,9 +179,11 @@ const PROTECTED_ROUTES: [Row; 20] = [
 ];
 
 /// Every public route, and its response to an empty object.
-const PUBLIC_ROUTES: [(&str, Says); 7] = [
+const PUBLIC_ROUTES: [(&str, Says); 9] = [
     ("GET /", OK),
     ("GET /assets/{file+}", (404, "")),
+    ("HEAD /", OK),
+    ("HEAD /assets/{file+}", (404, "")),
     ("GET /openapi.json", OK),
     ("GET /reference", OK),
     ("POST /v1/sessions", (422, "validation_failed")),

@@ -214,6 +214,20 @@ async fn the_reference_is_whole_and_all_its_links_lead_somewhere() {
 }
 
 #[tokio::test]
+async fn head_returns_the_headers_of_get_without_a_body() {
+    let paths = assets().await.into_iter().chain(["/".to_owned()]);
+    for path in paths {
+        let (get, head) =
+            (Client::new().get(&path).await.expect(200), Client::new().call("HEAD", &path).await.expect(200));
+        assert_eq!(head.text, "", "{path}");
+        for name in ["content-type", "cache-control", "vary", "content-security-policy", "x-content-type-options"] {
+            assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+        }
+    }
+    Client::new().call("HEAD", "/assets/0000000000000000/main.js").await.expect(404);
+}
+
+#[tokio::test]
 async fn unknown_files_get_404() {
     let known = assets().await.swap_remove(0);
     let (folder, _) = known.rsplit_once('/').unwrap();

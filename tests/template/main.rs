@@ -215,6 +215,8 @@ fn the_routes_are_exactly_the_listed_ones() {
         "GET /v1/access-review/record → get-review-record",
         "GET / → portal-page",
         "GET /assets/{file+} → portal-page",
+        "HEAD / → portal-page",
+        "HEAD /assets/{file+} → portal-page",
         "GET /openapi.json → portal-page",
         "GET /reference → portal-page",
     ];

@@ -13,9 +13,11 @@ use crate::folder;
 const API_TIMEOUT: u64 = 30;
 
 /// The routes that need no token.
-pub(crate) const PUBLIC: [&str; 7] = [
+pub(crate) const PUBLIC: [&str; 9] = [
     "GET /",
     "GET /assets/{file+}",
+    "HEAD /",
+    "HEAD /assets/{file+}",
     "GET /openapi.json",
     "GET /reference",
     "POST /v1/sessions",

@@ -1,4 +1,4 @@
-//! `GET /` and `GET /assets/{file+}`: the page for managing users, embedded in the binary. It contains no data of users.
+//! `GET` and `HEAD` of `/` and `/assets/{file+}`: the page for managing users, embedded in the binary. It contains no data of users.
 //!
 //! `GET /openapi.json` and `GET /reference`: the contract of the API, for programs and for readers.
 
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Stopped> {
 
 /// A file, plain and compressed.
 struct File {
-    /// The route of a document, or the path of an asset below its folder.
+    /// The path of a document, or the path of an asset below its folder.
     name: &'static str,
     content_type: &'static str,
     plain: &'static [u8],
@@ -43,7 +43,7 @@ const SECURITY: [(&str, &str); 4] = [
 async fn portal_page(_: &BaseApp, request: Request) -> Result<Answer, Failure> {
     let path = request.path_parameter("file");
     let (files, name, cache) = match path.as_deref() {
-        None => (DOCUMENTS, Some(request.route()), "no-cache"),
+        None => (DOCUMENTS, request.route().split_once(' ').map(|(_, path)| path), "no-cache"),
         // Files of other versions are not found. Browsers revalidate the documents, which name the folder, at every visit.
         Some(path) => {
             let name = path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
