@@ -265,7 +265,7 @@ async fn a_bad_query_names_the_parameter() {
         ("limit=101", "limit"),
         ("limit=ten", "limit"),
         ("user_id=usr_1", "user_id"),
-        ("actor_id=", "actor_id"),
+        ("actor_id=%20", "actor_id"),
         ("action=user.flown", "action"),
         ("from=yesterday", "from"),
         ("from=2026-11-22", "from"),

@@ -222,7 +222,10 @@ impl Contract {
             if !operation.parameters.iter().any(|known| known.place == "query" && known.name == name) {
                 return Err(format!("the undocumented parameter {name}"));
             }
-            found.push(("query", name.into_owned(), value.into_owned()));
+            // An empty parameter counts as absent.
+            if !value.is_empty() {
+                found.push(("query", name.into_owned(), value.into_owned()));
+            }
         }
         for (name, value) in request.headers() {
             let value = value.to_str().map_err(|_| format!("the request's header {name} is not text"))?;
