@@ -22,7 +22,7 @@ async fn add_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut read = Call::begin(app, &request)?;
     let key = request.idempotency_key();
     let kept = key.as_ref().ok().and_then(Option::as_ref).map(|key| read.claims().idempotency_key(key.as_str()));
-    let kept = kept.map(|key| read.item(key));
+    let kept = kept.map(|key| read.item(|_| key));
     let (call, _) = read.send_with(key).await?;
     let (profile, password) = parse(&request)?;
     call.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;

@@ -22,7 +22,7 @@ struct Input {
 async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut read = Call::begin(app, &request)?;
     let own_id = request.user_id().filter(|id| id == read.claims().user());
-    let own_changes = own_id.map(|id| read.counter(Counter::own_changes("EDIT", &id)));
+    let own_changes = own_id.map(|id| read.counter(|_| Counter::own_changes("EDIT", &id)));
     let target = read.target(request.user_id());
     let call = read.send().await?;
     let input = parse(&request)?;

@@ -16,9 +16,8 @@ async fn main() -> Result<(), Stopped> {
 async fn end_session(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut read = Call::begin(app, &request)?;
     let named = request.user_id().zip(request.session_id());
-    let session = named.map(|(user, id)| (read.item(Key::session(&user, &id)), id));
-    let own_changes = Counter::own_changes("SESSION", read.claims().user());
-    let own_changes = read.counter(own_changes);
+    let session = named.map(|(user, id)| (read.item(|_| Key::session(&user, &id)), id));
+    let own_changes = read.counter(|claims| Counter::own_changes("SESSION", claims.user()));
     let target = read.target(request.user_id());
     let call = read.send().await?;
     request.no_body()?;

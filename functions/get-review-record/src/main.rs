@@ -9,6 +9,7 @@ use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timestamp, User, UserId};
 use portal::policy::Action;
 use portal::review;
+use portal::session::Claims;
 use portal::store::{Actor, Counter, Event, EventFilter, Position, Store, Target};
 use serde::Serialize;
 use serde_json::Value;
@@ -93,12 +94,9 @@ struct Outstanding<'a> {
 async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failure> {
     let store = app.store();
     let mut read = Call::begin(app, &request)?;
-    let partner_key = read.claims().partner_key();
-    let partner_key = read.item(partner_key);
-    let whole_partner = Counter::reads_of_everybody(read.claims().user());
-    let whole_partner = read.counter(whole_partner);
-    let expensive = Counter::expensive_reads(read.claims().user());
-    let expensive = read.counter(expensive);
+    let partner_key = read.item(Claims::partner_key);
+    let whole_partner = read.counter(|claims| Counter::reads_of_everybody(claims.user()));
+    let expensive = read.counter(|claims| Counter::expensive_reads(claims.user()));
     let call = read.send().await?;
     let (caller, now) = (&call.caller.user, call.now);
     request.no_body()?;

@@ -20,10 +20,8 @@ async fn hand_over(app: &App, request: Request) -> Result<Answer, Failure> {
     let input = parse(&request);
     let mut read = Call::begin(app, &request)?;
     let target = read.target(input.as_ref().ok().and_then(|input| UserId::parse(&input.user_id).ok()));
-    let credential = Key::credential(read.claims().user());
-    let credential = read.item(credential);
-    let counter = Counter::current_password(read.claims().user(), read.claims().session_id());
-    let counter = read.counter(counter);
+    let credential = read.item(|claims| Key::credential(claims.user()));
+    let counter = read.counter(|claims| Counter::current_password(claims.user(), claims.session_id()));
     let (call, input) = read.send_with(input).await?;
     let target = call.target(&target)?;
     let action = Action::HandOver { target: &target };

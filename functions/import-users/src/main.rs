@@ -53,7 +53,7 @@ async fn import_users(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut read = Call::begin(app, &request)?;
     let key = request.idempotency_key();
     let key_read = key.as_ref().ok().and_then(Option::as_ref).map(|key| read.claims().idempotency_key(key.as_str()));
-    let key_read = key_read.map(|key| read.item(key));
+    let key_read = key_read.map(|key| read.item(|_| key));
     let more: Vec<ItemKey> = parsed.iter().flat_map(|(_, input)| input.item_keys(read.claims())).collect();
     read.items(more);
     let (call, (is_dry_run, mut input)) = read.send_with(key.and(parsed)).await?;

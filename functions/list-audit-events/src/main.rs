@@ -64,8 +64,7 @@ struct PublicActor<'a> {
 
 async fn list_audit_events(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut read = Call::begin(app, &request)?;
-    let counter = Counter::expensive_reads(read.claims().user());
-    let counter = read.counter(counter);
+    let counter = read.counter(|claims| Counter::expensive_reads(claims.user()));
     let call = read.send().await?;
     request.no_body()?;
     let input = parse(&request)?;

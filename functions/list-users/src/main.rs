@@ -6,6 +6,7 @@ use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PublicUser, Role, Status, fold};
 use portal::policy::Action;
+use portal::session::Claims;
 use portal::store::{Counter, Order, Position, SearchEntry, Sort, is_east_asian};
 use serde::Serialize;
 
@@ -45,10 +46,8 @@ struct List<'a> {
 async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
     let store = app.store();
     let mut read = Call::begin(app, &request)?;
-    let partner_key = read.claims().partner_key();
-    let partner_key = read.item(partner_key);
-    let counter = Counter::expensive_reads(read.claims().user());
-    let counter = read.counter(counter);
+    let partner_key = read.item(Claims::partner_key);
+    let counter = read.counter(|claims| Counter::expensive_reads(claims.user()));
     let call = read.send().await?;
     request.no_body()?;
     let input = parse(&request)?;

@@ -119,8 +119,7 @@ impl Page {
 async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
     let store = app.store();
     let mut read = Call::begin(app, &request)?;
-    let counter = Counter::reads_of_everybody(read.claims().user());
-    let counter = read.counter(counter);
+    let counter = read.counter(|claims| Counter::reads_of_everybody(claims.user()));
     let call = read.send().await?;
     let (caller, now) = (&call.caller.user, call.now);
     request.no_body()?;

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Stopped> {
 
 async fn set_password(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut read = Call::begin(app, &request)?;
-    let credential = request.user_id().map(|id| read.item(Key::credential(&id)));
+    let credential = request.user_id().map(|id| read.item(|_| Key::credential(&id)));
     let own = request.user_id().filter(|id| id == read.claims().user()).map(|id| Own::read(&mut read, &id));
     let target = read.target(request.user_id());
     let call = read.send().await?;
@@ -86,11 +86,10 @@ struct Own {
 
 impl Own {
     fn read(read: &mut Read<'_>, id: &UserId) -> Self {
-        let attempts = Counter::current_password(id, read.claims().session_id());
         Self {
-            sources: read.item(Key::sources(id)),
-            changes: read.counter(Counter::own_changes("PASSWORD", id)),
-            attempts: read.counter(attempts),
+            sources: read.item(|_| Key::sources(id)),
+            changes: read.counter(|_| Counter::own_changes("PASSWORD", id)),
+            attempts: read.counter(|claims| Counter::current_password(id, claims.session_id())),
         }
     }
 

@@ -56,7 +56,8 @@ impl<'a> Read<'a> {
     }
 
     /// Adds an item to the read.
-    pub fn item<T>(&mut self, key: Key<T>) -> Key<T> {
+    pub fn item<T>(&mut self, key: impl FnOnce(&Claims) -> Key<T>) -> Key<T> {
+        let key = key(&self.claims);
         self.item_keys.push(key.item_key());
         key
     }
@@ -67,15 +68,15 @@ impl<'a> Read<'a> {
     }
 
     /// Adds a counter to the read.
-    pub fn counter(&mut self, counter: Counter) -> Counter {
+    pub fn counter(&mut self, counter: impl FnOnce(&Claims) -> Counter) -> Counter {
+        let counter = counter(&self.claims);
         self.item_keys.push(counter.item_key().clone());
         counter
     }
 
     /// Adds a user of the caller's partner to the read.
     pub fn target(&mut self, id: Option<UserId>) -> TargetKey {
-        let key = id.map(|id| self.claims.colleague_key(&id));
-        TargetKey(key.map(|key| self.item(key)))
+        TargetKey(id.map(|id| self.item(|claims| claims.colleague_key(&id))))
     }
 
     /// Reads all items at once and authenticates the caller.
