@@ -115,17 +115,17 @@ async fn a_search_matches_parts_of_names_and_emails_without_case_or_accents() {
     let partner = Partner::new().await;
     let users = seven(&partner).await;
     let email_part = users[4].email.split('@').next().unwrap().to_uppercase();
+    // Emails contain random letters, so the words are long enough not to occur there.
     let searches = [
         ("angstrom", vec!["adam", "Zoë"]),
         ("%C3%85NGSTR%C3%96M", vec!["adam", "Zoë"]),
-        ("zoe", vec!["Zoë"]),
-        ("Zoe%20Ang", vec!["Zoë"]),
-        ("e%20de%20v%20q", vec![]),
-        ("angstrom%20zoe", vec!["Zoë"]),
-        ("Angstrom,%20Zoe", vec!["Zoë"]),
-        ("Vries,Bea", vec!["Bea"]),
-        ("ea+de+vr", vec!["Bea"]),
         ("emile", vec!["Émile"]),
+        ("Emile%20Zola", vec!["Émile"]),
+        ("zola%20emil", vec!["Émile"]),
+        ("Zola,%20Emile", vec!["Émile"]),
+        ("ola+mile", vec!["Émile"]),
+        ("zola%20angstrom", vec![]),
+        ("zola%20%E2%98%83", vec![]),
         ("%E5%B0%8F%E9%BE%8D", vec!["李"]),
         ("%E6%9D%8E", vec!["李"]),
         ("%E5%B0%8F%E9%BE%8D%E6%9D%8E", vec!["李"]),
