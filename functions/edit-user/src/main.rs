@@ -49,8 +49,8 @@ async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
         call.count_own_change(&mut transaction, counter)?;
     }
     let event = call.event(EventAction::UserEdited, &target)?.changing(Some(&target), Some(&after));
-    let revocation = call.commit(transaction, &target, Some(&after), &[event]).await?;
-    call.revoke(revocation).await?;
+    // An edit keeps the generation, so Cognito has nothing to revoke.
+    let _ = call.commit(transaction, &target, Some(&after), &[event]).await?;
     Answer::user(&after)
 }
 
