@@ -130,7 +130,9 @@ impl Stack {
         let mut watcher = Command::new("sh")
             .args(["-c", WATCHER, "sh"])
             .arg(binaries.join("portal-local"))
-            .args(["--port", "0", "--json"])
+            // A scheduled function would act in the middle of a long test. Two stacks that share tables but not the user
+            // pool would also repair each other's marks in the wrong pool.
+            .args(["--port", "0", "--json", "--no-schedules"])
             .args(options)
             .current_dir(workspace())
             .envs(environment.iter().cloned())

@@ -53,6 +53,9 @@ struct Options {
     /// Record the permissions and the AWS calls of the functions in this file
     #[arg(long, value_name = "PATH", hide = true)]
     record_calls: Option<PathBuf>,
+    /// Run no function on a schedule
+    #[arg(long, hide = true)]
+    no_schedules: bool,
 }
 
 /// Parses the address of a server. The result has no slash at its end.
@@ -97,6 +100,7 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         cognito: options.cognito_endpoint,
         parameters: options.parameters.into_iter().collect(),
         record: options.record_calls,
+        no_schedules: options.no_schedules,
     };
     let stack = tokio::select! {
         biased;

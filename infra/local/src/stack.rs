@@ -49,6 +49,8 @@ pub(crate) struct Choices {
     pub(crate) parameters: BTreeMap<String, String>,
     /// The file that records the permissions and calls of the functions.
     pub(crate) record: Option<PathBuf>,
+    /// Whether no function runs on a schedule.
+    pub(crate) no_schedules: bool,
 }
 
 /// Why the stack could not be started. The message is one line for the developer.
@@ -184,8 +186,10 @@ impl Stack {
         let partner_id = demo.make(&lambda).await?;
         memory.partners.insert(server.to_owned(), demo.clone());
         remember(&memory)?;
-        for schedule in cloud.plan.schedules {
-            tasks.spawn(fire(schedule, lambda.clone()));
+        if !choices.no_schedules {
+            for schedule in cloud.plan.schedules {
+                tasks.spawn(fire(schedule, lambda.clone()));
+            }
         }
 
         let (end_gateway, ended) = watch::channel(());
