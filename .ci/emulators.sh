@@ -17,7 +17,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 
 # start_emulator NAME PORT COMMAND…: starts the command and returns when it listens on the port.
 start_emulator() {
-    local name=$1 port=$2 log="$emulators/$1.log"
+    local name=$1 port=$2 log="$emulators/$1-$2.log"
     shift 2
     "$@" >"$log" 2>&1 &
     emulators_running+=($!)
