@@ -1,6 +1,7 @@
 //! Describes an event in an English sentence. A client can write its own sentence from the other fields of the event.
 
 use portal::models::EventAction;
+use portal::policy::ActionKind;
 use portal::store::{Actor, Event};
 use serde_json::Value;
 
@@ -90,18 +91,11 @@ fn reviewed(event: &Event, target: &str) -> String {
 }
 
 fn refused(event: &Event, target: &str) -> String {
-    let attempted = match text(event.after.get("attempted")).as_str() {
-        "add_user" => "add a user".to_owned(),
-        "edit_user" => format!("edit {target}"),
-        "set_password" => format!("set the password of {target}"),
-        "set_permissions" => format!("set the role and permissions of {target}"),
-        "set_status" => format!("suspend or reactivate {target}"),
-        "force_logout" => format!("end the sessions of {target}"),
-        "end_session" => format!("end a session of {target}"),
-        "remove_user" => format!("remove {target}"),
-        "keep_access" => format!("confirm the access of {target}"),
-        "hand_over" => format!("hand the portal over to {target}"),
-        other => format!("{} {target}", other.replace('_', " ")),
+    let name = text(event.after.get("attempted"));
+    let attempted = match ActionKind::named(&name).and_then(ActionKind::attempt) {
+        Some(attempt) => attempt.replace("{target}", target),
+        // A later version of the portal recorded this attempt.
+        None => format!("{} {target}", name.replace('_', " ")),
     };
     format!("tried to {attempted} and was refused ({})", text(event.after.get("code")).replace('_', " "))
 }

@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::kinds::{ActionKind, user};
-use super::{Action, Denied, authorize};
+use super::fixtures::{Plan, user};
+use super::{ActionKind, Denied, authorize};
 use crate::models::{Permission, Permissions, Role, Status, User};
 
 const REVIEWED: &str = include_str!("grid.txt");
@@ -79,32 +79,8 @@ fn grants() -> Vec<(&'static str, Role, Permissions)> {
     ]
 }
 
-/// One line of the grid: actor, action, detail, target and decision.
-struct Line {
-    kind: ActionKind,
-    text: String,
-}
-
-fn line(actor: (&str, &User), action: Action<'_>, detail: &str, target: &str) -> Line {
-    let kind = ActionKind::of(&action);
-    let name = match kind {
-        ActionKind::ListUsers => "list users",
-        ActionKind::ListAuditEvents => "list events",
-        ActionKind::GetUser => "get user",
-        ActionKind::AddUser => "add user",
-        ActionKind::EditUser => "edit user",
-        ActionKind::SetPassword => "set password",
-        ActionKind::SetPermissions => "set permissions",
-        ActionKind::ForceLogout => "force logout",
-        ActionKind::RemoveUser => "remove user",
-        ActionKind::SetStatus => "set status",
-        ActionKind::ListSessions => "list sessions",
-        ActionKind::EndSession => "end session",
-        ActionKind::HandOver => "hand over",
-        ActionKind::ReviewAccess => "review access",
-        ActionKind::KeepAccess => "keep access",
-    };
-    let decision = match authorize(actor.1, &action) {
+fn decision(actor: &User, plan: &Plan, target: &User) -> String {
+    match authorize(actor, &plan.as_action(target)) {
         Ok(()) => "allow".to_owned(),
         Err(Denied::NoSuchUser) => "no_such_user".to_owned(),
         Err(Denied::PrimaryAdminProtected) => "primary_admin_protected".to_owned(),
@@ -114,62 +90,53 @@ fn line(actor: (&str, &User), action: Action<'_>, detail: &str, target: &str) ->
         Err(Denied::NotAnActiveAdmin) => "not_an_active_admin".to_owned(),
         Err(Denied::NotSignedInYet) => "not_signed_in_yet".to_owned(),
         Err(Denied::AboveCeiling) => "above_ceiling".to_owned(),
-    };
-    Line { kind, text: columns([actor.0, name, detail, target, &decision]) }
+    }
 }
 
 fn columns([actor, action, what, target, decision]: [&str; 5]) -> String {
     format!("{actor:<15}  {action:<15}  {what:<13}  {target:<15}  {decision}\n")
 }
 
-fn lines_of(kind: ActionKind, name: &str, actor: &User) -> Vec<Line> {
-    let who = (name, actor);
-    let on_each_target = |action: fn(&User) -> Action<'_>, detail: &str| -> Vec<Line> {
-        targets(actor).iter().map(|(relation, target)| line(who, action(target), detail, relation)).collect()
+/// The grants or the edited fields of an action of this kind, if it has any.
+fn plans(kind: ActionKind) -> Vec<(&'static str, Plan)> {
+    let plain = Plan { kind, email: false, role: Role::Viewer, permissions: Permissions::none() };
+    if kind.has("permissions") {
+        grants()
+            .into_iter()
+            .map(|(what, role, permissions)| (what, Plan { role, permissions, ..plain.clone() }))
+            .collect()
+    } else if kind.has("email") {
+        vec![("name", plain.clone()), ("email", Plan { email: true, ..plain })]
+    } else {
+        vec![("-", plain)]
+    }
+}
+
+/// Admins who cannot become the primary admin.
+fn unfit_admins() -> Vec<(&'static str, User)> {
+    let admin = user(PARTNER, OTHER, Role::Admin, Role::Admin.default_permissions());
+    vec![
+        ("suspended", User { status: Status::Suspended, ..admin.clone() }),
+        ("never_in", User { last_sign_in_at: None, ..admin.clone() }),
+        ("initial", User { must_change_password: true, ..admin }),
+    ]
+}
+
+/// The lines of one actor and one kind of action.
+fn lines_of(kind: ActionKind, name: &str, actor: &User) -> Vec<String> {
+    let action = kind.as_str().replace('_', " ");
+    let line = |plan: &Plan, what: &str, relation: &str, target: &User| {
+        columns([name, &action, what, relation, &decision(actor, plan, target)])
     };
-    match kind {
-        ActionKind::ListUsers => vec![line(who, Action::ListUsers, "-", "-")],
-        ActionKind::ListAuditEvents => vec![line(who, Action::ListAuditEvents, "-", "-")],
-        ActionKind::GetUser => on_each_target(|target| Action::GetUser { target }, "-"),
-        ActionKind::AddUser => grants()
-            .iter()
-            .map(|(grant, role, permissions)| line(who, Action::AddUser { role: *role, permissions }, grant, "-"))
-            .collect(),
-        ActionKind::EditUser => [
-            on_each_target(|target| Action::EditUser { target, email: false }, "name"),
-            on_each_target(|target| Action::EditUser { target, email: true }, "email"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-        ActionKind::SetPassword => on_each_target(|target| Action::SetPassword { target }, "-"),
-        ActionKind::SetPermissions => {
-            let mut lines = Vec::new();
-            for (grant, role, permissions) in &grants() {
-                for (relation, target) in &targets(actor) {
-                    lines.push(line(who, Action::SetPermissions { target, role: *role, permissions }, grant, relation));
-                }
-            }
-            lines
-        }
-        ActionKind::ForceLogout => on_each_target(|target| Action::ForceLogout { target }, "-"),
-        ActionKind::RemoveUser => on_each_target(|target| Action::RemoveUser { target }, "-"),
-        ActionKind::SetStatus => on_each_target(|target| Action::SetStatus { target }, "-"),
-        ActionKind::ListSessions => on_each_target(|target| Action::ListSessions { target }, "-"),
-        ActionKind::EndSession => on_each_target(|target| Action::EndSession { target }, "-"),
-        ActionKind::ReviewAccess => vec![line(who, Action::ReviewAccess, "-", "-")],
-        ActionKind::KeepAccess => on_each_target(|target| Action::KeepAccess { target }, "-"),
-        ActionKind::HandOver => {
-            let admin = user(PARTNER, OTHER, Role::Admin, Role::Admin.default_permissions());
-            let unfit = [
-                ("suspended", User { status: Status::Suspended, ..admin.clone() }),
-                ("never_in", User { last_sign_in_at: None, ..admin.clone() }),
-                ("initial", User { must_change_password: true, ..admin }),
-            ];
-            let unfit = unfit.iter().map(|(what, target)| line(who, Action::HandOver { target }, what, "admin"));
-            on_each_target(|target| Action::HandOver { target }, "-").into_iter().chain(unfit).collect()
+    let targets = if kind.has("target") { targets(actor) } else { vec![("-", actor.clone())] };
+    let mut lines = Vec::new();
+    for (what, plan) in plans(kind) {
+        lines.extend(targets.iter().map(|(relation, target)| line(&plan, what, relation, target)));
+        if kind.rule().primary_admin_only {
+            lines.extend(unfit_admins().iter().map(|(what, target)| line(&plan, what, "admin", target)));
         }
     }
+    lines
 }
 
 fn render() -> String {
@@ -179,8 +146,7 @@ fn render() -> String {
         grid.push_str(&columns(["ACTOR", "ACTION", "WHAT", "TARGET", "DECISION"]));
         for (name, actor) in &actors() {
             for line in lines_of(*kind, name, actor) {
-                assert_eq!(line.kind, *kind, "a line under the wrong kind: {}", line.text);
-                grid.push_str(&line.text);
+                grid.push_str(&line);
             }
         }
     }

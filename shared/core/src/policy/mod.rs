@@ -1,96 +1,20 @@
 //! The policy: one pure function over the models decides which user may do what. It denies by default, and checks
-//! prohibitions before permissions.
+//! prohibitions before permissions. `actions.rs` has one row for each action.
 //!
 //! The module `session` first verifies that the caller is active and has a live session. `grid.txt` beside this file
 //! lists the decision for every combination, one per line, and a test compares it with the code.
 
+mod actions;
+#[cfg(test)]
+mod fixtures;
 #[cfg(test)]
 mod grid;
 #[cfg(test)]
-mod kinds;
-#[cfg(test)]
 mod properties;
 
-use crate::models::{Permission, Permissions, Role, Status, User};
-
-/// An action that a user requests. A target is the user as stored now; it can belong to any partner.
-#[derive(Clone, Copy, Debug)]
-pub enum Action<'a> {
-    /// List all users of the actor's partner.
-    ListUsers,
-    /// Read the audit trail of the actor's partner.
-    ListAuditEvents,
-    /// Read one user.
-    GetUser {
-        /// The user to read.
-        target: &'a User,
-    },
-    /// Add a user to the actor's partner.
-    AddUser {
-        /// The role of the new user.
-        role: Role,
-        /// The permissions of the new user.
-        permissions: &'a Permissions,
-    },
-    /// Change the name of a user, and possibly the email.
-    EditUser {
-        /// The user to edit.
-        target: &'a User,
-        /// Whether the email changes.
-        email: bool,
-    },
-    /// Set a new password for a user.
-    SetPassword {
-        /// The user who gets the password.
-        target: &'a User,
-    },
-    /// Change the role and the permissions of a user.
-    SetPermissions {
-        /// The user to change.
-        target: &'a User,
-        /// The new role.
-        role: Role,
-        /// The new permissions.
-        permissions: &'a Permissions,
-    },
-    /// End all sessions of a user.
-    ForceLogout {
-        /// The user to sign out.
-        target: &'a User,
-    },
-    /// Remove a user.
-    RemoveUser {
-        /// The user to remove.
-        target: &'a User,
-    },
-    /// Suspend or reactivate a user.
-    SetStatus {
-        /// The user to suspend or reactivate.
-        target: &'a User,
-    },
-    /// List the sessions of a user.
-    ListSessions {
-        /// The owner of the sessions.
-        target: &'a User,
-    },
-    /// End one session of a user.
-    EndSession {
-        /// The owner of the session.
-        target: &'a User,
-    },
-    /// Make another user the primary admin. The actor becomes an admin.
-    HandOver {
-        /// The user who becomes the primary admin.
-        target: &'a User,
-    },
-    /// Read which users have access, when they last signed in, and what earlier reviews decided.
-    ReviewAccess,
-    /// Decide in a review that a user's access stays unchanged.
-    KeepAccess {
-        /// The user whose access is kept.
-        target: &'a User,
-    },
-}
+use crate::models::{Permission, Role, Status, User};
+pub use actions::{Action, ActionKind};
+use actions::{OnOneself, Parameters};
 
 /// The reason why an action is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -150,10 +74,16 @@ pub enum Denied {
 /// # }
 /// ```
 pub fn authorize(actor: &User, action: &Action<'_>) -> Result<(), Denied> {
-    let rule = action.rule();
-    let target = rule.target;
+    let rule = action.kind().rule();
+    let Parameters { target, role, permissions, email } = action.parameters();
     let own = target.is_some_and(|target| target.id == actor.id);
     let guarded = target.filter(|_| rule.guarded && !own);
+    let is_own_right = own
+        && match rule.on_oneself {
+            OnOneself::Allowed => true,
+            OnOneself::AllowedExceptEmail => email != Some(true),
+            OnOneself::AsOnOthers | OnOneself::Forbidden => false,
+        };
 
     if target.is_some_and(|target| target.partner_id != actor.partner_id) {
         return Err(Denied::NoSuchUser);
@@ -166,7 +96,7 @@ pub fn authorize(actor: &User, action: &Action<'_>) -> Result<(), Denied> {
     if own && rule.on_oneself == OnOneself::Forbidden {
         return Err(Denied::SelfChangeForbidden);
     }
-    let needs = if own && rule.on_oneself == OnOneself::Allowed { &[] } else { rule.needs };
+    let needs = if is_own_right { &[] } else { rule.needs };
     if let Some(missing) = needs.iter().find(|needed| !actor.permissions.contains(**needed)) {
         return Err(Denied::MissingPermission(*missing));
     }
@@ -180,7 +110,7 @@ pub fn authorize(actor: &User, action: &Action<'_>) -> Result<(), Denied> {
     if rule.primary_admin_only && !target.is_some_and(User::has_begun) {
         return Err(Denied::NotSignedInYet);
     }
-    if let Some((role, permissions)) = rule.grant {
+    if let (Some(role), Some(permissions)) = (role, permissions) {
         if !permissions.is_subset_of(&actor.permissions) {
             return Err(Denied::ExceedsOwnPermissions);
         }
@@ -201,133 +131,4 @@ fn is_active_admin(user: &User) -> bool {
         Role::PrimaryAdmin | Role::Manager | Role::Viewer => false,
     };
     is_admin && user.status == Status::Active
-}
-
-/// The policy's rule for one action.
-struct Rule<'a> {
-    /// The existing user that the action concerns, if any.
-    target: Option<&'a User>,
-    /// The role and the permissions that the action grants, if any.
-    grant: Option<(Role, &'a Permissions)>,
-    /// The permissions that the actor needs. All of them are required.
-    needs: &'static [Permission],
-    /// The name of the change. `None` for an action that only reads.
-    audited_as: Option<&'static str>,
-    on_oneself: OnOneself,
-    /// The actor also needs every permission of the target, unless the target is the actor.
-    guarded: bool,
-    primary_admin_only: bool,
-    /// The action changes neither the target's data nor the target's access, so the primary admin is not protected from
-    /// it.
-    leaves_record_unchanged: bool,
-}
-
-/// How the policy treats an action on the actor's own record.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OnOneself {
-    /// The action needs no permission.
-    Allowed,
-    /// The action needs the same permissions as for another user.
-    AsOnOthers,
-    /// The action is never allowed.
-    Forbidden,
-}
-
-impl<'a> Rule<'a> {
-    /// Returns the rule for an action on the whole partner.
-    fn partner(needs: &'static [Permission]) -> Self {
-        Self {
-            target: None,
-            grant: None,
-            needs,
-            audited_as: None,
-            on_oneself: OnOneself::AsOnOthers,
-            guarded: false,
-            primary_admin_only: false,
-            leaves_record_unchanged: false,
-        }
-    }
-
-    /// Returns the rule for an action on one user.
-    fn user(target: &'a User, on_oneself: OnOneself, needs: &'static [Permission]) -> Self {
-        Self { target: Some(target), on_oneself, ..Self::partner(needs) }
-    }
-
-    fn audited(self, name: &'static str) -> Self {
-        Self { audited_as: Some(name), ..self }
-    }
-
-    fn guarded(self) -> Self {
-        Self { guarded: true, ..self }
-    }
-
-    fn grants(self, role: Role, permissions: &'a Permissions) -> Self {
-        Self { grant: Some((role, permissions)), ..self }
-    }
-
-    fn primary_admin_only(self) -> Self {
-        Self { primary_admin_only: true, ..self }
-    }
-
-    fn leaves_record_unchanged(self) -> Self {
-        Self { leaves_record_unchanged: true, ..self }
-    }
-}
-
-impl<'a> Action<'a> {
-    /// Returns the policy's rule for this action. This match is the policy's table, with one row per action.
-    fn rule(&self) -> Rule<'a> {
-        use OnOneself::{Allowed, AsOnOthers, Forbidden};
-        use Permission::{
-            AuditRead, UsersAdd, UsersEdit, UsersForceLogout, UsersRead, UsersRemove, UsersSetPermissions,
-        };
-
-        match *self {
-            Self::ListUsers => Rule::partner(&[UsersRead]),
-            Self::ListAuditEvents => Rule::partner(&[AuditRead]),
-            Self::ReviewAccess => Rule::partner(&[UsersRead, AuditRead]),
-            Self::AddUser { role, permissions } => {
-                Rule::partner(&[UsersAdd]).audited("add_user").grants(role, permissions)
-            }
-            Self::GetUser { target } => Rule::user(target, Allowed, &[UsersRead]),
-            Self::EditUser { target, email } => {
-                let on_oneself = if email { AsOnOthers } else { Allowed };
-                Rule::user(target, on_oneself, &[UsersEdit]).audited("edit_user").guarded()
-            }
-            Self::SetPassword { target } => Rule::user(target, Allowed, &[UsersEdit]).audited("set_password").guarded(),
-            Self::SetPermissions { target, role, permissions } => Rule::user(target, Forbidden, &[UsersSetPermissions])
-                .audited("set_permissions")
-                .guarded()
-                .grants(role, permissions),
-            Self::ForceLogout { target } => {
-                Rule::user(target, Allowed, &[UsersForceLogout]).audited("force_logout").guarded()
-            }
-            Self::RemoveUser { target } => {
-                Rule::user(target, Forbidden, &[UsersRemove]).audited("remove_user").guarded()
-            }
-            Self::SetStatus { target } => Rule::user(target, Forbidden, &[UsersRemove]).audited("set_status").guarded(),
-            Self::ListSessions { target } => Rule::user(target, Allowed, &[UsersForceLogout]).guarded(),
-            Self::EndSession { target } => {
-                Rule::user(target, Allowed, &[UsersForceLogout]).audited("end_session").guarded()
-            }
-            Self::HandOver { target } => Rule::user(target, AsOnOthers, &[UsersSetPermissions])
-                .audited("hand_over")
-                .guarded()
-                .primary_admin_only(),
-            Self::KeepAccess { target } => Rule::user(target, Forbidden, &[UsersSetPermissions])
-                .audited("keep_access")
-                .guarded()
-                .leaves_record_unchanged(),
-        }
-    }
-
-    /// Returns the existing user that the action concerns, if any.
-    pub fn target(&self) -> Option<&'a User> {
-        self.rule().target
-    }
-
-    /// Returns the name of the change, or `None` for an action that only reads.
-    pub fn change(&self) -> Option<&'static str> {
-        self.rule().audited_as
-    }
 }

@@ -1,48 +1,28 @@
-//! Fixtures for the policy tests: a list of all kinds of actions, so that none can be forgotten, and users as actors
-//! and targets.
-//!
-//! A new action is a compile error here until it has a kind, and then in the grid and the properties until they handle
-//! it.
+//! Fixtures for the policy tests: users as actors and targets, and the parameters of actions.
 
-use super::Action;
+use super::actions::{Action, ActionKind, Parameters};
 use crate::models::{Email, PartnerId, Permissions, PersonName, Role, Status, Timestamp, User, UserId};
 
-macro_rules! kinds {
-    ($($kind:ident),+ $(,)?) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum ActionKind {
-            $($kind),+
-        }
-
-        impl ActionKind {
-            pub(super) const ALL: &[Self] = &[$(Self::$kind),+];
-
-            pub(super) fn of(action: &Action<'_>) -> Self {
-                match action {
-                    $(Action::$kind { .. } => Self::$kind,)+
-                }
-            }
-        }
-    };
+/// A kind of action and the values of its parameters, except for the target. Parameters that the kind does not have
+/// are ignored.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) kind: ActionKind,
+    pub(super) email: bool,
+    pub(super) role: Role,
+    pub(super) permissions: Permissions,
 }
 
-kinds![
-    ListUsers,
-    ListAuditEvents,
-    GetUser,
-    AddUser,
-    EditUser,
-    SetPassword,
-    SetPermissions,
-    ForceLogout,
-    RemoveUser,
-    SetStatus,
-    ListSessions,
-    EndSession,
-    HandOver,
-    ReviewAccess,
-    KeepAccess,
-];
+impl Plan {
+    pub(super) fn as_action<'a>(&'a self, target: &'a User) -> Action<'a> {
+        self.kind.action(&Parameters {
+            target: Some(target),
+            role: Some(self.role),
+            permissions: Some(&self.permissions),
+            email: Some(self.email),
+        })
+    }
+}
 
 /// Returns a user with this role and these permissions. Equal numbers give equal partners and equal users.
 pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions) -> User {
