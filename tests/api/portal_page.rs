@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use portal_core::models::EventAction;
+use portal_core::policy::ActionKind;
 use portal_tests::browser::Language;
 use portal_tests::{Answer, Client, Partner, workspace};
 use serde_json::{Value, json};
@@ -336,18 +338,23 @@ fn every_text_that_a_script_or_template_names_exists() {
 
 #[test]
 fn every_audit_action_has_a_text_and_a_filter() {
-    let actions = fs::read_to_string(workspace().join("shared/core/src/models/event_action.rs")).unwrap();
-    let actions: Vec<_> = actions.split('"').filter(|word| word.contains('.') && !word.contains(' ')).collect();
-    assert!(actions.len() > 10, "{actions:?}");
     let script = source("history/event-words.js");
     let (_, filters) = script.split_once("ACTIONS = {").unwrap();
     let (filters, _) = filters.split_once('}').unwrap();
     let texts = Language::English.texts();
-    for action in actions {
+    for action in EventAction::ALL.map(EventAction::as_str) {
         assert!(texts.contains_key(&format!("event.{action}")), "{action} has a text");
         let (group, name) = action.split_once('.').unwrap();
         let line = filters.lines().find_map(|line| line.trim().strip_prefix(&format!("{group}: ")));
         assert!(line.is_some_and(|names| names.contains(&format!("\"{name}\""))), "{action} is offered as a filter");
+    }
+}
+
+#[test]
+fn every_change_that_can_be_refused_has_a_text() {
+    let texts = Language::English.texts();
+    for change in ActionKind::ALL.iter().filter(|kind| kind.attempt().is_some()) {
+        assert!(texts.contains_key(&format!("attempt.{}", change.as_str())), "{change:?}");
     }
 }
 

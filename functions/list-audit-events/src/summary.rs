@@ -5,9 +5,14 @@ use portal::policy::ActionKind;
 use portal::store::{Actor, Event};
 use serde_json::Value;
 
-const NAME_AND_EMAIL: [(&str, &str); 3] =
-    [("first_name", "first name"), ("last_name", "last name"), ("email", "email")];
-const ACCESS: [(&str, &str); 2] = [("role", "role"), ("permissions", "permissions")];
+/// The fields whose values a sentence gives, with their names.
+const FIELDS: [(&str, &str); 5] = [
+    ("first_name", "first name"),
+    ("last_name", "last name"),
+    ("email", "email"),
+    ("role", "role"),
+    ("permissions", "permissions"),
+];
 
 /// Returns a sentence with the actor, the action and the target.
 pub(crate) fn summary(event: &Event) -> String {
@@ -20,34 +25,17 @@ pub(crate) fn summary(event: &Event) -> String {
     };
     let target = event.target.as_ref().map_or("an unknown user", |target| &target.name);
     let is_own = event.target.as_ref().is_some_and(|target| Some(&target.id) == actor_id);
-    let of = |thing: &str| if is_own { format!("their own {thing}") } else { format!("the {thing} of {target}") };
     let what = match EventAction::parse(&event.action) {
-        Ok(EventAction::PartnerCreated) => format!("created the partner, with {target} as its primary admin"),
-        Ok(EventAction::PrimaryAdminRecovered) => format!("gave {target} a new password and ended every session"),
-        Ok(EventAction::PrimaryAdminHandedOver) => format!("handed the portal over to {target}"),
-        Ok(EventAction::UserAdded) => format!("added {target} as {}", text(event.after.get("role"))),
-        Ok(EventAction::UserEdited) => changes(event, &NAME_AND_EMAIL, of),
-        // The user had this status already, so the event only adds a reason.
-        Ok(EventAction::UserSuspended) if event.before.is_empty() => format!("noted why {target} is suspended"),
-        Ok(EventAction::UserSuspended) => format!("suspended {target}"),
-        Ok(EventAction::UserReactivated) if event.before.is_empty() => format!("noted why {target} is active"),
-        Ok(EventAction::UserReactivated) => format!("reactivated {target}"),
-        Ok(EventAction::UserRemoved) => format!("removed {target}"),
-        Ok(EventAction::PermissionsSet) => changes(event, &ACCESS, of),
-        Ok(EventAction::PasswordSet) => format!("set a new password for {target}"),
-        Ok(EventAction::PasswordChanged) => format!("changed {}", of("password")),
-        Ok(EventAction::LogoutForced) => format!("ended {}", of("sessions")),
-        Ok(EventAction::SessionStarted) => "signed in".to_owned(),
-        // The event of a sign-out does not describe the session.
-        Ok(EventAction::SessionEnded) if event.before.is_empty() => "signed out".to_owned(),
-        Ok(EventAction::SessionEnded) if is_own => "ended a session of their own".to_owned(),
-        Ok(EventAction::SessionEnded) => format!("ended a session of {target}"),
-        Ok(EventAction::SignInRefused) => format!("tried to sign in as {target} and was refused"),
-        Ok(EventAction::SignInBlocked) => {
-            format!("tried to sign in as {target} and was blocked after too many wrong passwords from unknown sources")
-        }
-        Ok(EventAction::AccessReviewed) => reviewed(event, target),
-        Ok(EventAction::ChangeRefused) => refused(event, target),
+        Ok(action) => filled(action.sentence(!event.before.is_empty()), |placeholder| match placeholder {
+            "target" => target.to_owned(),
+            "whose" => if is_own { "their own" } else { target }.to_owned(),
+            "changes" => changes(event, |field| of(target, is_own, field)),
+            "role" => text(event.after.get("role")),
+            "decision" => decision(event),
+            "attempt" => attempt(event, target),
+            "code" => text(event.after.get("code")).replace('_', " "),
+            other => of(target, is_own, other.trim_start_matches("the ")),
+        }),
         // A later version of the portal recorded this event.
         Err(_) if event.target.is_none() => format!("performed {}", event.action),
         Err(_) => format!("performed {} on {target}", event.action),
@@ -58,13 +46,24 @@ pub(crate) fn summary(event: &Event) -> String {
     }
 }
 
+/// Replaces each placeholder in braces with its value.
+fn filled(sentence: &str, value: impl Fn(&str) -> String) -> String {
+    let parts = sentence.split(['{', '}']).enumerate();
+    parts.map(|(index, part)| if index % 2 == 0 { part.to_owned() } else { value(part) }).collect()
+}
+
+/// `their own password`, or `the password of Bo Chen`.
+fn of(target: &str, is_own: bool, thing: &str) -> String {
+    if is_own { format!("their own {thing}") } else { format!("the {thing} of {target}") }
+}
+
 /// `changed the role of Bo Chen from manager to admin and the permissions to users.read, users.add`.
-fn changes(event: &Event, fields: &[(&str, &str)], of: impl Fn(&str) -> String) -> String {
+fn changes(event: &Event, of: impl Fn(&str) -> String) -> String {
     let mut changes = Vec::new();
-    for (field, name) in fields {
-        let Some(now) = event.after.get(*field) else { continue };
+    for (field, name) in FIELDS {
+        let Some(now) = event.after.get(field) else { continue };
         let what = if changes.is_empty() { of(name) } else { format!("the {name}") };
-        let before = match event.before.get(*field) {
+        let before = match event.before.get(field) {
             // A list of the former values would make the sentence too long.
             Some(Value::Array(_)) | None => String::new(),
             was => format!(" from {}", text(was)),
@@ -78,26 +77,24 @@ fn changes(event: &Event, fields: &[(&str, &str)], of: impl Fn(&str) -> String) 
     }
 }
 
-fn reviewed(event: &Event, target: &str) -> String {
-    let decision = match text(event.after.get("decision")).as_str() {
+fn decision(event: &Event) -> String {
+    match text(event.after.get("decision")).as_str() {
         "keep" => "kept it".to_owned(),
         "reduce" => "reduced it".to_owned(),
         "suspend" => "decided to suspend the user".to_owned(),
         "remove" => "decided to remove the user".to_owned(),
         // A later version of the portal recorded this decision.
         other => format!("decided: {other}"),
-    };
-    format!("reviewed the access of {target} and {decision}")
+    }
 }
 
-fn refused(event: &Event, target: &str) -> String {
+fn attempt(event: &Event, target: &str) -> String {
     let name = text(event.after.get("attempted"));
-    let attempted = match ActionKind::named(&name).and_then(ActionKind::attempt) {
-        Some(attempt) => attempt.replace("{target}", target),
+    match ActionKind::named(&name).and_then(ActionKind::attempt) {
+        Some(attempt) => filled(attempt, |_| target.to_owned()),
         // A later version of the portal recorded this attempt.
         None => format!("{} {target}", name.replace('_', " ")),
-    };
-    format!("tried to {attempted} and was refused ({})", text(event.after.get("code")).replace('_', " "))
+    }
 }
 
 /// Returns a value as text.

@@ -1,45 +1,103 @@
-//! The actions that audit events record.
+//! The actions that audit events record, with one row for each: the word, and the sentence about an event.
 
 use super::closed_set::closed_set;
 
-closed_set! {
-    /// An action that was performed, or attempted and rejected.
-    pub enum EventAction or UnknownEventAction("there is no such action") {
-        /// A partner was created with its primary admin.
-        PartnerCreated = "partner.created",
-        /// An operator set a new password for the primary admin.
-        PrimaryAdminRecovered = "primary_admin.recovered",
-        /// The primary admin made another admin the primary admin.
-        PrimaryAdminHandedOver = "primary_admin.handed_over",
-        /// A user was added.
-        UserAdded = "user.added",
-        /// A user's name or email was changed.
-        UserEdited = "user.edited",
-        /// A user was suspended.
-        UserSuspended = "user.suspended",
-        /// A suspended user was reactivated.
-        UserReactivated = "user.reactivated",
-        /// A user was removed.
-        UserRemoved = "user.removed",
-        /// A user's role or permissions were set.
-        PermissionsSet = "permissions.set",
-        /// A user set a new password for another user.
-        PasswordSet = "password.set",
-        /// A user changed their own password.
-        PasswordChanged = "password.changed",
-        /// All sessions of a user were ended.
-        LogoutForced = "logout.forced",
-        /// A user signed in.
-        SessionStarted = "session.started",
-        /// A user signed out, or one session was ended.
-        SessionEnded = "session.ended",
-        /// A sign-in with a wrong password was rejected.
-        SignInRefused = "sign_in.refused",
-        /// A sign-in from an unknown source was rejected because of too many wrong passwords.
-        SignInBlocked = "sign_in.blocked",
-        /// A review decided about a user's access.
-        AccessReviewed = "access.reviewed",
-        /// A user attempted a change that was rejected.
-        ChangeRefused = "change.refused",
+/// Declares [`EventAction`] from rows of `Name = word, sentence;`. A row can have a second sentence, for events without
+/// values from before the action.
+macro_rules! event_actions {
+    ($(
+        $(#[$about:meta])*
+        $action:ident = $word:literal, $sentence:literal $(, without values before: $other:literal)?;
+    )+) => {
+        closed_set! {
+            /// An action that was performed, or attempted and rejected.
+            pub enum EventAction or UnknownEventAction("there is no such action") {
+                $($(#[$about])* $action = $word,)+
+            }
+        }
+
+        impl EventAction {
+            /// Returns the sentence about an event, without its subject, which is the actor. It can contain these
+            /// placeholders:
+            ///
+            /// - `{target}`: the name of the target;
+            /// - `{whose}`: "their own" if the target is the actor, otherwise the name of the target;
+            /// - `{the password}`, `{the sessions}`: "their own password" or "the password of" the target;
+            /// - `{changes}`: "changed" and the fields, with their values;
+            /// - `{role}`: the role after the action;
+            /// - `{decision}`: the decision of a review;
+            /// - `{attempt}`, `{code}`: the refused action, and the reason.
+            pub const fn sentence(self, has_values_before: bool) -> &'static str {
+                match self {
+                    $(Self::$action => {
+                        $(if !has_values_before {
+                            return $other;
+                        })?
+                        $sentence
+                    })+
+                }
+            }
+        }
+    };
+}
+
+event_actions! {
+    /// A partner was created with its primary admin.
+    PartnerCreated = "partner.created", "created the partner, with {target} as its primary admin";
+    /// An operator set a new password for the primary admin.
+    PrimaryAdminRecovered = "primary_admin.recovered", "gave {target} a new password and ended every session";
+    /// The primary admin made another admin the primary admin.
+    PrimaryAdminHandedOver = "primary_admin.handed_over", "handed the portal over to {target}";
+    /// A user was added.
+    UserAdded = "user.added", "added {target} as {role}";
+    /// A user's name or email was changed.
+    UserEdited = "user.edited", "{changes}";
+    /// A user was suspended. A suspended user can also get another reason.
+    UserSuspended = "user.suspended", "suspended {target}",
+        without values before: "noted why {target} is suspended";
+    /// A suspended user was reactivated. An active user can also get another reason.
+    UserReactivated = "user.reactivated", "reactivated {target}",
+        without values before: "noted why {target} is active";
+    /// A user was removed.
+    UserRemoved = "user.removed", "removed {target}";
+    /// A user's role or permissions were set.
+    PermissionsSet = "permissions.set", "{changes}";
+    /// A user set a new password for another user.
+    PasswordSet = "password.set", "set a new password for {target}";
+    /// A user changed their own password.
+    PasswordChanged = "password.changed", "changed {the password}";
+    /// All sessions of a user were ended.
+    LogoutForced = "logout.forced", "ended {the sessions}";
+    /// A user signed in.
+    SessionStarted = "session.started", "signed in";
+    /// A user signed out, or one session was ended. The event of a sign-out does not describe the session.
+    SessionEnded = "session.ended", "ended a session of {whose}", without values before: "signed out";
+    /// A sign-in with a wrong password was rejected.
+    SignInRefused = "sign_in.refused", "tried to sign in as {target} and was refused";
+    /// A sign-in from an unknown source was rejected because of too many wrong passwords.
+    SignInBlocked = "sign_in.blocked",
+        "tried to sign in as {target} and was blocked after too many wrong passwords from unknown sources";
+    /// A review decided about a user's access.
+    AccessReviewed = "access.reviewed", "reviewed the access of {target} and {decision}";
+    /// A user attempted a change that was rejected.
+    ChangeRefused = "change.refused", "tried to {attempt} and was refused ({code})";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_has_only_known_placeholders() {
+        let known =
+            ["target", "whose", "the password", "the sessions", "changes", "role", "decision", "attempt", "code"];
+        for sentence in EventAction::ALL.iter().flat_map(|action| [true, false].map(|has| action.sentence(has))) {
+            let placeholders: Vec<_> = sentence.split(['{', '}']).skip(1).step_by(2).collect();
+            assert!(placeholders.iter().all(|placeholder| known.contains(placeholder)), "{sentence}");
+            let without = placeholders.iter().fold(sentence.to_owned(), |sentence, placeholder| {
+                sentence.replacen(&format!("{{{placeholder}}}"), "", 1)
+            });
+            assert!(!without.contains(['{', '}']), "{sentence}");
+        }
     }
 }
