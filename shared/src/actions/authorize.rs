@@ -41,7 +41,7 @@ impl Call<'_> {
             Denied::SelfChangeForbidden => "self_change_forbidden",
             Denied::ExceedsOwnPermissions => "exceeds_own_permissions",
             // The response reports an unknown user or an invalid field, and no refusal.
-            Denied::NoSuchUser | Denied::AboveCeiling | Denied::NotAnActiveAdmin | Denied::NotSignedInYet => return,
+            Denied::NoSuchUser | Denied::InvalidGrant(_) | Denied::NotAnActiveAdmin | Denied::NotSignedInYet => return,
         };
         self.record_refusal_code(action, code).await;
     }

@@ -132,8 +132,8 @@ impl Fields {
         }
     }
 
-    /// Reads `role` and `permissions`. The permissions must be within the role's ceiling, and default to those of the
-    /// role. If there is no default role, `role` is required.
+    /// Reads `role` and `permissions`, which must be a valid grant. The permissions default to those of the role. If
+    /// there is no default role, `role` is required.
     pub fn access(&mut self, default_role: Option<Role>) -> Option<(Role, Permissions)> {
         let role = match default_role {
             Some(default) => self.optional("role").map(|role| role.unwrap_or(default)),
@@ -141,13 +141,9 @@ impl Fields {
         };
         let permissions: Option<Option<Permissions>> = self.optional("permissions");
         let (role, permissions) = (role?, permissions?);
-        if role == Role::PrimaryAdmin {
-            self.refuse("role", "not_assignable", "The role primary_admin cannot be assigned.");
-            return None;
-        }
         let permissions = permissions.unwrap_or_else(|| role.default_permissions());
-        if !permissions.is_subset_of(&role.ceiling()) {
-            self.refuse("permissions", "above_ceiling", "The role cannot hold all of these permissions.");
+        if let Err(error) = role.check_grant(&permissions) {
+            self.refuse(error.field(), error.code(), &error.to_string());
             return None;
         }
         Some((role, permissions))

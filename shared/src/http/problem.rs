@@ -92,12 +92,8 @@ impl Problem {
                     );
                     (422, "validation_failed", "Validation failed", FIELDS, vec![error])
                 }
-                Denied::AboveCeiling => {
-                    let error = FieldError::new(
-                        "permissions",
-                        "above_ceiling",
-                        "The role cannot hold all of these permissions.",
-                    );
+                Denied::InvalidGrant(error) => {
+                    let error = FieldError::new(error.field(), error.code(), error.to_string());
                     (422, "validation_failed", "Validation failed", FIELDS, vec![error])
                 }
             },

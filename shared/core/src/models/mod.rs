@@ -27,7 +27,7 @@ pub use id::{EventId, InvalidId, PartnerId, UserId};
 pub use name::{InvalidName, PartnerName, PersonName};
 pub use note::{InvalidNote, Note};
 pub use permission::{Permission, Permissions, UnknownPermission};
-pub use role::{Role, UnknownRole};
+pub use role::{InvalidGrant, Role, UnknownRole};
 pub use status::{Status, UnknownStatus};
 pub(crate) use text_form::text_form;
 pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -17,7 +17,50 @@ closed_set! {
     }
 }
 
+/// The reason why a role cannot be granted together with some permissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidGrant {
+    /// The role can never be granted.
+    #[error("The role primary_admin cannot be assigned.")]
+    NotAssignable,
+    /// The permissions exceed the role's ceiling.
+    #[error("The role cannot hold all of these permissions.")]
+    AboveCeiling,
+}
+
+impl InvalidGrant {
+    /// Returns the field at fault.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::NotAssignable => "role",
+            Self::AboveCeiling => "permissions",
+        }
+    }
+
+    /// Returns the error code in the `errors` of a problem.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotAssignable => "not_assignable",
+            Self::AboveCeiling => "above_ceiling",
+        }
+    }
+}
+
 impl Role {
+    /// Checks that a user can be given this role with these permissions.
+    ///
+    /// # Errors
+    /// Returns [`InvalidGrant`].
+    pub fn check_grant(self, permissions: &Permissions) -> Result<(), InvalidGrant> {
+        if self == Self::PrimaryAdmin {
+            Err(InvalidGrant::NotAssignable)
+        } else if permissions.is_subset_of(&self.ceiling()) {
+            Ok(())
+        } else {
+            Err(InvalidGrant::AboveCeiling)
+        }
+    }
+
     /// Returns whether this role comes before `other` in the order primary admin, admin, manager, viewer.
     pub fn is_above(self, other: Self) -> bool {
         self.rank() < other.rank()
@@ -92,6 +135,33 @@ mod tests {
                 assert_eq!(role.is_above(*other), number < other_number, "{role} {other}");
             }
         }
+    }
+
+    #[test]
+    fn any_role_but_primary_admin_can_be_granted_up_to_its_ceiling() {
+        for role in [Role::Admin, Role::Manager, Role::Viewer] {
+            assert_eq!(role.check_grant(&Permissions::none()), Ok(()));
+            assert_eq!(role.check_grant(&role.ceiling()), Ok(()));
+            let is_all = role.ceiling() == Permissions::all();
+            assert_eq!(
+                role.check_grant(&Permissions::all()),
+                if is_all { Ok(()) } else { Err(InvalidGrant::AboveCeiling) }
+            );
+        }
+        assert_eq!(Role::PrimaryAdmin.check_grant(&Permissions::all()), Err(InvalidGrant::NotAssignable));
+    }
+
+    #[test]
+    fn an_invalid_grant_names_its_field() {
+        let error = |error: InvalidGrant| (error.field(), error.code(), error.to_string());
+        assert_eq!(
+            error(InvalidGrant::NotAssignable),
+            ("role", "not_assignable", "The role primary_admin cannot be assigned.".to_owned())
+        );
+        assert_eq!(
+            error(InvalidGrant::AboveCeiling),
+            ("permissions", "above_ceiling", "The role cannot hold all of these permissions.".to_owned())
+        );
     }
 
     #[test]

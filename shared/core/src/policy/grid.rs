@@ -89,7 +89,7 @@ fn decision(actor: &User, plan: &Plan, target: &User) -> String {
         Err(Denied::ExceedsOwnPermissions) => "exceeds_own_permissions".to_owned(),
         Err(Denied::NotAnActiveAdmin) => "not_an_active_admin".to_owned(),
         Err(Denied::NotSignedInYet) => "not_signed_in_yet".to_owned(),
-        Err(Denied::AboveCeiling) => "above_ceiling".to_owned(),
+        Err(Denied::InvalidGrant(_)) => "above_ceiling".to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ mod grid;
 #[cfg(test)]
 mod properties;
 
-use crate::models::{Permission, Role, Status, User};
+use crate::models::{InvalidGrant, Permission, Role, Status, User};
 pub use actions::{Action, ActionKind};
 use actions::{OnOneself, Parameters};
 
@@ -41,9 +41,9 @@ pub enum Denied {
     /// could not sign in, no other user of the partner could help.
     #[error("this user has never signed in, or has not changed the initial password")]
     NotSignedInYet,
-    /// The permissions exceed the role's ceiling, or the role can never be granted.
-    #[error("the role cannot hold these permissions, or cannot be granted at all")]
-    AboveCeiling,
+    /// The role cannot be granted with these permissions.
+    #[error(transparent)]
+    InvalidGrant(#[from] InvalidGrant),
 }
 
 /// Decides whether `actor` may perform `action`. Returns the first reason for a denial.
@@ -114,9 +114,7 @@ pub fn authorize(actor: &User, action: &Action<'_>) -> Result<(), Denied> {
         if !permissions.is_subset_of(&actor.permissions) {
             return Err(Denied::ExceedsOwnPermissions);
         }
-        if role == Role::PrimaryAdmin || !permissions.is_subset_of(&role.ceiling()) {
-            return Err(Denied::AboveCeiling);
-        }
+        role.check_grant(permissions)?;
         // The role matters in addition to the permissions, because the portal can be handed over to an admin.
         if role.is_above(actor.role) {
             return Err(Denied::ExceedsOwnPermissions);
