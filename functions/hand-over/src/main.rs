@@ -59,7 +59,7 @@ async fn commit(
     let (old, new) = (with(&caller.user, Role::Admin), with(target, Role::PrimaryAdmin));
     let mut transaction = call.transaction();
     caller.require_caller(&mut transaction, Some(&caller.user));
-    transaction.hand_over(&caller.user, target);
+    transaction.replace_primary_admin(&caller.user, target);
     transaction.change_user(&caller.user, &old);
     transaction.change_user(target, &new);
     transaction.check_credential(&caller.user.id, credential.version);

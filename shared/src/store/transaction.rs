@@ -230,8 +230,9 @@ impl Transaction<'_> {
         self.update(Condition::Partner, &Key::partner(&user.partner_id).item_key, expression);
     }
 
-    /// Changes the primary admin in the partner's item. The items of both users must be changed separately.
-    pub fn hand_over(&mut self, from: &User, to: &User) {
+    /// Replaces the primary admin in the partner's item, and requires that it still names `from`. The items of both users
+    /// must be changed separately.
+    pub fn replace_primary_admin(&mut self, from: &User, to: &User) {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("primary_admin_id", "=", text(from.id.as_str()));
