@@ -4,11 +4,12 @@
 //! current items, which also decide the next step.
 
 use portal::App;
-use portal::actions::{CHOOSE_PARTNER, NEW_PASSWORD, SignIn, SigningIn};
+use portal::actions::{CHOOSE_PARTNER, Challenge, NEW_PASSWORD, SignIn, SigningIn};
 use portal::error::{Failure, FieldError};
 use portal::http::{Answer, Fields, FromField, RefreshTokenIn, Request, Stopped, serve};
 use portal::models::{EventAction, PartnerId, Status, Timestamp, UserId};
 use portal::passwords::{About, Password};
+use portal::session::SignedIn;
 use portal::store::{Chosen, Items, Key, Store};
 use portal::telemetry;
 
@@ -42,13 +43,18 @@ async fn answer_challenge(app: &App, request: Request) -> Result<Answer, Failure
     let (now, store) = (app.now(), app.store());
     let open = open(store, &token, now).await?;
     let (_, answer, refresh_token_in) = input?;
-    let sign_in = SignIn { app, request: &request, now, refresh_token_in };
+    let client = request.client(refresh_token_in);
+    let sign_in = SignIn { app, origin: request.origin(), client: &client, now };
     match (open, answer) {
         (Open::Choice { secret, offered }, ChallengeAnswer::Partner(partner)) => {
-            Box::pin(choose_partner(&sign_in, &secret, offered, &partner)).await
+            match Box::pin(choose_partner(&sign_in, &secret, offered, &partner)).await? {
+                Step::Challenged(challenge) => Answer::json(200, &challenge),
+                Step::SignedIn(signed_in) => Answer::signed_in(&signed_in, refresh_token_in),
+            }
         }
         (Open::NewPassword { secret, signing_in }, ChallengeAnswer::Password(password)) => {
-            set_password(&sign_in, &secret, &signing_in, &password).await
+            let signed_in = Box::pin(set_password(&sign_in, &secret, &signing_in, &password)).await?;
+            Answer::signed_in(&signed_in, refresh_token_in)
         }
         // The answer is for another kind of challenge.
         (Open::Choice { .. } | Open::NewPassword { .. }, _) => Err(WRONG),
@@ -172,12 +178,18 @@ fn split(token: &str) -> Option<(PartnerId, UserId, &str)> {
     Some((PartnerId::parse(partner).ok()?, UserId::parse(user).ok()?, secret))
 }
 
+/// The next step of a sign-in whose partner was chosen.
+enum Step {
+    Challenged(Challenge),
+    SignedIn(Box<SignedIn>),
+}
+
 async fn choose_partner(
     sign_in: &SignIn<'_>,
     secret: &str,
     offered: Vec<Offered>,
     partner: &PartnerId,
-) -> Result<Answer, Failure> {
+) -> Result<Step, Failure> {
     let chosen = offered.into_iter().find(|one| one.partner_id == *partner);
     let chosen = chosen
         .ok_or_else(|| Failure::field("partner_id", "not_offered", "The challenge does not offer this partner."))?;
@@ -189,14 +201,16 @@ async fn choose_partner(
     let mut transaction = sign_in.app.store().transaction();
     transaction.use_choice(secret);
     if credential.must_change {
-        let answer = sign_in.ask_for_new_password(&mut transaction, &signing_in)?;
+        let challenge = sign_in.ask_for_new_password(&mut transaction, &signing_in)?;
         transaction.commit().await?;
-        return Ok(answer);
+        return Ok(Step::Challenged(challenge));
     }
     let issued = sign_in.issue(&signing_in).await?;
     sign_in.note(&mut transaction, user)?;
     transaction.check_credential(&user.id, credential.version);
-    sign_in.commit(transaction, issued, &signing_in, &user.signed_in(sign_in.now), credential.changed_at).await
+    let after = user.signed_in(sign_in.now);
+    let signed_in = sign_in.commit(transaction, issued, &signing_in, after, credential.changed_at).await?;
+    Ok(Step::SignedIn(Box::new(signed_in)))
 }
 
 async fn set_password(
@@ -204,7 +218,7 @@ async fn set_password(
     secret: &str,
     signing_in: &SigningIn,
     password: &Password,
-) -> Result<Answer, Failure> {
+) -> Result<SignedIn, Failure> {
     let SigningIn { user: before, credential, .. } = signing_in;
     let about = About { email: &before.email, first_name: &before.first_name, last_name: &before.last_name };
     let digests = match password.check_strength(&about) {
@@ -225,5 +239,5 @@ async fn set_password(
     let event = sign_in.event(EventAction::PasswordChanged, before)?.changing(Some(before), Some(&after));
     transaction.record(&before.partner_id, &event);
     transaction.record(&before.partner_id, &sign_in.event(EventAction::SessionStarted, before)?.sorted_last()?);
-    sign_in.commit(transaction, issued, signing_in, &after, changed.changed_at).await
+    sign_in.commit(transaction, issued, signing_in, after, changed.changed_at).await
 }

@@ -52,7 +52,7 @@ pub(crate) async fn find(
     } else {
         store.users_with_email(email, MAX_READ).await?
     };
-    let devices = sign_in.request.devices();
+    let devices = &sign_in.client.devices;
     entries.sort_by_key(|entry| devices.of(&entry.user_id).is_none());
     let found = entries.into_iter().map(|entry| (entry.partner_id, entry.user_id));
     let count = if partner.is_some() { 1 } else { COMPARED };
@@ -111,14 +111,14 @@ impl Candidate {
     pub(crate) async fn count(&self, sign_in: &SignIn<'_>) -> Result<Option<Standing>, Failure> {
         let store = sign_in.app.store();
         let Some(found) = &self.found else {
-            if !sign_in.request.is_retry() {
+            if !sign_in.origin.is_retry {
                 store.count_no_guess(&self.id).await?;
             }
             return Ok(None);
         };
         let SigningIn { user, credential, sources } = &**found;
         let (source, set_at) = (sign_in.source(&user.id), credential.changed_at);
-        if sign_in.request.is_retry() {
+        if sign_in.origin.is_retry {
             return Ok(Some(SourcesItem::standing(sources.as_ref(), set_at, &source, sign_in.now)));
         }
         Ok(Some(store.count_guess(&user.id, sources.as_ref(), set_at, &source, sign_in.now).await?))

@@ -38,7 +38,8 @@ struct Input {
 
 async fn sign_in(app: &App, request: Request) -> Result<Answer, Failure> {
     let input = parse(&request)?;
-    let sign_in = SignIn { app, request: &request, now: app.now(), refresh_token_in: input.refresh_token_in };
+    let client = request.client(input.refresh_token_in);
+    let sign_in = SignIn { app, origin: request.origin(), client: &client, now: app.now() };
     let outcome = Box::pin(compare(&sign_in, &input)).await;
     if let Err(
         failure @ (Failure::Unauthenticated(_) | Failure::InitialPasswordExpired | Failure::TooManyRequests(_)),
@@ -76,14 +77,14 @@ fn parse(request: &Request) -> Result<Input, Failure> {
 /// [`Failure::Unauthenticated`] when there is none, [`Failure::InitialPasswordExpired`], [`Failure::TooManyRequests`],
 /// or why the password could not be compared.
 async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, Failure> {
-    let SignIn { app, request, now, .. } = *sign_in;
+    let SignIn { app, origin, now, .. } = *sign_in;
     let store = app.store();
-    let limits = Limits::of(&input.email, input.partner.as_ref(), request.address());
+    let limits = Limits::of(&input.email, input.partner.as_ref(), origin.address);
     let (found, stored) =
         tokio::try_join!(candidates::find(sign_in, &input.email, input.partner.as_ref()), limits.read(store))?;
     let count = async {
         // The first attempt at this request has counted it.
-        if request.is_retry() { Ok(Ok(Open::default())) } else { limits.count(store, &stored, now).await }
+        if origin.is_retry { Ok(Ok(Open::default())) } else { limits.count(store, &stored, now).await }
     };
     let (open, mut candidates) = tokio::try_join!(count, candidates::load(sign_in, found))?;
     let open = match open {
@@ -129,7 +130,7 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
     // Issued tokens reset all counts of the user. A challenge resets none, and the client may never answer it. So the
     // count of this attempt is taken back here.
     let is_challenged = matching.len() > 1 || matching.iter().any(|(one, _)| one.credential.must_change);
-    if is_challenged && !request.is_retry() {
+    if is_challenged && !origin.is_retry {
         for (SigningIn { user, credential, .. }, standing) in &matching {
             if let Some(standing) = standing {
                 store.take_guess_back(&user.id, credential.changed_at, standing).await?;
@@ -142,11 +143,11 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
 /// Records a refused sign-in in the user's history, at most once in 15 minutes. For a placeholder it sends the same
 /// transaction with a condition that fails. A failure to record the refusal is logged and otherwise ignored.
 async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
-    let SignIn { app, request, now, .. } = *sign_in;
+    let SignIn { app, origin, now, .. } = *sign_in;
     let action = if refused.is_blocked { EventAction::SignInBlocked } else { EventAction::SignInRefused };
     let user = refused.candidate.user();
     let result = async {
-        let event = Event::new(action, now, Actor::Anonymous, user, Some(request.address()), request.id())?;
+        let event = Event::new(action, now, Actor::Anonymous, user, Some(origin.address), origin.request_id)?;
         let mut transaction = app.store().transaction();
         let (partner, id) = refused.candidate.ids();
         transaction.record_refused_sign_in(partner, id, &event, user.is_some());
@@ -159,7 +160,7 @@ async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
     if let Err(failure) = result.await {
         let problem = format!("{failure:?}");
         tracing::warn!(
-            request_id = request.id(),
+            request_id = origin.request_id,
             problem,
             "could not record a refused sign-in; the response is unchanged"
         );
@@ -171,9 +172,9 @@ async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) 
     let [signing_in] = matching.as_slice() else { return ask_for_partner(sign_in, &matching).await };
     let mut transaction = sign_in.app.store().transaction();
     if signing_in.credential.must_change {
-        let answer = sign_in.ask_for_new_password(&mut transaction, signing_in)?;
+        let challenge = sign_in.ask_for_new_password(&mut transaction, signing_in)?;
         transaction.commit().await?;
-        return Ok(answer);
+        return Answer::json(200, &challenge);
     }
     let issued = sign_in.issue(signing_in).await?;
     let SigningIn { user, credential, .. } = signing_in;
@@ -184,7 +185,9 @@ async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) 
     } else {
         transaction.check_credential(&user.id, credential.version);
     }
-    sign_in.commit(transaction, issued, signing_in, &user.signed_in(sign_in.now), credential.changed_at).await
+    let after = user.signed_in(sign_in.now);
+    let signed_in = sign_in.commit(transaction, issued, signing_in, after, credential.changed_at).await?;
+    Answer::signed_in(&signed_in, input.refresh_token_in)
 }
 
 /// Returns a challenge to choose one of the partners at which the password is right.

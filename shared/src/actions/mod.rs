@@ -21,7 +21,7 @@ pub use remove_user::remove_user;
 pub use review::{ResolvedDecision, review};
 pub use set_permissions::set_permissions;
 pub use set_status::set_status;
-pub use sign_in::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Issued, NEW_PASSWORD, SignIn, SigningIn};
+pub use sign_in::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Challenge, Issued, NEW_PASSWORD, SignIn, SigningIn};
 
 use crate::identity::Generation;
 use crate::models::User;

@@ -7,14 +7,12 @@ use serde::Serialize;
 
 use crate::App;
 use crate::error::Failure;
-use crate::http::{Answer, RefreshTokenIn, Request};
 use crate::identity::{Generation, Tokens};
 use crate::models::{EventAction, Timestamp, User, UserId};
+use crate::origin::Origin;
 use crate::random;
-use crate::session::{self, RefreshToken};
-use crate::store::{
-    Actor, ChallengeItem, CredentialItem, DEVICE_KNOWN_FOR, Event, SessionItem, Source, SourcesItem, Transaction,
-};
+use crate::session::{self, Client, RefreshToken, SignedIn};
+use crate::store::{Actor, ChallengeItem, CredentialItem, Event, SessionItem, Source, SourcesItem, Transaction};
 
 /// The time in which a client can answer a challenge.
 pub const CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
@@ -31,11 +29,11 @@ pub struct SignIn<'a> {
     /// The state of the function.
     pub app: &'a App,
     /// The request.
-    pub request: &'a Request,
+    pub origin: Origin<'a>,
+    /// The client.
+    pub client: &'a Client,
     /// The time of the sign-in. Everything that it writes has this time.
     pub now: Timestamp,
-    /// Where the response returns the refresh token.
-    pub refresh_token_in: RefreshTokenIn,
 }
 
 /// A user who signs in, and the items that were read for it.
@@ -49,6 +47,13 @@ pub struct SigningIn {
     pub sources: Option<SourcesItem>,
 }
 
+/// A challenge, which the client answers to continue its sign-in.
+#[derive(Serialize)]
+pub struct Challenge {
+    challenge: &'static str,
+    session: String,
+}
+
 /// Issued tokens, and the sessions that end when theirs begins.
 pub struct Issued {
     tokens: Tokens,
@@ -59,7 +64,7 @@ pub struct Issued {
 impl SignIn<'_> {
     /// Returns the source of the request: its network, and its device if the request names one for `user`.
     pub fn source(&self, user: &UserId) -> Source {
-        Source::new(self.request.address(), self.request.devices().of(user))
+        Source::new(self.origin.address, self.client.devices.of(user))
     }
 
     /// Issues tokens for the user's current generation.
@@ -92,10 +97,10 @@ impl SignIn<'_> {
     /// # Errors
     /// As [`Event::new`].
     pub fn event(&self, action: EventAction, user: &User) -> Result<Event, Failure> {
-        Event::new(action, self.now, Actor::user(user), user, Some(self.request.address()), self.request.id())
+        Event::new(action, self.now, Actor::user(user), user, Some(self.origin.address), self.origin.request_id)
     }
 
-    /// Commits `transaction` together with the session, and returns a response with the tokens and the user as `after`.
+    /// Commits `transaction` together with the session. The user is then as `after`.
     /// At the same time it records the source for the password that was set at `password_set_at`, also when the commit
     /// fails. A failure to record the source is logged, and does not fail the sign-in.
     ///
@@ -106,9 +111,9 @@ impl SignIn<'_> {
         mut transaction: Transaction<'_>,
         issued: Issued,
         signing_in: &SigningIn,
-        after: &User,
+        after: User,
         password_set_at: Timestamp,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<SignedIn, Failure> {
         let (user, sources) = (&signing_in.user, signing_in.sources.as_ref());
         let Issued { tokens, term, superseded } = issued;
         let refresh_token = RefreshToken::new(user, &tokens);
@@ -119,8 +124,8 @@ impl SignIn<'_> {
                 generation: user.session_generation,
                 created_at: term.from,
                 expires_at: term.from.plus(term.lifetime).unix_seconds(),
-                address: self.request.address().to_owned(),
-                user_agent: self.request.user_agent(),
+                address: self.origin.address.to_owned(),
+                user_agent: self.client.user_agent.clone(),
                 refresh_hash: refresh_token.hash(),
             },
         );
@@ -131,37 +136,36 @@ impl SignIn<'_> {
         let known = self.source(&user.id);
         let is_known_device = SourcesItem::knows_device(sources, password_set_at, &known, self.now);
         let is_known = SourcesItem::knows(sources, password_set_at, &known, self.now);
-        let devices = self.request.devices();
+        let devices = &self.client.devices;
         // A client that does not keep cookies is known by its network. It gets no device: a new one at each sign-in
         // would displace the known devices.
         let device = if is_known_device {
             devices.of(&user.id).map(str::to_owned)
-        } else if self.refresh_token_in == RefreshTokenIn::Cookie || !is_known {
+        } else if self.client.keeps_cookies || !is_known {
             Some(random::token()?)
         } else {
             None
         };
-        let source = Source::new(self.request.address(), device.as_deref());
+        let source = Source::new(self.origin.address, device.as_deref());
         let sources = SourcesItem::signed_in(sources, password_set_at, &source, self.now);
         let (committed, recorded) =
             tokio::join!(transaction.commit(), self.app.store().put_sources(&user.id, &sources));
         committed?;
-        let answer = Answer::signed_in(after, &tokens, &refresh_token.as_text(), self.refresh_token_in, term.lifetime)?;
-        match (recorded, device) {
-            (Ok(()), Some(device)) => Ok(answer.with_device_cookie(&devices.with(&user.id, &device), DEVICE_KNOWN_FOR)),
-            (Ok(()), None) => Ok(answer),
-            (Err(error), _) => {
+        let devices = match recorded {
+            Ok(()) => device.map(|device| devices.with(&user.id, &device)),
+            Err(error) => {
                 tracing::warn!(
-                    request_id = self.request.id(),
+                    request_id = self.origin.request_id,
                     %error,
                     "could not record the source of a sign-in; the sign-in succeeded"
                 );
-                Ok(answer)
+                None
             }
-        }
+        };
+        Ok(SignedIn { user: after, tokens, refresh_token, lifetime: term.lifetime, devices })
     }
 
-    /// Adds a challenge to choose a new password to `transaction`, and returns the response with that challenge.
+    /// Adds a challenge to choose a new password to `transaction`, and returns it.
     ///
     /// # Errors
     /// [`Failure::Internal`].
@@ -169,12 +173,7 @@ impl SignIn<'_> {
         &self,
         transaction: &mut Transaction<'_>,
         signing_in: &SigningIn,
-    ) -> Result<Answer, Failure> {
-        #[derive(Serialize)]
-        struct Challenge {
-            challenge: &'static str,
-            session: String,
-        }
+    ) -> Result<Challenge, Failure> {
         let (user, secret) = (&signing_in.user, random::token()?);
         let challenge = ChallengeItem {
             generation: user.session_generation,
@@ -183,6 +182,6 @@ impl SignIn<'_> {
         };
         transaction.add_challenge(&user.id, &secret, &challenge);
         let session = format!("{}.{}.{secret}", user.partner_id, user.id);
-        Answer::json(200, &Challenge { challenge: NEW_PASSWORD, session })
+        Ok(Challenge { challenge: NEW_PASSWORD, session })
     }
 }

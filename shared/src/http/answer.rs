@@ -1,14 +1,13 @@
 //! The successful response of an action.
 
-use std::time::Duration;
-
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use super::{DeviceCookie, RefreshTokenIn, Request, cookie, csv};
+use super::{RefreshTokenIn, Request, cookie, csv};
 use crate::error::Failure;
-use crate::identity::Tokens;
 use crate::models::{PublicUser, User};
+use crate::session::SignedIn;
+use crate::store::DEVICE_KNOWN_FOR;
 
 /// A successful response.
 #[derive(Debug)]
@@ -60,38 +59,40 @@ impl Answer {
         Self { status, headers: vec![("content-type", content_type.to_owned())], body: Body::Binary(bytes.to_vec()) }
     }
 
-    /// Returns the response to a completed sign-in. The refresh token is valid for `lifetime`, and is in the body or in
-    /// a cookie, as the client requested.
+    /// Returns the response to a completed sign-in. The refresh token is in the body or in a cookie, as the client
+    /// requested.
     ///
     /// # Errors
     /// Returns the same errors as [`json`](Self::json).
-    pub fn signed_in(
-        user: &User,
-        tokens: &Tokens,
-        refresh_token: &str,
-        refresh_token_in: RefreshTokenIn,
-        lifetime: Duration,
-    ) -> Result<Self, Failure> {
+    pub fn signed_in(signed_in: &SignedIn, refresh_token_in: RefreshTokenIn) -> Result<Self, Failure> {
         #[derive(Serialize)]
-        struct SignedIn<'a> {
+        struct Body<'a> {
             access_token: &'a str,
             token_type: &'static str,
             expires_in: i32,
             refresh_token: Option<&'a str>,
             user: PublicUser<'a>,
         }
+        let SignedIn { user, tokens, refresh_token, lifetime, devices } = signed_in;
+        let refresh_token = refresh_token.as_text();
         let in_body = refresh_token_in == RefreshTokenIn::Body;
-        let answer = Self::json(
+        let mut answer = Self::json(
             200,
-            &SignedIn {
+            &Body {
                 access_token: &tokens.access_token,
                 token_type: "Bearer",
                 expires_in: tokens.expires_in,
-                refresh_token: in_body.then_some(refresh_token),
+                refresh_token: in_body.then_some(&refresh_token),
                 user: user.into(),
             },
         )?;
-        Ok(if in_body { answer } else { answer.with_refresh_cookie(refresh_token, lifetime) })
+        if !in_body {
+            answer = answer.with("set-cookie", cookie::set_refresh(&refresh_token, *lifetime));
+        }
+        if let Some(devices) = devices {
+            answer = answer.with("set-cookie", cookie::set_devices(devices, DEVICE_KNOWN_FOR));
+        }
+        Ok(answer)
     }
 
     /// Returns a user, with the version for `If-Match`. Equal versions do not imply equal bodies, because a sign-in
@@ -125,18 +126,6 @@ impl Answer {
     #[must_use]
     pub fn as_replay(self) -> Self {
         self.with("idempotent-replayed", "true".to_owned())
-    }
-
-    /// Stores the refresh token in a cookie.
-    #[must_use]
-    fn with_refresh_cookie(self, refresh_token: &str, lifetime: Duration) -> Self {
-        self.with("set-cookie", cookie::set_refresh(refresh_token, lifetime))
-    }
-
-    /// Stores the device's identifiers in a cookie.
-    #[must_use]
-    pub fn with_device_cookie(self, devices: &DeviceCookie, lifetime: Duration) -> Self {
-        self.with("set-cookie", devices.set(lifetime))
     }
 
     /// Deletes the cookie with the refresh token.

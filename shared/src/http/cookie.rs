@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::models::UserId;
+use crate::session::Devices;
 
 /// The name of the refresh token's cookie. With the prefix `__Host-`, a browser accepts it only from this host, over
 /// TLS and for all paths.
@@ -10,9 +10,6 @@ const REFRESH: &str = "__Host-refresh";
 
 /// The name of the cookie that identifies the device. The cookie alone gives no access.
 const DEVICE: &str = "__Host-device";
-
-/// The maximum number of users in one device cookie.
-const MAX_PAIRS: usize = 5;
 
 /// Returns the header that sets the refresh token's cookie.
 pub(super) fn set_refresh(refresh_token: &str, lifetime: Duration) -> String {
@@ -29,6 +26,16 @@ pub(super) fn refresh(header: &str) -> Option<&str> {
     read(header, REFRESH)
 }
 
+/// Returns the header that sets the cookie with the identifiers of the device.
+pub(super) fn set_devices(devices: &Devices, lifetime: Duration) -> String {
+    set(DEVICE, devices.as_str(), lifetime)
+}
+
+/// Returns the identifiers of the device in a `Cookie` header.
+pub(super) fn devices(header: &str) -> Devices {
+    read(header, DEVICE).map(Devices::new).unwrap_or_default()
+}
+
 fn set(name: &str, value: &str, lifetime: Duration) -> String {
     format!("{name}={value}; Max-Age={}; Path=/; Secure; HttpOnly; SameSite=Strict", lifetime.as_secs())
 }
@@ -40,45 +47,10 @@ fn read<'a>(header: &'a str, wanted: &str) -> Option<&'a str> {
         .find_map(|(name, value)| (name == wanted && !value.is_empty()).then_some(value))
 }
 
-/// The identifiers of a device, one for each user who signed in on it: `<user_id>.<random>`, joined by colons, latest
-/// user first.
-#[derive(Debug, Clone, Default)]
-pub struct DeviceCookie(String);
-
-impl DeviceCookie {
-    /// Reads a `Cookie` header.
-    pub(super) fn read(header: &str) -> Self {
-        Self(read(header, DEVICE).unwrap_or_default().to_owned())
-    }
-
-    /// Iterates over the users' ids, each with the random text that identifies the device for this user.
-    pub fn pairs(&self) -> impl Iterator<Item = (UserId, &str)> {
-        let pairs = self.0.split(':').take(MAX_PAIRS).filter_map(|pair| pair.split_once('.'));
-        pairs.filter_map(|(user, device)| Some((UserId::parse(user).ok()?, device)))
-    }
-
-    /// Returns the random text that identifies the device for `user`.
-    pub fn of(&self, user: &UserId) -> Option<&str> {
-        self.pairs().find(|(named, _)| named == user).map(|(_, device)| device)
-    }
-
-    /// Returns the cookie in which `device` identifies the device for `user`.
-    #[must_use]
-    pub fn with(&self, user: &UserId, device: &str) -> Self {
-        let others = self.pairs().filter(|(named, _)| named != user).map(|(named, device)| format!("{named}.{device}"));
-        let pairs: Vec<String> = [format!("{user}.{device}")].into_iter().chain(others).take(MAX_PAIRS).collect();
-        Self(pairs.join(":"))
-    }
-
-    pub(super) fn set(&self, lifetime: Duration) -> String {
-        set(DEVICE, &self.0, lifetime)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::Timestamp;
+    use crate::models::{Timestamp, UserId};
 
     #[test]
     fn the_refresh_token_is_found_among_other_cookies() {
@@ -88,13 +60,10 @@ mod tests {
     }
 
     #[test]
-    fn a_device_cookie_contains_the_latest_five_users() {
-        let user = |number| UserId::new(Timestamp::from_unix_millis(1), [number; 10]);
-        let cookie = (1..=7).fold(DeviceCookie::default(), |cookie, number| cookie.with(&user(number), "random"));
-        let cookie = DeviceCookie::read(&format!("a=b; {}", cookie.set(Duration::ZERO)));
-        assert_eq!(cookie.pairs().map(|(named, _)| named).collect::<Vec<_>>(), [7, 6, 5, 4, 3].map(user));
-        assert_eq!(cookie.with(&user(5), "new").of(&user(5)), Some("new"));
-        assert_eq!(cookie.of(&user(1)), None);
-        assert_eq!(DeviceCookie::read("__Host-device=nonsense:x.y").pairs().count(), 0);
+    fn the_devices_are_those_of_the_devices_cookie() {
+        let user = UserId::new(Timestamp::from_unix_millis(1), [1; 10]);
+        let set = set_devices(&Devices::default().with(&user, "random"), Duration::ZERO);
+        assert_eq!(devices(&format!("a=b; {set}")).of(&user), Some("random"));
+        assert_eq!(devices("a=b").of(&user), None);
     }
 }

@@ -20,7 +20,6 @@ mod serve;
 
 pub use accepts::Accepts;
 pub use answer::Answer;
-pub use cookie::DeviceCookie;
 pub use csv_upload::{Column, CsvSchema, CsvUpload, LineError, Row};
 pub use fields::{Fields, FromField};
 pub use format::Format;

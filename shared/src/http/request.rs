@@ -10,12 +10,13 @@ use lambda_http::{Body, RequestExt as _};
 
 use super::deadline::time_left;
 use super::format::prefers_gzip;
-use super::{Accepts, CsvSchema, CsvUpload, DeviceCookie, Fields, Format, FromField, Query, condition, cookie};
+use super::{Accepts, CsvSchema, CsvUpload, Fields, Format, FromField, Query, condition, cookie};
 use crate::App;
 use crate::edge::{Edge, Sender};
 use crate::error::{Failure, FieldError};
 use crate::models::UserId;
 use crate::origin::Origin;
+use crate::session::{Client, Devices};
 
 /// A request of the HTTP API. It is cheap to clone.
 #[derive(Debug, Clone)]
@@ -114,7 +115,7 @@ impl Request {
     }
 
     /// Returns the client's `User-Agent`, cut to 256 characters.
-    pub fn user_agent(&self) -> String {
+    fn user_agent(&self) -> String {
         self.header("user-agent").unwrap_or_default().chars().take(256).collect()
     }
 
@@ -243,8 +244,17 @@ impl Request {
     }
 
     /// Returns the identifiers of the client's device.
-    pub fn devices(&self) -> DeviceCookie {
-        self.header("cookie").as_deref().map(DeviceCookie::read).unwrap_or_default()
+    pub fn devices(&self) -> Devices {
+        self.header("cookie").as_deref().map(cookie::devices).unwrap_or_default()
+    }
+
+    /// Returns the client of a sign-in that asks for the refresh token in `refresh_token_in`.
+    pub fn client(&self, refresh_token_in: RefreshTokenIn) -> Client {
+        Client {
+            devices: self.devices(),
+            user_agent: self.user_agent(),
+            keeps_cookies: refresh_token_in == RefreshTokenIn::Cookie,
+        }
     }
 
     /// Returns whether a page of another origin sends the request.

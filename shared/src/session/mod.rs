@@ -1,6 +1,8 @@
 //! Authenticates callers: checks the claims of a token against the stored items. A token is valid only while the item
 //! of its session exists and belongs to the user's current generation.
 
+mod devices;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use crate::store::{
     EmailItem, IdempotencyItem, ItemKey, Items, Key, PartnerItem, SessionItem, Store, StoreError, Transaction,
     UserItem, hash,
 };
+pub use devices::Devices;
 
 /// The maximum number of sessions for one user. A sign-in ends the oldest ones above it.
 pub const MAX_SESSIONS: usize = 20;
@@ -127,6 +130,31 @@ pub struct SessionWindow {
     pub from: Timestamp,
     /// The time after which the session expires, unless it is ended before.
     pub lifetime: Duration,
+}
+
+/// The client of a sign-in.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The identifiers of its device.
+    pub devices: Devices,
+    /// The `User-Agent`.
+    pub user_agent: String,
+    /// Whether it asks for cookies, and so keeps them.
+    pub keeps_cookies: bool,
+}
+
+/// A completed sign-in, as the client gets it.
+pub struct SignedIn {
+    /// The user after the sign-in.
+    pub user: User,
+    /// The tokens of the session.
+    pub tokens: Tokens,
+    /// The refresh token.
+    pub refresh_token: RefreshToken,
+    /// The lifetime of the refresh token.
+    pub lifetime: Duration,
+    /// The identifiers of the device, for the client to keep. `None` if they are unchanged or could not be recorded.
+    pub devices: Option<Devices>,
 }
 
 /// The maximum number of sessions that one transaction ends, in addition to its other operations.
