@@ -55,42 +55,29 @@ const holdsAll = (user, permissions) => permissions.every((permission) => holds(
 export const isSelf = (me, user) => me.id === user.id;
 
 /**
- * Users cannot change a user who has more permissions, and only the primary admin can change the primary admin.
+ * Whether `me` may change another user with this permission. Users cannot change a user who has more permissions, and
+ * only the primary admin can change the primary admin.
+ * @param {User} me
+ * @param {User} user
+ * @param {Permission} permission
+ */
+export const mayChange = (me, user, permission) =>
+  !isSelf(me, user) && user.role !== "primary_admin" && holdsAll(me, user.permissions) && holds(me, permission);
+
+/**
+ * Which parts of a user `me` may edit.
  * @param {User} me
  * @param {User} user
  */
-const isWithinReach = (me, user) =>
-  user.role !== "primary_admin" && holdsAll(me, user.permissions);
-
-/**
- * A new primary admin must be able to sign in, because no other user could help.
- * @param {User} user
- */
-const hasSignedIn = (user) => user.last_sign_in_at !== null && !user.must_change_password;
-
-/**
- * What `me` may do to `user`.
- * @param {User} me
- * @param {User} user
- */
-export function mayDo(me, user) {
+export function mayEdit(me, user) {
   const isOwn = isSelf(me, user);
-  /** @param {Permission} permission */
-  const reach = (permission) => !isOwn && isWithinReach(me, user) && holds(me, permission);
-  const may = {
-    name: isOwn || reach("users.edit"),
-    email: isOwn ? holds(me, "users.edit") : reach("users.edit"),
-    password: isOwn || reach("users.edit"),
-    access: reach("users.set_permissions"),
-    forceLogout: isOwn || reach("users.force_logout"),
-    sessions: isOwn || reach("users.force_logout"),
-    history: holds(me, "audit.read"),
-    remove: reach("users.remove"),
-    suspend: reach("users.remove") && user.status === "active",
-    reactivate: reach("users.remove") && user.status === "suspended",
-    handOver: me.role === "primary_admin" && user.role === "admin" && user.status === "active" && hasSignedIn(user),
+  const mayEditOther = mayChange(me, user, "users.edit");
+  return {
+    name: isOwn || mayEditOther,
+    email: isOwn ? holds(me, "users.edit") : mayEditOther,
+    password: isOwn || mayEditOther,
+    access: mayChange(me, user, "users.set_permissions"),
   };
-  return { ...may, edit: may.name || may.access };
 }
 
 /**
@@ -100,12 +87,12 @@ export function mayDo(me, user) {
  * @param {Access | null} reduced
  */
 export function mayDecide(me, user, reduced) {
-  const may = mayDo(me, user);
+  const remove = mayChange(me, user, "users.remove");
   return {
     // This does not change the user, so it is allowed for the primary admin too.
     keep: !isSelf(me, user) && holdsAll(me, user.permissions) && holds(me, "users.set_permissions"),
-    reduce: may.access && reduced !== null && holdsAll(me, reduced.permissions),
-    suspend: may.suspend,
-    remove: may.remove,
+    reduce: mayChange(me, user, "users.set_permissions") && reduced !== null && holdsAll(me, reduced.permissions),
+    suspend: remove && user.status === "active",
+    remove,
   };
 }

@@ -1,6 +1,6 @@
 // The dialogs that add and edit a user.
 import { call, Problem } from "../api.js";
-import { assignableRoles, holds, isSelf, mayDo, PERMISSIONS, ROLES } from "../access.js";
+import { assignableRoles, holds, isSelf, mayEdit, PERMISSIONS, ROLES } from "../access.js";
 import { find, listen, make, nameOf, open } from "../dom.js";
 import { clearMessages, closed, markField, onSubmit, showError, showMessage } from "../forms.js";
 import { hasText, setText, text } from "../language.js";
@@ -117,7 +117,7 @@ export function addUser(me) {
  */
 export function editUser(me, user) {
   const isOwn = isSelf(me, user);
-  const may = mayDo(me, user);
+  const may = mayEdit(me, user);
   const name = nameOf(user);
   const { dialog, form, person, password, section } = dialogFor(isOwn ? "account.profile" : "users.edit_of", { name });
   const fields = form.elements;

@@ -1,21 +1,21 @@
 // The selection of users in the list, and the actions on all of them.
 import { call } from "../api.js";
-import { isSelf, mayDo } from "../access.js";
+import { mayChange } from "../access.js";
 import { confirm } from "../confirm/confirm.js";
 import { entry, find, listen, make, nameOf, notify, on, open } from "../dom.js";
 import { partErrorKey } from "../forms.js";
 import { setText, text } from "../language.js";
 
-/** @import { BulkResult, User } from "../../types/api.js" */
+/** @import { BulkResult, Permission, User } from "../../types/api.js" */
 
 /**
- * The actions by their names in the API: the right that each needs, and the key of its button's text.
- * @type {Record<string, { right: "forceLogout" | "remove", yes: string }>}
+ * The actions by their names in the API: the permission that each needs, and the key of its button's text.
+ * @type {Record<string, { permission: Permission, yes: string }>}
  */
 const ACTIONS = {
-  force_logout: { right: "forceLogout", yes: "users.force_logout" },
-  suspend: { right: "remove", yes: "users.suspend" },
-  remove: { right: "remove", yes: "users.remove" },
+  force_logout: { permission: "users.force_logout", yes: "users.force_logout" },
+  suspend: { permission: "users.remove", yes: "users.suspend" },
+  remove: { permission: "users.remove", yes: "users.remove" },
 };
 
 /**
@@ -37,7 +37,7 @@ export function selection(view, me, done) {
    * @param {User} user
    */
   const isSelectable = (user) =>
-    !isSelf(me(), user) && Object.values(ACTIONS).some(({ right }) => mayDo(me(), user)[right]);
+    Object.values(ACTIONS).some(({ permission }) => mayChange(me(), user, permission));
 
   /**
    * Sets up the checkbox of a user, or removes it if no action is allowed.
@@ -84,8 +84,8 @@ export function selection(view, me, done) {
     all.indeterminate = selected.size > 0 && !all.checked;
     find("[data-chosen]", bar).textContent = selected.size > 0 ? text("bulk.chosen", { total: selected.size }) : "";
     find(".selection-actions", bar).hidden = selected.size === 0;
-    for (const [action, { right }] of Object.entries(ACTIONS)) {
-      find(`[data-do="${action}"]`, bar).hidden = !shown.some((user) => mayDo(me(), user)[right]);
+    for (const [action, { permission }] of Object.entries(ACTIONS)) {
+      find(`[data-do="${action}"]`, bar).hidden = !shown.some((user) => mayChange(me(), user, permission));
     }
   }
 

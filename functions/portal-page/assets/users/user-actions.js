@@ -1,10 +1,22 @@
-// Actions on one user that need confirmation. Each resolves to whether it was carried out.
-import { call, Problem } from "../api.js";
-import { isSelf } from "../access.js";
+// The actions on one user, in the order of the user's menu. Each is one object here, with its texts in every language.
+import { call, endSession, Problem } from "../api.js";
+import { holds, isSelf, mayChange } from "../access.js";
 import { confirm } from "../confirm/confirm.js";
 import { nameOf } from "../dom.js";
+import { userHistory } from "../history/history.js";
+import { sessions } from "../sessions/sessions.js";
 
 /** @import { Status, User } from "../../types/api.js" */
+
+/**
+ * @typedef {object} UserAction
+ * @property {string} key The key of the text in the menu.
+ * @property {(me: User, user: User) => boolean} isAllowed
+ * @property {(me: User, user: User) => unknown} do Returns or resolves to true if it has changed the user.
+ * @property {string} [done] The key of the notice after a change.
+ * @property {boolean} [changesMe] Whether it also changes the signed-in user.
+ * @property {boolean} [isDanger]
+ */
 
 /**
  * @param {User} user
@@ -12,41 +24,42 @@ import { nameOf } from "../dom.js";
  */
 const path = (user, part = "") => `/v1/users/${encodeURIComponent(user.id)}${part}`;
 
-/**
- * @param {User} me
- * @param {User} user
- */
-export function forceLogout(me, user) {
-  const isOwn = isSelf(me, user);
-  return confirm({
-    title: isOwn ? "force_logout.own_title" : "force_logout.title",
-    message: isOwn ? "force_logout.own_text" : "force_logout.text",
-    yes: "users.force_logout",
-    values: { name: nameOf(user) },
-    action: () => call("POST", path(user, "/force-logout")),
-  });
-}
+/** @type {UserAction} */
+const showSessions = {
+  key: "users.sessions",
+  isAllowed: (me, user) => isSelf(me, user) || mayChange(me, user, "users.force_logout"),
+  do(me, user) {
+    sessions(me, user);
+  },
+};
 
-/** @param {User} user */
-export const suspend = (user) => confirm({
-  title: "suspend.title",
-  message: "suspend.text",
-  yes: "users.suspend",
-  values: { name: nameOf(user) },
-  field: "reason",
-  action: (fields) => setStatus(user, "suspended", fields.reason.value.trim()),
-});
+/** @type {UserAction} */
+const showHistory = {
+  key: "nav.history",
+  isAllowed: (me) => holds(me, "audit.read"),
+  do(_me, user) {
+    userHistory(user);
+  },
+};
 
-/** @param {User} user */
-export const reactivate = (user) => confirm({
-  title: "reactivate.title",
-  message: "reactivate.text",
-  yes: "users.reactivate",
-  values: { name: nameOf(user) },
-  field: "reason",
-  isMild: true,
-  action: (fields) => setStatus(user, "active", fields.reason.value.trim()),
-});
+/** @type {UserAction} */
+const forceLogout = {
+  key: "users.force_logout",
+  isAllowed: showSessions.isAllowed,
+  async do(me, user) {
+    const isOwn = isSelf(me, user);
+    const isDone = await confirm({
+      title: isOwn ? "force_logout.own_title" : "force_logout.title",
+      message: isOwn ? "force_logout.own_text" : "force_logout.text",
+      yes: "users.force_logout",
+      values: { name: nameOf(user) },
+      action: () => call("POST", path(user, "/force-logout")),
+    });
+    if (isDone && isOwn) endSession("everywhere");
+    return isDone && !isOwn;
+  },
+  done: "force_logout.done",
+};
 
 /**
  * @param {User} user
@@ -56,30 +69,79 @@ export const reactivate = (user) => confirm({
 const setStatus = (user, status, reason) =>
   call("PUT", path(user, "/status"), { body: reason ? { status, reason } : { status } });
 
-/** @param {User} user */
-export const remove = (user) => confirm({
-  title: "remove.title",
-  message: "remove.text",
-  yes: "users.remove",
-  values: { name: nameOf(user), email: user.email },
-  typed: nameOf(user),
-  action: async () => {
-    try {
-      await call("DELETE", path(user));
-    } catch (error) {
-      // The user is already removed, perhaps by a request whose response was lost.
-      if (!(error instanceof Problem) || error.status !== 404) throw error;
-    }
-  },
-});
+/** @type {UserAction} */
+const suspend = {
+  key: "users.suspend",
+  isAllowed: (me, user) => mayChange(me, user, "users.remove") && user.status === "active",
+  do: (_me, user) => confirm({
+    title: "suspend.title",
+    message: "suspend.text",
+    yes: "users.suspend",
+    values: { name: nameOf(user) },
+    field: "reason",
+    action: (fields) => setStatus(user, "suspended", fields.reason.value.trim()),
+  }),
+  done: "suspend.done",
+};
 
-/** @param {User} user */
-export const handOver = (user) => confirm({
-  title: "hand_over.title",
-  message: "hand_over.text",
-  yes: "users.hand_over",
-  values: { name: nameOf(user) },
-  field: "current_password",
-  action: (fields) =>
-    call("POST", "/v1/primary-admin", { body: { user_id: user.id, current_password: fields.current_password.value } }),
-});
+/** @type {UserAction} */
+const reactivate = {
+  key: "users.reactivate",
+  isAllowed: (me, user) => mayChange(me, user, "users.remove") && user.status === "suspended",
+  do: (_me, user) => confirm({
+    title: "reactivate.title",
+    message: "reactivate.text",
+    yes: "users.reactivate",
+    values: { name: nameOf(user) },
+    field: "reason",
+    isMild: true,
+    action: (fields) => setStatus(user, "active", fields.reason.value.trim()),
+  }),
+  done: "reactivate.done",
+};
+
+/** @type {UserAction} */
+const handOver = {
+  key: "users.hand_over",
+  // A new primary admin must be able to sign in, because no other user could help.
+  isAllowed: (me, user) =>
+    me.role === "primary_admin" && user.role === "admin" && user.status === "active"
+    && user.last_sign_in_at !== null && !user.must_change_password,
+  do: (_me, user) => confirm({
+    title: "hand_over.title",
+    message: "hand_over.text",
+    yes: "users.hand_over",
+    values: { name: nameOf(user) },
+    field: "current_password",
+    action: (fields) =>
+      call("POST", "/v1/primary-admin", { body: { user_id: user.id, current_password: fields.current_password.value } }),
+  }),
+  done: "hand_over.done",
+  changesMe: true,
+};
+
+/** @type {UserAction} */
+const remove = {
+  key: "users.remove",
+  isAllowed: (me, user) => mayChange(me, user, "users.remove"),
+  do: (_me, user) => confirm({
+    title: "remove.title",
+    message: "remove.text",
+    yes: "users.remove",
+    values: { name: nameOf(user), email: user.email },
+    typed: nameOf(user),
+    action: async () => {
+      try {
+        await call("DELETE", path(user));
+      } catch (error) {
+        // The user is already removed, perhaps by a request whose response was lost.
+        if (!(error instanceof Problem) || error.status !== 404) throw error;
+      }
+    },
+  }),
+  done: "remove.done",
+  isDanger: true,
+};
+
+/** All actions, in the order of the menu. */
+export const USER_ACTIONS = [showSessions, showHistory, forceLogout, suspend, reactivate, handOver, remove];

@@ -1,21 +1,20 @@
 // Accounts › Users: the table with its search, filters, sorting and pages, and the actions on a user.
-import { call, endSession, isSearch, SessionEnded } from "../api.js";
-import { ALL_ROLES, holds, isSelf, mayDo, STATUSES } from "../access.js";
+import { call, isSearch, SessionEnded } from "../api.js";
+import { ALL_ROLES, holds, isSelf, mayEdit, STATUSES } from "../access.js";
 import { clearNotice, find, initials, listen, make, nameOf, notify, on } from "../dom.js";
 import { exportList } from "../download.js";
 import { loadErrorMessage, showEmpty } from "../forms.js";
-import { userHistory } from "../history/history.js";
 import { importUsers } from "../import/import.js";
 import { moment, setText, text } from "../language.js";
 import { menu } from "../menu/menu.js";
 import { selection } from "./selection.js";
-import { sessions } from "../sessions/sessions.js";
 import { share } from "../share/share.js";
-import { forceLogout, handOver, reactivate, remove, suspend } from "./user-actions.js";
+import { USER_ACTIONS } from "./user-actions.js";
 import { addUser, editUser } from "../user-dialog/user-dialog.js";
 
 /** @import { User, Users } from "../../types/api.js" */
 /** @import { Item } from "../menu/menu.js" */
+/** @import { UserAction } from "./user-actions.js" */
 
 const LIMIT = 25;
 /** Milliseconds after the last key before a search is sent. */
@@ -68,42 +67,24 @@ export function users(frame) {
    * @returns {Item[]}
    */
   function actionsFor(user) {
-    const may = mayDo(me, user);
-    return [
-      { isAllowed: may.sessions, key: "users.sessions", do: () => sessions(me, user) },
-      { isAllowed: may.history, key: "nav.history", do: () => userHistory(user) },
-      { isAllowed: may.forceLogout, key: "users.force_logout", do: () => signOutEverywhere(user) },
-      { isAllowed: may.suspend, key: "users.suspend", do: () => run(user, suspend, "suspend.done") },
-      { isAllowed: may.reactivate, key: "users.reactivate", do: () => run(user, reactivate, "reactivate.done") },
-      { isAllowed: may.handOver, key: "users.hand_over", do: () => makePrimaryAdmin(user) },
-      { isAllowed: may.remove, key: "users.remove", do: () => run(user, remove, "remove.done"), isDanger: true },
-    ].filter(({ isAllowed }) => isAllowed).map(({ key, ...item }) => ({ ...item, label: text(key) }));
+    const allowed = USER_ACTIONS.filter(({ isAllowed }) => isAllowed(me, user));
+    return allowed.map((action) => ({ label: text(action.key), do: () => run(action, user), isDanger: action.isDanger }));
   }
 
   /**
-   * Runs an action on a user, and reloads the list if it was carried out.
+   * Runs an action on a user, and reloads what it has changed.
+   * @param {UserAction} action
    * @param {User} user
-   * @param {(user: User) => Promise<boolean>} action
-   * @param {string} done The key of the notice.
    */
-  async function run(user, action, done) {
-    if (!await action(user)) return;
-    await list.load();
-    if (document.activeElement === document.body) find("h1", view).focus();
-    notify(done, { name: nameOf(user) });
-  }
-
-  /** @param {User} user */
-  async function signOutEverywhere(user) {
-    if (!isSelf(me, user)) await run(user, (user) => forceLogout(me, user), "force_logout.done");
-    else if (await forceLogout(me, user)) endSession("everywhere");
-  }
-
-  /** @param {User} user */
-  async function makePrimaryAdmin(user) {
-    if (!await handOver(user)) return;
-    await frame.restart();
-    notify("hand_over.done", { name: nameOf(user) });
+  async function run(action, user) {
+    if (!await action.do(me, user)) return;
+    if (action.changesMe) {
+      await frame.restart();
+    } else {
+      await list.load();
+      if (document.activeElement === document.body) find("h1", view).focus();
+    }
+    if (action.done) notify(action.done, { name: nameOf(user) });
   }
 
   list.load();
@@ -268,7 +249,8 @@ function userList(view, me, edit, actionsFor) {
     const [editButton, more] = [find('[data-do="edit"]', row), find('[data-do="more"]', row)];
     editButton.setAttribute("aria-label", text("users.edit_of", { name }));
     listen(editButton, "click", () => edit(user));
-    editButton.hidden = !mayDo(me(), user).edit;
+    const { name: mayRename, access: maySetAccess } = mayEdit(me(), user);
+    editButton.hidden = !mayRename && !maySetAccess;
     more.setAttribute("aria-label", text("users.more_of", { name }));
     const items = actionsFor(user);
     more.hidden = items.length === 0;
