@@ -48,6 +48,13 @@ export const currentLanguage = () => language;
 export const hasText = (key) => Object.hasOwn(texts, key);
 
 /**
+ * The keys of all texts of a group, without its name.
+ * @param {string} group
+ */
+export const keysOf = (group) =>
+  Object.keys(texts).filter((key) => key.startsWith(`${group}.`)).map((key) => key.slice(group.length + 1));
+
+/**
  * Formats a number.
  * @param {number} value
  */

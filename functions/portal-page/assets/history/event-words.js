@@ -1,24 +1,11 @@
 // The texts for an event in the history.
-import { hasText, list, moment, text } from "../language.js";
+import { hasText, keysOf, list, moment, text } from "../language.js";
 import { PERMISSIONS, ROLES } from "../access.js";
 
 /** @import { AuditEvent, Facts } from "../../types/api.js" */
 
-/** The actions in the history, in the order of the filter. */
-const ACTIONS = {
-  user: ["added", "edited", "suspended", "reactivated", "removed"],
-  permissions: ["set"],
-  password: ["set", "changed"],
-  logout: ["forced"],
-  session: ["started", "ended"],
-  sign_in: ["refused", "blocked"],
-  access: ["reviewed"],
-  change: ["refused"],
-  primary_admin: ["handed_over", "recovered"],
-  partner: ["created"],
-};
-
-export const actions = Object.entries(ACTIONS).flatMap(([group, names]) => names.map((name) => `${group}.${name}`));
+/** The actions in the history, in the order of the filter, which is that of their texts. */
+export const actions = keysOf("event").filter((key) => key.includes("."));
 
 /**
  * The text for a word of the API, or the word itself if this page does not know it.
