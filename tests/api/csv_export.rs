@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use portal_tests::rows::Rows;
-use portal_tests::{Actor, Answer, Call, Partner, stack};
+use portal_tests::{Actor, Answer, Call, Partner, User, stack};
 use serde_json::{Value, json};
 
 /// The cells of a line by their headings.
@@ -114,18 +114,69 @@ async fn the_history_table_has_every_field() {
     );
 }
 
+/// The cells of a table where a spreadsheet splits its lines at `separator`.
+fn split(table: &str, separator: u8) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new();
+    let reader = reader.has_headers(false).flexible(true).delimiter(separator).from_reader(table.as_bytes());
+    reader.into_records().flat_map(|record| record.unwrap().iter().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+async fn keep(admin: &Actor, user: &User, note: &str) {
+    let body = json!({ "user_id": user.id, "decision": "keep", "note": note });
+    admin.post("/v1/access-review/decisions", &body).await.expect(200);
+}
+
 #[tokio::test]
-async fn cells_that_look_like_formulas_are_escaped() {
+async fn no_cell_starts_a_formula_with_any_separator() {
     let partner = Partner::new().await;
     let owner = partner.owner();
-    for name in ["=HYPERLINK(\"https://evil.example\")", "+1", "-1+1", "@SUM(A1)"] {
-        let user = owner.add(name, "Lee").created().await;
-        let answer = csv_of(owner, &format!("/v1/users?search={}", user.email)).await;
-        let table = lines(&answer, "users.csv");
-        assert_eq!(table[0]["first_name"], format!("'{name}"));
-        let history = lines(&csv_of(owner, &format!("/v1/audit-events?user_id={}", user.id)).await, "history.csv");
-        assert_eq!(history[0]["target_name"], format!("'{name} Lee"));
+    let names = [
+        ("=HYPERLINK(\"https://evil.example\")", "'=HYPERLINK(\"https://evil.example\")"),
+        ("+1+1", "'+1+1"),
+        ("-1+1", "'-1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("＝1+1", "'＝1+1"),
+        ("Ann;=1+1", "Ann;'=1+1"),
+        ("Ann, \"@SUM(A1)\"", "Ann, \"'@SUM(A1)\""),
+        ("Ann|-2+3;+4", "Ann|'-2+3;'+4"),
+        ("'=1", "''=1"),
+    ];
+    for (name, cell) in names {
+        let ann = owner.add(name, "Lee").created().await;
+        keep(owner, &ann, name).await;
+
+        let users = csv_of(owner, &format!("/v1/users?search={}", ann.email)).await;
+        assert_eq!(lines(&users, "users.csv")[0]["first_name"], cell);
+        let history = csv_of(owner, &format!("/v1/audit-events?user_id={}", ann.id)).await;
+        assert_eq!(lines(&history, "history.csv")[0]["target_name"], format!("{cell} Lee"));
+        let record = csv_of(owner, "/v1/access-review/record").await;
+        assert_eq!(lines(&record, "access-review-record.csv")[0]["note"], cell);
+        let review = csv_of(owner, "/v1/access-review").await;
+        for table in [users, history, record, review] {
+            for separator in [b',', b';', b'\t', b'|'] {
+                for cell in split(&table.text, separator) {
+                    let start = cell.trim_start_matches([' ', '"']);
+                    assert!(!start.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']), "{cell:?} in {table}");
+                }
+            }
+        }
     }
+}
+
+#[tokio::test]
+async fn ordinary_values_are_exported_unchanged() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Jean-Luc", "O'Neill; \"Zo\"").created().await;
+    for note in ["-12", "+33 6 12 34 56 78", "-", "a+b-c@example.com; Jean-Luc", "1 = 1"] {
+        keep(owner, &ann, note).await;
+    }
+    let record = csv_of(owner, "/v1/access-review/record").await;
+    let record = lines(&record, "access-review-record.csv");
+    let mut notes: Vec<_> = record.iter().map(|line| line["note"].as_str()).collect();
+    notes.sort_unstable();
+    assert_eq!(notes, ["+33 6 12 34 56 78", "-", "-12", "1 = 1", "a+b-c@example.com; Jean-Luc"]);
+    assert_eq!(record[0]["user_name"], "Jean-Luc O'Neill; \"Zo\"");
 }
 
 #[tokio::test]

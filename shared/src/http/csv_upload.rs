@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Fields;
-use super::csv::RUN_BY_SPREADSHEETS;
+use super::csv::unescape_formulas;
 use crate::error::{Failure, FieldError};
 
 /// The maximum number of columns. It is limited because each unknown column is a separate error.
@@ -137,9 +137,9 @@ impl CsvUpload {
                     self.faults.push(LineError::new(line, "row", "too_many_cells", message));
                 }
                 let cells = columns.iter().zip(&record);
-                let cells = cells.filter_map(|(column, cell)| Some((column.as_ref()?, unescape_formula(cell))));
+                let cells = cells.filter_map(|(column, cell)| Some((column.as_ref()?, unescape_formulas(cell))));
                 let cells = cells.filter(|(_, cell)| !cell.is_empty());
-                let cells = cells.map(|(column, cell)| (column.name.to_owned(), value(column, cell))).collect();
+                let cells = cells.map(|(column, cell)| (column.name.to_owned(), value(column, &cell))).collect();
                 self.rows.push(Row { line, cells });
             }
         }
@@ -225,11 +225,6 @@ fn lines_before(bytes: &[u8]) -> u64 {
     u64::try_from(ends.count() + 1).unwrap_or(u64::MAX)
 }
 
-/// Returns the text of a cell without the apostrophe that [`csv`](super::csv) writes before a formula.
-fn unescape_formula(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|text| text.starts_with(RUN_BY_SPREADSHEETS)).unwrap_or(cell)
-}
-
 fn value(column: &Column, cell: &str) -> Value {
     if column.is_list {
         let words = cell.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|word| !word.is_empty());
@@ -295,8 +290,12 @@ mod tests {
 
     #[test]
     fn an_empty_cell_is_an_absent_field_and_an_escaped_formula_is_unescaped() {
-        let upload = parse("name,email\n'=1,\n'Ann,'+1@b.c\n''=,-\n");
-        let rows = [r#"{"name":"=1"}"#, r#"{"email":"+1@b.c","name":"'Ann"}"#, r#"{"email":"-","name":"''="}"#];
+        let upload = parse("name,email\n'=1,-\n'Ann,'+1@b.c\n''=,Ann;'=1\n");
+        let rows = [
+            r#"{"email":"-","name":"=1"}"#,
+            r#"{"email":"+1@b.c","name":"'Ann"}"#,
+            r#"{"email":"Ann;=1","name":"'="}"#,
+        ];
         assert_eq!(cells(&upload).into_iter().map(|(_, row)| row).collect::<Vec<_>>(), rows);
     }
 

@@ -24,7 +24,7 @@ pub use email::{Email, InvalidEmail};
 pub use event_action::{EventAction, UnknownEventAction};
 pub use fold::fold;
 pub use id::{EventId, InvalidId, PartnerId, UserId};
-pub use name::{InvalidName, PartnerName, PersonName};
+pub use name::{InvalidName, PartnerName, PersonName, is_invisible};
 pub use note::{InvalidNote, Note};
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use role::{InvalidGrant, Role, UnknownRole};

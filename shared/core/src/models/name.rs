@@ -184,7 +184,7 @@ pub(super) fn is_control(c: char) -> bool {
 
 /// Returns whether the character is white space, has Unicode's property `Default_Ignorable_Code_Point`, is the blank
 /// Braille pattern, or is no character at all.
-pub(super) fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(
             c,
