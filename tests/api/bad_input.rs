@@ -32,7 +32,9 @@ async fn a_body_that_is_not_a_json_object_is_an_invalid_request() {
         ("POST", "/v1/sessions/refresh".to_owned()),
     ];
     for (method, path) in calls {
-        for body in ["{", "{\"first_name\":}", "[]", "5", "null", "\"text\"", "{} {}", "\u{feff}{}"] {
+        let needs_a_body = path != "/v1/sessions/refresh";
+        let bodies = ["{", "{\"first_name\":}", "[]", "5", "\"text\"", "{} {}", "nul", "null null", "\u{feff}{}"];
+        for body in bodies.into_iter().chain(needs_a_body.then_some("null")) {
             let answer = owner.call(method, &path).body("application/json", body).await;
             answer.problem(400, "invalid_request");
         }
@@ -41,6 +43,23 @@ async fn a_body_that_is_not_a_json_object_is_an_invalid_request() {
         let unknown = owner.call(method, &path).json(&json!({ "unheard_of": 1 })).await;
         unknown.problem(400, "invalid_request").names_field("unheard_of");
     }
+}
+
+#[tokio::test]
+async fn null_counts_as_no_body_where_none_is_needed() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").signed_in().await;
+    let sent = |method: &str, path: &str| owner.call(method, path).body("application/json", " null\n");
+    sent("GET", "/v1/me").await.expect(200);
+    sent("GET", "/v1/users").await.expect(200);
+    sent("POST", &format!("{}/force-logout", ann.path())).await.expect(200);
+    ann.is_signed_out().await;
+    sent("DELETE", &ann.path()).await.expect(204);
+    owner.get(&ann.path()).await.problem(404, "not_found");
+    sent("POST", "/v1/sessions/refresh").await.problem(401, "unauthenticated");
+    sent("DELETE", "/v1/sessions/current").await.expect(204);
+    owner.is_signed_out().await;
 }
 
 #[tokio::test]

@@ -191,19 +191,19 @@ impl Request {
         Ok(CsvUpload::parse(self.inner.request.body(), schema))
     }
 
-    /// Reads the body of a route that does not require one. An empty body counts as an empty object.
+    /// Reads the body of a route that does not require one. An empty body and `null` count as an empty object.
     ///
     /// # Errors
     /// Returns the same errors as [`body`](Self::body).
     pub fn body_or_empty(&self) -> Result<Fields, Failure> {
         match self.inner.request.body() {
             Body::Empty => Fields::parse(b"{}"),
-            body if body.iter().all(u8::is_ascii_whitespace) => Fields::parse(b"{}"),
+            body if matches!(body.trim_ascii(), b"" | b"null") => Fields::parse(b"{}"),
             _ => self.body(),
         }
     }
 
-    /// Checks that the body is empty or an empty object, for routes that take no body.
+    /// Checks that the body is empty, `null` or an empty object, for routes that take no body.
     ///
     /// # Errors
     /// Returns the same errors as [`body`](Self::body).
