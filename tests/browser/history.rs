@@ -137,7 +137,7 @@ async fn the_history_is_filtered_and_kept_in_the_address(language: Language) {
     browser.announces(&browser.text("export.done")).await;
     let file = browser.downloaded("history-").await;
     assert_eq!(file.trim_end().split("\r\n").count(), 2, "{file}");
-    assert!(file.contains(",user.removed,"), "{file}");
+    assert!(file.contains(&language.text("event.user.removed")), "{file}");
 
     browser.select("history.what", "event.user.added").await;
     browser.reads("history.none.title").await;

@@ -220,6 +220,18 @@ impl Browser {
         self.command("execute/sync", &json!({ "script": script, "args": arguments })).await
     }
 
+    /// Evaluates an expression with one of the page's modules, `module`, and `arguments`.
+    pub async fn evaluate(&self, module: &str, expression: &str, arguments: Value) -> Value {
+        let script = "return (async (path, ...arguments) => {
+            const module = await import(new URL(path, document.querySelector('script[type=module]').src));
+            return EXPRESSION;
+        })(...arguments)"
+            .replace("EXPRESSION", expression);
+        let Value::Array(mut values) = arguments else { panic!("the arguments are a list") };
+        values.insert(0, module.into());
+        self.script(&script, values.into()).await
+    }
+
     /// Waits until a script returns a value other than null and false.
     async fn until(&self, what: &str, script: &str, arguments: Value) -> Value {
         let begun = Instant::now();

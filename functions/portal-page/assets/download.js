@@ -1,13 +1,32 @@
-// CSV files: lists that the API exports, and tables that the page creates.
+// CSV files for spreadsheets: lists that the page exports, and tables that it creates.
 import { call, SessionEnded } from "./api.js";
 import { notify } from "./dom.js";
 import { loadErrorMessage } from "./forms.js";
+import { dayOf, text } from "./language.js";
+
+/**
+ * @typedef {Record<string, string>} Line The cells of a line of the API's table, by the names of their columns.
+ * @typedef {[heading: string, cell: (line: Line) => string]} Column The key of the heading's text, and the cell for a line.
+ */
 
 /** Milliseconds after which every browser has saved the file. */
 const SAVE_TIMEOUT = 60_000;
 
-/** Characters that a spreadsheet treats as the start of a formula (OWASP, CSV Injection). */
-const FORMULA_START = /^[=+\-@\t\r]/;
+/**
+ * The places at which a cell may begin: the beginning of a text, and after each separator in it, because a spreadsheet may split
+ * lines at another separator. Blanks and quotes may be between.
+ */
+const CELL_START = String.raw`(?<=(?:^|[,;|\t\n\v\f\r\u0085\u2028\u2029])[\s\p{Cc}\p{DI}\p{NChar}\u2800"']*)`;
+
+/** Characters that start a formula there (OWASP, CSV Injection), also in their full-width form. */
+const FORMULA_START = String.raw`(?=[=+\-@\t＝＋－＠]|\r(?!\n))`;
+
+/** The places of the apostrophes before formulas, and these apostrophes. The API writes them by the same rule. */
+const UNESCAPED = new RegExp(`${CELL_START}${FORMULA_START}`, "gu");
+const ESCAPES = new RegExp(`${CELL_START}'${FORMULA_START}`, "gu");
+
+/** A lone hyphen, or a number with its sign, such as a phone number. */
+const NUMBER = /^(?:-|[+-]\d+(?:[ .,\u00a0\u202f]\d+)*)$/;
 
 /**
  * Saves a table as `<name>-<today>.csv`. With the byte order mark, spreadsheets read it as UTF-8.
@@ -17,7 +36,7 @@ const FORMULA_START = /^[=+\-@\t\r]/;
 export function save(name, table) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob(["\uFEFF", table], { type: "text/csv;charset=utf-8" }));
-  link.download = `${name}-${new Date().toISOString().slice(0, 10)}.csv`;
+  link.download = `${name}-${dayOf(new Date())}.csv`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), SAVE_TIMEOUT);
 }
@@ -27,12 +46,14 @@ export function save(name, table) {
  * @param {HTMLElement} button
  * @param {string} name
  * @param {string} path
+ * @param {Column[]} columns
  */
-export async function exportList(button, name, path) {
+export async function exportList(button, name, path, columns) {
   if (button.getAttribute("aria-disabled") === "true") return;
   button.setAttribute("aria-disabled", "true");
   try {
-    save(name, await wholeTable(path));
+    const lines = await allLines(path);
+    save(name, toTable([columns.map(([heading]) => text(heading)), ...lines.map((line) => columns.map(([, cell]) => cell(line)))]));
     notify("export.done");
   } catch (error) {
     if (!(error instanceof SessionEnded)) notify(...loadErrorMessage(error));
@@ -42,30 +63,54 @@ export async function exportList(button, name, path) {
 }
 
 /**
- * Loads all pages of a list as one table.
+ * Loads all pages of a list.
  * @param {string} path
  */
-async function wholeTable(path) {
-  let whole = "";
+async function allLines(path) {
+  /** @type {Line[]} */
+  const lines = [];
   /** @type {string | undefined} */
   let next = path;
   while (next) {
     /** @type {import("./api.js").CsvPage} */
     const page = await call("GET", next, { headers: { accept: "text/csv" } });
-    whole += whole ? page.table.slice(page.table.indexOf("\n") + 1) : page.table;
+    const [names, ...rows] = fromTable(page.table);
+    lines.push(...rows.map((cells) => Object.fromEntries(cells.map((cell, index) => [names[index], cell]))));
     next = page.next;
   }
-  return whole;
+  return lines;
 }
 
 /**
- * Formats rows of cells as a table (RFC 4180).
+ * Reads the cells of the API's table (RFC 4180).
+ * @param {string} table
+ */
+export function fromTable(table) {
+  /** @type {string[][]} */
+  const rows = [];
+  /** @type {string[]} */
+  let cells = [];
+  for (const [, quoted, plain, end] of table.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/g)) {
+    cells.push((quoted?.replaceAll('""', '"') ?? plain).replace(ESCAPES, ""));
+    if (end === ",") continue;
+    rows.push(cells);
+    cells = [];
+  }
+  return rows;
+}
+
+/**
+ * Formats rows of cells as a table (RFC 4180), with the separator that spreadsheets expect in this language.
  * @param {string[][]} rows
  */
-export const toTable = (rows) => rows.map((cells) => `${cells.map(toCell).join(",")}\r\n`).join("");
+export const toTable = (rows) => rows.map((cells) => `${cells.map(toCell).join(text("export.separator"))}\r\n`).join("");
 
-/** @param {string} value */
-function toCell(value) {
-  const safe = FORMULA_START.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+/**
+ * A number stays as it is, except in the first cell of a line, to which another separator could add the rest of the line.
+ * @param {string} value
+ * @param {number} index
+ */
+function toCell(value, index) {
+  const safe = index > 0 && NUMBER.test(value) ? value : value.replace(UNESCAPED, "'");
+  return /[,;|\t\r\n"]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

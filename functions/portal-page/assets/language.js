@@ -148,6 +148,15 @@ export const dayOf = (date) =>
   [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((number) => String(number).padStart(2, "0")).join("-");
 
 /**
+ * Formats a time for spreadsheets, which sort it: `2026-11-22 09:05`.
+ * @param {string} time
+ */
+export function sortableMoment(time) {
+  const date = new Date(time);
+  return `${dayOf(date)} ${[date.getHours(), date.getMinutes()].map((number) => String(number).padStart(2, "0")).join(":")}`;
+}
+
+/**
  * The time at which a day begins, or `undefined` if it is not a day.
  * @param {string} day
  * @param {number} [later] Days to add.

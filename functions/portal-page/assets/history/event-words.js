@@ -12,7 +12,7 @@ export const actions = keysOf("event").filter((key) => key.includes("."));
  * @param {string} group
  * @param {string} name
  */
-const word = (group, name) => (hasText(`${group}.${name}`) ? text(`${group}.${name}`) : String(name));
+export const word = (group, name) => (hasText(`${group}.${name}`) ? text(`${group}.${name}`) : String(name));
 
 /** @param {AuditEvent} event */
 export const actionText = ({ action, before }) =>

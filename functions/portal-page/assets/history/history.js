@@ -1,6 +1,7 @@
 // Accounts › History: the audit events of the whole account or of one user.
 import { call, SessionEnded } from "../api.js";
 import { find, listen, make, nameOf, notify, on, open } from "../dom.js";
+import { HISTORY } from "../columns.js";
 import { exportList } from "../download.js";
 import { actionText, actions, actorText, detailLines } from "./event-words.js";
 import { clearMessages, loadErrorMessage, markField, showEmpty } from "../forms.js";
@@ -73,7 +74,7 @@ export function accountHistory(frame) {
     else events.load(toQuery(criteria));
   }
 
-  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "history", `/v1/audit-events?${toQuery(criteria)}`));
+  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "history", `/v1/audit-events?${toQuery(criteria)}`, HISTORY));
   listen(view, "language", () => {
     fillActions();
     events.render();

@@ -1,6 +1,7 @@
 // Accounts › Access review › Record: the decisions of a period, for auditors, on screen or on paper.
 import { call, SessionEnded } from "../api.js";
 import { find, listen, make, on } from "../dom.js";
+import { RECORD } from "../columns.js";
 import { exportList } from "../download.js";
 import { clearMessages, loadErrorMessage, markField, showEmpty } from "../forms.js";
 import { day, dayOf, moment, startOfDay, text } from "../language.js";
@@ -100,7 +101,7 @@ export function record(frame) {
     load();
   });
   on(view, "print", () => print());
-  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review-record", path()));
+  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review-record", path(), RECORD));
   listen(view, "language", () => { if (shown) render(shown); });
   load();
 }

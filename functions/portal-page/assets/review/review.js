@@ -4,6 +4,7 @@ import { ALL_ROLES, isSelf, mayDecide } from "../access.js";
 import { chart } from "./chart.js";
 import { confirm } from "../confirm/confirm.js";
 import { find, initials, listen, make, nameOf, notify, on } from "../dom.js";
+import { REVIEW } from "../columns.js";
 import { exportList } from "../download.js";
 import { permissionList } from "../history/event-words.js";
 import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
@@ -332,7 +333,7 @@ export function review(frame) {
     load();
   });
   on(view, "more", () => load({ isMore: true }));
-  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review", path()));
+  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review", path(), REVIEW));
   const rerender = () => { if (summary) render(summary); };
   listen(view, "language", () => {
     fillDays();

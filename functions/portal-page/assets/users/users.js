@@ -2,6 +2,7 @@
 import { call, isSearch, SessionEnded } from "../api.js";
 import { ALL_ROLES, holds, isSelf, mayEdit, STATUSES } from "../access.js";
 import { clearNotice, find, initials, listen, make, nameOf, notify, on } from "../dom.js";
+import { USERS } from "../columns.js";
 import { exportList } from "../download.js";
 import { loadErrorMessage, showEmpty } from "../forms.js";
 import { importUsers } from "../import/import.js";
@@ -40,7 +41,7 @@ export function users(frame) {
     await share({ ...added, name: nameOf(added.user) });
     notify("add.done", { name: nameOf(added.user) });
   });
-  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "users", `/v1/users?${list.query()}`));
+  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "users", `/v1/users?${list.query()}`, USERS));
   on(view, "import", async () => {
     if (await importUsers()) list.load();
   });
