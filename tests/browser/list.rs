@@ -58,8 +58,13 @@ async fn searching_filtering_and_sorting_find_people(language: Language) {
     }
     let browser = Browser::new(language).await;
     browser.signed_in(owner).await;
+    browser.type_in("users.search", "l").await;
+    browser.announces(&browser.text("search.short")).await;
+    browser.lists(&["Zoé Ångström", "Bob Leary", "Ann Lee", "Olive Owner"]).await;
+    browser.is_accessible("users-search-short").await;
     browser.type_in("users.search", "lea").await;
     browser.lists(&["Bob Leary"]).await;
+    browser.does_not_see(&browser.text("search.short")).await;
     browser.sees(&language.text_with("users.found.one", &[("total", "1")])).await;
     browser.type_in("users.search", "ZOE ANG").await;
     browser.lists(&["Zoé Ångström"]).await;

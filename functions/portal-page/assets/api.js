@@ -212,8 +212,14 @@ export async function signOut() {
   endSession("signed_out");
 }
 
+/** Characters that a search ignores: accents, points of Hebrew and Arabic, and invisible characters. */
+const IGNORED = /[\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\p{Cc}\p{DI}\u0640]/gu;
+
 /**
  * Whether the portal searches for a text this short: two characters, or one of Chinese, Japanese or Korean.
  * @param {string} text
  */
-export const isSearch = (text) => text.length > 1 || text >= "⺀";
+export function isSearch(text) {
+  const letters = text.normalize("NFKD").replace(IGNORED, "").trim();
+  return ([...letters].length > 1 || /[\u1100-\u11ff\u2e80-\u{10ffff}]/u.test(letters)) && /[^\s,]/.test(letters);
+}

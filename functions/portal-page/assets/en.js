@@ -365,6 +365,7 @@ export default {
   "bulk.remove.some": "Removed: {total} of {all}",
   "bulk.unavailable": "The portal was busy. This user stays selected; try again shortly.",
   "results.lead": "Not done for:",
+  "search.short": "Enter at least 2 characters.",
   "export.separator": ",",
   "export.added": "Added",
   "export.changed": "Changed",

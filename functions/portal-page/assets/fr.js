@@ -365,6 +365,7 @@ export default {
   "bulk.remove.some": "Supprimés : {total} sur {all}",
   "bulk.unavailable": "Le portail était occupé. Cet utilisateur reste sélectionné ; réessayez dans un instant.",
   "results.lead": "Action non effectuée pour :",
+  "search.short": "Saisissez au moins 2 caractères.",
   "export.separator": ";",
   "export.added": "Ajouté le",
   "export.changed": "Modifié le",

@@ -58,6 +58,7 @@ export function personField(input, { me, people, id, onChange }) {
     const text = input.value.trim();
     selected = text && (known().find((id) => labelOf(id) === text) ?? "");
     help.hidden = !text || selected !== "";
+    setText(help, isSearch(text) ? "history.choose" : "search.short");
     if (help.hidden) onChange(selected);
   }
 
@@ -68,7 +69,6 @@ export function personField(input, { me, people, id, onChange }) {
     if (!isSearch(text) || help.hidden) return;
     typing = setTimeout(() => search(`/v1/users?${new URLSearchParams({ search: text, limit: String(LIMIT) })}`), SEARCH_DELAY);
   });
-  setText(help, "history.choose");
   help.hidden = true;
   if (id) search(`/v1/users/${encodeURIComponent(id)}`);
   return { refresh };

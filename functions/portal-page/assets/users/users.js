@@ -112,6 +112,7 @@ function userList(view, me, edit, actionsFor) {
   let shown = null;
 
   filters.elements.search.value = criteria.search;
+  showHint();
   fillFilters();
 
   function fillFilters() {
@@ -130,6 +131,17 @@ function userList(view, me, edit, actionsFor) {
   }
 
   const isFiltered = () => isSearch(criteria.search) || criteria.role !== "" || criteria.status !== "";
+
+  /** Shows that a search is too short, which therefore finds all users. */
+  function showHint() {
+    const hint = find("#search-help", filters);
+    if (criteria.search && !isSearch(criteria.search)) {
+      setText(hint, "search.short");
+    } else {
+      delete hint.dataset.t;
+      hint.textContent = "";
+    }
+  }
 
   /** Loads the first page for changed criteria. */
   function restart() {
@@ -280,6 +292,7 @@ function userList(view, me, edit, actionsFor) {
     filters.reset();
     filters.elements.role.value = filters.elements.status.value = "";
     filters.elements.search.focus();
+    showHint();
     restart();
   }
 
@@ -291,6 +304,7 @@ function userList(view, me, edit, actionsFor) {
       const search = filters.elements.search.value.trim();
       const isSame = search === criteria.search || !(isSearch(search) || isSearch(criteria.search));
       criteria.search = search;
+      showHint();
       if (!isSame) restart();
     }, SEARCH_DELAY);
   });
