@@ -40,3 +40,37 @@ async fn the_language_is_the_browsers_until_the_user_chooses_another() {
     assert_eq!(page, json!(["en", "Users – Partner Portal"]));
     browser.is_sound().await;
 }
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn french_words_are_shortened_before_a_vowel_sound() {
+    let partner = Partner::new().await;
+    partner.owner().add("Élodie", "Martin").created().await;
+    let browser = Browser::new(Language::French).await;
+    browser.signed_in(partner.owner()).await;
+    browser.more("Élodie Martin").await;
+    browser.press("users.force_logout").await;
+    browser.sees("Forcer la déconnexion d’Élodie Martin ?").await;
+    browser.sees("Toutes les sessions d’Élodie Martin se terminent").await;
+    for (text, name, expected) in [
+        ("Historique de {name}", "Ann", "Historique d’{name}"),
+        ("Historique de {name}", "ÉLODIE", "Historique d’{name}"),
+        ("De {name}", "Øystein", "D’{name}"),
+        ("il faut que {name} sorte", "Anne", "il faut qu’{name} sorte"),
+        ("Les sessions de {name}", "Hélène", "Les sessions d’{name}"),
+        ("Les sessions de {name}", "Henri", "Les sessions d’{name}"),
+        ("Les sessions de {name}", "Henrik", "Les sessions de {name}"),
+        ("Les sessions de {name}", "Hassan", "Les sessions de {name}"),
+        ("Les sessions de {name}", "Yves", "Les sessions d’{name}"),
+        ("Les sessions de {name}", "Yann", "Les sessions de {name}"),
+        ("Les sessions de {name}", "Zoé", "Les sessions de {name}"),
+        ("Les sessions de {name}", "李", "Les sessions de {name}"),
+        ("Le code {name}", "Ann", "Le code {name}"),
+        ("Plus de {days} jours", "8", "Plus de {days} jours"),
+    ] {
+        let values = json!({ "name": name, "days": 8 });
+        let elided = browser.evaluate("language.js", "module.elide(...arguments)", json!([text, values])).await;
+        assert_eq!(elided, expected, "{name}");
+    }
+    browser.is_sound().await;
+}

@@ -100,10 +100,14 @@ impl Language {
         text.replace(['\u{A0}', '\u{202F}'], " ")
     }
 
-    /// The text for `key` with its values.
+    /// The text for `key` with its values. In French "de" is shortened before a vowel.
     #[track_caller]
     pub fn text_with(self, key: &str, values: &[(&str, &str)]) -> String {
-        let replaced = |text: String, (name, value): &(&str, &str)| text.replace(&format!("{{{name}}}"), value);
+        let replaced = |text: String, (name, value): &(&str, &str)| {
+            let is_elided = self == Self::French && value.starts_with(['A', 'E', 'I', 'O', 'U', 'É']);
+            let text = if is_elided { text.replace(&format!("de {{{name}}}"), &format!("d’{value}")) } else { text };
+            text.replace(&format!("{{{name}}}"), value)
+        };
         values.iter().fold(self.text(key), replaced)
     }
 }

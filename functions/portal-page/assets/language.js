@@ -60,6 +60,27 @@ export const keysOf = (group) =>
  */
 export const number = (value) => new Intl.NumberFormat(language).format(value);
 
+/** French words that lose their last letter before a vowel, before a placeholder. */
+const ELIDED = /(?<![\p{L}’])(de|que|le|la) \{(\w+)\}/giu;
+
+/**
+ * The beginnings of names with a vowel sound, without accents. A y is one before a consonant: "d’Yves", but "de Yann". The h
+ * is silent in these French names only: "d’Hélène", but "de Hugo" and "de Hassan", as most languages pronounce it.
+ */
+const VOWEL_SOUND =
+  /^(?:[aeiouœæø]|y[b-df-hj-np-tv-xz]|h(?:adrien|armonie|ector|elen|eloi|enri(?!k)|ermi|erve|ilair|ippoly|onor|orten|ubert|yacin))/;
+
+/**
+ * Shortens the words of a French text before values that begin with a vowel sound: "Historique d’Ann".
+ * @param {string} template
+ * @param {Values} values
+ */
+export const elide = (template, values) =>
+  template.replace(ELIDED, (whole, word, name) => {
+    const value = String(values[name]).normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+    return VOWEL_SOUND.test(value) ? `${word.slice(0, -1)}’{${name}}` : whole;
+  });
+
 /**
  * The text for `key`, or its plural form for `values.total`.
  * @param {string} key
@@ -68,7 +89,7 @@ export const number = (value) => new Intl.NumberFormat(language).format(value);
 export function text(key, values = {}) {
   const form = hasText(key) ? key : `${key}.${new Intl.PluralRules(language).select(values.total)}`;
   const template = texts[form] ?? texts[`${key}.other`] ?? key;
-  return template.replace(/\{(\w+)\}/g, (_, name) => {
+  return (language === "fr" ? elide(template, values) : template).replace(/\{(\w+)\}/g, (_, name) => {
     const value = values[name];
     return typeof value === "number" ? number(value) : value;
   });
