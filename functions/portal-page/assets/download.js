@@ -25,9 +25,6 @@ const FORMULA_START = String.raw`(?=[=+\-@\t＝＋－＠]|\r(?!\n))`;
 const UNESCAPED = new RegExp(`${CELL_START}${FORMULA_START}`, "gu");
 const ESCAPES = new RegExp(`${CELL_START}'${FORMULA_START}`, "gu");
 
-/** A lone hyphen, or a number with its sign, such as a phone number. */
-const NUMBER = /^(?:-|[+-]\d+(?:[ .,\u00a0\u202f]\d+)*)$/;
-
 /**
  * Saves a table as `<name>-<today>.csv`. With the byte order mark, spreadsheets read it as UTF-8.
  * @param {string} name
@@ -105,12 +102,8 @@ export function fromTable(table) {
  */
 export const toTable = (rows) => rows.map((cells) => `${cells.map(toCell).join(text("export.separator"))}\r\n`).join("");
 
-/**
- * A number stays as it is, except in the first cell of a line, to which another separator could add the rest of the line.
- * @param {string} value
- * @param {number} index
- */
-function toCell(value, index) {
-  const safe = index > 0 && NUMBER.test(value) ? value : value.replace(UNESCAPED, "'");
+/** @param {string} value */
+function toCell(value) {
+  const safe = value.replace(UNESCAPED, "'");
   return /[,;|\t\r\n"]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
