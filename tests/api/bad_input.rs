@@ -193,6 +193,48 @@ async fn a_password_that_breaks_the_rules_is_rejected_with_its_reason() {
 }
 
 #[tokio::test]
+async fn passwords_that_everyone_tries_first_are_rejected() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    for password in [
+        "motdepasse2026!",
+        "Bienvenue@2026!!",
+        "Password2026!!!!",
+        "P@ssw0rd-P@ssw0rd",
+        "azertyuiop12345",
+        "Soleil2026Soleil",
+        "Partner Portal 2026!",
+        "PortailPartenaire26",
+        "AcmeAgency2026!",
+        "4cm3-4g3ncy-2026",
+    ] {
+        let answer = owner.add("Ann", "Lee").with("password", password).send().await;
+        answer.problem(422, "password_rejected").names_field("password");
+        assert_eq!(answer.json["errors"][0]["code"], "guessable", "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_or_a_local_part_counts_only_as_a_word() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Featherstone").email("marigold@example.com").created().await;
+    for (password, reason) in [
+        ("marigold2026marigold!", "contains_email"),
+        ("M4rigold-canoe-thimble", "contains_email"),
+        ("canoeFeatherstoneOrbit", "contains_name"),
+    ] {
+        let answer = owner.set_password(&ann, password, &json!({})).await;
+        answer.problem(422, "password_rejected");
+        assert_eq!(answer.json["errors"][0]["code"], reason, "{answer}");
+    }
+    for more in ["velvetmarigoldscanoe", "featherstones.walnut"] {
+        let password = secrets::remembered(format!("{more}-{}", secrets::random(8)));
+        owner.set_password(&ann, &password, &json!({})).await.expect(204);
+    }
+}
+
+#[tokio::test]
 async fn the_longest_password_and_any_script_are_accepted() {
     let partner = Partner::new().await;
     for password in [secrets::random(128), format!("пароль из {} слов 🌻", secrets::random(9))] {

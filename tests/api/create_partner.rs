@@ -1,6 +1,6 @@
 //! `create-partner`, through the Invoke API.
 
-use portal_tests::{Client, Partner, invoke, new_partner, secrets, stack};
+use portal_tests::{Client, Partner, User, invoke, new_partner, secrets, stack};
 use serde_json::json;
 
 #[tokio::test]
@@ -70,4 +70,42 @@ async fn bad_input_is_a_function_error_that_names_the_field() {
         let message = invoke(ready, "create-partner", &input).await.failed();
         assert!(message.contains(field), "{field} in {message:?}");
     }
+}
+
+#[tokio::test]
+async fn the_partners_name_does_not_make_a_strong_password_anywhere() {
+    let (ready, guessable) = (&stack().ready, "DlomzrguWyfkqhtb26");
+    // At another partner, the same letters are unknown.
+    Partner::new().await.owner().add("Ann", "Lee").with("password", guessable).created().await;
+
+    let email = secrets::email("olive");
+    let mut primary_admin =
+        json!({ "first_name": "Olive", "last_name": "Owner", "email": email, "password": guessable });
+    let input = json!({ "partner_name": "Wyfkqhtb Dlomzrgu", "primary_admin": primary_admin });
+    let message = invoke(ready, "create-partner", &input).await.failed();
+    assert!(message.contains("password"), "{message}");
+    let password = secrets::password();
+    primary_admin["password"] = password.clone().into();
+    let input = json!({ "partner_name": "Wyfkqhtb Dlomzrgu", "primary_admin": primary_admin });
+    let answer = invoke(ready, "create-partner", &input).await.worked();
+    let (id, partner_id) = (&answer["primary_admin"]["id"], &answer["partner_id"]);
+    let [id, partner_id] = [id, partner_id].map(|id| id.as_str().unwrap().to_owned());
+
+    let owner = Client::new().signed_in(&User { id, partner_id, email, password }).await;
+    let ann = owner.add("Ann", "Lee").with("must_change", true).created().await;
+    let client = Client::new();
+    let session = client.challenged(&ann).await;
+    for answer in [
+        owner.add("Bob", "Lee").with("password", guessable).send().await,
+        owner.set_password(&ann, guessable, &json!({})).await,
+        owner.set_own_password(&owner.password, guessable).await,
+        client.answer_challenge(&session, guessable).await,
+    ] {
+        answer.problem(422, "password_rejected");
+        assert_eq!(answer.json["errors"][0]["code"], "guessable", "{answer}");
+    }
+    let input = json!({ "partner_id": owner.partner_id, "password": guessable });
+    let message = invoke(ready, "recover-primary-admin", &input).await.failed();
+    assert!(message.contains("password"), "{message}");
+    client.answer_challenge(&session, &secrets::password()).await.expect(200);
 }

@@ -6,9 +6,10 @@ use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::models::{Profile, PublicUser, Role, UserId};
+use portal::models::{PartnerName, Profile, PublicUser, Role, UserId};
 use portal::passwords::Password;
 use portal::policy::Action;
+use portal::session::Claims;
 use portal::store::IdempotencyItem;
 use serde::Serialize;
 use serde_json::json;
@@ -23,8 +24,10 @@ async fn add_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let key = request.idempotency_key();
     let kept = key.as_ref().ok().and_then(Option::as_ref).map(|key| read.claims().idempotency_key(key.as_str()));
     let kept = kept.map(|key| read.item(|_| key));
+    let partner = read.item(Claims::partner_key);
     let (call, _) = read.send_with(key).await?;
-    let (profile, password) = parse(&request)?;
+    let partner = call.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
+    let (profile, password) = parse(&request, &partner)?;
     call.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
     let asked = json!([profile, password.is_some()]).to_string();
     if let Some(kept) = &kept
@@ -58,9 +61,9 @@ fn added(answer: Answer, id: &UserId) -> Answer {
     answer.with_version(1).with_location(format!("/v1/users/{id}"))
 }
 
-fn parse(request: &Request) -> Result<(Profile, Option<Password>), Failure> {
+fn parse(request: &Request, partner: &PartnerName) -> Result<(Profile, Option<Password>), Failure> {
     let mut body = request.body()?;
-    let person = body.person();
+    let person = body.person_with_password(Some(partner));
     let access = body.access(Some(Role::Admin));
     let must_change: Option<Option<bool>> = body.optional("must_change");
     body.finish(|| {

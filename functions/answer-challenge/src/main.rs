@@ -7,7 +7,7 @@ use portal::App;
 use portal::actions::{CHOOSE_PARTNER, Challenge, NEW_PASSWORD, SignIn, SigningIn};
 use portal::error::{Failure, FieldError};
 use portal::http::{Answer, Fields, FromField, RefreshTokenIn, Request, Stopped, serve};
-use portal::models::{EventAction, PartnerId, Status, Timestamp, UserId};
+use portal::models::{EventAction, PartnerId, PartnerName, Status, Timestamp, User, UserId};
 use portal::passwords::{About, Password};
 use portal::session::SignedIn;
 use portal::store::{Chosen, Items, Key, Store};
@@ -52,8 +52,8 @@ async fn answer_challenge(app: &App, request: Request) -> Result<Answer, Failure
                 Step::SignedIn(signed_in) => Answer::signed_in(&signed_in, refresh_token_in),
             }
         }
-        (Open::NewPassword { secret, signing_in }, ChallengeAnswer::Password(password)) => {
-            let signed_in = Box::pin(set_password(&sign_in, &secret, &signing_in, &password)).await?;
+        (Open::NewPassword { secret, signing_in, partner }, ChallengeAnswer::Password(password)) => {
+            let signed_in = Box::pin(set_password(&sign_in, &secret, &signing_in, &partner, &password)).await?;
             Answer::signed_in(&signed_in, refresh_token_in)
         }
         // The answer is for another kind of challenge.
@@ -107,7 +107,7 @@ impl FromField for Kind {
 /// A challenge that can be answered, and the items that were read for it.
 enum Open {
     Choice { secret: String, offered: Vec<Offered> },
-    NewPassword { secret: String, signing_in: Box<SigningIn> },
+    NewPassword { secret: String, signing_in: Box<SigningIn>, partner: PartnerName },
 }
 
 /// A partner that the user can choose.
@@ -120,9 +120,9 @@ struct Offered {
 /// Reads the challenge that the token names. A token has 256 random bits, so failed attempts are not counted.
 async fn open(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failure> {
     let Some((partner, id, secret)) = split(token) else { return open_choice(store, token, now).await };
-    let challenge = Key::challenge(&id, secret);
+    let (challenge, partner_key) = (Key::challenge(&id, secret), Key::partner(&partner));
     let mut item_keys = item_keys(&partner, &id);
-    item_keys.push(challenge.item_key());
+    item_keys.extend([challenge.item_key(), partner_key.item_key()]);
     let stored = store.read(&item_keys).await?;
     let challenge =
         stored.get(&challenge)?.filter(|challenge| challenge.expires_at > now.unix_seconds()).ok_or(WRONG)?;
@@ -131,7 +131,8 @@ async fn open(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failur
     if signing_in.credential.is_expired(now) {
         return Err(Failure::InitialPasswordExpired);
     }
-    Ok(Open::NewPassword { secret: secret.to_owned(), signing_in: Box::new(signing_in) })
+    let partner = stored.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
+    Ok(Open::NewPassword { secret: secret.to_owned(), signing_in: Box::new(signing_in), partner })
 }
 
 async fn open_choice(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failure> {
@@ -217,10 +218,12 @@ async fn set_password(
     sign_in: &SignIn<'_>,
     secret: &str,
     signing_in: &SigningIn,
+    partner: &PartnerName,
     password: &Password,
 ) -> Result<SignedIn, Failure> {
     let SigningIn { user: before, credential, .. } = signing_in;
-    let about = About { email: &before.email, first_name: &before.first_name, last_name: &before.last_name };
+    let User { email, first_name, last_name, .. } = before;
+    let about = About { email, first_name, last_name, partner };
     let digests = match password.check_strength(&about) {
         Ok(()) => credential.digests.change_to(password)?,
         Err(rejection) => Err(rejection),

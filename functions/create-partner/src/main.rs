@@ -19,7 +19,7 @@ async fn main() -> Result<(), Stopped> {
 
 async fn create_partner(app: &App, mut input: Fields, request_id: String) -> Result<Value, Failure> {
     let name: Option<PartnerName> = input.required("partner_name");
-    let person = input.object("primary_admin", Fields::person);
+    let person = input.object("primary_admin", |fields| fields.person_with_password(name.as_ref()));
     let key: Option<Option<IdempotencyKey>> = input.optional("idempotency_key");
     let operator: Option<Option<PersonName>> = input.optional("operator");
     let (name, (first_name, last_name, email, password), key, operator) =

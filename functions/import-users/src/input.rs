@@ -67,7 +67,7 @@ impl Input {
             let read = row.read(|fields| {
                 let person = fields.person();
                 let access = fields.access(Some(Role::Admin));
-                let ((first_name, last_name, email, _), (role, permissions)) = (person?, access?);
+                let ((first_name, last_name, email), (role, permissions)) = (person?, access?);
                 // An imported user gets a generated password, which must be changed at the first sign-in.
                 Some(Profile { first_name, last_name, email, role, permissions, must_change_password: true })
             })?;

@@ -4,10 +4,10 @@ use portal::App;
 use portal::error::Failure;
 use portal::http::{Fields, Stopped, serve_invocations};
 use portal::identity::Generation;
-use portal::models::{EventAction, PartnerId, PersonName, PublicUser, User};
+use portal::models::{EventAction, PartnerId, PartnerName, PersonName, PublicUser, User};
 use portal::passwords::{About, Issued, Password};
 use portal::random;
-use portal::store::{Actor, CredentialItem, Event, Key, Store};
+use portal::store::{Actor, CredentialItem, Event, Key, PartnerItem, Store};
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,9 +22,9 @@ async fn recover_primary_admin(app: &App, mut input: Fields, request_id: String)
     let (partner, password, operator) = input.finish(|| Some((partner?, password?, operator?)))?;
 
     let now = app.now();
-    let (user, credential) = load(app.store(), &partner).await?;
+    let (name, user, credential) = load(app.store(), &partner).await?;
     let issued = Issued::given_or_generated(password, &random::bytes()?);
-    let about = About { email: &user.email, first_name: &user.first_name, last_name: &user.last_name };
+    let about = About { email: &user.email, first_name: &user.first_name, last_name: &user.last_name, partner: &name };
     let digests = match issued.password().check_strength(&about) {
         Ok(()) => credential.digests.change_to(issued.password())?,
         Err(rejection) => Err(rejection),
@@ -51,13 +51,14 @@ async fn recover_primary_admin(app: &App, mut input: Fields, request_id: String)
     }))
 }
 
-async fn load(store: &Store, partner: &PartnerId) -> Result<(User, CredentialItem), Failure> {
+async fn load(store: &Store, partner: &PartnerId) -> Result<(PartnerName, User, CredentialItem), Failure> {
     let key = Key::partner(partner);
-    let id = store.read(&[key.item_key()]).await?.get(&key)?.ok_or(Failure::NotFound)?.primary_admin_id;
+    let PartnerItem { name, primary_admin_id: id, .. } =
+        store.read(&[key.item_key()]).await?.get(&key)?.ok_or(Failure::NotFound)?;
     let (user, credential) = (Key::user(partner, &id), Key::credential(&id));
     let stored = store.read(&[user.item_key(), credential.item_key()]).await?;
     match (stored.get(&user)?.filter(|item| item.user.is_primary_admin()), stored.get(&credential)?) {
-        (Some(item), Some(credential)) => Ok((item.user, credential)),
+        (Some(item), Some(credential)) => Ok((name, item.user, credential)),
         (Some(_), None) => Err(Failure::bug("a primary admin without a credential")),
         // The primary admin changed between the two reads.
         (None, _) => Err(Failure::StaleRead),

@@ -10,7 +10,7 @@ use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::models::{EventAction, User, UserId};
 use portal::passwords::{About, Digests, Password, SubmittedPassword};
 use portal::policy::Action;
-use portal::session;
+use portal::session::{self, Claims};
 use portal::store::{Counter, CredentialItem, Event, Key, Source, SourcesItem};
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,6 +23,7 @@ async fn set_password(app: &App, request: Request) -> Result<Answer, Failure> {
     let credential = request.user_id().map(|id| read.item(|_| Key::credential(&id)));
     let own = request.user_id().filter(|id| id == read.claims().user()).map(|id| Own::read(&mut read, &id));
     let target = read.target(request.user_id());
+    let partner = read.item(Claims::partner_key);
     let call = read.send().await?;
     let input = parse(&request, own)?;
     let target = call.target(&target)?;
@@ -31,7 +32,9 @@ async fn set_password(app: &App, request: Request) -> Result<Answer, Failure> {
     let credential = credential.map(|key| call.get(&key)).transpose()?.flatten();
     let credential = credential.ok_or_else(|| Failure::bug("a user without a credential"))?;
 
-    let about = About { email: &target.email, first_name: &target.first_name, last_name: &target.last_name };
+    let partner = call.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
+    let User { email, first_name, last_name, .. } = &target;
+    let about = About { email, first_name, last_name, partner: &partner };
     input.password.check_strength(&about).map_err(|rejection| Failure::password("password", rejection))?;
     let setting = Setting { call: &call, target: &target, credential: &credential };
     match &input.whose {

@@ -149,15 +149,25 @@ impl Fields {
         Some((role, permissions))
     }
 
-    /// Reads `first_name`, `last_name` and `email` of a new user, and an optional `password`, whose strength it checks.
-    pub fn person(&mut self) -> Option<(PersonName, PersonName, Email, Option<Password>)> {
+    /// Reads `first_name`, `last_name` and `email` of a new user.
+    pub fn person(&mut self) -> Option<(PersonName, PersonName, Email)> {
         let first_name = self.required("first_name");
         let last_name = self.required("last_name");
         let email = self.required("email");
+        Some((first_name?, last_name?, email?))
+    }
+
+    /// Reads a new user, and an optional `password`, whose strength it checks. If the partner is absent, it has another
+    /// error, and the strength is not checked.
+    pub fn person_with_password(
+        &mut self,
+        partner: Option<&PartnerName>,
+    ) -> Option<(PersonName, PersonName, Email, Option<Password>)> {
+        let person = self.person();
         let password: Option<Option<Password>> = self.optional("password");
-        let (first_name, last_name, email, password) = (first_name?, last_name?, email?, password?);
-        if let Some(password) = &password {
-            let about = About { email: &email, first_name: &first_name, last_name: &last_name };
+        let ((first_name, last_name, email), password) = (person?, password?);
+        if let (Some(password), Some(partner)) = (&password, partner) {
+            let about = About { email: &email, first_name: &first_name, last_name: &last_name, partner };
             if let Err(rejection) = password.check_strength(&about) {
                 self.refuse_password("password", rejection);
                 return None;

@@ -6,6 +6,7 @@ mod digests;
 mod issued;
 mod password;
 mod rejection;
+mod strength;
 mod submitted;
 
 pub use digest::HashingFailed;
