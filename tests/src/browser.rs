@@ -469,6 +469,14 @@ impl Browser {
         self.until(&format!("{error} at {key}"), script, json!([self.text(key), self.text(error)])).await;
     }
 
+    /// Waits until the page shows whether the new password is long enough.
+    pub async fn has_met_the_length(&self, is_met: bool) {
+        let key = if is_met { "password.rule.met" } else { "password.rule.open" };
+        let script = "return plain(document.querySelector('#password-rule')?.textContent ?? '') === arguments[0]";
+        let rule = format!("{}{}", self.text("password.rule.length"), self.text(key));
+        self.until(&format!("{key} for the length"), script, json!([rule])).await;
+    }
+
     /// The names in the table, from top to bottom.
     pub async fn names(&self) -> Vec<String> {
         let script = "return document.querySelector('table')?.ariaBusy !== 'true' &&

@@ -185,7 +185,7 @@ function choosePassword({ challenge, session }, attempt) {
   const { view, form, onError } = step("choose-password", attempt);
   const { email } = attempt;
   form.elements.email.value = email;
-  const { input } = newPassword(view, "password", () => ({ email }), { canGenerate: false });
+  const { input } = newPassword(view, "password", { canGenerate: false });
   onSubmit(form, async () => {
     proceed(await api.answerChallenge({ challenge, session, new_password: input.value }), attempt);
   }, { onError });

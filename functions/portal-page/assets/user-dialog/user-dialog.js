@@ -22,11 +22,7 @@ function dialogFor(title, values) {
   for (const button of dialog.querySelectorAll('[data-do="close"]')) listen(button, "click", () => dialog.close());
   /** @returns {Record<string, string>} */
   const person = () => Object.fromEntries(PERSON.map((name) => [name, form.elements[name].value.trim()]));
-  const password = newPassword(dialog, "password", () => {
-    const { first_name, last_name, email } = person();
-    return { email, names: [first_name, last_name] };
-  }, { canGenerate: true });
-  for (const name of PERSON) listen(form.elements[name], "input", password.update);
+  const password = newPassword(dialog, "password", { canGenerate: true });
   /** @param {string} name */
   const section = (name) => find(`[data-section="${name}"]`, dialog);
   return { dialog, form, person, password, section };
