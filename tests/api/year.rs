@@ -1,5 +1,6 @@
 //! A year of a partner with thirty users. The test moves the clock and makes a review every quarter, which must find exactly
 //! the expected users. Signs in about 150 times: about 10 s.
+#![cfg(target_os = "linux")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -29,23 +29,5 @@ macro_rules! in_both_languages {
     };
 }
 
-mod add;
-mod edit;
-mod export;
-mod force_logout;
-mod hand_over;
-mod history;
-mod import;
-mod keyboard;
-mod list;
-mod many;
-mod pictures;
-mod reference;
-mod remove;
-mod review;
-mod rights;
-mod sessions;
-mod sign_in;
-mod status;
-mod under_way;
-mod words;
+// One module for each file of this folder.
+automod::dir!("browser");

@@ -74,9 +74,6 @@ fn create(workspace: &Path, name: &str, like: &str) -> io::Result<Vec<PathBuf>> 
          {{\n    assert!(functions().iter().any(|function| function.binary == \"{name}\"));\n}}\n"
     );
     files.push((PathBuf::from(format!("tests/api/{snake}.rs")), test));
-    let main = PathBuf::from("tests/api/main.rs");
-    let modules = with_module(&fs::read_to_string(workspace.join(&main))?, &snake);
-    files.push((main, modules));
 
     for (path, text) in &files {
         let path = workspace.join(path);
@@ -84,16 +81,6 @@ fn create(workspace: &Path, name: &str, like: &str) -> io::Result<Vec<PathBuf>> 
         fs::write(path, text)?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
-}
-
-/// Adds a module declaration in alphabetical order.
-fn with_module(text: &str, module: &str) -> String {
-    let line = format!("mod {module};");
-    let mut lines: Vec<&str> = text.lines().collect();
-    let is_after = |other: &&str| other.starts_with("mod ") && **other > *line;
-    let last = lines.iter().rposition(|other| other.starts_with("mod ")).map_or(lines.len(), |last| last + 1);
-    lines.insert(lines.iter().position(is_after).unwrap_or(last), &line);
-    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -111,7 +98,6 @@ mod tests {
             "functions/force-logout/src/main.rs",
             "tests/events/get-user.json",
             "tests/events/force-logout.json",
-            "tests/api/main.rs",
         ] {
             let path = workspace.join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -125,7 +111,6 @@ mod tests {
         assert!(code.contains("async fn archive_user(") && !code.contains("get_user"), "{code}");
         assert_eq!(read("tests/events/archive-user.json"), read("tests/events/get-user.json"));
         assert!(read("tests/api/archive_user.rs").contains("archive-user"));
-        assert!(read("tests/api/main.rs").contains("mod answer_challenge;\nmod archive_user;\nmod audit;\n"));
 
         create(&workspace, "lock-user", "force-logout").unwrap();
         let code = read("functions/lock-user/src/main.rs");
