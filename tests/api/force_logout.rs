@@ -1,4 +1,6 @@
 //! `POST /v1/users/{user_id}/force-logout`.
+//!
+//! Also runs with moto.
 
 use portal_tests::rows::Rows;
 use portal_tests::{Client, Partner, invoke, stack};

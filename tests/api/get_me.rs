@@ -1,4 +1,6 @@
 //! `GET /v1/me`.
+//!
+//! Also runs with moto.
 
 use portal_tests::{Client, Partner};
 

@@ -35,6 +35,7 @@ async fn watched<T>(users: &[&User], work: impl Future<Output = T>) -> T {
     join(working, watching).await.0
 }
 
+/// Also runs with moto.
 #[tokio::test]
 async fn a_hand_over_swaps_the_roles_of_the_primary_admin_and_an_admin() {
     let partner = Partner::new().await;

@@ -1,4 +1,6 @@
 //! `DELETE /v1/users/{user_id}`.
+//!
+//! Also runs with moto.
 
 use portal_tests::Partner;
 use portal_tests::rows::Rows;

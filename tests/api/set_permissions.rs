@@ -1,4 +1,6 @@
 //! `PUT /v1/users/{user_id}/permissions`.
+//!
+//! Also runs with moto.
 
 use portal_tests::Partner;
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
 //! `DELETE /v1/sessions/current`.
+//!
+//! Also runs with moto.
 
 use portal_tests::{Partner, stack};
 use serde_json::json;
