@@ -43,6 +43,8 @@ struct Operation {
     segments: Vec<String>,
     parameters: Vec<Parameter>,
     request: Option<RequestBody>,
+    /// The fields of a JSON request body.
+    fields: BTreeSet<String>,
     /// By status.
     responses: BTreeMap<u16, Response>,
 }
@@ -94,6 +96,28 @@ pub fn mismatch(request: &Request, answer: &Answer) -> Option<String> {
 pub fn documented() -> BTreeSet<(String, u16)> {
     let operations = contract().operations.iter();
     operations.flat_map(|operation| operation.responses.keys().map(|status| (operation.id.clone(), *status))).collect()
+}
+
+/// What the contract documents about a route.
+#[derive(Debug)]
+pub struct Documented {
+    /// The status of a success.
+    pub success: u16,
+    /// Whether a request may have `If-Match`.
+    pub is_conditional: bool,
+    /// The fields of a JSON request body.
+    pub fields: BTreeSet<String>,
+}
+
+/// What the contract documents about each route, such as `GET /v1/users/{user_id}`.
+pub fn routes() -> BTreeMap<String, Documented> {
+    let documented = |operation: &Operation| Documented {
+        success: *operation.responses.keys().find(|status| (200..300).contains(*status)).unwrap(),
+        is_conditional: operation.parameters.iter().any(|parameter| parameter.name == "If-Match"),
+        fields: operation.fields.clone(),
+    };
+    let operations = contract().operations.iter();
+    operations.map(|one| (format!("{} {}", one.method, one.segments.join("/")), documented(one))).collect()
 }
 
 /// The folder in which every test process records the operations and statuses that it has seen.
@@ -308,6 +332,7 @@ impl<'a> Reader<'a> {
                         segments: path.split('/').map(str::to_owned).collect(),
                         parameters: [&item, &pointer].into_iter().flat_map(|owner| self.parameters(owner)).collect(),
                         request: operation.get("requestBody").map(|_| self.request(&pointer)),
+                        fields: self.fields(&pointer),
                         responses: self.responses(&format!("{pointer}/responses")),
                     });
                 }
@@ -337,6 +362,14 @@ impl<'a> Reader<'a> {
     fn request(&mut self, operation: &str) -> RequestBody {
         let (pointer, request) = self.at(format!("{operation}/requestBody"));
         RequestBody { is_required: request["required"] == true, content: self.content(&pointer) }
+    }
+
+    fn fields(&self, operation: &str) -> BTreeSet<String> {
+        let schema = format!("{operation}/requestBody/content/application~1json/schema");
+        if self.document.pointer(&schema).is_none() {
+            return BTreeSet::new();
+        }
+        keys(&self.at(schema).1["properties"]).map(str::to_owned).collect()
     }
 
     fn responses(&mut self, list: &str) -> BTreeMap<u16, Response> {

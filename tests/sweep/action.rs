@@ -1,248 +1,522 @@
-//! The changing actions, and the events that show that they were committed.
+//! The changing actions. Each has one row, which contains all that the suite knows about it: how it is requested, what it
+//! changes, and the events that show that it was committed.
 
-/// A changing action. An action that can take several paths through the calls to AWS has a variant for each.
+use std::ops::Deref;
+
+use portal_tests::Call;
+use serde_json::{Value, json};
+
+use crate::scene::Scene;
+
+/// A changing action, by its number in the table. An action that can take several paths through the calls to AWS has a row
+/// for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Action {
-    SignInFirst,
-    SignInAgain,
-    SignInChallenged,
-    SignInChoice,
-    ChoosePartner,
-    AnswerChallenge,
-    Refresh,
-    SignOut,
-    Add,
-    AddWithKey,
-    EditName,
-    EditEmail,
-    SetPassword,
-    OwnPassword,
-    SetPermissions,
-    Suspend,
-    Reactivate,
-    EndSession,
-    ForceLogout,
-    Remove,
-    BulkRemove,
-    BulkForceLogout,
-    BulkSuspend,
-    Import,
-    HandOver,
-    ReviewKeep,
-    ReviewReduce,
-    ReviewSuspend,
-    ReviewRemove,
-    CreatePartner,
-    CreatePartnerWithKey,
-    Recover,
-}
+pub(crate) struct Action(usize);
 
 impl Action {
-    pub(crate) const ALL: [Self; 32] = [
-        Self::SignInFirst,
-        Self::SignInAgain,
-        Self::SignInChallenged,
-        Self::SignInChoice,
-        Self::ChoosePartner,
-        Self::AnswerChallenge,
-        Self::Refresh,
-        Self::SignOut,
-        Self::Add,
-        Self::AddWithKey,
-        Self::EditName,
-        Self::EditEmail,
-        Self::SetPassword,
-        Self::OwnPassword,
-        Self::SetPermissions,
-        Self::Suspend,
-        Self::Reactivate,
-        Self::EndSession,
-        Self::ForceLogout,
-        Self::Remove,
-        Self::BulkRemove,
-        Self::BulkForceLogout,
-        Self::BulkSuspend,
-        Self::Import,
-        Self::HandOver,
-        Self::ReviewKeep,
-        Self::ReviewReduce,
-        Self::ReviewSuspend,
-        Self::ReviewRemove,
-        Self::CreatePartner,
-        Self::CreatePartnerWithKey,
-        Self::Recover,
-    ];
-
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::SignInFirst => "sign in, first time",
-            Self::SignInAgain => "sign in again",
-            Self::SignInChallenged => "sign in, challenged",
-            Self::SignInChoice => "sign in, at one of two",
-            Self::ChoosePartner => "choose partner",
-            Self::AnswerChallenge => "answer challenge",
-            Self::Refresh => "refresh",
-            Self::SignOut => "sign out",
-            Self::Add => "add",
-            Self::AddWithKey => "add, with a key",
-            Self::EditName => "edit name",
-            Self::EditEmail => "edit email",
-            Self::SetPassword => "set password",
-            Self::OwnPassword => "own password",
-            Self::SetPermissions => "set permissions",
-            Self::Suspend => "suspend",
-            Self::Reactivate => "reactivate",
-            Self::EndSession => "end session",
-            Self::ForceLogout => "force logout",
-            Self::Remove => "remove",
-            Self::BulkRemove => "remove two",
-            Self::BulkForceLogout => "force logout of two",
-            Self::BulkSuspend => "suspend two",
-            Self::Import => "import two",
-            Self::HandOver => "hand over",
-            Self::ReviewKeep => "review: keep",
-            Self::ReviewReduce => "review: reduce",
-            Self::ReviewSuspend => "review: suspend",
-            Self::ReviewRemove => "review: remove",
-            Self::CreatePartner => "create partner",
-            Self::CreatePartnerWithKey => "create partner, with a key",
-            Self::Recover => "recover primary admin",
-        }
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..ACTIONS.len()).map(Self)
     }
+}
 
+impl Deref for Action {
+    type Target = Row;
+
+    fn deref(&self) -> &Row {
+        &ACTIONS[self.0]
+    }
+}
+
+/// The primary admin of the partner before the action. The primary admin is also the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// The action creates the partner.
+    New,
+    SignedOut,
+    /// Signed out, with a password that must be changed first.
+    MustChangePassword,
+    /// Signed out, with the same email and the same password at two partners.
+    AtTwoPartners,
+    SignedIn,
+    SignedInTwice,
+}
+
+/// The other user that the action changes, before the action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    None,
+    SignedOut,
+    /// Signed out after a sign-in.
+    HasSignedIn,
+    Suspended,
+    /// The action ends the session.
+    SignedIn,
+    /// As `SignedIn`. The request is for this user and for another user before it.
+    SecondOfTwo,
+}
+
+/// The request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Request {
+    Http(fn(&Scene) -> Call),
+    /// An invocation by an operator with this input.
+    Invocation(fn(&Scene) -> Value),
+}
+
+/// What the action changes in the items of the target, or else of the caller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Effect {
+    Nothing,
+    /// An attribute gets this value.
+    Stores(&'static str, &'static str),
+    ChangesEmail,
+    EndsAllSessions,
+    /// The new password may be temporary, and then all sessions end.
+    SetsPassword {
+        is_temporary: bool,
+    },
+    Suspends,
+    Reactivates,
+    MakesPrimaryAdmin,
+    Removes,
+}
+
+/// The sessions of the caller that the action ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    None,
+    All,
+    Others,
+}
+
+/// What the response contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Returns {
+    /// Nothing that a client can use, except the tokens of a session.
+    Other,
+    Challenge,
+    /// A new access token for the session of the caller.
+    AccessToken,
+}
+
+/// All that the suite knows about an action.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) label: &'static str,
     /// The function that carries it out.
-    pub(crate) fn function(self) -> &'static str {
-        match self {
-            Self::SignInFirst | Self::SignInAgain | Self::SignInChallenged | Self::SignInChoice => "sign-in",
-            Self::AnswerChallenge | Self::ChoosePartner => "answer-challenge",
-            Self::Refresh => "refresh-session",
-            Self::SignOut => "sign-out",
-            Self::Add | Self::AddWithKey => "add-user",
-            Self::EditName | Self::EditEmail => "edit-user",
-            Self::SetPassword | Self::OwnPassword => "set-password",
-            Self::SetPermissions => "set-permissions",
-            Self::Suspend | Self::Reactivate => "set-status",
-            Self::EndSession => "end-session",
-            Self::ForceLogout => "force-logout",
-            Self::Remove => "remove-user",
-            Self::BulkRemove | Self::BulkForceLogout | Self::BulkSuspend => "change-users",
-            Self::Import => "import-users",
-            Self::HandOver => "hand-over",
-            Self::ReviewKeep | Self::ReviewReduce | Self::ReviewSuspend | Self::ReviewRemove => "decide-access",
-            Self::CreatePartner | Self::CreatePartnerWithKey => "create-partner",
-            Self::Recover => "recover-primary-admin",
-        }
-    }
-
+    pub(crate) function: &'static str,
+    pub(crate) caller: Caller,
+    /// Whether the action answers a challenge of the caller.
+    pub(crate) answers_challenge: bool,
+    pub(crate) target: Target,
+    pub(crate) request: Request,
     /// The event in the audit trail once the action is committed. A refresh commits nothing, and a challenge has no event.
-    pub(crate) fn event(self) -> Option<&'static str> {
-        match self {
-            Self::SignInFirst | Self::SignInAgain | Self::ChoosePartner => Some("session.started"),
-            Self::AnswerChallenge | Self::OwnPassword => Some("password.changed"),
-            Self::SignInChallenged | Self::SignInChoice | Self::Refresh => None,
-            Self::SignOut | Self::EndSession => Some("session.ended"),
-            Self::Add | Self::AddWithKey | Self::Import => Some("user.added"),
-            Self::EditName | Self::EditEmail => Some("user.edited"),
-            Self::SetPassword => Some("password.set"),
-            Self::SetPermissions => Some("permissions.set"),
-            Self::Suspend | Self::BulkSuspend => Some("user.suspended"),
-            Self::Reactivate => Some("user.reactivated"),
-            Self::ForceLogout | Self::BulkForceLogout => Some("logout.forced"),
-            Self::Remove | Self::BulkRemove => Some("user.removed"),
-            Self::HandOver => Some("primary_admin.handed_over"),
-            Self::ReviewKeep | Self::ReviewReduce | Self::ReviewSuspend | Self::ReviewRemove => Some("access.reviewed"),
-            Self::CreatePartner | Self::CreatePartnerWithKey => Some("partner.created"),
-            Self::Recover => Some("primary_admin.recovered"),
-        }
-    }
-
-    /// The decision, if the action is one of an access review.
-    pub(crate) fn decision(self) -> Option<&'static str> {
-        match self {
-            Self::ReviewKeep => Some("keep"),
-            Self::ReviewReduce => Some("reduce"),
-            Self::ReviewSuspend => Some("suspend"),
-            Self::ReviewRemove => Some("remove"),
-            _ => None,
-        }
-    }
-
+    pub(crate) event: Option<&'static str>,
     /// A second event in the same transaction.
-    pub(crate) fn event_beside(self) -> Option<&'static str> {
-        match self {
-            // A hand-over also sets the permissions of the previous primary admin.
-            Self::ReviewReduce | Self::HandOver => Some("permissions.set"),
-            Self::AnswerChallenge => Some("session.started"),
-            Self::ReviewSuspend => Some("user.suspended"),
-            Self::ReviewRemove => Some("user.removed"),
-            _ => None,
-        }
-    }
+    pub(crate) second_event: Option<&'static str>,
+    pub(crate) effect: Effect,
+    pub(crate) ends: Ended,
+    pub(crate) returns: Returns,
+    /// Whether it is a part of a sign-in.
+    pub(crate) is_sign_in: bool,
+    /// The number of users that it adds to the partner.
+    pub(crate) adds: usize,
+    /// Whether the request has an idempotency key.
+    pub(crate) has_key: bool,
+}
 
-    /// The name of the action in a bulk request, if it is one.
-    pub(crate) fn to_many(self) -> Option<&'static str> {
-        match self {
-            Self::BulkRemove => Some("remove"),
-            Self::BulkForceLogout => Some("force_logout"),
-            Self::BulkSuspend => Some("suspend"),
-            _ => None,
-        }
-    }
+/// A change by the primary admin without another user. The rows below replace what differs.
+const CHANGE: Row = Row {
+    label: "",
+    function: "",
+    caller: Caller::SignedIn,
+    answers_challenge: false,
+    target: Target::None,
+    request: Request::Invocation(|_| Value::Null),
+    event: None,
+    second_event: None,
+    effect: Effect::Nothing,
+    ends: Ended::None,
+    returns: Returns::Other,
+    is_sign_in: false,
+    adds: 0,
+    has_key: false,
+};
 
+/// A sign-in by the primary admin.
+const SIGN_IN: Row = Row {
+    function: "sign-in",
+    caller: Caller::SignedOut,
+    request: Request::Http(|scene| {
+        let client = scene.sessions.first().map_or_else(|| scene.client(), |actor| actor.client.clone());
+        client.sign_in_at(&scene.owner.partner_id, &scene.owner.email, &scene.owner.password)
+    }),
+    event: Some("session.started"),
+    is_sign_in: true,
+    ..CHANGE
+};
+
+/// A decision in a review.
+const DECISION: Row =
+    Row { function: "decide-access", target: Target::SignedOut, event: Some("access.reviewed"), ..CHANGE };
+
+/// A request for two users.
+const BULK: Row = Row { function: "change-users", target: Target::SecondOfTwo, ..CHANGE };
+
+/// The invocation that creates a partner.
+const CREATE_PARTNER: Row = Row {
+    function: "create-partner",
+    caller: Caller::New,
+    request: Request::Invocation(|scene| {
+        let (email, password) = (&scene.owner.email, &scene.owner.password);
+        let admin = json!({ "first_name": "Olive", "last_name": "Owner", "email": email, "password": password });
+        json!({ "partner_name": "Acme", "primary_admin": admin })
+    }),
+    event: Some("partner.created"),
+    ..CHANGE
+};
+
+/// The tests of single scenarios use the first row of each function.
+static ACTIONS: &[Row] = &[
+    Row { label: "sign in again", caller: Caller::SignedIn, ..SIGN_IN },
+    Row { label: "sign in, first time", ..SIGN_IN },
+    Row {
+        label: "sign in, challenged",
+        caller: Caller::MustChangePassword,
+        event: None,
+        returns: Returns::Challenge,
+        ..SIGN_IN
+    },
+    Row {
+        label: "sign in, at one of two",
+        caller: Caller::AtTwoPartners,
+        request: Request::Http(|scene| scene.client().sign_in(&scene.owner.email, &scene.owner.password)),
+        event: None,
+        returns: Returns::Challenge,
+        ..SIGN_IN
+    },
+    Row {
+        label: "answer challenge",
+        function: "answer-challenge",
+        caller: Caller::MustChangePassword,
+        answers_challenge: true,
+        request: Request::Http(|scene| scene.client().answer_challenge(scene.challenge(), &scene.new_password)),
+        event: Some("password.changed"),
+        second_event: Some("session.started"),
+        effect: Effect::SetsPassword { is_temporary: false },
+        ..SIGN_IN
+    },
+    Row {
+        label: "choose partner",
+        function: "answer-challenge",
+        caller: Caller::AtTwoPartners,
+        answers_challenge: true,
+        request: Request::Http(|scene| scene.client().choose_partner(scene.challenge(), &scene.owner.partner_id)),
+        ..SIGN_IN
+    },
+    Row {
+        label: "refresh",
+        function: "refresh-session",
+        request: Request::Http(|scene| scene.caller().client.refresh(&scene.caller().refresh_token)),
+        returns: Returns::AccessToken,
+        ..CHANGE
+    },
+    Row {
+        label: "sign out",
+        function: "sign-out",
+        request: Request::Http(|scene| {
+            scene.caller().sign_out().json(&json!({ "refresh_token": scene.caller().refresh_token }))
+        }),
+        event: Some("session.ended"),
+        ends: Ended::All,
+        ..CHANGE
+    },
+    Row {
+        label: "add",
+        function: "add-user",
+        request: Request::Http(added),
+        event: Some("user.added"),
+        adds: 1,
+        ..CHANGE
+    },
+    Row {
+        label: "add, with a key",
+        function: "add-user",
+        request: Request::Http(|scene| added(scene).idempotency_key(&scene.key)),
+        event: Some("user.added"),
+        adds: 1,
+        has_key: true,
+        ..CHANGE
+    },
+    Row {
+        label: "edit name",
+        function: "edit-user",
+        target: Target::SignedOut,
+        request: Request::Http(|scene| scene.caller().edit(scene.changed(), &json!({ "first_name": "Zora" }))),
+        event: Some("user.edited"),
+        effect: Effect::Stores("first_name", "Zora"),
+        ..CHANGE
+    },
+    Row {
+        label: "edit email",
+        function: "edit-user",
+        target: Target::SignedOut,
+        request: Request::Http(|scene| scene.caller().edit(scene.changed(), &json!({ "email": scene.new_email }))),
+        event: Some("user.edited"),
+        effect: Effect::ChangesEmail,
+        ..CHANGE
+    },
+    Row {
+        label: "set password",
+        function: "set-password",
+        target: Target::SignedIn,
+        request: Request::Http(|scene| scene.caller().set_password(scene.changed(), &scene.new_password, &json!({}))),
+        event: Some("password.set"),
+        effect: Effect::SetsPassword { is_temporary: true },
+        ..CHANGE
+    },
+    Row {
+        label: "own password",
+        function: "set-password",
+        caller: Caller::SignedInTwice,
+        request: Request::Http(|scene| scene.caller().set_own_password(&scene.owner.password, &scene.new_password)),
+        event: Some("password.changed"),
+        effect: Effect::SetsPassword { is_temporary: false },
+        ends: Ended::Others,
+        ..CHANGE
+    },
+    Row {
+        label: "set permissions",
+        function: "set-permissions",
+        target: Target::SignedOut,
+        request: Request::Http(|scene| scene.caller().set_permissions(scene.changed(), &json!({ "role": "viewer" }))),
+        event: Some("permissions.set"),
+        effect: Effect::Stores("role", "viewer"),
+        ..CHANGE
+    },
+    Row {
+        label: "suspend",
+        function: "set-status",
+        target: Target::SignedIn,
+        request: Request::Http(|scene| scene.caller().suspend(scene.changed())),
+        event: Some("user.suspended"),
+        effect: Effect::Suspends,
+        ..CHANGE
+    },
+    Row {
+        label: "reactivate",
+        function: "set-status",
+        target: Target::Suspended,
+        request: Request::Http(|scene| scene.caller().reactivate(scene.changed())),
+        event: Some("user.reactivated"),
+        effect: Effect::Reactivates,
+        ..CHANGE
+    },
+    Row {
+        label: "end session",
+        function: "end-session",
+        target: Target::SignedIn,
+        request: Request::Http(|scene| scene.caller().end_session(scene.changed(), &scene.target_session_id())),
+        event: Some("session.ended"),
+        ..CHANGE
+    },
+    Row {
+        label: "force logout",
+        function: "force-logout",
+        target: Target::SignedIn,
+        request: Request::Http(|scene| scene.caller().force_logout(scene.changed())),
+        event: Some("logout.forced"),
+        effect: Effect::EndsAllSessions,
+        ..CHANGE
+    },
+    Row {
+        label: "remove",
+        function: "remove-user",
+        target: Target::SignedIn,
+        request: Request::Http(|scene| scene.caller().remove(scene.changed())),
+        event: Some("user.removed"),
+        effect: Effect::Removes,
+        ..CHANGE
+    },
+    Row {
+        label: "remove two",
+        request: Request::Http(|scene| scene.caller().change_users("remove", scene.both_targets())),
+        event: Some("user.removed"),
+        effect: Effect::Removes,
+        ..BULK
+    },
+    Row {
+        label: "force logout of two",
+        request: Request::Http(|scene| scene.caller().change_users("force_logout", scene.both_targets())),
+        event: Some("logout.forced"),
+        effect: Effect::EndsAllSessions,
+        ..BULK
+    },
+    Row {
+        label: "suspend two",
+        request: Request::Http(|scene| scene.caller().change_users("suspend", scene.both_targets())),
+        event: Some("user.suspended"),
+        effect: Effect::Suspends,
+        ..BULK
+    },
+    Row {
+        label: "import two",
+        function: "import-users",
+        request: Request::Http(|scene| {
+            let row = |email: &str| format!("Nina,New,{email},viewer\n");
+            let rows = scene.new_emails().map(row).concat();
+            scene.caller().import(format!("first_name,last_name,email,role\n{rows}"), false)
+        }),
+        event: Some("user.added"),
+        adds: 2,
+        ..CHANGE
+    },
+    Row {
+        label: "hand over",
+        function: "hand-over",
+        target: Target::HasSignedIn,
+        request: Request::Http(|scene| scene.caller().hand_over(scene.changed())),
+        event: Some("primary_admin.handed_over"),
+        // The permissions of the previous primary admin.
+        second_event: Some("permissions.set"),
+        effect: Effect::MakesPrimaryAdmin,
+        ..CHANGE
+    },
+    Row {
+        label: "review: keep",
+        request: Request::Http(|scene| scene.caller().decide(scene.changed(), "keep")),
+        ..DECISION
+    },
+    Row {
+        label: "review: reduce",
+        request: Request::Http(|scene| scene.caller().decide(scene.changed(), "reduce")),
+        second_event: Some("permissions.set"),
+        effect: Effect::Stores("role", "manager"),
+        ..DECISION
+    },
+    Row {
+        label: "review: suspend",
+        target: Target::SignedIn,
+        request: Request::Http(|scene| scene.caller().decide(scene.changed(), "suspend")),
+        second_event: Some("user.suspended"),
+        effect: Effect::Suspends,
+        ..DECISION
+    },
+    Row {
+        label: "review: remove",
+        target: Target::SignedIn,
+        request: Request::Http(|scene| scene.caller().decide(scene.changed(), "remove")),
+        second_event: Some("user.removed"),
+        effect: Effect::Removes,
+        ..DECISION
+    },
+    Row { label: "create partner", ..CREATE_PARTNER },
+    Row {
+        label: "create partner, with a key",
+        request: Request::Invocation(|scene| {
+            let Request::Invocation(input) = CREATE_PARTNER.request else { unreachable!("it has no route") };
+            let mut input = input(scene);
+            input["idempotency_key"] = scene.key.as_str().into();
+            input
+        }),
+        has_key: true,
+        ..CREATE_PARTNER
+    },
+    Row {
+        label: "recover primary admin",
+        function: "recover-primary-admin",
+        request: Request::Invocation(
+            |scene| json!({ "partner_id": scene.owner.partner_id, "password": scene.new_password }),
+        ),
+        event: Some("primary_admin.recovered"),
+        effect: Effect::SetsPassword { is_temporary: true },
+        ends: Ended::All,
+        ..CHANGE
+    },
+];
+
+fn added(scene: &Scene) -> Call {
+    let body = json!({
+        "first_name": "Nina",
+        "last_name": "New",
+        "email": scene.new_email,
+        "password": scene.new_password,
+        "must_change": false,
+    });
+    scene.caller().post("/v1/users", &body)
+}
+
+impl Row {
     /// The number of its events.
-    pub(crate) fn events(self) -> usize {
-        if self == Self::Import { 2 } else { 1 }
+    pub(crate) fn events(&self) -> usize {
+        self.adds.max(1)
     }
 
-    /// Whether it removes its target.
-    pub(crate) fn removes(self) -> bool {
-        matches!(self, Self::Remove | Self::BulkRemove | Self::ReviewRemove)
+    /// The number of its transactions without conflicts.
+    pub(crate) fn transactions(&self) -> usize {
+        if self.is_bulk() { 2 } else { 1 }
+    }
+
+    pub(crate) fn is_bulk(&self) -> bool {
+        self.target == Target::SecondOfTwo
+    }
+
+    pub(crate) fn is_import(&self) -> bool {
+        self.adds > 1
     }
 
     /// Whether it creates a partner, so that there is none before.
-    pub(crate) fn creates_partner(self) -> bool {
-        matches!(self, Self::CreatePartner | Self::CreatePartnerWithKey)
+    pub(crate) fn creates_partner(&self) -> bool {
+        self.caller == Caller::New
     }
 
-    /// Whether it is a sign-in with a password that must be changed first.
-    pub(crate) fn meets_challenge(self) -> bool {
-        matches!(self, Self::SignInChallenged | Self::AnswerChallenge)
-    }
-
-    /// Whether it is a sign-in with an email that has the same password at two partners.
-    pub(crate) fn meets_choice(self) -> bool {
-        matches!(self, Self::SignInChoice | Self::ChoosePartner)
+    /// Whether it recovers the primary admin.
+    pub(crate) fn recovers(&self) -> bool {
+        self.event == Some("primary_admin.recovered")
     }
 
     /// Whether it changes another user.
-    pub(crate) fn has_target(self) -> bool {
-        self.needs_target_session()
-            || matches!(
-                self,
-                Self::EditName
-                    | Self::EditEmail
-                    | Self::SetPermissions
-                    | Self::Reactivate
-                    | Self::HandOver
-                    | Self::ReviewKeep
-                    | Self::ReviewReduce
-            )
+    pub(crate) fn has_target(&self) -> bool {
+        self.target != Target::None
     }
 
     /// Whether it ends one session or all sessions of another user.
-    pub(crate) fn needs_target_session(self) -> bool {
-        matches!(
-            self,
-            Self::SetPassword
-                | Self::Suspend
-                | Self::EndSession
-                | Self::ForceLogout
-                | Self::Remove
-                | Self::BulkRemove
-                | Self::BulkForceLogout
-                | Self::BulkSuspend
-                | Self::ReviewSuspend
-                | Self::ReviewRemove
-        )
+    pub(crate) fn ends_target_session(&self) -> bool {
+        matches!(self.target, Target::SignedIn | Target::SecondOfTwo)
+    }
+
+    /// Whether it only removes its target, which another removal does too.
+    pub(crate) fn is_removal(&self) -> bool {
+        self.event == Some("user.removed")
+    }
+
+    pub(crate) fn removes(&self) -> bool {
+        matches!(self.effect, Effect::Removes)
+    }
+
+    pub(crate) fn makes_primary_admin(&self) -> bool {
+        matches!(self.effect, Effect::MakesPrimaryAdmin)
+    }
+
+    pub(crate) fn sets_password(&self) -> bool {
+        matches!(self.effect, Effect::SetsPassword { .. })
+    }
+}
+
+/// The events that record one of these effects. A decision records its effect in a second event.
+pub(crate) fn events_with(is_one: fn(&Effect) -> bool) -> Vec<&'static str> {
+    let rows = ACTIONS.iter().filter(|row| row.function != DECISION.function && is_one(&row.effect));
+    rows.filter_map(|row| row.event).collect()
+}
+
+impl Effect {
+    /// Whether the user gets a higher version.
+    pub(crate) fn increments_version(&self) -> bool {
+        !matches!(self, Self::Nothing | Self::Removes)
+    }
+
+    /// Whether all sessions of the user end with their generation.
+    pub(crate) fn ends_generation(&self) -> bool {
+        matches!(self, Self::EndsAllSessions | Self::Suspends | Self::SetsPassword { is_temporary: true })
     }
 }

@@ -7,82 +7,62 @@ use std::sync::{Arc, Mutex};
 use futures::future::join_all;
 use portal_tests::faults::{Moment, Seen, Service, Trace, Verdict};
 use portal_tests::rows::Rows;
-use portal_tests::template::functions;
-use portal_tests::{Actor, Answer, Call, Client, Invoked, Partner, User, invoke, invoke_within, secrets};
+use portal_tests::template::{Route, functions};
+use portal_tests::{Actor, Answer, Call, Client, Invoked, Partner, User, contract, invoke, invoke_within, secrets};
 use serde_json::{Value, json};
 
+use crate::action::{self, Action};
 use crate::fault::failing;
+use crate::scene::Scene;
 use crate::{faulty, marks_alone};
 
 /// A valid request, and the status of its response without faults.
 struct Request {
-    route: &'static str,
+    route: String,
     call: Call,
     status: u16,
-    changes: bool,
+    /// The number of its transactions. A read has none.
+    transactions: usize,
+    is_bulk: bool,
+    /// The partner in which an action is tried.
+    scene: Option<Scene>,
 }
 
-/// One request to every route that uses a table, in an order in which all of them succeed.
+/// One request to every route that uses a table. The owner reads, and every change has its own partner.
 async fn requests(owner: &Actor) -> Vec<Request> {
     let target = owner.add("Tara", "Target").signed_in().await;
-    let session_id = target.session_id().await;
-    let next = owner.add("Nora", "Next").signed_in().await;
-    let new = json!({
-        "first_name": "Nina",
-        "last_name": "New",
-        "email": secrets::email("new"),
-        "password": secrets::password(),
-    });
-    let table = format!("first_name,last_name,email\nNina,New,{}\n", secrets::email("new"));
-    let client = Client::of(&faulty().ready);
-    let challenge = format!(
-        "{}.{}.unknown
-",
-        owner.partner_id, owner.id
-    );
-    let request = |route, call, status, changes| Request { route, call, status, changes };
-    let requests = vec![
-        request("GET /v1/me", owner.get("/v1/me"), 200, false),
-        request("GET /v1/users", owner.get("/v1/users"), 200, false),
-        request("GET /v1/users/{user_id}", owner.get(&target.path()), 200, false),
-        request("GET /v1/users/{user_id}/sessions", owner.sessions(&target), 200, false),
-        request("GET /v1/audit-events", owner.get("/v1/audit-events"), 200, false),
-        request("GET /v1/access-review", owner.get("/v1/access-review"), 200, false),
-        request("GET /v1/access-review/record", owner.get("/v1/access-review/record"), 200, false),
-        request("POST /v1/access-review/decisions", owner.decide(&target, "keep"), 200, true),
-        request("POST /v1/sessions", client.sign_in_at(&owner.partner_id, &owner.email, &owner.password), 200, true),
-        request("POST /v1/sessions/challenge", client.answer_challenge(&challenge, &secrets::password()), 401, false),
-        request("POST /v1/sessions/refresh", client.refresh(&owner.refresh_token), 200, false),
-        request("DELETE /v1/sessions/current", owner.elsewhere().await.sign_out(), 204, true),
-        request("POST /v1/users", owner.post("/v1/users", &new), 201, true),
-        request("DELETE /v1/users/{user_id}/sessions/{session_id}", owner.end_session(&target, &session_id), 204, true),
-        request("PATCH /v1/users/{user_id}", owner.edit(&target, &json!({ "first_name": "Zora" })), 200, true),
-        request(
-            "PUT /v1/users/{user_id}/password",
-            owner.set_password(&target, &secrets::password(), &json!({})),
-            204,
-            true,
-        ),
-        request(
-            "PUT /v1/users/{user_id}/permissions",
-            owner.set_permissions(&target, &json!({ "role": "viewer" })),
-            200,
-            true,
-        ),
-        request("PUT /v1/users/{user_id}/status", owner.suspend(&target), 200, true),
-        request("POST /v1/users/{user_id}/force-logout", owner.force_logout(&target), 200, true),
-        request("POST /v1/users/bulk", owner.change_users("force_logout", [&*target]), 200, true),
-        request("POST /v1/users/import", owner.import(table, false), 200, true),
-        request("DELETE /v1/users/{user_id}", owner.remove(&target), 204, true),
-        // This is the last request, because it makes the owner an admin.
-        request("POST /v1/primary-admin", owner.hand_over(&next), 200, true),
-    ];
-    let reach_a_table =
-        functions().into_iter().filter(|function| function.environment.contains(&"USERS_TABLE".to_owned()));
-    let routes: BTreeSet<String> = reach_a_table.flat_map(|function| function.routes).map(|route| route.name).collect();
-    let tried: BTreeSet<String> = requests.iter().map(|request| request.route.to_owned()).collect();
-    assert_eq!(tried, routes, "there is a request to every route of the template");
-    requests
+    let contract = contract::routes();
+    let mut reads = Vec::new();
+    let mut changes = Vec::new();
+    for function in functions().into_iter().filter(|function| function.environment.contains(&"USERS_TABLE".to_owned()))
+    {
+        for Route { name: route, .. } in function.routes {
+            let status = contract[&route].success;
+            let Some(path) = route.strip_prefix("GET ") else {
+                let action = Action::all().find(|action| action.function == function.binary);
+                let action = action.unwrap_or_else(|| panic!("`action.rs` has no row for {route}"));
+                changes.push((route, status, action));
+                continue;
+            };
+            let call = owner.get(&path.replace("{user_id}", &target.id));
+            reads.push(Request { call, route, status, transactions: 0, is_bulk: false, scene: None });
+        }
+    }
+    assert!(reads.len() > 5 && changes.len() > 10, "{} reads and {} changes", reads.len(), changes.len());
+    let changes = join_all(changes.into_iter().map(async |(route, status, action)| {
+        let scene = Scene::new(&faulty().ready, action).await;
+        let action::Request::Http(call) = action.request else { panic!("{route} is a request") };
+        let transactions = if action.event.is_some() { action.transactions() } else { 0 };
+        let (call, is_bulk) = (call(&scene), action.is_bulk());
+        Request { call, route, status, transactions, is_bulk, scene: Some(scene) }
+    }));
+    reads.extend(changes.await);
+    reads
+}
+
+/// The requests that change something.
+async fn changes(owner: &Actor) -> Vec<Request> {
+    requests(owner).await.into_iter().filter(|request| request.transactions > 0).collect()
 }
 
 /// Sends a request while `hook` decides what happens to its calls to AWS.
@@ -117,7 +97,10 @@ async fn every_route_is_unavailable(fate: fn(&Seen) -> Verdict) {
     let partner = Partner::of(&faulty().ready).await;
     let requests = requests(partner.owner()).await;
     join_all(requests.into_iter().map(async |request| {
-        is_unavailable(request.route, &with_each(request.call, fate).await);
+        is_unavailable(&request.route, &with_each(request.call, fate).await);
+        if let Some(scene) = request.scene {
+            scene.caller_is_signed_in().await;
+        }
     }))
     .await;
     partner.owner().is_signed_in().await;
@@ -169,6 +152,9 @@ async fn a_request_that_dynamodb_rejects_is_an_internal_error() {
             Service::Cognito => Verdict::GoOn,
         });
         answer.await.problem(500, "internal");
+        if let Some(scene) = request.scene {
+            scene.caller_is_signed_in().await;
+        }
     }))
     .await;
     partner.owner().is_signed_in().await;
@@ -232,10 +218,10 @@ async fn with_conflicts(call: Call, conflicts: usize) -> (Answer, usize) {
 #[tokio::test]
 async fn a_change_succeeds_after_a_few_transaction_conflicts() {
     let partner = Partner::of(&faulty().ready).await;
-    for request in requests(partner.owner()).await.into_iter().filter(|request| request.changes) {
+    for request in changes(partner.owner()).await {
         let (answer, attempts) = with_conflicts(request.call, 3).await;
         answer.expect(request.status);
-        assert_eq!(attempts, 4, "{}", request.route);
+        assert_eq!(attempts, 3 + request.transactions, "{}", request.route);
     }
 }
 
@@ -243,10 +229,10 @@ async fn a_change_succeeds_after_a_few_transaction_conflicts() {
 #[tokio::test]
 async fn a_change_with_endless_conflicts_gets_503_before_the_timeout() {
     let partner = Partner::of(&faulty().ready).await;
-    let requests = requests(partner.owner()).await.into_iter().filter(|request| request.changes);
+    let requests = changes(partner.owner()).await.into_iter();
     join_all(requests.map(async |request| {
         let (answer, attempts) = with_conflicts(request.call, usize::MAX).await;
-        is_unavailable(request.route, &answer);
+        is_unavailable(&request.route, &answer);
         assert!(attempts > 5, "{}: {attempts} attempts", request.route);
     }))
     .await;
@@ -255,24 +241,20 @@ async fn a_change_with_endless_conflicts_gets_503_before_the_timeout() {
 #[tokio::test]
 async fn a_change_whose_conditions_never_hold_is_a_conflict() {
     let partner = Partner::of(&faulty().ready).await;
-    let owner = partner.owner();
-    let ann = owner.add("Ann", "Lee").with("must_change", true).created().await;
-    let client = Client::of(&faulty().ready);
-    let challenge = client.challenged(&ann).await;
-    let answer = client.answer_challenge(&challenge, &secrets::password());
-    let requests = requests(owner).await.into_iter().filter(|request| request.changes);
-    let calls = requests.map(|request| (request.route, request.call)).chain([("a challenge", answer)]);
-    join_all(calls.map(async |(route, call)| {
-        let answer = with(call, |seen, moment| async move {
+    let requests = changes(partner.owner()).await.into_iter();
+    join_all(requests.map(async |request| {
+        let answer = with(request.call, |seen, moment| async move {
             match (seen.operation.as_str(), moment) {
                 ("TransactWriteItems", Moment::Before) => Verdict::unmet(&seen),
                 _ => Verdict::GoOn,
             }
         });
         let answer = answer.await;
-        if route == "POST /v1/users/bulk" {
+        if request.is_bulk {
             let answer = answer.expect(200);
-            assert_eq!(answer.json["results"][0]["problem"]["code"], "conflict", "{answer}");
+            for result in answer.json["results"].as_array().unwrap() {
+                assert_eq!(result["problem"]["code"], "conflict", "{answer}");
+            }
         } else {
             answer.problem(409, "conflict");
         }
@@ -583,18 +565,13 @@ async fn with_single_conflicts(call: Call) -> (Answer, usize) {
 async fn a_single_write_that_meets_a_transaction_is_retried() {
     let partner = Partner::of(&faulty().ready).await;
     let (owner, client) = (partner.owner(), Client::of(&faulty().ready));
-    let ann = owner.add("Ann", "Lee").with("must_change", true).created().await;
-    let challenge = client.challenged(&ann).await;
     let bob = partner.new_user("admin").await;
     let new = secrets::password();
     let wrong = client.sign_in_at(&partner.id, &owner.email, &secrets::password());
-    for (what, call, status) in [
-        ("a failed sign-in", wrong, 401),
-        ("a sign-in", client.sign_in_at(&partner.id, &owner.email, &owner.password), 200),
-        ("a challenge", client.answer_challenge(&challenge, &secrets::password()), 200),
-        ("a user's own password", bob.set_own_password(&bob.password, &new), 204),
-        ("a hand-over", owner.hand_over(&bob), 200),
-    ] {
+    let changes = changes(owner).await.into_iter().map(|request| (request.route, request.call, request.status));
+    let others =
+        [("a failed sign-in", wrong, 401), ("a user's own password", bob.set_own_password(&bob.password, &new), 204)];
+    for (what, call, status) in changes.chain(others.map(|(what, call, status)| (what.to_owned(), call, status))) {
         let (answer, met) = with_single_conflicts(call).await;
         assert_eq!(answer.status, status, "{what}: {answer}");
         // Some of these requests write no single item.

@@ -65,8 +65,7 @@ impl Fault {
             (Self::Delay, Moment::After),
         ];
         // Another recovery is also valid, so it does not prevent the first one.
-
-        if !action.creates_partner() && action != Action::Recover {
+        if !action.creates_partner() && !action.recovers() {
             all.extend([(Self::OvertakenByRecovery, Moment::Before), (Self::OvertakenByRecovery, Moment::After)]);
         }
         if action.has_target() {
@@ -196,7 +195,7 @@ impl Planned {
         let is_first = is_now && !self.has_come.send_replace(is_now || self.has_come());
         match self.fault {
             Fault::Kill if is_first => {
-                stack.kill(scene.action.function());
+                stack.kill(scene.action.function);
                 Verdict::BreakOff
             }
             Fault::BreakOff if is_first => Verdict::BreakOff,

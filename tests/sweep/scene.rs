@@ -5,7 +5,7 @@ use portal_tests::rows::{Row, Rows};
 use portal_tests::{Actor, Answer, Client, Invoked, Ready, User, invoke, invoke_within, new_partner, secrets};
 use serde_json::{Value, json};
 
-use crate::action::Action;
+use crate::action::{Action, Caller, Effect, Ended, Request, Returns, Target};
 use crate::fault::{Fault, Planned};
 use crate::whole::Whole;
 
@@ -14,24 +14,22 @@ pub(crate) struct Scene {
     pub(crate) action: Action,
     ready: Ready,
     /// The primary admin. If the action creates the partner, the future primary admin.
-    owner: User,
+    pub(crate) owner: User,
     /// The primary admin's sessions. The first one sends the request.
-    sessions: Vec<Actor>,
+    pub(crate) sessions: Vec<Actor>,
     /// The user that the action changes, if it is not the primary admin.
     target: Option<User>,
     target_session: Option<Actor>,
     /// The user before the target in a bulk request.
     before_target: Option<User>,
-    /// The id of the target's session, if the action ends one session.
-    target_session_id: Option<String>,
     /// An open challenge.
     challenge: Option<String>,
-    new_password: String,
+    pub(crate) new_password: String,
     recovered_password: String,
-    new_email: String,
+    pub(crate) new_email: String,
     /// The email of the second new user, if the action adds two.
     other_new_email: String,
-    key: String,
+    pub(crate) key: String,
 }
 
 /// The result of a request for its client.
@@ -60,64 +58,66 @@ impl Scene {
             email: secrets::email("owner"),
             password: secrets::password(),
         };
-        if !action.creates_partner() {
-            let password = (!action.meets_challenge()).then_some(owner.password.as_str());
+        if action.caller != Caller::New {
+            let password = (action.caller != Caller::MustChangePassword).then_some(owner.password.as_str());
             owner = new_partner(ready, &owner.email, password).await;
         }
         let mut sessions = Vec::new();
-        let is_first = action.meets_challenge() || action.meets_choice() || action == Action::SignInFirst;
-        if !action.creates_partner() && !is_first {
+        if matches!(action.caller, Caller::SignedIn | Caller::SignedInTwice) {
             sessions.push(Client::of(ready).signed_in(&owner).await);
         }
-        if action == Action::OwnPassword {
+        if action.caller == Caller::SignedInTwice {
             sessions.push(sessions[0].elsewhere().await);
         }
-        if action.meets_choice() {
+        if action.caller == Caller::AtTwoPartners {
             new_partner(ready, &owner.email, Some(&owner.password)).await;
         }
-        let challenge = match action {
-            Action::AnswerChallenge => Some(Client::of(ready).challenged(&owner).await),
-            Action::ChoosePartner => {
-                let answer = Client::of(ready).sign_in(&owner.email, &owner.password).await.expect(200);
-                Some(secrets::remembered(answer.text_at("/session")))
-            }
-            _ => None,
+        let challenge = if action.answers_challenge {
+            let answer = Client::of(ready).sign_in(&owner.email, &owner.password).await.expect(200);
+            Some(secrets::remembered(answer.text_at("/session")))
+        } else {
+            None
         };
-        let target = if action.has_target() { Some(sessions[0].add("Tara", "Target").created().await) } else { None };
-        if let (Action::Reactivate, Some(target)) = (action, &target) {
-            sessions[0].suspend(target).await.expect(200);
-        }
-        if let (Action::HandOver, Some(target)) = (action, &target) {
-            Client::of(ready).signed_in(target).await;
-        }
-        let before_target = match action.to_many() {
-            Some(_) => Some(sessions[0].add("Bea", "Before").created().await),
-            None => None,
-        };
-        let target_session = match &target {
-            Some(target) if action.needs_target_session() => Some(Client::of(ready).signed_in(target).await),
-            _ => None,
-        };
-        let target_session_id = match &target_session {
-            Some(session) if action == Action::EndSession => Some(session.session_id().await),
-            _ => None,
-        };
-        Self {
+        let mut scene = Self {
             action,
             ready: ready.clone(),
             owner,
             sessions,
-            target,
-            target_session,
-            before_target,
-            target_session_id,
+            target: None,
+            target_session: None,
+            before_target: None,
             challenge,
             new_password: secrets::password(),
             recovered_password: secrets::password(),
             new_email: secrets::email("new"),
             other_new_email: secrets::email("other"),
             key: secrets::random(20),
+        };
+        scene.add_target().await;
+        scene
+    }
+
+    async fn add_target(&mut self) {
+        if !self.action.has_target() {
+            return;
         }
+        let target = self.sessions[0].add("Tara", "Target").created().await;
+        match self.action.target {
+            Target::None | Target::SignedOut | Target::SignedIn => {}
+            Target::HasSignedIn => {
+                Client::of(&self.ready).signed_in(&target).await;
+            }
+            Target::Suspended => {
+                self.sessions[0].suspend(&target).await.expect(200);
+            }
+            Target::SecondOfTwo => {
+                self.before_target = Some(self.sessions[0].add("Bea", "Before").created().await);
+            }
+        }
+        if self.action.ends_target_session() {
+            self.target_session = Some(Client::of(&self.ready).signed_in(&target).await);
+        }
+        self.target = Some(target);
     }
 
     /// The partner's id. It is empty if the action should create the partner and did not.
@@ -131,11 +131,11 @@ impl Scene {
 
     /// Whether the action has been committed. Events of the set-up do not count.
     async fn is_committed(&self) -> bool {
-        let Some(event) = self.action.event() else { return false };
+        let Some(event) = self.action.event else { return false };
         let rows = Rows::of(&self.ready).audit(&self.owner.partner_id).await;
         let is_of_target = |row: &Row| {
             let is_about = |target: &User| row["target"].as_m().is_ok_and(|of| of["id"].as_s().unwrap() == &target.id);
-            self.action.to_many().is_none() || self.target.as_ref().is_some_and(is_about)
+            !self.action.is_bulk() || self.target.as_ref().is_some_and(is_about)
         };
         let done = rows.iter().filter(|row| row["action"].as_s().unwrap() == event && is_of_target(row)).count();
         // The set-up has no events of the same kind except sign-ins.
@@ -143,8 +143,40 @@ impl Scene {
         done > by_set_up
     }
 
-    fn changed(&self) -> &User {
+    /// A new client.
+    pub(crate) fn client(&self) -> Client {
+        Client::of(&self.ready)
+    }
+
+    /// The session that sends the request.
+    pub(crate) fn caller(&self) -> &Actor {
+        &self.sessions[0]
+    }
+
+    /// The user that the action changes.
+    pub(crate) fn changed(&self) -> &User {
         self.target.as_ref().unwrap_or(&self.owner)
+    }
+
+    /// Both users of a bulk request.
+    pub(crate) fn both_targets(&self) -> impl Iterator<Item = &User> {
+        self.before_target.iter().chain(&self.target)
+    }
+
+    /// The id of the target's session.
+    pub(crate) fn target_session_id(&self) -> String {
+        let token = &self.target_session.as_ref().unwrap().token;
+        let claims: Value = jsonwebtoken::dangerous::insecure_decode(token).unwrap().claims;
+        claims["origin_jti"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn challenge(&self) -> &str {
+        self.challenge.as_ref().unwrap()
+    }
+
+    /// The emails of two new users.
+    pub(crate) fn new_emails(&self) -> [&str; 2] {
+        [&self.new_email, &self.other_new_email]
     }
 
     /// The items of the changed user: the user and the credential.
@@ -155,129 +187,20 @@ impl Scene {
 
     /// Tries the action as part of a trace.
     pub(crate) async fn act(&self, trace: &Trace) -> Outcome {
-        match self.action {
-            Action::SignInFirst | Action::SignInAgain | Action::SignInChallenged => self.signs_in(trace).await,
-            Action::SignInChoice => {
-                let client = Client::of(&self.ready);
-                of_answer(client.sign_in(&self.owner.email, &self.owner.password).within(trace).await)
+        let outcome = match self.action.request {
+            Request::Http(call) => of_answer(call(self).within(trace).await),
+            Request::Invocation(input) => {
+                of_invocation(invoke_within(trace, &self.ready, self.action.function, &input(self)).await)
             }
-            Action::ChoosePartner => of_answer(self.chooses(self.challenge.as_ref().unwrap()).within(trace).await),
-            Action::AnswerChallenge => {
-                let challenge = self.challenge.as_ref().unwrap();
-                let client = Client::of(&self.ready);
-                of_answer(client.answer_challenge(challenge, &self.new_password).within(trace).await)
-            }
-            Action::Refresh => {
-                let actor = &self.sessions[0];
-                of_answer(actor.client.refresh(&actor.refresh_token).within(trace).await)
-            }
-            Action::SignOut => {
-                let body = json!({ "refresh_token": self.sessions[0].refresh_token });
-                of_answer(self.sessions[0].sign_out().json(&body).within(trace).await)
-            }
-            Action::Add => of_answer(self.add().within(trace).await),
-            Action::Import => of_answer(self.import().within(trace).await),
-            Action::AddWithKey => of_answer(self.add().header("idempotency-key", &self.key).within(trace).await),
-            Action::CreatePartner | Action::CreatePartnerWithKey | Action::Recover => self.invokes(trace).await,
-            Action::EditName
-            | Action::EditEmail
-            | Action::SetPassword
-            | Action::OwnPassword
-            | Action::SetPermissions
-            | Action::Suspend
-            | Action::Reactivate
-            | Action::EndSession
-            | Action::ForceLogout
-            | Action::HandOver
-            | Action::ReviewKeep
-            | Action::ReviewReduce
-            | Action::ReviewSuspend
-            | Action::ReviewRemove
-            | Action::Remove => self.changes_a_user(trace).await,
-            Action::BulkRemove | Action::BulkForceLogout | Action::BulkSuspend => self.changes_many(trace).await,
+        };
+        if self.action.is_bulk() { of_target(outcome) } else { outcome }
+    }
+
+    /// Checks that the caller's session is alive, if the caller was signed in.
+    pub(crate) async fn caller_is_signed_in(&self) {
+        if let Some(caller) = self.sessions.first() {
+            caller.is_signed_in().await;
         }
-    }
-
-    async fn signs_in(&self, trace: &Trace) -> Outcome {
-        let client = self.sessions.first().map_or_else(|| Client::of(&self.ready), |actor| actor.client.clone());
-        let owner = &self.owner;
-        of_answer(client.sign_in_at(&owner.partner_id, &owner.email, &owner.password).within(trace).await)
-    }
-
-    fn chooses(&self, session: &str) -> portal_tests::Call {
-        Client::of(&self.ready).choose_partner(session, &self.owner.partner_id)
-    }
-
-    async fn changes_a_user(&self, trace: &Trace) -> Outcome {
-        let (actor, user) = (&self.sessions[0], self.changed());
-        let call = match self.action {
-            Action::EditName => actor.edit(user, &json!({ "first_name": "Zora" })),
-            Action::EditEmail => actor.edit(user, &json!({ "email": self.new_email })),
-            Action::SetPassword => actor.set_password(user, &self.new_password, &json!({})),
-            Action::OwnPassword => actor.set_own_password(&self.owner.password, &self.new_password),
-            Action::SetPermissions => actor.set_permissions(user, &json!({ "role": "viewer" })),
-            Action::Suspend => actor.suspend(user),
-            Action::Reactivate => actor.reactivate(user),
-            Action::HandOver => actor.hand_over(user),
-            Action::EndSession => actor.end_session(user, self.target_session_id.as_ref().unwrap()),
-            Action::ForceLogout => actor.force_logout(user),
-            action => match action.decision() {
-                Some(decision) => actor.decide(user, decision),
-                None => actor.remove(user),
-            },
-        };
-        of_answer(call.within(trace).await)
-    }
-
-    /// Sends a bulk request. Returns the result of the target as if the request were for the target alone.
-    async fn changes_many(&self, trace: &Trace) -> Outcome {
-        let users = self.before_target.iter().chain(&self.target);
-        let outcome =
-            of_answer(self.sessions[0].change_users(self.action.to_many().unwrap(), users).within(trace).await);
-        if outcome.status != 200 {
-            return outcome;
-        }
-        let result = &outcome.json["results"][1];
-        let code = result["problem"]["code"].as_str().unwrap_or_default().to_owned();
-        let status = match (result["outcome"].as_str().unwrap(), code.as_str()) {
-            ("done" | "unchanged", _) => 200,
-            ("not_found", _) => 404,
-            ("refused", "session_ended") => 401,
-            ("refused", _) => 403,
-            (_, "internal") => 500,
-            _ => 503,
-        };
-        Outcome { status, code, has_retry_after: true, ..outcome }
-    }
-
-    fn import(&self) -> portal_tests::Call {
-        let row = |email: &str| format!("Nina,New,{email},viewer\n");
-        let rows = [&self.new_email, &self.other_new_email].map(|email| row(email)).concat();
-        self.sessions[0].import(format!("first_name,last_name,email,role\n{rows}"), false)
-    }
-
-    fn add(&self) -> portal_tests::Call {
-        let body = json!({
-            "first_name": "Nina",
-            "last_name": "New",
-            "email": self.new_email,
-            "password": self.new_password,
-            "must_change": false,
-        });
-        self.sessions[0].post("/v1/users", &body)
-    }
-
-    async fn invokes(&self, trace: &Trace) -> Outcome {
-        let (email, password) = (&self.owner.email, &self.owner.password);
-        let admin = json!({ "first_name": "Olive", "last_name": "Owner", "email": email, "password": password });
-        let input = match self.action {
-            Action::CreatePartner => json!({ "partner_name": "Acme", "primary_admin": admin }),
-            Action::CreatePartnerWithKey => {
-                json!({ "partner_name": "Acme", "primary_admin": admin, "idempotency_key": self.key })
-            }
-            _ => json!({ "partner_id": self.owner.partner_id, "password": self.new_password }),
-        };
-        of_invocation(invoke_within(trace, &self.ready, self.action.function(), &input).await)
     }
 
     /// Recovers the primary admin as an operator. Returns whether the action was committed before.
@@ -304,29 +227,28 @@ impl Scene {
     pub(crate) async fn check(&self, outcome: &Outcome, planned: &Planned, before: &Whole, whole: &Whole) -> bool {
         Self::check_answer(outcome, planned);
         let partner = self.partner(whole);
-        let count = |whole: &Whole| match (self.action.event(), &self.before_target) {
+        let count = |whole: &Whole| match (self.action.event, &self.before_target) {
             (None, _) => 0,
             (Some(event), None) => whole.count(&partner, event),
             (Some(event), Some(_)) => whole.count_of(&partner, event, &self.changed().id),
         };
         let done = count(whole) - count(before);
-        let is_removal =
-            planned.fault == Fault::OvertakenByRemoval && matches!(self.action, Action::Remove | Action::BulkRemove);
+        let is_removal = planned.fault == Fault::OvertakenByRemoval && self.action.is_removal();
         let events = self.action.events();
         let is_committed = if is_removal { planned.committed_when_overtaken() == Some(true) } else { done == events };
         assert!(done == 0 || done == events, "the action was committed {done} times");
         self.check_before_target(&partner, outcome, whole);
-        if let Some(beside) = self.action.event_beside().filter(|_| planned.fault != Fault::OvertakenByRemoval) {
+        if let Some(second) = self.action.second_event.filter(|_| planned.fault != Fault::OvertakenByRemoval) {
             assert_eq!(
-                whole.count(&partner, beside) - before.count(&partner, beside),
+                whole.count(&partner, second) - before.count(&partner, second),
                 done,
-                "the event {beside} in the same transaction"
+                "the event {second} in the same transaction"
             );
         }
         if let Some(was_committed) = planned.committed_when_overtaken() {
             assert_eq!(is_committed, was_committed, "the state of the commit changed after the action was overtaken");
         }
-        if self.action.event().is_some() && outcome.is_success() {
+        if self.action.event.is_some() && outcome.is_success() {
             assert!(is_committed, "the response is a success, but the action is not committed");
         }
         self.check_rows(before, whole, is_committed, planned);
@@ -338,7 +260,7 @@ impl Scene {
     /// Checks that the user before the target is reported as done only if the change is committed. `Whole` checks that the
     /// change is complete or absent.
     fn check_before_target(&self, partner: &str, outcome: &Outcome, whole: &Whole) {
-        let (Some(user), Some(event)) = (&self.before_target, self.action.event()) else { return };
+        let (Some(user), Some(event)) = (&self.before_target, self.action.event) else { return };
         let done = whole.count_of(partner, event, &user.id);
         assert!(done <= 1, "the change of the other user was committed {done} times");
         if outcome.json["results"][0]["outcome"] == "done" {
@@ -380,24 +302,18 @@ impl Scene {
         }
         let ((row, credential), (old_row, old_credential)) = (now.unwrap(), before.unwrap());
         let text = |attribute: &str| row[attribute].as_s().cloned().unwrap_or_default();
-        match self.action {
-            Action::EditName => assert_eq!(text("first_name"), "Zora"),
-            Action::EditEmail => assert_eq!(text("email_key"), self.new_email),
-            Action::SetPermissions => assert_eq!(text("role"), "viewer"),
-            Action::ReviewReduce => assert_eq!(text("role"), "manager"),
-            Action::HandOver => assert_eq!(text("role"), "primary_admin"),
-            Action::Suspend | Action::BulkSuspend | Action::ReviewSuspend => assert_eq!(text("status"), "suspended"),
-            Action::Reactivate => assert_eq!(text("status"), "active"),
-            Action::SignInFirst | Action::SignInAgain | Action::ChoosePartner | Action::AnswerChallenge => {
-                assert!(row["last_sign_in_at"] != old_row["last_sign_in_at"], "the sign-in did not update its time");
-            }
-            _ => {}
+        match self.action.effect {
+            Effect::Stores(attribute, value) => assert_eq!(text(attribute), value),
+            Effect::ChangesEmail => assert_eq!(text("email_key"), self.new_email),
+            Effect::MakesPrimaryAdmin => assert_eq!(text("role"), "primary_admin"),
+            Effect::Suspends => assert_eq!(text("status"), "suspended"),
+            Effect::Reactivates => assert_eq!(text("status"), "active"),
+            Effect::Nothing | Effect::EndsAllSessions | Effect::SetsPassword { .. } | Effect::Removes => {}
         }
-        let sets_password = matches!(
-            self.action,
-            Action::SetPassword | Action::OwnPassword | Action::AnswerChallenge | Action::Recover
-        );
-        assert_eq!(credential["digests"] != old_credential["digests"], sets_password, "the digest");
+        if self.action.is_sign_in {
+            assert!(row["last_sign_in_at"] != old_row["last_sign_in_at"], "the sign-in did not update its time");
+        }
+        assert_eq!(credential["digests"] != old_credential["digests"], self.action.sets_password(), "the digest");
     }
 
     async fn check_people(
@@ -411,64 +327,61 @@ impl Scene {
         let is_recovered = planned.fault == Fault::OvertakenByRecovery && !self.is_handed_over(is_committed);
         let (old, new) = (self.owner.password.as_str(), self.new_password.as_str());
         let owner = User { partner_id: partner.to_owned(), ..self.owner.clone() };
-        match self.action {
+        let must_change = self.action.caller == Caller::MustChangePassword;
+        match self.action.effect {
             _ if is_recovered => {
                 self.signs_in_with(&owner, &self.recovered_password, true).await;
                 self.refused(&owner, old).await;
                 self.refused(&owner, new).await;
             }
-            Action::AnswerChallenge | Action::OwnPassword | Action::Recover => {
+            Effect::SetsPassword { is_temporary } if !self.action.has_target() => {
                 let (right, wrong) = if is_committed { (new, old) } else { (old, new) };
-                let is_asked = match self.action {
-                    Action::AnswerChallenge => !is_committed,
-                    Action::Recover => is_committed,
-                    _ => false,
-                };
+                let is_asked = if is_committed { is_temporary } else { must_change };
                 self.signs_in_with(&owner, right, is_asked).await;
                 self.refused(&owner, wrong).await;
             }
-            Action::CreatePartner | Action::CreatePartnerWithKey if is_committed => {
-                self.signs_in_with(&owner, old, false).await;
-            }
-            Action::CreatePartner | Action::CreatePartnerWithKey => {
+            _ if self.action.creates_partner() && !is_committed => {
                 assert!(whole.with_email(&owner.email).is_empty());
                 Client::of(&self.ready).sign_in(&owner.email, old).await.problem(401, "unauthenticated");
             }
-            Action::SignInFirst | Action::SignInAgain | Action::SignInChoice | Action::ChoosePartner => {
-                self.signs_in_with(&owner, old, false).await;
+            _ if self.action.creates_partner() || self.action.is_sign_in => {
+                self.signs_in_with(&owner, old, must_change).await;
             }
-            Action::SignInChallenged => self.signs_in_with(&owner, old, true).await,
             _ => {}
         }
         for (index, actor) in self.sessions.iter().enumerate() {
-            let ends = match self.action {
+            let ends = match self.action.ends {
                 _ if is_recovered => true,
-                Action::SignOut | Action::Recover => is_committed,
-                Action::OwnPassword => is_committed && index == 1,
-                _ => false,
+                Ended::All => is_committed,
+                Ended::Others => is_committed && index == 1,
+                Ended::None => false,
             };
             lives(actor, !ends).await;
         }
         // After a recovery at this partner, the old password is valid at the other partner only.
         let is_elsewhere = outcome.json["user"]["partner_id"].as_str().is_some_and(|signed_in| signed_in != partner);
-        assert!(!is_elsewhere || (self.action == Action::SignInChoice && is_recovered), "{outcome:?}");
+        let may_be_elsewhere = self.action.returns == Returns::Challenge && is_recovered;
+        assert!(!is_elsewhere || may_be_elsewhere, "{outcome:?}");
         if let (Some(answer), true) = (&outcome.answer, outcome.is_success() && !is_elsewhere) {
             let actor = Actor::from_answer(Client::of(&self.ready), owner, answer);
             lives(&actor, !is_recovered).await;
         }
-        if self.action == Action::SignInChallenged && outcome.is_success() {
-            let session = outcome.json["session"].as_str().unwrap();
-            let answer = Client::of(&self.ready).answer_challenge(session, new).await;
-            assert_eq!(answer.status, if is_recovered { 401 } else { 200 }, "{answer}");
-        }
-        if let (Action::SignInChoice, Some(session)) = (self.action, outcome.json["session"].as_str()) {
-            let answer = self.chooses(session).await;
-            assert_eq!(answer.status, if is_recovered { 401 } else { 200 }, "{answer}");
-        }
-        if self.action == Action::Refresh && outcome.is_success() {
-            let token = outcome.json["access_token"].as_str().unwrap().to_owned();
-            let actor = Actor { token, ..self.sessions[0].clone() };
-            lives(&actor, !is_recovered).await;
+        match self.action.returns {
+            _ if !outcome.is_success() || is_elsewhere => {}
+            Returns::Challenge => {
+                let (session, client) = (outcome.json["session"].as_str().unwrap(), Client::of(&self.ready));
+                let answer = match self.action.caller {
+                    Caller::MustChangePassword => client.answer_challenge(session, new).await,
+                    _ => client.choose_partner(session, &self.owner.partner_id).await,
+                };
+                assert_eq!(answer.status, if is_recovered { 401 } else { 200 }, "{answer}");
+            }
+            Returns::AccessToken => {
+                let token = outcome.json["access_token"].as_str().unwrap().to_owned();
+                let actor = Actor { token, ..self.sessions[0].clone() };
+                lives(&actor, !is_recovered).await;
+            }
+            Returns::Other => {}
         }
         self.check_target(is_committed, planned).await;
         self.check_added(is_committed, whole).await;
@@ -477,7 +390,7 @@ impl Scene {
 
     /// Whether the target is the primary admin now. A recovery then recovers the target, and no user can remove it.
     fn is_handed_over(&self, is_committed: bool) -> bool {
-        self.action == Action::HandOver && is_committed
+        self.action.makes_primary_admin() && is_committed
     }
 
     async fn check_target(&self, is_committed: bool, planned: &Planned) {
@@ -485,23 +398,21 @@ impl Scene {
         let is_handed_over = self.is_handed_over(is_committed);
         let is_removed =
             (planned.fault == Fault::OvertakenByRemoval && !is_handed_over) || (self.action.removes() && is_committed);
-        let is_edited = self.action == Action::EditEmail && is_committed;
+        let is_edited = matches!(self.action.effect, Effect::ChangesEmail) && is_committed;
         let present =
             User { email: if is_edited { self.new_email.clone() } else { target.email.clone() }, ..target.clone() };
         let (old, new) = (target.password.as_str(), self.new_password.as_str());
-        match self.action {
+        match self.action.effect {
             _ if is_removed => self.refused(&present, old).await,
             _ if is_handed_over && planned.fault == Fault::OvertakenByRecovery => {
                 self.signs_in_with(&present, &self.recovered_password, true).await;
                 self.refused(&present, old).await;
             }
-            Action::Suspend | Action::BulkSuspend | Action::ReviewSuspend if is_committed => {
-                self.refused(&present, old).await;
-            }
-            Action::Reactivate if !is_committed => self.refused(&present, old).await,
-            Action::SetPassword => {
+            Effect::Suspends if is_committed => self.refused(&present, old).await,
+            Effect::Reactivates if !is_committed => self.refused(&present, old).await,
+            Effect::SetsPassword { is_temporary } => {
                 let (right, wrong) = if is_committed { (new, old) } else { (old, new) };
-                self.signs_in_with(&present, right, is_committed).await;
+                self.signs_in_with(&present, right, is_committed && is_temporary).await;
                 self.refused(&present, wrong).await;
             }
             _ => self.signs_in_with(&present, old, false).await,
@@ -510,13 +421,13 @@ impl Scene {
             self.refused(target, old).await;
         }
         if let Some(actor) = &self.target_session {
-            // Every action that needs a session of the target ends it.
+            // Every action for which the target signs in ends the session.
             lives(actor, !is_committed && !is_removed).await;
         }
     }
 
     async fn check_added(&self, is_committed: bool, whole: &Whole) {
-        if !matches!(self.action, Action::Add | Action::AddWithKey) {
+        if self.action.adds == 0 || self.action.is_import() {
             return;
         }
         let id = whole.with_email(&self.new_email).pop().map(|(_, user)| user);
@@ -532,16 +443,16 @@ impl Scene {
     /// Checks that the import added both users or none. The response has a working password for each user, or a retry finds
     /// the user.
     async fn check_imported(&self, outcome: &Outcome, is_committed: bool, whole: &Whole) {
-        if self.action != Action::Import {
+        if !self.action.is_import() {
             return;
         }
-        for (index, email) in [&self.new_email, &self.other_new_email].into_iter().enumerate() {
+        for (index, email) in self.new_emails().into_iter().enumerate() {
             let id = whole.with_email(email).pop().map(|(_, user)| user);
             assert_eq!(id.is_some(), is_committed, "the new user");
             let result = &outcome.json["results"][index];
             if let (Some(id), Some(password)) = (id, result["generated_password"].as_str()) {
                 assert_eq!((&result["user"]["id"], &result["outcome"]), (&json!(id), &json!("added")));
-                let added = User { id, email: email.clone(), ..self.owner.clone() };
+                let added = User { id, email: email.to_owned(), ..self.owner.clone() };
                 self.signs_in_with(&added, password, true).await;
             }
         }
@@ -550,17 +461,17 @@ impl Scene {
     /// Sends the request again, as a client does that does not know the result.
     async fn check_retry(&self, outcome: &Outcome, is_committed: bool, planned: &Planned, whole: &Whole) {
         let is_over = planned.fault == Fault::OvertakenByRecovery;
-        if !is_over && self.action == Action::Import {
+        if !is_over && self.action.is_import() {
             let again = self.act(&Trace::new()).await;
             let expected = if is_committed { "exists" } else { "added" };
             for result in again.json["results"].as_array().unwrap() {
                 assert_eq!(result["outcome"], expected, "the retry after {outcome:?}");
             }
         }
-        if is_over || !matches!(self.action, Action::AddWithKey | Action::CreatePartnerWithKey) {
+        if is_over || !self.action.has_key {
             return;
         }
-        let email = if self.action == Action::AddWithKey { &self.new_email } else { &self.owner.email };
+        let email = if self.action.creates_partner() { &self.owner.email } else { &self.new_email };
         let committed = whole.with_email(email).pop().map(|(_, user)| user);
         let again = self.act(&Trace::new()).await;
         assert!(again.is_success(), "the retry after {outcome:?}: {again:?}");
@@ -600,6 +511,24 @@ fn of_answer(answer: Answer) -> Outcome {
         json: answer.json.clone(),
         answer: answer.json.get("refresh_token").is_some().then_some(answer),
     }
+}
+
+/// The outcome for the target of a bulk request, as if the request were for the target alone.
+fn of_target(outcome: Outcome) -> Outcome {
+    if outcome.status != 200 {
+        return outcome;
+    }
+    let result = &outcome.json["results"][1];
+    let code = result["problem"]["code"].as_str().unwrap_or_default().to_owned();
+    let status = match (result["outcome"].as_str().unwrap(), code.as_str()) {
+        ("done" | "unchanged", _) => 200,
+        ("not_found", _) => 404,
+        ("refused", "session_ended") => 401,
+        ("refused", _) => 403,
+        (_, "internal") => 500,
+        _ => 503,
+    };
+    Outcome { status, code, has_retry_after: true, ..outcome }
 }
 
 /// Converts an invocation to the outcome of a request, so that both have the same checks.

@@ -136,17 +136,17 @@ fn chosen_actions() -> String {
 /// Counts the calls of each action without faults, and prepares a scene for every possible fault.
 async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -> Vec<Run> {
     let word = chosen_actions();
-    let chosen = Action::ALL.into_iter().filter(|action| action.label().contains(&word));
+    let chosen = Action::all().filter(|action| action.label.contains(&word));
     let counted = chosen.map(async |action| {
         let (scene, trace) = (Scene::new(&stack.ready, action).await, Trace::new());
         let calls = counting(stack, &trace);
         let outcome = scene.act(&trace).await;
-        assert!(outcome.is_success(), "{}: {outcome:?}", action.label());
+        assert!(outcome.is_success(), "{}: {outcome:?}", action.label);
         (action, calls())
     });
     let mut planned = Vec::new();
     for (action, calls) in stream::iter(counted).buffer_unordered(LANES).collect::<Vec<_>>().await {
-        assert!(!calls.is_empty(), "{} makes no calls, or they do not belong to its trace", action.label());
+        assert!(!calls.is_empty(), "{} makes no calls, or they do not belong to its trace", action.label);
         table.entry(action).or_default().calls = calls.len();
         for point in calls {
             for (fault, moment) in Fault::all(action).into_iter().filter(|(fault, _)| fault.can_happen_at(&point)) {
@@ -191,7 +191,7 @@ async fn run(stack: &'static FaultyStack, runs: Vec<Run>, healed: &watch::Receiv
 fn by_function(runs: Vec<Run>) -> Vec<Vec<Run>> {
     let mut by_function: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
     for run in runs {
-        by_function.entry(run.scene.action.function()).or_default().push(run);
+        by_function.entry(run.scene.action.function).or_default().push(run);
     }
     by_function.into_values().collect()
 }
@@ -213,7 +213,7 @@ impl Run {
 impl std::fmt::Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Planned { point, fault, moment, .. } = self.planned.as_ref();
-        write!(f, "{}, {point}, {fault:?} {moment:?}", self.scene.action.label())
+        write!(f, "{}, {point}, {fault:?} {moment:?}", self.scene.action.label)
     }
 }
 
@@ -243,7 +243,7 @@ pub(crate) async fn repair(ready: &Ready) {
 
 fn written(table: &BTreeMap<Action, Line>) -> String {
     let titles = ["calls", "runs", "answered", "5xx committed", "5xx nothing", "refused", "violations"];
-    let rows = table.iter().map(|(action, line)| (action.label(), line.numbers()));
+    let rows = table.iter().map(|(action, line)| (action.label, line.numbers()));
     let sums =
         table.values().map(Line::numbers).reduce(|sum, line| std::array::from_fn(|index| sum[index] + line[index]));
     let mut lines = vec![row("action", &titles)];

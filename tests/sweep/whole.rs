@@ -5,23 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use portal_tests::Ready;
 use portal_tests::rows::{Row, Rows};
 
-/// Events that increment the version of their user.
-const MOVE_VERSION: [&str; 10] = [
-    "user.edited",
-    "password.changed",
-    "password.set",
-    "permissions.set",
-    "user.suspended",
-    "user.reactivated",
-    "logout.forced",
-    "primary_admin.recovered",
-    "primary_admin.handed_over",
-    KEPT,
-];
+use crate::action::{Effect, events_with};
+
 /// A review decision that keeps the access, so that no other event increments the version.
 const KEPT: &str = "access.reviewed keep";
-/// Events that end all sessions of their user.
-const MOVE_GENERATION: [&str; 4] = ["password.set", "user.suspended", "logout.forced", "primary_admin.recovered"];
 
 /// The id of a partner and the id of a user.
 type Who = (String, String);
@@ -191,8 +178,11 @@ impl Whole {
         let count = |actions: &[&str]| {
             events.iter().filter(|(action, target)| target == id && actions.contains(&action.as_str())).count()
         };
-        for (attribute, actions) in [("version", &MOVE_VERSION[..]), ("session_generation", &MOVE_GENERATION[..])] {
-            let (is, expected) = (number(user, attribute), 1 + count(actions));
+        let mut version = events_with(Effect::increments_version);
+        version.push(KEPT);
+        let generation = events_with(Effect::ends_generation);
+        for (attribute, actions) in [("version", version), ("session_generation", generation)] {
+            let (is, expected) = (number(user, attribute), 1 + count(&actions));
             if is != expected {
                 report(format!("{attribute} is {is}, but the audit trail says {expected}"));
             }
