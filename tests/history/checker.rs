@@ -16,7 +16,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::model::{OVER, Person, State};
-use crate::operation::{Challenge, Operation, Wish, named_by};
+use crate::operation::{Action, Challenge, Ended, Operation, Response, named_by};
 use crate::recorder::Commit;
 use crate::sign_ins::{Open, SignIn};
 
@@ -119,7 +119,7 @@ impl History<'_> {
     /// it at that point.
     fn granted(&mut self, index: usize, point: usize, state: &State) {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
-        if operation.wish.event() != Some(&commit.action) {
+        if operation.action.event() != Some(&commit.action) {
             return self.violation(index, &format!("it was committed as {}", commit.action));
         }
         if commit.before < operation.invoked {
@@ -129,13 +129,13 @@ impl History<'_> {
             return self.violation(index, "it was committed after its response");
         }
         let earlier = &self.states[*self.window(operation).start()..=point];
-        let refusal = match &operation.wish {
-            Wish::SignIn { partner, email, password } => {
+        let refusal = match &operation.action {
+            Action::SignIn { partner, email, password } => {
                 let sign_in = SignIn::new(partner.as_deref(), email, password, &self.partners);
                 (!sign_in.is_committed(earlier, commit)).then_some((401, "unauthenticated"))
             }
-            Wish::Answer { challenge, reply } => {
-                let is_same = |other: &usize| matches!(&self.operations[*other].wish, Wish::Answer { challenge: used, .. } if used.token == challenge.token);
+            Action::AnswerChallenge { challenge, reply } => {
+                let is_same = |other: &usize| matches!(&self.operations[*other].action, Action::AnswerChallenge { challenge: used, .. } if used.token == challenge.token);
                 let is_used = self.made.iter().any(|(other, at)| *at < point && is_same(other));
                 let is_right = self.open(challenge).is_committed(state, reply, commit);
                 (is_used || !is_right).then_some((401, "unauthenticated"))
@@ -167,22 +167,23 @@ impl History<'_> {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
         let Some(person) = state.users.get(&commit.target) else { return };
         let own = operation.session.as_ref().map(|session| session.id.as_str()).unwrap_or_default();
-        let is_right = match &operation.wish {
-            Wish::SignIn { .. } | Wish::Answer { .. } => {
+        let is_right = match operation.action.ended_sessions() {
+            _ if operation.action.response() == Response::Session => {
                 let window = *self.window(operation).start()..=point;
                 let count = |state: &State| state.users.get(&commit.target).map_or(0, |person| person.sessions.len());
                 let was_full = self.states[window].iter().any(|state| count(state) >= MOST_SESSIONS);
                 commit.begun.len() == 1 && (commit.ended.is_empty() || was_full)
             }
             // A session that was signed out after the read is ended again.
-            Wish::OwnPassword { .. } => {
+            Ended::Others => {
                 let ended: HashSet<&str> = commit.ended.iter().map(String::as_str).collect();
                 let mut others = person.sessions.keys().map(String::as_str).filter(|session| *session != own);
                 commit.begun.is_empty() && !ended.contains(own) && others.all(|session| ended.contains(session))
             }
-            Wish::SignOut => commit.begun.is_empty() && commit.ended == [own],
-            Wish::EndSession { session, .. } => commit.begun.is_empty() && commit.ended == [session.as_str()],
-            _ => commit.begun.is_empty() && commit.ended.is_empty(),
+            Ended::Own => commit.begun.is_empty() && commit.ended == [own],
+            Ended::One(session) => commit.begun.is_empty() && commit.ended == [session],
+            // All sessions end with their generation.
+            Ended::All(_) | Ended::None => commit.begun.is_empty() && commit.ended.is_empty(),
         };
         if !is_right {
             self.violation(index, "it started or ended the wrong sessions");
@@ -199,13 +200,13 @@ impl History<'_> {
             Some(_) if operation.is_unchanged() => Some("it was committed, but the response shows no change"),
             Some(point) => self.shown(operation, point),
             // A request for the user's present values succeeds without a commit.
-            None if operation.is_granted() && operation.wish.event().is_some() && !operation.may_be_unchanged() => {
+            None if operation.is_granted() && operation.action.event().is_some() && !operation.may_be_unchanged() => {
                 Some("it succeeded, but was never committed")
             }
             None if operation.is_granted() => {
                 let is_so = self.is_challenged_rightly(operation);
                 let is_so = is_so || self.states_of(operation).any(|state| reads(state, operation));
-                let is_so = is_so || (matches!(operation.wish, Wish::List) && self.lists(operation));
+                let is_so = is_so || (operation.action.response() == Response::Users && self.lists(operation));
                 (!is_so).then_some("the model never returns this")
             }
             None => (!self.is_refused_rightly(operation)).then_some("the model never responds with this refusal"),
@@ -223,17 +224,17 @@ impl History<'_> {
     fn shown(&self, operation: &Operation, point: usize) -> Option<&'static str> {
         let commit = &self.commits[point];
         let after = self.states[point + 1].users.get(&commit.target);
-        let user = match operation.wish {
-            Wish::SignIn { .. } | Wish::Answer { .. } | Wish::Decide { .. } => &operation.answer.json["user"],
-            _ => &operation.answer.json,
-        };
+        let user = operation.user();
         let was = |shown: fn(&Person, &Value) -> bool| {
             self.states_of(operation)
                 .any(|state| state.users.get(&commit.target).is_some_and(|person| shown(person, user)))
         };
-        match &operation.wish {
+        if operation.action.event().is_none() {
+            return Some("it only reads");
+        }
+        match operation.action.response() {
             // The name may change between the read and the commit of a sign-in.
-            Wish::SignIn { .. } | Wish::Answer { .. } => {
+            Response::Session => {
                 let session = operation.answer.json["access_token"].as_str().map(named_by);
                 let is_session = session.is_some_and(|(user, session, generation)| {
                     user == commit.target && commit.begun == [(session, generation)]
@@ -242,18 +243,18 @@ impl History<'_> {
                 (!is_session || !is_shown).then_some("the response has another session or user than the commit")
             }
             // A sign-in does not increment the version.
-            Wish::Edit { .. } | Wish::SetPermissions { .. } | Wish::SetStatus { .. } | Wish::HandOver { .. } => {
+            Response::User => {
                 let is_shown = after.is_some_and(|person| person.is_shown_by(user))
                     && was(Person::signed_in_as_shown_by)
                     && (operation.is_part || after.is_some_and(|person| operation.has_version(person.version)));
                 (!is_shown).then_some("the response has another user than the commit")
             }
-            Wish::Add { .. } => {
+            Response::NewUser => {
                 let is_shown = user["id"] == commit.target.as_str()
                     && after.is_some_and(|person| person.is_shown_by(user) && person.signed_in_as_shown_by(user));
                 (!is_shown).then_some("the response has another user than the added one")
             }
-            Wish::Decide { .. } => {
+            Response::Decision => {
                 let is_shown = match after {
                     Some(person) => person.is_shown_by(user) && was(Person::signed_in_as_shown_by),
                     None => user.is_null(),
@@ -261,18 +262,14 @@ impl History<'_> {
                 let is_shown = is_shown && operation.answer.json["reviewed_at"] == commit.at.as_str();
                 (!is_shown).then_some("the response has another decision than the commit")
             }
-            Wish::ForceLogout { .. } if operation.is_part && !after.is_some_and(|person| person.is_shown_by(user)) => {
+            Response::SignedOutAt if operation.is_part && !after.is_some_and(|person| person.is_shown_by(user)) => {
                 Some("the response has another user than the commit")
             }
-            Wish::ForceLogout { .. } => {
+            Response::SignedOutAt => {
                 (user["signed_out_at"] != commit.at.as_str()).then_some("the response has another time than the commit")
             }
-            Wish::SetPassword { .. }
-            | Wish::OwnPassword { .. }
-            | Wish::Remove { .. }
-            | Wish::SignOut
-            | Wish::EndSession { .. } => None,
-            Wish::Me | Wish::Get { .. } | Wish::List | Wish::Refresh => Some("it only reads"),
+            Response::Empty => None,
+            Response::Users | Response::AccessToken => Some("it only reads"),
         }
     }
 
@@ -305,39 +302,34 @@ impl History<'_> {
 
     fn is_refused_rightly(&self, operation: &Operation) -> bool {
         let answered = (operation.answer.status, operation.code());
-        match (answered, &operation.wish) {
-            // Users' changes of themselves have a rate limit.
-            ((429, _), Wish::Edit { target, .. } | Wish::EndSession { target, .. }) => {
-                operation.actor() == Some(target.as_str())
-            }
-            // Attempts are counted regardless of their result.
-            ((429, _), Wish::SignIn { .. } | Wish::OwnPassword { .. } | Wish::HandOver { .. } | Wish::Refresh) => true,
+        match (answered, &operation.action) {
+            ((429, _), action) => action.is_limited(operation.actor() == action.target()),
             // Here any commit can be the cause, not only those about the target and the actor: other users may have had
             // the email.
-            ((409, "conflict"), Wish::Add { .. }) => self.met(operation).len() >= DECISIONS,
-            ((409, "conflict"), wish) => {
+            ((409, "conflict"), Action::Add { .. }) => self.met(operation).len() >= DECISIONS,
+            ((409, "conflict"), action) => {
                 // A stale `reduce` is not retried, because the reduced access may be another one than the reviewer saw.
-                let decisions = if matches!(wish, Wish::Decide { decision: "reduce", .. }) { 1 } else { DECISIONS };
-                let concerned: Vec<&str> = operation.wish.target().into_iter().chain(operation.actor()).collect();
+                let decisions = if matches!(action, Action::Decide { decision: "reduce", .. }) { 1 } else { DECISIONS };
+                let concerned: Vec<&str> = operation.action.target().into_iter().chain(operation.actor()).collect();
                 let met = self.commits[self.met(operation)]
                     .iter()
                     .filter(|commit| concerned.is_empty() || concerned.contains(&commit.target.as_str()));
                 met.count() >= decisions
             }
-            ((401, "unauthenticated"), Wish::SignIn { partner, email, password }) => {
+            ((401, "unauthenticated"), Action::SignIn { partner, email, password }) => {
                 let sign_in = SignIn::new(partner.as_deref(), email, password, &self.partners);
                 sign_in.is_refused(&self.states[self.window(operation)])
             }
-            ((401, "unauthenticated"), Wish::Answer { challenge, .. }) => {
+            ((401, "unauthenticated"), Action::AnswerChallenge { challenge, .. }) => {
                 let open = self.open(challenge);
                 open.is_used(operation, self.operations) || open.is_void(&self.states[self.window(operation)], None)
             }
             // The challenge no longer offers this partner.
-            ((422, "validation_failed"), Wish::Answer { challenge, reply }) => {
+            ((422, "validation_failed"), Action::AnswerChallenge { challenge, reply }) => {
                 self.open(challenge).is_void(&self.states[self.window(operation)], Some(reply))
             }
             // An import reads the emails first, and again after a conflict.
-            ((409, "email_taken"), Wish::Add { email, .. }) if operation.is_part => {
+            ((409, "email_taken"), Action::Add { email, .. }) if operation.is_part => {
                 let partner = operation.actor().and_then(|actor| {
                     self.states_of(operation).find_map(|state| Some(state.users.get(actor)?.partner.clone()))
                 });
@@ -346,11 +338,11 @@ impl History<'_> {
                 })
             }
             // A single such row makes the whole file invalid.
-            ((422, "validation_failed"), Wish::Add { .. }) if operation.is_part => self
+            ((422, "validation_failed"), Action::Add { .. }) if operation.is_part => self
                 .states_of(operation)
                 .any(|state| state.refusal(operation) == Some((403, "exceeds_own_permissions"))),
             // After the end of the session, Cognito may reject the refresh token before the portal's items do.
-            ((401, "unauthenticated" | "session_ended"), Wish::Refresh) => {
+            ((401, "unauthenticated" | "session_ended"), Action::Refresh) => {
                 self.states_of(operation).any(|state| state.refusal(operation) == Some(OVER))
             }
             ((status, code), _) => {
@@ -362,11 +354,11 @@ impl History<'_> {
     /// Whether a sign-in may return its challenge.
     fn is_challenged_rightly(&self, operation: &Operation) -> bool {
         let (states, answer) = (&self.states[self.window(operation)], &operation.answer.json);
-        match &operation.wish {
-            Wish::SignIn { partner, email, password } => {
+        match &operation.action {
+            Action::SignIn { partner, email, password } => {
                 SignIn::new(partner.as_deref(), email, password, &self.partners).is_challenged(states, answer)
             }
-            Wish::Answer { challenge, reply } => self.open(challenge).is_challenged(states, reply, answer),
+            Action::AnswerChallenge { challenge, reply } => self.open(challenge).is_challenged(states, reply, answer),
             _ => false,
         }
     }
@@ -385,24 +377,17 @@ fn reads(state: &State, operation: &Operation) -> bool {
     }
     let Some(session) = &operation.session else { return false };
     let user = &operation.answer.json;
-    let id = match &operation.wish {
-        Wish::Me => &session.user,
-        Wish::Get { target }
-        | Wish::Edit { target, .. }
-        | Wish::SetPermissions { target, .. }
-        | Wish::SetStatus { target, .. } => target,
-        Wish::Refresh => {
+    let id = match operation.action.response() {
+        Response::User => operation.action.target().unwrap_or(&session.user),
+        Response::AccessToken => {
             let named = user["access_token"].as_str().map(named_by);
             return named == Some((session.user.clone(), session.id.clone(), session.generation));
         }
         _ => return false,
     };
-    let is_unchanged = |person: &Person| operation.wish.event().is_none() || person.is_as_wished(&operation.wish);
+    let is_unchanged = |person: &Person| operation.action.event().is_none() || person.has_values_of(&operation.action);
     state.users.get(id).is_some_and(|person| {
-        is_unchanged(person)
-            && user["id"] == id.as_str()
-            && person.is_shown_by(user)
-            && person.signed_in_as_shown_by(user)
+        is_unchanged(person) && user["id"] == id && person.is_shown_by(user) && person.signed_in_as_shown_by(user)
     })
 }
 
@@ -413,7 +398,7 @@ pub(crate) fn describe(operation: &Operation, operations: &[Operation]) -> Strin
     format!(
         "{} {:?} -> {} {} ({}–{} ms, {})",
         operation.actor().unwrap_or("anonymous"),
-        operation.wish,
+        operation.action,
         operation.answer.status,
         operation.code(),
         millis(operation.invoked),

@@ -9,8 +9,8 @@ use portal_tests::faults::{FaultyStack, Trace};
 use portal_tests::{Client, Ready, User, secrets};
 use serde_json::Value;
 
-use crate::model::{ALL, default_permissions};
-use crate::operation::{Access, Challenge, Operation, Reply, Request, Session, Wish};
+use crate::model::default_permissions;
+use crate::operation::{Access, Action, Challenge, Choices, Ended, Operation, Reply, Request, Response, Session};
 use crate::random::Random;
 use crate::recorder::Recorder;
 
@@ -86,11 +86,11 @@ impl<'a> World<'a> {
     pub(crate) async fn begin(&self, random: &mut Random) {
         for User { partner_id, email, password, .. } in self.owners {
             let (partner, email, password) = (Some(partner_id.clone()), email.clone(), password.clone());
-            self.ask(None, Request::One(Wish::SignIn { partner, email, password })).await;
+            self.ask(None, Request::One(Action::SignIn { partner, email, password })).await;
             let session = self.heard.lock().unwrap().sessions.last().cloned();
             for _ in 0..FEWEST {
-                let wish = self.add(random);
-                self.ask(session.clone(), Request::One(wish)).await;
+                let action = self.add(random);
+                self.ask(session.clone(), Request::One(action)).await;
             }
         }
     }
@@ -113,10 +113,10 @@ impl<'a> World<'a> {
     async fn ask(&self, session: Option<Arc<Session>>, request: Request) {
         let client = match (&session, &request) {
             (Some(session), _) => session.client.clone(),
-            (None, Request::One(Wish::SignIn { partner, email, .. })) => {
+            (None, Request::One(Action::SignIn { partner, email, .. })) => {
                 self.heard.lock().unwrap().client_for(&self.stack.ready, partner.as_deref(), email)
             }
-            (None, Request::One(Wish::Answer { challenge, .. })) => challenge.client.clone(),
+            (None, Request::One(Action::AnswerChallenge { challenge, .. })) => challenge.client.clone(),
             (None, _) => Client::of(&self.stack.ready),
         };
         let trace = Trace::new();
@@ -127,18 +127,18 @@ impl<'a> World<'a> {
         let responded = Instant::now();
         let is_part = !matches!(request, Request::One(_));
         let mut heard = self.heard.lock().unwrap();
-        for (wish, answer) in request.wishes(&answer) {
-            let operation = Operation { session: session.clone(), wish, invoked, responded, answer, is_part };
+        for (action, answer) in request.actions(&answer) {
+            let operation = Operation { session: session.clone(), action, invoked, responded, answer, is_part };
             heard.learn(&self.stack.ready, &client, &operation);
             heard.operations.push(operation);
         }
     }
 
-    fn add(&self, random: &mut Random) -> Wish {
+    fn add(&self, random: &mut Random) -> Action {
         let (email, shared) = self.new_email(random);
         let password = shared.filter(|_| random.chance(70)).unwrap_or_else(secrets::password);
         let password = random.chance(85).then_some(password);
-        Wish::Add { email, first_name: secrets::random(8), password, access: access(random) }
+        Action::Add { email, first_name: secrets::random(8), password, access: Access::random(random) }
     }
 
     /// An email for a new user, and the password of other users with this email.
@@ -156,7 +156,7 @@ impl<'a> World<'a> {
         for _ in 0..=random.below(most) {
             rows.insert(self.new_email(random).0, secrets::random(8));
         }
-        let mut access = access(random);
+        let mut access = Access::random(random);
         // An empty cell means the role's default permissions.
         if access.permissions.is_empty() {
             access.permissions = default_permissions(access.role).iter().copied().collect();
@@ -164,16 +164,12 @@ impl<'a> World<'a> {
         Request::Import { rows: rows.into_iter().collect(), access }
     }
 
-    fn wanted_email(&self, random: &mut Random) -> String {
-        random.pick(&self.wanted).unwrap().0.clone()
-    }
-
     fn choose(&self, random: &mut Random) -> (Option<Arc<Session>>, Request) {
         let mut heard = self.heard.lock().unwrap();
         if random.chance(50)
-            && let Some(wish) = heard.answer(random)
+            && let Some(action) = heard.answer(random)
         {
-            return (None, Request::One(wish));
+            return (None, Request::One(action));
         }
         let heard = &*heard;
         let people: Vec<&String> =
@@ -184,14 +180,14 @@ impl<'a> World<'a> {
             let is_out = |id: &&&String| !signed_in.contains(id.as_str()) && !heard.people[**id].is_suspended;
             let out: Vec<&&String> = people.iter().filter(is_out).collect();
             let id = if random.chance(80) { random.pick(&out).copied() } else { random.pick(&people) };
-            if let Some(wish) = id.and_then(|id| heard.sign_in(id, random)) {
-                return (None, Request::One(wish));
+            if let Some(action) = id.and_then(|id| heard.sign_in(id, random)) {
+                return (None, Request::One(action));
             }
         }
         let sessions = if random.chance(8) && !heard.over.is_empty() { &heard.over } else { &heard.sessions };
         let Some(session) = random.pick(sessions).cloned() else {
             let (email, password) = random.pick(&self.wanted).unwrap().clone();
-            return (None, Request::One(Wish::SignIn { partner: None, email, password }));
+            return (None, Request::One(Action::SignIn { partner: None, email, password }));
         };
         let partner = heard.people.get(&session.user).map(|known| known.partner.clone()).unwrap_or_default();
         let people: Vec<&String> = people.into_iter().filter(|id| heard.people[*id].partner == partner).collect();
@@ -226,37 +222,20 @@ impl<'a> World<'a> {
             return (Some(session), self.import(random, most));
         }
         let target = pick_target(random);
-        let version = heard.people.get(&target).map(|known| known.version);
-        let if_match = if random.chance(50) { version } else { None };
-        let own_password = || {
-            let known = heard.people.get(&session.user).and_then(|known| known.passwords.last().cloned());
-            known.unwrap_or_default()
-        };
-        let hands_over = session.user == *primary_admin && random.chance(10);
-        let wish = match random.below(100) {
-            _ if hands_over => Wish::HandOver { target, current: own_password() },
-            0..10 => Wish::Get { target },
-            10..15 => Wish::Me,
-            15..18 => Wish::List,
-            18..30 => Wish::Edit { target, first_name: Some(secrets::random(8)), email: None, if_match },
-            30..38 => Wish::Edit { target, first_name: None, email: Some(self.wanted_email(random)), if_match },
-            38..54 => Wish::SetPermissions { target, access: access(random), if_match },
-            54..60 => Wish::ForceLogout { target, if_match },
-            60..64 if target != session.user => Wish::SetPassword { target, password: secrets::password() },
-            60..67 => Wish::OwnPassword { current: own_password(), new: secrets::password() },
-            67..70 => Wish::Remove { target },
-            70..73 => Wish::SignOut,
-            // It reactivates more often than it suspends.
-            73..81 => Wish::SetStatus { target, is_active: random.chance(60), if_match },
-            81..86 => Wish::Decide { target, decision: decision(random), if_match },
-            86..90 => {
-                let ended = random.pick(&heard.sessions).unwrap_or(&session);
-                Wish::EndSession { target: ended.user.clone(), session: ended.id.clone() }
-            }
-            90..91 => Wish::HandOver { target, current: own_password() },
-            _ => Wish::Refresh,
-        };
-        (Some(session), Request::One(wish))
+        let own = heard.people.get(&session.user);
+        let action = Action::random(
+            random,
+            Choices {
+                version: heard.people.get(&target).map(|known| known.version),
+                target,
+                own: &session,
+                own_password: own.and_then(|known| known.passwords.last().cloned()).unwrap_or_default(),
+                is_primary_admin: session.user == *primary_admin,
+                emails: &self.wanted,
+                sessions: &heard.sessions,
+            },
+        );
+        (Some(session), Request::One(action))
     }
 }
 
@@ -274,15 +253,15 @@ impl Heard {
         });
     }
 
-    fn sign_in(&self, id: &str, random: &mut Random) -> Option<Wish> {
+    fn sign_in(&self, id: &str, random: &mut Random) -> Option<Action> {
         let known = self.people.get(id)?;
         let password = if random.chance(80) { known.passwords.last() } else { random.pick(&known.passwords) }?.clone();
         let partner = random.chance(60).then(|| known.partner.clone());
-        Some(Wish::SignIn { partner, email: known.email.clone(), password })
+        Some(Action::SignIn { partner, email: known.email.clone(), password })
     }
 
     /// A response to a challenge. Some challenges get more than one response.
-    fn answer(&mut self, random: &mut Random) -> Option<Wish> {
+    fn answer(&mut self, random: &mut Random) -> Option<Action> {
         let challenge = random.pick(&self.challenges).cloned()?;
         if random.chance(80) {
             self.challenges.retain(|other| other.token != challenge.token);
@@ -291,7 +270,7 @@ impl Heard {
             Some(partner) => Reply::Partner(partner.clone()),
             None => Reply::Password(secrets::password()),
         };
-        Some(Wish::Answer { challenge, reply })
+        Some(Action::AnswerChallenge { challenge, reply })
     }
 
     fn client_for(&mut self, ready: &Ready, partner: Option<&str>, email: &str) -> Client {
@@ -312,19 +291,19 @@ impl Heard {
         if let (Some(session), (401, "session_ended")) = (&operation.session, (answer.status, operation.code())) {
             self.forget(|live| live.id == session.id);
         }
-        if let (Wish::SignIn { .. }, 401) = (&operation.wish, answer.status) {
+        if let (Action::SignIn { .. }, 401) = (&operation.action, answer.status) {
             for known in self.people.values_mut().filter(|known| known.client.address == client.address) {
                 known.failures += 1;
             }
         }
         // A password may have been set although the response was lost.
         let may_be = operation.is_granted() || operation.is_unknown();
-        match &operation.wish {
-            Wish::SetPassword { target, password } if may_be => self.knows(target, password),
-            Wish::OwnPassword { new, .. } if may_be => {
+        match &operation.action {
+            Action::SetPassword { target, password } if may_be => self.knows(target, password),
+            Action::OwnPassword { new, .. } if may_be => {
                 self.knows(operation.actor().unwrap_or_default(), new);
             }
-            Wish::Answer { challenge, reply: Reply::Password(new) } if may_be => {
+            Action::AnswerChallenge { challenge, reply: Reply::Password(new) } if may_be => {
                 self.knows(challenge.user.as_deref().unwrap_or_default(), new);
             }
             _ => {}
@@ -336,44 +315,45 @@ impl Heard {
             self.challenges.push(Arc::new(challenge));
             return;
         }
-        match &operation.wish {
-            Wish::SignIn { password, .. } | Wish::Answer { reply: Reply::Password(password), .. } => {
-                let session = Session::read(client, answer);
-                self.see(ready, &answer.json["user"]);
-                self.knows(&session.user, password);
-                self.sessions.push(Arc::new(session));
-            }
-            Wish::Answer { challenge, reply: Reply::Partner(_) } => {
-                let session = Session::read(client, answer);
-                self.see(ready, &answer.json["user"]);
-                self.knows(&session.user, &challenge.password);
-                self.sessions.push(Arc::new(session));
-            }
-            Wish::Add { password, .. } => {
-                self.see(ready, &answer.json);
+        if operation.action.removes()
+            && let Some(known) = operation.action.target().and_then(|target| self.people.get_mut(target))
+        {
+            known.is_removed = true;
+        }
+        let own = operation.session.as_deref();
+        let ended = operation.action.ended_sessions();
+        match ended {
+            Ended::None => {}
+            Ended::All(user) if operation.action.removes() => self.forget(|live| live.user == *user),
+            Ended::All(user) => self.forget(|live| live.user == *user && live.since < operation.invoked),
+            Ended::One(session) => self.forget(|live| live.id == *session),
+            Ended::Own => self.forget(|live| own.is_some_and(|own| live.id == own.id)),
+            Ended::Others => self.forget(|live| own.is_some_and(|own| live.user == own.user && live.id != own.id)),
+        }
+        match operation.action.response() {
+            Response::Empty | Response::SignedOutAt => {}
+            // The clients learn of a suspension only later, so they try to sign suspended users in.
+            Response::User | Response::Decision if matches!(ended, Ended::All(_)) => {}
+            Response::User | Response::Decision => self.see(ready, operation.user()),
+            Response::NewUser => {
+                self.see(ready, operation.user());
                 let generated = answer.json["generated_password"].as_str().map(secrets::remembered);
-                let password = password.clone().or(generated);
+                let password = operation.action.new_password().map(str::to_owned).or(generated);
                 self.knows(answer.json["id"].as_str().unwrap_or_default(), &password.unwrap_or_default());
             }
-            Wish::Remove { target } | Wish::Decide { target, decision: "remove", .. } => {
-                if let Some(known) = self.people.get_mut(target) {
-                    known.is_removed = true;
+            Response::Users => {
+                for user in answer.json["items"].as_array().into_iter().flatten() {
+                    self.see(ready, user);
                 }
-                self.forget(|live| live.user == *target);
             }
-            Wish::ForceLogout { target, .. }
-            | Wish::SetPassword { target, .. }
-            | Wish::SetStatus { target, is_active: false, .. }
-            | Wish::Decide { target, decision: "suspend", .. } => {
-                self.forget(|live| live.user == *target && live.since < operation.invoked);
+            Response::Session => {
+                let session = Session::read(client, answer);
+                self.see(ready, operation.user());
+                self.knows(&session.user, operation.action.new_password().unwrap_or_default());
+                self.sessions.push(Arc::new(session));
             }
-            Wish::OwnPassword { .. } | Wish::SignOut => {
-                let Some(own) = &operation.session else { return };
-                let is_sign_out = matches!(operation.wish, Wish::SignOut);
-                self.forget(|live| live.user == own.user && is_sign_out == (live.id == own.id));
-            }
-            Wish::Refresh => {
-                let Some(old) = &operation.session else { return };
+            Response::AccessToken => {
+                let Some(old) = own else { return };
                 let token = secrets::remembered(answer.text_at("/access_token"));
                 let session = Session {
                     token,
@@ -388,19 +368,6 @@ impl Heard {
                     *live = Arc::new(session);
                 }
             }
-            Wish::List => {
-                for user in answer.json["items"].as_array().into_iter().flatten() {
-                    self.see(ready, user);
-                }
-            }
-            Wish::EndSession { session, .. } => self.forget(|live| live.id == *session),
-            Wish::Decide { .. } => self.see(ready, &answer.json["user"]),
-            Wish::Me
-            | Wish::Get { .. }
-            | Wish::Edit { .. }
-            | Wish::SetPermissions { .. }
-            | Wish::SetStatus { .. }
-            | Wish::HandOver { .. } => self.see(ready, &answer.json),
         }
     }
 
@@ -433,25 +400,4 @@ impl Heard {
             }
         }
     }
-}
-
-/// A random decision of a review. Removals are rare, because other requests remove users too.
-fn decision(random: &mut Random) -> &'static str {
-    match random.below(10) {
-        0..4 => "keep",
-        4..7 => "reduce",
-        7..9 => "suspend",
-        _ => "remove",
-    }
-}
-
-/// A random access: a role with all permissions up to its ceiling, or with fewer.
-fn access(random: &mut Random) -> Access {
-    let (role, ceiling): (_, &[&str]) = match random.below(10) {
-        0..6 => ("admin", &ALL),
-        6..9 => ("manager", &["users.read", "users.add", "users.edit", "users.force_logout", "audit.read"]),
-        _ => ("viewer", &["users.read", "audit.read"]),
-    };
-    let is_whole = random.chance(70);
-    Access { role, permissions: ceiling.iter().copied().filter(|_| is_whole || random.chance(70)).collect() }
 }

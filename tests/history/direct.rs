@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::checker::describe;
 use crate::model::needed;
-use crate::operation::{Operation, Wish};
+use crate::operation::{Action, Ended, Operation, Permissions, Response};
 
 /// Returns descriptions of all violations.
 pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
@@ -26,7 +26,7 @@ pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
     }
     let mut answered: BTreeMap<&str, &Operation> = BTreeMap::new();
     for operation in &granted {
-        let Wish::Answer { challenge, .. } = &operation.wish else { continue };
+        let Action::AnswerChallenge { challenge, .. } = &operation.action else { continue };
         if let Some(other) = answered.insert(&challenge.token, operation) {
             found("one challenge was used twice", other, operation);
         }
@@ -41,7 +41,7 @@ pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
         {
             found("two changes have the same version", other, operation);
         }
-        if operation.wish.if_match().is_some_and(|wanted| wanted != version && wanted + 1 != version) {
+        if operation.action.if_match().is_some_and(|wanted| wanted != version && wanted + 1 != version) {
             found("a change did not increment the version by one", operation, operation);
         }
     }
@@ -50,54 +50,43 @@ pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
 
 /// Whether `then` was sent with a session that `first` had already ended.
 fn ends_session_of(first: &Operation, then: &Operation) -> bool {
-    let (Some(ended), Some(used)) = (&first.session, &then.session) else { return false };
-    let is_over = match &first.wish {
-        Wish::ForceLogout { target, .. }
-        | Wish::SetPassword { target, .. }
-        | Wish::Remove { target }
-        | Wish::SetStatus { target, is_active: false, .. }
-        | Wish::Decide { target, decision: "suspend" | "remove", .. } => {
-            *target == used.user && used.since < first.invoked
-        }
-        Wish::EndSession { session, .. } => *session == used.id,
-        Wish::OwnPassword { .. } => ended.user == used.user && ended.id != used.id && used.since < first.invoked,
-        Wish::SignOut => ended.id == used.id,
-        _ => false,
+    let (Some(own), Some(used)) = (&first.session, &then.session) else { return false };
+    let is_over = match first.action.ended_sessions() {
+        Ended::None => false,
+        Ended::All(user) => *user == used.user && used.since < first.invoked,
+        Ended::One(session) => *session == used.id,
+        Ended::Own => own.id == used.id,
+        Ended::Others => own.user == used.user && own.id != used.id && used.since < first.invoked,
     };
     is_over && first.responded < then.invoked
 }
 
 /// Whether `then` needed a permission that `first` had removed from its actor.
 fn demotes(first: &Operation, then: &Operation) -> bool {
-    let (target, held) = match &first.wish {
-        Wish::SetPermissions { target, .. } => (target, &first.answer.json["permissions"]),
-        Wish::Decide { target, decision: "reduce", .. } => (target, &first.answer.json["user"]["permissions"]),
-        _ => return false,
-    };
+    if !matches!(first.action.permissions(), Permissions::Fewer | Permissions::Other) {
+        return false;
+    }
+    let held = &first.user()["permissions"];
     let holds = |permission: &str| held.as_array().is_some_and(|held| held.iter().any(|held| held == permission));
-    let own = then.wish.target() == then.actor();
-    let lost = needed(&then.wish, own, false).is_some_and(|permission| !holds(permission));
-    lost && then.actor() == Some(target) && first.responded < then.invoked
+    let own = then.action.target() == then.actor();
+    let lost = needed(&then.action, own, false).is_some_and(|permission| !holds(permission));
+    lost && then.actor() == first.action.target() && first.responded < then.invoked
 }
 
 /// Whether another change of the permissions can have happened in between, with success or with an unknown result.
 fn is_promoted_again(first: &Operation, then: &Operation, operations: &[Operation]) -> bool {
     operations.iter().any(|other| {
         let is_other = !std::ptr::eq(other, first) && (other.is_granted() || other.is_unknown());
-        let is_of_them = matches!(
-            &other.wish,
-            Wish::SetPermissions { target, .. } | Wish::HandOver { target, .. } if Some(target.as_str()) == then.actor()
-        );
+        let is_of_them = matches!(other.action.permissions(), Permissions::More | Permissions::Other)
+            && other.action.target() == then.actor();
         is_other && is_of_them && other.responded > first.invoked && other.invoked < then.responded
     })
 }
 
 /// The user that a change concerned, and the new version.
 fn version_made(operation: &Operation) -> Option<(&str, u64)> {
-    let (Wish::Edit { target, .. } | Wish::SetPermissions { target, .. } | Wish::HandOver { target, .. }) =
-        &operation.wish
-    else {
+    if operation.action.event().is_none() || operation.action.response() != Response::User {
         return None;
-    };
-    Some((target, operation.answer.json["version"].as_u64()?))
+    }
+    Some((operation.action.target()?, operation.user()["version"].as_u64()?))
 }

@@ -127,16 +127,16 @@ fn print(text: &str) {
 fn summary(operations: &[Operation]) -> String {
     let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for operation in operations {
-        let wish = format!("{:?}", operation.wish);
+        let action = format!("{:?}", operation.action);
         let many = if operation.is_part { "… of many" } else { "" };
-        let wish = format!("{}{many}", wish.split([' ', '{']).next().unwrap_or_default());
+        let action = format!("{}{many}", action.split([' ', '{']).next().unwrap_or_default());
         let asks = operation.answer.json["challenge"].as_str().unwrap_or_default();
         let answer = format!("{} {}{asks}", operation.answer.status, operation.code()).trim().to_owned();
-        *counts.entry(wish).or_default().entry(answer).or_default() += 1;
+        *counts.entry(action).or_default().entry(answer).or_default() += 1;
     }
-    let lines = counts.iter().map(|(wish, answers)| {
+    let lines = counts.iter().map(|(action, answers)| {
         let answers: Vec<String> = answers.iter().map(|(answer, count)| format!("{count} × {answer}")).collect();
-        format!("{wish:<20} {}", answers.join(", "))
+        format!("{action:<20} {}", answers.join(", "))
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::operation::{Access, Operation, Reply, Session, Wish};
+use crate::operation::{Access, Action, Operation, Reply, Session};
 use crate::recorder::Commit;
 
 /// All permissions.
@@ -66,15 +66,15 @@ impl Person {
         }
     }
 
-    /// Whether the user already has the requested values.
-    pub(crate) fn is_as_wished(&self, wish: &Wish) -> bool {
-        match wish {
-            Wish::Edit { first_name, email, .. } => {
+    /// Whether the user already has the values that the action requests.
+    pub(crate) fn has_values_of(&self, action: &Action) -> bool {
+        match action {
+            Action::Edit { first_name, email, .. } => {
                 first_name.as_ref().is_none_or(|name| *name == self.first_name)
                     && email.as_ref().is_none_or(|email| *email == self.email)
             }
-            Wish::SetPermissions { access, .. } => *access == self.access,
-            Wish::SetStatus { is_active, .. } => *is_active == self.is_active,
+            Action::SetPermissions { access, .. } => *access == self.access,
+            Action::SetStatus { is_active, .. } => *is_active == self.is_active,
             _ => false,
         }
     }
@@ -149,42 +149,42 @@ impl State {
 
     /// The refusal of an operation in this state, or `None` if it is allowed.
     pub(crate) fn refusal(&self, operation: &Operation) -> Option<Refusal> {
-        let wish = &operation.wish;
+        let action = &operation.action;
         let session = operation.session.as_ref()?;
         let Some(actor) = self.holder_of(session) else { return Some(OVER) };
-        if let Wish::OwnPassword { current, .. } = wish {
+        if let Action::OwnPassword { current, .. } = action {
             return (*current != actor.password).then_some((422, "validation_failed"));
         }
-        let own = wish.target() == Some(&session.user);
+        let own = action.target() == Some(&session.user);
         let of_partner = |id| self.users.get(id).filter(|person| person.partner == actor.partner);
-        let target = match wish.target().map(of_partner) {
+        let target = match action.target().map(of_partner) {
             Some(None) => return Some((404, "not_found")),
             Some(Some(target)) => Some(target.as_ref()),
             None => None,
         };
-        denial(actor, wish, target, own)
+        denial(actor, action, target, own)
             .or_else(|| {
-                let is_stale = wish.if_match().zip(target).is_some_and(|(wanted, target)| wanted != target.version);
+                let is_stale = action.if_match().zip(target).is_some_and(|(wanted, target)| wanted != target.version);
                 is_stale.then_some((412, "version_mismatch"))
             })
             .or_else(|| {
-                let (Wish::Edit { email: Some(email), .. } | Wish::Add { email, .. }) = wish else { return None };
+                let (Action::Edit { email: Some(email), .. } | Action::Add { email, .. }) = action else { return None };
                 let holder = self.holder(&actor.partner, email);
-                (holder.is_some() && holder != wish.target()).then_some((409, "email_taken"))
+                (holder.is_some() && holder != action.target()).then_some((409, "email_taken"))
             })
             .or_else(|| {
-                let Wish::HandOver { current, .. } = wish else { return None };
-                (*current != actor.password).then_some((422, "validation_failed"))
+                let is_wrong = action.current_password().is_some_and(|current| current != actor.password);
+                is_wrong.then_some((422, "validation_failed"))
             })
             .or_else(|| {
-                let (Wish::EndSession { session, .. }, Some(target)) = (wish, target) else { return None };
+                let (Action::EndSession { session, .. }, Some(target)) = (action, target) else { return None };
                 (target.sessions.get(session) != Some(&target.generation)).then_some((404, "not_found"))
             })
     }
 
     /// Applies an allowed operation.
     pub(crate) fn apply(&mut self, operation: &Operation, commit: &Commit) -> Result<(), String> {
-        if let Wish::Add { email, first_name, password, access } = &operation.wish {
+        if let Action::Add { email, first_name, password, access } = &operation.action {
             let actor = operation
                 .actor()
                 .and_then(|actor| self.users.get(actor))
@@ -197,47 +197,47 @@ impl State {
             let before = self.users.insert(commit.target.clone(), Arc::new(person));
             return before.map_or(Ok(()), |_| Err("a user was added twice".to_owned()));
         }
-        let named = operation.wish.target().or(operation.actor());
+        let named = operation.action.target().or(operation.actor());
         if named.is_some_and(|named| named != commit.target) {
             return Err("it changed another user".to_owned());
         }
-        if let Wish::Remove { .. } | Wish::Decide { decision: "remove", .. } = &operation.wish {
+        if operation.action.removes() {
             return self
                 .users
                 .remove(&commit.target)
                 .map_or(Err("the removed user does not exist".to_owned()), |_| Ok(()));
         }
-        if let (Wish::HandOver { .. }, Some(actor)) = (&operation.wish, operation.actor()) {
+        if let (Action::HandOver { .. }, Some(actor)) = (&operation.action, operation.actor()) {
             let actor = self.users.get_mut(actor).ok_or("the user who handed over does not exist")?;
             Arc::make_mut(actor).take_all_permissions_as("admin");
         }
         let person = self.users.get_mut(&commit.target).ok_or("the changed user does not exist")?;
         let person = Arc::make_mut(person);
-        match &operation.wish {
-            Wish::Edit { first_name, email, .. } => {
+        match &operation.action {
+            Action::Edit { first_name, email, .. } => {
                 person.version += 1;
                 person.first_name.clone_from(first_name.as_ref().unwrap_or(&person.first_name.clone()));
                 person.email.clone_from(email.as_ref().unwrap_or(&person.email.clone()));
             }
-            Wish::SetPermissions { access, .. } => {
+            Action::SetPermissions { access, .. } => {
                 person.version += 1;
                 person.access_version += 1;
                 person.access = access.clone();
             }
-            Wish::SetPassword { password, .. } => {
+            Action::SetPassword { password, .. } => {
                 person.password.clone_from(password);
                 person.must_change = false;
                 person.sign_out(&commit.at);
             }
-            Wish::ForceLogout { .. } => person.sign_out(&commit.at),
-            Wish::SetStatus { is_active: true, .. } => {
+            Action::ForceLogout { .. } => person.sign_out(&commit.at),
+            Action::SetStatus { is_active: true, .. } => {
                 person.version += 1;
                 person.access_version += 1;
                 person.is_active = true;
             }
-            Wish::SetStatus { is_active: false, .. } => person.suspend(&commit.at),
-            Wish::HandOver { .. } => person.take_all_permissions_as("primary_admin"),
-            Wish::Decide { decision, .. } => {
+            Action::SetStatus { is_active: false, .. } => person.suspend(&commit.at),
+            Action::HandOver { .. } => person.take_all_permissions_as("primary_admin"),
+            Action::Decide { decision, .. } => {
                 match *decision {
                     "suspend" if person.is_active => person.suspend(&commit.at),
                     _ => person.version += 1,
@@ -248,17 +248,17 @@ impl State {
                 }
                 person.reviewed_at = Some(commit.at.clone());
             }
-            Wish::EndSession { session, .. } => {
+            Action::EndSession { session, .. } => {
                 person.sessions.remove(session).ok_or("it ended no session")?;
             }
-            Wish::OwnPassword { new, .. } => {
+            Action::OwnPassword { new, .. } => {
                 person.version += 1;
                 person.password.clone_from(new);
                 let own = operation.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
                 person.sessions.retain(|session, _| *session == own);
             }
-            Wish::SignIn { .. } | Wish::Answer { .. } => {
-                if let Wish::Answer { reply: Reply::Password(password), .. } = &operation.wish {
+            Action::SignIn { .. } | Action::AnswerChallenge { .. } => {
+                if let Action::AnswerChallenge { reply: Reply::Password(password), .. } = &operation.action {
                     person.version += 1;
                     person.password.clone_from(password);
                     person.must_change = false;
@@ -269,12 +269,12 @@ impl State {
                 person.last_sign_in_at = Some(commit.at.clone());
                 person.sessions.extend(commit.begun.iter().cloned());
             }
-            Wish::SignOut => {
+            Action::SignOut => {
                 let own = operation.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
                 person.sessions.remove(&own).ok_or("it ended no session")?;
             }
-            Wish::Add { .. } | Wish::Remove { .. } => return Err("it is not a change of a user".to_owned()),
-            Wish::Me | Wish::Get { .. } | Wish::List | Wish::Refresh => return Err("it only reads".to_owned()),
+            Action::Add { .. } | Action::Remove { .. } => return Err("it is not a change of a user".to_owned()),
+            Action::Me | Action::Get { .. } | Action::List | Action::Refresh => return Err("it only reads".to_owned()),
         }
         Ok(())
     }
@@ -284,54 +284,54 @@ impl State {
 const ROLES: [&str; 4] = ["primary_admin", "admin", "manager", "viewer"];
 
 /// The permission that an operation needs, or `None` if users may always do it to themselves.
-pub(crate) fn needed(wish: &Wish, own: bool, changes_email: bool) -> Option<&'static str> {
-    match wish {
-        Wish::Get { .. } | Wish::ForceLogout { .. } | Wish::EndSession { .. } if own => None,
-        Wish::Edit { .. } if own && !changes_email => None,
-        Wish::Get { .. } | Wish::List => Some("users.read"),
-        Wish::Edit { .. } | Wish::SetPassword { .. } => Some("users.edit"),
-        Wish::SetPermissions { .. } | Wish::HandOver { .. } | Wish::Decide { decision: "keep" | "reduce", .. } => {
-            Some("users.set_permissions")
-        }
-        Wish::ForceLogout { .. } | Wish::EndSession { .. } => Some("users.force_logout"),
-        Wish::Remove { .. } | Wish::SetStatus { .. } | Wish::Decide { .. } => Some("users.remove"),
-        Wish::Add { .. } => Some("users.add"),
-        Wish::Me
-        | Wish::OwnPassword { .. }
-        | Wish::SignIn { .. }
-        | Wish::Answer { .. }
-        | Wish::SignOut
-        | Wish::Refresh => None,
+pub(crate) fn needed(action: &Action, own: bool, changes_email: bool) -> Option<&'static str> {
+    match action {
+        Action::Get { .. } | Action::ForceLogout { .. } | Action::EndSession { .. } if own => None,
+        Action::Edit { .. } if own && !changes_email => None,
+        Action::Get { .. } | Action::List => Some("users.read"),
+        Action::Edit { .. } | Action::SetPassword { .. } => Some("users.edit"),
+        Action::SetPermissions { .. }
+        | Action::HandOver { .. }
+        | Action::Decide { decision: "keep" | "reduce", .. } => Some("users.set_permissions"),
+        Action::ForceLogout { .. } | Action::EndSession { .. } => Some("users.force_logout"),
+        Action::Remove { .. } | Action::SetStatus { .. } | Action::Decide { .. } => Some("users.remove"),
+        Action::Add { .. } => Some("users.add"),
+        Action::Me
+        | Action::OwnPassword { .. }
+        | Action::SignIn { .. }
+        | Action::AnswerChallenge { .. }
+        | Action::SignOut
+        | Action::Refresh => None,
     }
 }
 
-fn denial(actor: &Person, wish: &Wish, target: Option<&Person>, own: bool) -> Option<Refusal> {
-    let changed = target.filter(|_| wish.event().is_some() && !own);
+fn denial(actor: &Person, action: &Action, target: Option<&Person>, own: bool) -> Option<Refusal> {
+    let changed = target.filter(|_| action.event().is_some() && !own);
     let (is_primary_admin, hands_over) =
-        (|person: &Person| person.access.role == "primary_admin", matches!(wish, Wish::HandOver { .. }));
-    let changes_nothing_of_it = matches!(wish, Wish::Decide { decision: "keep", .. });
+        (|person: &Person| person.access.role == "primary_admin", matches!(action, Action::HandOver { .. }));
+    let changes_nothing_of_it = matches!(action, Action::Decide { decision: "keep", .. });
     if (changed.is_some_and(is_primary_admin) && !changes_nothing_of_it) || (hands_over && !is_primary_admin(actor)) {
         return Some((403, "primary_admin_protected"));
     }
     let is_forbidden_to_oneself = matches!(
-        wish,
-        Wish::SetPermissions { .. } | Wish::Remove { .. } | Wish::SetStatus { .. } | Wish::Decide { .. }
+        action,
+        Action::SetPermissions { .. } | Action::Remove { .. } | Action::SetStatus { .. } | Action::Decide { .. }
     );
     if own && is_forbidden_to_oneself {
         return Some((403, "self_change_forbidden"));
     }
-    let changes_email = match (wish, target) {
-        (Wish::Edit { email: Some(email), .. }, Some(target)) => *email != target.email,
+    let changes_email = match (action, target) {
+        (Action::Edit { email: Some(email), .. }, Some(target)) => *email != target.email,
         _ => false,
     };
-    if needed(wish, own, changes_email).is_some_and(|permission| !actor.may(permission)) {
+    if needed(action, own, changes_email).is_some_and(|permission| !actor.may(permission)) {
         return Some((403, "missing_permission"));
     }
     let exceeds = |access: &Access| !access.permissions.is_subset(&actor.access.permissions);
     let rank = |access: &Access| ROLES.iter().position(|role| *role == access.role);
     let is_above_own = |access: &Access| exceeds(access) || rank(access) < rank(&actor.access);
-    let given = match wish {
-        Wish::SetPermissions { access, .. } | Wish::Add { access, .. } => Some(access),
+    let given = match action {
+        Action::SetPermissions { access, .. } | Action::Add { access, .. } => Some(access),
         _ => None,
     };
     let is_above = changed.is_some_and(|target| exceeds(&target.access)) || given.is_some_and(is_above_own);
@@ -345,15 +345,15 @@ fn denial(actor: &Person, wish: &Wish, target: Option<&Person>, own: bool) -> Op
         return Some((422, "validation_failed"));
     }
     // A request that changes nothing is a read, and needs the permission to read.
-    if !own && !actor.may("users.read") && target.is_some_and(|target| target.is_as_wished(wish)) {
+    if !own && !actor.may("users.read") && target.is_some_and(|target| target.has_values_of(action)) {
         return Some((403, "missing_permission"));
     }
     // A decision also needs the permissions to see the review.
     let may_see = actor.may("users.read") && actor.may("audit.read");
-    if matches!(wish, Wish::Decide { .. }) && !may_see {
+    if matches!(action, Action::Decide { .. }) && !may_see {
         return Some((403, "missing_permission"));
     }
-    let is_least = matches!(wish, Wish::Decide { decision: "reduce", .. })
+    let is_least = matches!(action, Action::Decide { decision: "reduce", .. })
         && target.is_some_and(|target| reduced(&target.access).is_none());
     is_least.then_some((422, "validation_failed"))
 }

@@ -8,6 +8,8 @@ use portal_tests::faults::Trace;
 use portal_tests::{Answer, Client, secrets};
 use serde_json::{Value, json};
 
+use crate::model::ALL;
+use crate::random::Random;
 use crate::recorder::Commit;
 
 /// A session that a sign-in started.
@@ -54,6 +56,19 @@ pub(crate) struct Access {
     pub(crate) permissions: BTreeSet<&'static str>,
 }
 
+impl Access {
+    /// A random access: a role with all permissions up to its ceiling, or with fewer.
+    pub(crate) fn random(random: &mut Random) -> Self {
+        let (role, ceiling): (_, &[&str]) = match random.below(10) {
+            0..6 => ("admin", &ALL),
+            6..9 => ("manager", &["users.read", "users.add", "users.edit", "users.force_logout", "audit.read"]),
+            _ => ("viewer", &["users.read", "audit.read"]),
+        };
+        let is_whole = random.chance(70);
+        Self { role, permissions: ceiling.iter().copied().filter(|_| is_whole || random.chance(70)).collect() }
+    }
+}
+
 /// A challenge from a response.
 #[derive(Debug)]
 pub(crate) struct Challenge {
@@ -78,9 +93,9 @@ pub(crate) struct Challenge {
 impl Challenge {
     /// The challenge in the response to a sign-in, if there is one.
     pub(crate) fn read(client: &Client, operation: &Operation) -> Option<Self> {
-        let (email, password) = match &operation.wish {
-            Wish::SignIn { email, password, .. } => (email, password),
-            Wish::Answer { challenge, reply: Reply::Partner(_) } => (&challenge.email, &challenge.password),
+        let (email, password) = match &operation.action {
+            Action::SignIn { email, password, .. } => (email, password),
+            Action::AnswerChallenge { challenge, reply: Reply::Partner(_) } => (&challenge.email, &challenge.password),
             _ => return None,
         };
         let json = &operation.answer.json;
@@ -115,9 +130,79 @@ pub(crate) enum Reply {
     Password(String),
 }
 
+/// What the response to a success contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Response {
+    Empty,
+    /// The user that the request names, or the caller.
+    User,
+    NewUser,
+    Users,
+    /// The decision, and the user unless the decision removed the user.
+    Decision,
+    /// The time since which all sessions are invalid.
+    SignedOutAt,
+    /// The user and the tokens of a new session.
+    Session,
+    AccessToken,
+}
+
+/// The sessions that an action ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended<'a> {
+    None,
+    /// All sessions of this user.
+    All(&'a str),
+    /// The session with this id.
+    One(&'a str),
+    /// The caller's session.
+    Own,
+    /// The caller's other sessions.
+    Others,
+}
+
+/// How an action changes permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permissions {
+    Same,
+    Fewer,
+    More,
+    /// Some may be added and others removed.
+    Other,
+}
+
+/// What a client chooses from.
+#[derive(Debug)]
+pub(crate) struct Choices<'a> {
+    pub(crate) target: String,
+    /// The latest known version of the target.
+    pub(crate) version: Option<u64>,
+    /// The session of the request.
+    pub(crate) own: &'a Session,
+    pub(crate) own_password: String,
+    pub(crate) is_primary_admin: bool,
+    /// Emails that many requests use.
+    pub(crate) emails: &'a [(String, String)],
+    /// The known sessions of all users.
+    pub(crate) sessions: &'a [Arc<Session>],
+}
+
+/// A random decision of a review. Removals are rare, because other requests remove users too.
+fn decision(random: &mut Random) -> &'static str {
+    match random.below(10) {
+        0..4 => "keep",
+        4..7 => "reduce",
+        7..9 => "suspend",
+        _ => "remove",
+    }
+}
+
+/// Events that may follow another event in the same transaction.
+pub(crate) const SECOND_EVENTS: [&str; 3] = ["access.reviewed", "primary_admin.handed_over", "session.started"];
+
 /// What a client requests.
 #[derive(Debug, Clone)]
-pub(crate) enum Wish {
+pub(crate) enum Action {
     Me,
     Get {
         target: String,
@@ -180,7 +265,7 @@ pub(crate) enum Wish {
         email: String,
         password: String,
     },
-    Answer {
+    AnswerChallenge {
         challenge: Arc<Challenge>,
         reply: Reply,
     },
@@ -188,7 +273,7 @@ pub(crate) enum Wish {
     Refresh,
 }
 
-impl Wish {
+impl Action {
     /// The user that it names.
     pub(crate) fn target(&self) -> Option<&str> {
         match self {
@@ -207,7 +292,7 @@ impl Wish {
             | Self::OwnPassword { .. }
             | Self::Add { .. }
             | Self::SignIn { .. }
-            | Self::Answer { .. }
+            | Self::AnswerChallenge { .. }
             | Self::SignOut
             | Self::Refresh => None,
         }
@@ -239,7 +324,7 @@ impl Wish {
             | Self::HandOver { .. }
             | Self::Add { .. }
             | Self::SignIn { .. }
-            | Self::Answer { .. }
+            | Self::AnswerChallenge { .. }
             | Self::SignOut
             | Self::Refresh => None,
         }
@@ -256,12 +341,131 @@ impl Wish {
             Self::ForceLogout { .. } => Some("logout.forced"),
             Self::Remove { .. } => Some("user.removed"),
             Self::Add { .. } => Some("user.added"),
-            Self::SignIn { .. } | Self::Answer { .. } => Some("session.started"),
+            Self::SignIn { .. } | Self::AnswerChallenge { .. } => Some("session.started"),
             Self::SignOut | Self::EndSession { .. } => Some("session.ended"),
             Self::SetStatus { is_active: true, .. } => Some("user.reactivated"),
             Self::SetStatus { is_active: false, .. } => Some("user.suspended"),
             Self::HandOver { .. } => Some("primary_admin.handed_over"),
             Self::Decide { .. } => Some("access.reviewed"),
+        }
+    }
+
+    /// What the response to a success contains.
+    pub(crate) fn response(&self) -> Response {
+        match self {
+            Self::Me
+            | Self::Get { .. }
+            | Self::Edit { .. }
+            | Self::SetPermissions { .. }
+            | Self::SetStatus { .. }
+            | Self::HandOver { .. } => Response::User,
+            Self::Add { .. } => Response::NewUser,
+            Self::List => Response::Users,
+            Self::Decide { .. } => Response::Decision,
+            Self::ForceLogout { .. } => Response::SignedOutAt,
+            Self::SignIn { .. } | Self::AnswerChallenge { .. } => Response::Session,
+            Self::Refresh => Response::AccessToken,
+            Self::SetPassword { .. }
+            | Self::OwnPassword { .. }
+            | Self::Remove { .. }
+            | Self::EndSession { .. }
+            | Self::SignOut => Response::Empty,
+        }
+    }
+
+    /// The sessions that a success ends for good, except those above the maximum number.
+    pub(crate) fn ended_sessions(&self) -> Ended<'_> {
+        match self {
+            Self::ForceLogout { target, .. }
+            | Self::SetPassword { target, .. }
+            | Self::Remove { target }
+            | Self::SetStatus { target, is_active: false, .. }
+            | Self::Decide { target, decision: "suspend" | "remove", .. } => Ended::All(target),
+            Self::EndSession { session, .. } => Ended::One(session),
+            Self::OwnPassword { .. } => Ended::Others,
+            Self::SignOut => Ended::Own,
+            _ => Ended::None,
+        }
+    }
+
+    /// Whether a success removes the target.
+    pub(crate) fn removes(&self) -> bool {
+        matches!(self, Self::Remove { .. } | Self::Decide { decision: "remove", .. })
+    }
+
+    /// How a success may change the permissions of the target.
+    pub(crate) fn permissions(&self) -> Permissions {
+        match self {
+            Self::SetPermissions { .. } => Permissions::Other,
+            Self::Decide { decision: "reduce", .. } => Permissions::Fewer,
+            Self::HandOver { .. } => Permissions::More,
+            _ => Permissions::Same,
+        }
+    }
+
+    /// The caller's password, if the request must contain it.
+    pub(crate) fn current_password(&self) -> Option<&str> {
+        match self {
+            Self::OwnPassword { current, .. } | Self::HandOver { current, .. } => Some(current),
+            _ => None,
+        }
+    }
+
+    /// The password that the user has after a success, if the request contains it.
+    pub(crate) fn new_password(&self) -> Option<&str> {
+        match self {
+            Self::Add { password, .. } => password.as_deref(),
+            Self::SetPassword { password, .. }
+            | Self::OwnPassword { new: password, .. }
+            | Self::SignIn { password, .. }
+            | Self::AnswerChallenge { reply: Reply::Password(password), .. } => Some(password),
+            Self::AnswerChallenge { challenge, reply: Reply::Partner(_) } => Some(&challenge.password),
+            _ => None,
+        }
+    }
+
+    /// Whether the number of its requests is limited: attempts with a password or a token regardless of their result, and
+    /// users' changes of themselves.
+    pub(crate) fn is_limited(&self, own: bool) -> bool {
+        let is_attempt = self.current_password().is_some() || matches!(self, Self::SignIn { .. } | Self::Refresh);
+        is_attempt || (own && matches!(self, Self::Edit { .. } | Self::EndSession { .. }))
+    }
+
+    /// Whether it succeeds without a change for a user who already has the requested values.
+    pub(crate) fn may_be_unchanged(&self) -> bool {
+        matches!(self, Self::Edit { .. } | Self::SetPermissions { .. } | Self::SetStatus { .. })
+    }
+
+    /// A random action in a session. Sign-ins and new users are chosen elsewhere.
+    pub(crate) fn random(random: &mut Random, choices: Choices<'_>) -> Self {
+        let Choices { target, version, own, own_password: current, is_primary_admin, emails, sessions } = choices;
+        let if_match = if random.chance(50) { version } else { None };
+        let hands_over = is_primary_admin && random.chance(10);
+        match random.below(100) {
+            _ if hands_over => Self::HandOver { target, current },
+            0..10 => Self::Get { target },
+            10..15 => Self::Me,
+            15..18 => Self::List,
+            18..30 => Self::Edit { target, first_name: Some(secrets::random(8)), email: None, if_match },
+            30..38 => {
+                let email = random.pick(emails).map(|(email, _)| email.clone());
+                Self::Edit { target, first_name: None, email, if_match }
+            }
+            38..54 => Self::SetPermissions { target, access: Access::random(random), if_match },
+            54..60 => Self::ForceLogout { target, if_match },
+            60..64 if target != own.user => Self::SetPassword { target, password: secrets::password() },
+            60..67 => Self::OwnPassword { current, new: secrets::password() },
+            67..70 => Self::Remove { target },
+            70..73 => Self::SignOut,
+            // It reactivates more often than it suspends.
+            73..81 => Self::SetStatus { target, is_active: random.chance(60), if_match },
+            81..86 => Self::Decide { target, decision: decision(random), if_match },
+            86..90 => {
+                let ended = random.pick(sessions).map_or(own, Arc::as_ref);
+                Self::EndSession { target: ended.user.clone(), session: ended.id.clone() }
+            }
+            90..91 => Self::HandOver { target, current },
+            _ => Self::Refresh,
         }
     }
 
@@ -322,11 +526,11 @@ impl Wish {
             }
             Self::SignIn { partner: Some(partner), email, password } => client.sign_in_at(partner, email, password),
             Self::SignIn { partner: None, email, password } => client.sign_in(email, password),
-            Self::Answer { challenge, reply: Reply::Partner(partner) } => {
+            Self::AnswerChallenge { challenge, reply: Reply::Partner(partner) } => {
                 let body = json!({ "challenge": "choose_partner", "session": challenge.token, "partner_id": partner });
                 client.post("/v1/sessions/challenge", &body)
             }
-            Self::Answer { challenge, reply: Reply::Password(password) } => {
+            Self::AnswerChallenge { challenge, reply: Reply::Password(password) } => {
                 client.answer_challenge(&challenge.token, password)
             }
             Self::SignOut => call("DELETE", "/v1/sessions/current"),
@@ -343,7 +547,7 @@ impl Wish {
 /// What a client sends: one operation, or many with one response.
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
-    One(Wish),
+    One(Action),
     Bulk {
         action: &'static str,
         targets: Vec<String>,
@@ -361,7 +565,7 @@ impl Request {
         let token = session.map(|session| session.token.as_str()).unwrap_or_default();
         let call = |path: &str| client.call("POST", path).bearer(token).within(trace);
         match self {
-            Self::One(wish) => wish.send(client, session, trace).await,
+            Self::One(action) => action.send(client, session, trace).await,
             Self::Bulk { action, targets } => {
                 call("/v1/users/bulk").json(&json!({ "action": action, "user_ids": targets })).await
             }
@@ -377,34 +581,34 @@ impl Request {
     }
 
     /// The operations in the request, each with its own response.
-    pub(crate) fn wishes(self, answer: &Answer) -> Vec<(Wish, Answer)> {
-        let wishes: Vec<Wish> = match self {
-            Self::One(wish) => return vec![(wish, answer.clone())],
+    pub(crate) fn actions(self, answer: &Answer) -> Vec<(Action, Answer)> {
+        let actions: Vec<Action> = match self {
+            Self::One(action) => return vec![(action, answer.clone())],
             Self::Bulk { action, targets } => targets
                 .into_iter()
                 .map(|target| match action {
-                    "remove" => Wish::Remove { target },
-                    "force_logout" => Wish::ForceLogout { target, if_match: None },
-                    _ => Wish::SetStatus { target, is_active: false, if_match: None },
+                    "remove" => Action::Remove { target },
+                    "force_logout" => Action::ForceLogout { target, if_match: None },
+                    _ => Action::SetStatus { target, is_active: false, if_match: None },
                 })
                 .collect(),
             Self::Import { rows, access } => rows
                 .into_iter()
-                .map(|(email, first_name)| Wish::Add { email, first_name, password: None, access: access.clone() })
+                .map(|(email, first_name)| Action::Add { email, first_name, password: None, access: access.clone() })
                 .collect(),
         };
         let results = answer.json["results"].as_array().cloned().unwrap_or_default();
-        let is_whole = results.len() == wishes.len();
-        let part = |(number, wish): (usize, Wish)| {
+        let is_whole = results.len() == actions.len();
+        let part = |(number, action): (usize, Action)| {
             let part = match results.get(number) {
                 _ if answer.status != 200 => answer.clone(),
-                Some(result) if is_whole && wish.is_named_by(result) => answer_of(result, answer),
+                Some(result) if is_whole && action.is_named_by(result) => answer_of(result, answer),
                 // A result is missing, so the response is invalid.
                 _ => Answer { status: 500, json: Value::Null, ..answer.clone() },
             };
-            (wish, part)
+            (action, part)
         };
-        wishes.into_iter().enumerate().map(part).collect()
+        actions.into_iter().enumerate().map(part).collect()
     }
 }
 
@@ -441,7 +645,7 @@ pub(crate) struct Operation {
     /// The session of the request, or `None` for a sign-in.
     pub(crate) session: Option<Arc<Session>>,
     /// The requested operation.
-    pub(crate) wish: Wish,
+    pub(crate) action: Action,
     /// A time before the request was sent.
     pub(crate) invoked: Instant,
     /// A time after the response.
@@ -466,9 +670,9 @@ impl Operation {
     /// Whether the response shows that nothing changed: the user already has that status, or the sign-in returned a
     /// challenge.
     pub(crate) fn is_unchanged(&self) -> bool {
-        match self.wish {
-            Wish::SetStatus { .. } => self.answer.json["outcome"] == "unchanged",
-            Wish::SignIn { .. } | Wish::Answer { .. } => self.answer.json["challenge"].is_string(),
+        match self.action {
+            Action::SetStatus { .. } => self.answer.json["outcome"] == "unchanged",
+            Action::SignIn { .. } | Action::AnswerChallenge { .. } => self.answer.json["challenge"].is_string(),
             _ => false,
         }
     }
@@ -476,16 +680,22 @@ impl Operation {
     /// Whether it may have succeeded without a change: the response looks the same if the user already has the
     /// requested values.
     pub(crate) fn may_be_unchanged(&self) -> bool {
-        self.is_unchanged()
-            || (!self.is_part
-                && matches!(self.wish, Wish::Edit { .. } | Wish::SetPermissions { .. } | Wish::SetStatus { .. }))
+        self.is_unchanged() || (!self.is_part && self.action.may_be_unchanged())
+    }
+
+    /// The user in the response to a success.
+    pub(crate) fn user(&self) -> &Value {
+        match self.action.response() {
+            Response::Session | Response::Decision => &self.answer.json["user"],
+            _ => &self.answer.json,
+        }
     }
 
     /// Whether a commit of this request can be this operation's.
     pub(crate) fn is_about(&self, commit: &Commit) -> bool {
-        let is_it = match &self.wish {
-            Wish::Add { email, .. } => commit.email.as_ref() == Some(email),
-            wish => wish.target() == Some(&commit.target),
+        let is_it = match &self.action {
+            Action::Add { email, .. } => commit.email.as_ref() == Some(email),
+            action => action.target() == Some(&commit.target),
         };
         is_it || !self.is_part
     }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
 
+use crate::operation::SECOND_EVENTS;
 use crate::random::Random;
 use crate::tables::REFUSED;
 
@@ -204,9 +205,8 @@ fn commits(request: &Value, after: Instant, before: Instant) -> Vec<Commit> {
     let is_change = |event: &&Value| event["action"].is_object() && !REFUSED.contains(&action(event).as_str());
     let events: Vec<&Value> = puts("AuditTable").filter(is_change).collect();
     let is_addition = events.iter().all(|event| action(event) == "user.added");
-    let has_two = ["access.reviewed", "primary_admin.handed_over", "session.started"];
     assert!(
-        events.len() <= 1 || is_addition || (events.len() == 2 && has_two.contains(&action(events[1]).as_str())),
+        events.len() <= 1 || is_addition || (events.len() == 2 && SECOND_EVENTS.contains(&action(events[1]).as_str())),
         "a change has one event: {request}"
     );
     let begun = puts("SessionsTable").filter_map(|item| {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::model::{Person, State};
-use crate::operation::{Challenge, Operation, Reply, Wish, user_to_choose_a_password};
+use crate::operation::{Action, Challenge, Operation, Reply, user_to_choose_a_password};
 use crate::recorder::Commit;
 
 /// An email and a password, and the partners where they are tried.
@@ -163,7 +163,7 @@ impl<'a> Open<'a> {
     pub(crate) fn is_used(&self, operation: &Operation, operations: &[Operation]) -> bool {
         operations.iter().any(|other| {
             let is_same =
-                matches!(&other.wish, Wish::Answer { challenge, .. } if challenge.token == self.challenge.token);
+                matches!(&other.action, Action::AnswerChallenge { challenge, .. } if challenge.token == self.challenge.token);
             is_same
                 && !std::ptr::eq(other, operation)
                 && other.invoked < operation.responded
