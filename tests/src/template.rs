@@ -34,6 +34,21 @@ pub struct Route {
     pub public: bool,
 }
 
+impl Function {
+    /// Its event for `sam local invoke`, with placeholders.
+    pub fn event(&self) -> String {
+        fs::read_to_string(workspace().join("tests/events").join(format!("{}.json", self.binary))).unwrap()
+    }
+
+    /// Whether it hashes passwords, so that the workspace optimises it for speed.
+    pub fn hashes_passwords(&self) -> bool {
+        let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
+        let (_, rest) = manifest.split_once("\n[profile.release.package]\n").unwrap();
+        let optimised = rest.split("\n[").next().unwrap();
+        optimised.lines().any(|line| line.split_once(" = ").is_some_and(|(name, _)| name == self.binary))
+    }
+}
+
 /// Parses a template without resolving its references.
 pub fn read(path: &str) -> Value {
     serde_yaml_ng::from_str(&fs::read_to_string(workspace().join(path)).unwrap()).unwrap()

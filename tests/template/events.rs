@@ -3,15 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use portal_tests::template::functions;
+use portal_tests::template::{Function, functions};
 use portal_tests::{Client, Partner, Stack, invoke, secrets, workspace};
 use serde_json::Value;
 
 use crate::folder;
-
-fn event(action: &str) -> String {
-    fs::read_to_string(workspace().join("tests/events").join(format!("{action}.json"))).unwrap()
-}
 
 #[test]
 fn every_function_has_an_event_file_and_every_event_file_a_function() {
@@ -28,7 +24,7 @@ fn every_function_has_an_event_file_and_every_event_file_a_function() {
 #[test]
 fn an_event_names_a_route_of_its_function_and_contains_no_token() {
     for function in functions() {
-        let text = event(folder(&function));
+        let text = function.event();
         let event: Value = serde_json::from_str(&text).unwrap();
         match event["routeKey"].as_str() {
             Some(key) => assert!(function.routes.iter().any(|route| route.name == key), "{key}"),
@@ -39,15 +35,14 @@ fn an_event_names_a_route_of_its_function_and_contains_no_token() {
 }
 
 /// The event with the values of this stack in its placeholders, as `tests/events/fill` does it.
-async fn filled(action: &str, stack: &Stack, partner: &Partner) -> Value {
-    let text = event(action);
+async fn filled(function: &Function, stack: &Stack, partner: &Partner) -> Value {
     let session = partner.owner().elsewhere().await;
     let claims: Value = jsonwebtoken::dangerous::insecure_decode(&session.token).unwrap().claims;
     let ann = partner.owner().add("Ann", "Lee").without("must_change").created().await;
     let next_admin = partner.owner().add("Bea", "Next").signed_in().await;
     let challenge = Client::of(&stack.ready).challenged(&ann).await;
     let email = secrets::email("new");
-    let mut filled = text;
+    let mut filled = function.event();
     for (name, value) in [
         ("email", session.email.as_str()),
         ("password", &session.password),
@@ -65,7 +60,7 @@ async fn filled(action: &str, stack: &Stack, partner: &Partner) -> Value {
     ] {
         filled = filled.replace(&format!("{{{{{name}}}}}"), value);
     }
-    assert!(!filled.contains("{{"), "{action} has an unknown placeholder");
+    assert!(!filled.contains("{{"), "{} has an unknown placeholder", function.binary);
     serde_json::from_str(&filled).unwrap()
 }
 
@@ -76,7 +71,7 @@ async fn every_event_gets_a_successful_response() {
     for function in functions() {
         // Each function gets a new partner, because some change the password that others need.
         let partner = Partner::of(&stack.ready).await;
-        let input = filled(folder(&function), &stack, &partner).await;
+        let input = filled(&function, &stack, &partner).await;
         let answer = invoke(&stack.ready, &function.logical_id, &input).await.worked();
         if !function.routes.is_empty() {
             let status = answer["statusCode"].as_u64().unwrap();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use portal_tests::template::{Function, functions, read};
-use portal_tests::workspace;
+use portal_tests::template::{Function, Route, functions, read};
+use portal_tests::{contract, workspace};
 use serde_yaml_ng::{Mapping, Value};
 
 use crate::folder;
@@ -88,7 +88,7 @@ fn functions_that_hash_passwords_or_read_all_users_have_a_whole_vcpu() {
     let reads_all_users = |function: &Function| ["get-review-record", "review-access"].contains(&folder(function));
     for function in functions() {
         let memory = properties(&template, &function)["MemorySize"].as_u64();
-        let is_busy = hashes(&function) || reads_all_users(&function);
+        let is_busy = function.hashes_passwords() || reads_all_users(&function);
         assert_eq!(memory, is_busy.then_some(1769), "{}", function.logical_id);
     }
 }
@@ -160,16 +160,22 @@ fn guessing_and_operator_actions_have_alarms() {
         ("SignInsBlocked", "sign-in"),
         ("ChallengesRefused", "answer-challenge"),
         ("RefreshesRefused", "refresh-session"),
-        ("CurrentPasswordsRefused", "set-password"),
-        ("CurrentPasswordsRefused", "hand-over"),
         ("Invocations", "recover-primary-admin"),
         ("Invocations", "end-all-sessions"),
     ] {
         is_watched(metric, function);
     }
+    let contract = contract::routes();
+    let asks_password = |route: &Route| {
+        contract.get(&route.name).is_some_and(|documented| documented.fields.contains("current_password"))
+    };
+    assert!(functions().iter().flat_map(|function| &function.routes).any(asks_password));
     for function in functions() {
         if !function.routes.is_empty() {
             is_watched("BypassedEdge", folder(&function));
+        }
+        if function.routes.iter().any(asks_password) {
+            is_watched("CurrentPasswordsRefused", folder(&function));
         }
         // Signing out needs no permission.
         let changes = function.routes.iter().any(|route| !route.public && !route.name.starts_with("GET"));
