@@ -22,6 +22,7 @@ async fn three_fields_are_enough_to_add_a_user() {
     assert_eq!(answer.json["created_by"], owner.id);
     assert_eq!(answer.json["version"], 1);
     assert!(answer.json["last_sign_in_at"].is_null());
+    assert!(answer.json["last_active_at"].is_null());
     let password = secrets::remembered(answer.text_at("/generated_password"));
     assert!(password.chars().count() >= 15);
     let again = owner.get(&format!("/v1/users/{id}")).await.expect(200);

@@ -69,6 +69,13 @@ async fn the_review_lists_every_user_with_the_facts_for_a_decision() {
                 { "within_days": 365, "users": 0 },
                 { "within_days": null, "users": 0 },
             ],
+            "by_last_active": [
+                { "within_days": 7, "users": 2 },
+                { "within_days": 30, "users": 0 },
+                { "within_days": 90, "users": 0 },
+                { "within_days": 365, "users": 0 },
+                { "within_days": null, "users": 0 },
+            ],
             "never_signed_in": 0,
         },
     });
@@ -119,8 +126,30 @@ async fn the_reviewer_chooses_after_how_many_days_a_user_is_inactive() {
         let answer = owner.get(&format!("/v1/access-review{query}")).await.expect(200);
         assert_eq!(item(&answer, &ann)["reasons"], reasons, "{query}");
     }
-    let by_last_sign_in = &review(owner).await.json["summary"]["by_last_sign_in"];
-    assert_eq!(by_last_sign_in[4], json!({ "within_days": null, "users": 1 }));
+    for breakdown in ["by_last_sign_in", "by_last_active"] {
+        let ranges = &review(owner).await.json["summary"][breakdown];
+        assert_eq!(ranges[4], json!({ "within_days": null, "users": 1 }), "{breakdown}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_whose_session_was_refreshed_is_not_inactive() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = partner.new_user("viewer").await;
+    Rows::of(&stack().ready).set_last_sign_in(&ann, LONG_AGO).await;
+    ann.client.refresh(&ann.refresh_token).await.expect(200);
+
+    let answer = owner.get("/v1/access-review?inactive_days=1").await.expect(200);
+
+    assert_eq!(item(&answer, &ann)["reasons"], json!([]));
+    assert_eq!(item(&answer, &ann)["user"]["last_sign_in_at"], LONG_AGO);
+    let summary = &answer.json["summary"];
+    assert_eq!(summary["by_last_sign_in"][4]["users"], 1, "{answer}");
+    assert_eq!(summary["by_last_active"][0]["users"], 2, "{answer}");
+    let table = csv_export::all(owner, "/v1/access-review", "access-review.csv").await;
+    let line = table.iter().find(|line| line["user_id"] == ann.id).unwrap();
+    assert_eq!(line["user_last_active_at"], owner.see(&ann).await["last_active_at"].as_str().unwrap());
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ async fn signing_in_returns_tokens_and_the_user() {
     assert_eq!(answer.json["user"]["email"], ann.email);
     assert_eq!(answer.json["user"]["partner_id"], partner.id);
     assert!(answer.json["user"]["last_sign_in_at"].is_string(), "the user includes the time of this sign-in: {answer}");
+    assert_eq!(answer.json["user"]["last_active_at"], answer.json["user"]["last_sign_in_at"]);
     assert_eq!(answer.json["user"]["version"], 1, "signing in does not change the version");
 }
 

@@ -166,6 +166,8 @@ impl Year {
                 "manager": of_role("manager"),
                 "viewer": of_role("viewer"),
             },
+            // No session is refreshed in this test.
+            "by_last_active": by_last_sign_in.clone(),
             "by_last_sign_in": by_last_sign_in,
             "never_signed_in": count(&|name, _| days_ago(name).is_none()),
         });

@@ -1,14 +1,16 @@
 //! The table: what it shows, search, filters, sorting, pages, and the empty list.
 
 use futures::future::join_all;
-use portal_tests::Partner;
 use portal_tests::browser::{Browser, Language, keys};
+use portal_tests::rows::Rows;
+use portal_tests::{Partner, stack};
 use serde_json::json;
 
 in_both_languages![
     the_table_shows_the_users,
     searching_filtering_and_sorting_find_people,
     a_list_that_cannot_be_loaded_offers_a_retry,
+    activity_after_the_day_of_the_last_sign_in_is_shown,
 ];
 
 async fn the_table_shows_the_users(language: Language) {
@@ -89,6 +91,36 @@ async fn searching_filtering_and_sorting_find_people(language: Language) {
     browser.lists(&["Zoé Ångström", "Bob Leary", "Ann Lee", "Olive Owner"]).await;
     browser.press("user.last_sign_in").await;
     browser.until_first("Olive Owner").await;
+    browser.is_sound().await;
+}
+
+async fn activity_after_the_day_of_the_last_sign_in_is_shown(language: Language) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let rows = Rows::of(&stack().ready);
+    let [ann, bo] = [owner.add("Ann", "Lee").signed_in().await, owner.add("Bo", "Day").signed_in().await];
+    for user in [&ann, &bo] {
+        rows.set_last_sign_in(user, "2020-01-01T00:00:00.000Z").await;
+    }
+    ann.refreshed().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(owner).await;
+
+    let today = if language == Language::French { "aujourd’hui" } else { "today" };
+    let active = language.text_with("user.last_active", &[("ago", today)]);
+    let row = browser.row_with("Ann Lee", &active).await;
+    assert!(row.contains("2020") || row.contains("2019"), "the last sign-in is still shown: {row}");
+    let label = active.trim_end_matches(today);
+    for name in ["Bo Day", "Olive Owner"] {
+        let row = browser.row(name).await;
+        assert!(!row.contains(label), "{row}");
+    }
+    browser.is_accessible("users-active").await;
+
+    browser.press("nav.review").await;
+    browser.row_with("Ann Lee", &active).await;
+    let row = browser.row("Bo Day").await;
+    assert!(!row.contains(label), "{row}");
     browser.is_sound().await;
 }
 

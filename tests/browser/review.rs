@@ -78,7 +78,7 @@ async fn the_review_starts_with_the_most_urgent_users(language: Language) {
     browser.sees(&language.text_with("review.progress", &[("done", "0"), ("total", "5")])).await;
     browser.sees(&language.text_with("review.look_at.other", &[("total", "3")])).await;
     assert_eq!(
-        chart(&browser, "last_sign_in").await,
+        chart(&browser, "last_active").await,
         [3, 0, 0, 1, 0, 1],
         "three users today, one 200 days ago, one never"
     );

@@ -98,9 +98,12 @@ impl Person {
             && user["signed_out_at"].as_str() == self.signed_out_at.as_deref()
     }
 
-    /// Whether a response shows the time of this user's last sign-in.
+    /// Whether a response shows the time of this user's last sign-in, and no earlier activity. A refresh on a later day
+    /// moves the time of the last activity.
     pub(crate) fn signed_in_as_shown_by(&self, user: &Value) -> bool {
-        user["last_sign_in_at"].as_str() == self.last_sign_in_at.as_deref()
+        let last = self.last_sign_in_at.as_deref();
+        let active = user["last_active_at"].as_str();
+        user["last_sign_in_at"].as_str() == last && active.is_some() == last.is_some() && active >= last
     }
 
     /// Whether the user can sign in with this password.

@@ -124,9 +124,10 @@ async fn answer_challenge(life: &Life<'_>) {
     client.answer_challenge(&session, &secrets::password()).await.expect(200);
 }
 
-/// Refreshes with a valid and an invalid token, and signs out with the refresh token.
+/// Refreshes on a later day than the sign-in, and with an invalid token, and signs out with the refresh token.
 async fn refresh_and_sign_out(life: &Life<'_>) {
     let ann = life.viewer().await;
+    Rows::of(life.ready()).set_last_sign_in(&ann, "2020-01-01T00:00:00.000Z").await;
     ann.refreshed().await.is_signed_in().await;
     ann.client.refresh("no-such-token").await.problem(401, "unauthenticated");
     ann.sign_out().json(&json!({ "refresh_token": ann.refresh_token })).await.expect(204);

@@ -120,6 +120,7 @@ pub(crate) fn assert_user(user: &Value, more: &[&str]) {
         "status",
         "must_change_password",
         "last_sign_in_at",
+        "last_active_at",
         "signed_out_at",
         "created_at",
         "created_by",

@@ -110,7 +110,7 @@ pub(crate) struct Row {
     pub(crate) answers_challenge: bool,
     pub(crate) target: Target,
     pub(crate) request: Request,
-    /// The event in the audit trail once the action is committed. A refresh commits nothing, and a challenge has no event.
+    /// The event in the audit trail once the action is committed. A refresh and a challenge have no event.
     pub(crate) event: Option<&'static str>,
     /// A second event in the same transaction.
     pub(crate) second_event: Option<&'static str>,

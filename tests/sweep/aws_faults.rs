@@ -296,6 +296,39 @@ async fn a_refused_change_gets_403_even_if_it_cannot_be_recorded() {
     );
 }
 
+/// Takes 2 s, the timeout of the record.
+#[tokio::test]
+async fn a_refresh_succeeds_even_if_its_activity_cannot_be_recorded() {
+    const LONG_AGO: &str = "2020-01-01T00:00:00.000Z";
+    let partner = Partner::of(&faulty().ready).await;
+    let ann = partner.new_user("viewer").await;
+    Rows::of(&faulty().ready).set_last_sign_in(&ann, LONG_AGO).await;
+    let fates: [fn(&Seen) -> Verdict; 5] = [
+        |_| Verdict::BreakOff,
+        |seen| Verdict::fault(seen.service),
+        |seen| Verdict::throttled(seen.service),
+        |seen| Verdict::refused(seen.service),
+        Verdict::conflict,
+    ];
+    join_all(fates.map(async |fate| {
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&attempts);
+        let answer = with(ann.client.refresh(&ann.refresh_token), move |seen, moment| {
+            let is_record = seen.operation == "UpdateItem" && moment == Moment::Before;
+            counted.fetch_add(usize::from(is_record), Ordering::Relaxed);
+            async move { if is_record { fate(&seen) } else { Verdict::GoOn } }
+        })
+        .await;
+        answer.expect(200);
+        assert_ne!(attempts.load(Ordering::Relaxed), 0, "the function tried to record the activity");
+    }))
+    .await;
+    assert_eq!(partner.owner().see(&ann).await["last_active_at"], LONG_AGO);
+
+    ann.refreshed().await;
+    assert_ne!(partner.owner().see(&ann).await["last_active_at"], LONG_AGO, "the next refresh records it");
+}
+
 async fn owner_history(owner: &Actor) -> String {
     owner.get("/v1/audit-events").await.expect(200).text
 }

@@ -19,6 +19,13 @@ pub(crate) struct Point {
     nth: usize,
 }
 
+impl Point {
+    /// Whether the call updates one item outside a transaction.
+    pub(crate) fn is_update(&self) -> bool {
+        self.name.starts_with("UpdateItem")
+    }
+}
+
 impl std::fmt::Display for Point {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} #{}", self.name, self.nth + 1)

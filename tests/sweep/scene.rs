@@ -66,6 +66,10 @@ impl Scene {
         if matches!(action.caller, Caller::SignedIn | Caller::SignedInTwice) {
             sessions.push(Client::of(ready).signed_in(&owner).await);
         }
+        if action.returns == Returns::AccessToken {
+            // Only the first refresh of a day writes.
+            Rows::of(ready).set_last_sign_in(&owner, "2020-01-01T00:00:00.000Z").await;
+        }
         if action.caller == Caller::SignedInTwice {
             sessions.push(sessions[0].elsewhere().await);
         }
@@ -225,7 +229,7 @@ impl Scene {
     /// Compares the outcome with both stores, and then checks which users can sign in and which sessions are valid.
     /// Returns whether the action was committed.
     pub(crate) async fn check(&self, outcome: &Outcome, planned: &Planned, before: &Whole, whole: &Whole) -> bool {
-        Self::check_answer(outcome, planned);
+        self.check_answer(outcome, planned);
         let partner = self.partner(whole);
         let count = |whole: &Whole| match (self.action.event, &self.before_target) {
             (None, _) => 0,
@@ -270,11 +274,17 @@ impl Scene {
 
     /// Checks the response. Except after a kill, the function itself responds, so it did not time out. After a timeout the
     /// gateway would respond.
-    fn check_answer(outcome: &Outcome, planned: &Planned) {
+    fn check_answer(&self, outcome: &Outcome, planned: &Planned) {
         let is_overtaken = planned.committed_when_overtaken().is_some();
         match planned.fault {
             _ if outcome.is_success() => {}
             Fault::Conflict => panic!("a single conflict must not fail the request: {outcome:?}"),
+            _ if planned.point.is_update()
+                && self.action.returns == Returns::AccessToken
+                && planned.fault != Fault::Kill =>
+            {
+                panic!("a refresh must not fail because of its record: {outcome:?}")
+            }
             Fault::Kill => assert_eq!((outcome.status, outcome.code.as_str()), (500, ""), "{outcome:?}"),
             Fault::Refused => assert_eq!((outcome.status, outcome.code.as_str()), (500, "internal"), "{outcome:?}"),
             _ if is_overtaken && [401, 404].contains(&outcome.status) => {}
@@ -291,7 +301,11 @@ impl Scene {
         if self.action.creates_partner() || planned.committed_when_overtaken().is_some() {
             return;
         }
-        let (before, now) = (self.changed_rows(before), self.changed_rows(whole));
+        let (before, mut now) = (self.changed_rows(before), self.changed_rows(whole));
+        if self.action.returns == Returns::AccessToken {
+            // A refresh may record this time, and nothing else.
+            now.as_mut().unwrap().0.remove("last_refresh_at");
+        }
         if !is_committed {
             assert!(now == before, "the user changed although the action is not committed");
             return;

@@ -246,6 +246,37 @@ async fn a_session_written_after_a_force_logout_is_rejected() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_is_recorded_after_a_removal_or_a_force_logout_changes_nothing() {
+    const LONG_AGO: &str = "2020-01-01T00:00:00.000Z";
+    let ready = &faulty().ready;
+    let (rows, partner) = (Rows::of(ready), Partner::of(ready).await);
+    for is_removed in [true, false] {
+        let ann = partner.new_user("viewer").await;
+        rows.set_last_sign_in(&ann, LONG_AGO).await;
+        let hold = Hold::of("UpdateItem");
+        let refresh = ann.client.refresh(&ann.refresh_token).within(&hold.trace).into_future();
+        let refresh = tokio::spawn(refresh);
+        hold.is_held().await;
+        if is_removed {
+            partner.owner().remove(&ann).await.expect(204);
+        } else {
+            partner.owner().force_logout(&ann).await.expect(200);
+        }
+
+        hold.release();
+        refresh.await.unwrap().expect(200);
+        hold.is_over().await;
+
+        if is_removed {
+            partner.owner().get(&ann.path()).await.problem(404, "not_found");
+        } else {
+            assert_eq!(partner.owner().see(&ann).await["last_active_at"], LONG_AGO);
+        }
+        ann.cannot_refresh().await;
+    }
+}
+
+#[tokio::test]
 async fn a_sign_in_that_commits_after_a_removal_does_not_restore_the_user() {
     let _alone = marks_alone().await;
     let ready = &faulty().ready;

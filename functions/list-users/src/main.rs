@@ -17,8 +17,8 @@ async fn main() -> Result<(), Stopped> {
     serve_with(Accepts::new().parameters(&PARAMETERS), list_users).await
 }
 
-/// The columns of a CSV response: every field of a user.
-const COLUMNS: [&str; 15] = [
+/// The columns of a CSV response: every field of a user. New columns come last, for readers that count them.
+const COLUMNS: [&str; 16] = [
     "id",
     "partner_id",
     "first_name",
@@ -34,6 +34,7 @@ const COLUMNS: [&str; 15] = [
     "created_by",
     "updated_at",
     "version",
+    "last_active_at",
 ];
 
 #[derive(Serialize)]

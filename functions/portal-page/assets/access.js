@@ -65,6 +65,12 @@ export const mayChange = (me, user, permission) =>
   !isSelf(me, user) && user.role !== "primary_admin" && holdsAll(me, user.permissions) && holds(me, permission);
 
 /**
+ * The time of the last activity if it is later than the last sign-in, and otherwise `null`.
+ * @param {User} user
+ */
+export const activeSinceSignIn = (user) => user.last_active_at === user.last_sign_in_at ? null : user.last_active_at;
+
+/**
  * Which parts of a user `me` may edit.
  * @param {User} me
  * @param {User} user

@@ -46,7 +46,7 @@ const ofUser = (prefix) => [
 ];
 
 /** @type {Column[]} */
-export const USERS = [...ofUser(""), ["export.changed", (line) => time(line.updated_at)]];
+export const USERS = [...ofUser(""), ["export.changed", (line) => time(line.updated_at)], lastActive("")];
 
 /** @type {Column[]} */
 export const REVIEW = [
@@ -58,10 +58,19 @@ export const REVIEW = [
   ["record.by", (line) => line.reviewed_by_name],
   ["export.reduced_role", (line) => value("role", line.reduced_role)],
   ["export.reduced_permissions", (line) => permissions(line.reduced_role, line.reduced_permissions)],
+  lastActive("user_"),
 ];
 
+/**
+ * @param {string} prefix
+ * @returns {Column}
+ */
+function lastActive(prefix) {
+  return ["export.last_active", (line) => time(line[`${prefix}last_active_at`], text("users.never"))];
+}
+
 /** @param {Line} line */
-function reasons({ reasons, user_last_sign_in_at: at }) {
+function reasons({ reasons, user_last_active_at: at }) {
   if (!reasons) return text("review.nothing");
   return reasons.split(" ").map((reason) => text(`reason.${reason}`, { total: at && daysSince(at) })).join(" · ");
 }

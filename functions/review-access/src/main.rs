@@ -20,7 +20,7 @@ async fn main() -> Result<(), Stopped> {
 }
 
 /// The columns of a CSV response.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "user.id",
     "user.first_name",
     "user.last_name",
@@ -39,6 +39,7 @@ const COLUMNS: [&str; 18] = [
     "reasons",
     "reduced.role",
     "reduced.permissions",
+    "user.last_active_at",
 ];
 
 /// The maximum number of users whose sessions are read concurrently.

@@ -67,6 +67,12 @@ impl Expression {
         self.conditions.push(format!("(attribute_not_exists({name}) OR {name} <> {value})"));
     }
 
+    /// Requires that the attribute is absent or less than a value.
+    pub(super) fn when_absent_or_less(&mut self, attribute: &str, value: AttributeValue) {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.conditions.push(format!("(attribute_not_exists({name}) OR {name} < {value})"));
+    }
+
     /// Adds a condition on a number in an entry of a map.
     pub(super) fn when_in(&mut self, map: &str, entry: &str, attribute: &str, operator: &str, than: i64) {
         let (path, value) = (self.path(map, entry, attribute), self.value(number(than)));

@@ -23,7 +23,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use conflict::retry_conflicts;
-use expression::Expression;
+use expression::{Expression, number, text};
 
 pub use attempts::{Counted, Counter, CounterItem};
 pub use audit::{Actor, Event, Target};
@@ -44,6 +44,7 @@ pub use transaction::{CommitError, Condition, Transaction};
 
 use crate::config::Config;
 use crate::error::{Cause, Failure};
+use crate::models::{Timestamp, User};
 
 /// The maximum number of users of a partner.
 pub const MAX_USERS: u64 = 10_000;
@@ -105,6 +106,26 @@ impl Store {
             }
             Err(error) => Err(StoreError::from_sdk("UpdateItem", &error)),
         }
+    }
+
+    /// Records that the user, as read, was active at `at`, unless an activity on the same day (in UTC) is recorded. It
+    /// changes nothing if the user was removed, or if all sessions ended after the read.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the call fails.
+    pub async fn note_activity(&self, user: &User, at: Timestamp) -> Result<(), StoreError> {
+        let today = at.start_of_day();
+        if user.last_active_at().is_some_and(|last| last >= today) {
+            return Ok(());
+        }
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("session_generation", "=", number(user.session_generation));
+        // Of several refreshes at the same time, one writes. The time never becomes an earlier one.
+        expression.when_absent_or_less("last_refresh_at", text(today.to_string()));
+        expression.set("last_refresh_at", text(at.to_string()));
+        self.update_if(&Key::user(&user.partner_id, &user.id).item_key, expression).await?;
+        Ok(())
     }
 
     fn name_of(&self, table: Table) -> Result<&str, StoreError> {

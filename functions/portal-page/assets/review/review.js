@@ -1,6 +1,6 @@
 // Accounts › Access review: the users to review, most urgent first, and a decision on each, by button or by key.
 import { call, Problem, SessionEnded } from "../api.js";
-import { ALL_ROLES, isSelf, mayDecide } from "../access.js";
+import { activeSinceSignIn, ALL_ROLES, isSelf, mayDecide } from "../access.js";
 import { chart } from "./chart.js";
 import { confirm } from "../confirm/confirm.js";
 import { find, initials, listen, make, nameOf, notify, on } from "../dom.js";
@@ -127,7 +127,7 @@ export function review(frame) {
   function renderSummary(latest) {
     summary = latest;
     find(".overview", view).hidden = false;
-    const { users, reviewed, to_look_at: first, by_role: roles, by_last_sign_in: times, never_signed_in: never } = latest;
+    const { users, reviewed, to_look_at: first, by_role: roles, by_last_active: times, never_signed_in: never } = latest;
     const bar = find("progress", view);
     bar.max = Math.max(1, users);
     bar.value = reviewed;
@@ -139,7 +139,7 @@ export function review(frame) {
       const label = before ? text("chart.between", { from: before + 1, to }) : text("chart.up_to", { days: to });
       return { label, value: users };
     });
-    chart(find('[data-chart="last_sign_in"]', view), text("chart.last_sign_in"), [...ages, { label: text("users.never"), value: never }]);
+    chart(find('[data-chart="last_active"]', view), text("chart.last_active"), [...ages, { label: text("users.never"), value: never }]);
     chart(find('[data-chart="role"]', view), text("chart.role"), ALL_ROLES.map((role) => ({ label: text(`role.${role}`), value: roles[role] ?? 0 })));
   }
 
@@ -162,7 +162,7 @@ export function review(frame) {
     find("[data-you]", row).hidden = !isSelf(frame.me(), user);
     find("[data-role]", row).textContent = text(`role.${user.role}`);
     find("[data-email]", row).textContent = user.email;
-    const tags = reasons.map((reason) => item(text(`reason.${reason}`, { total: user.last_sign_in_at && daysSince(user.last_sign_in_at) }), "tag"));
+    const tags = reasons.map((reason) => item(text(`reason.${reason}`, { total: user.last_active_at && daysSince(user.last_active_at) }), "tag"));
     if (tags.length === 0 && !entry.decided) tags.push(item(text("review.nothing"), "help"));
     find(".tags", row).replaceChildren(...tags);
     find("[data-use]", row).replaceChildren(...usage(entry).map((line) => item(line)));
@@ -349,9 +349,10 @@ export function review(frame) {
  * @param {Entry} entry
  */
 function usage({ user, password_changed_at: password, open_sessions: sessions }) {
-  const signedIn = user.last_sign_in_at;
+  const [signedIn, active] = [user.last_sign_in_at, activeSinceSignIn(user)];
   return [
     signedIn ? text("review.signed_in", { ago: ago(signedIn) }) : text("reason.never_signed_in"),
+    ...(active ? [text("user.last_active", { ago: ago(active) })] : []),
     password ? text("review.password", { ago: ago(password) }) : text("review.password_unknown"),
     text("review.sessions", { total: sessions }),
   ];

@@ -1,12 +1,12 @@
 // Accounts › Users: the table with its search, filters, sorting and pages, and the actions on a user.
 import { call, isSearch, SessionEnded } from "../api.js";
-import { ALL_ROLES, holds, isSelf, mayEdit, STATUSES } from "../access.js";
+import { activeSinceSignIn, ALL_ROLES, holds, isSelf, mayEdit, STATUSES } from "../access.js";
 import { clearNotice, find, initials, listen, make, nameOf, notify, on } from "../dom.js";
 import { USERS } from "../columns.js";
 import { exportList } from "../download.js";
 import { loadErrorMessage, showEmpty } from "../forms.js";
 import { importUsers } from "../import/import.js";
-import { moment, setText, text } from "../language.js";
+import { ago, moment, setText, text } from "../language.js";
 import { menu } from "../menu/menu.js";
 import { selection } from "./selection.js";
 import { share } from "../share/share.js";
@@ -258,6 +258,9 @@ function userList(view, me, edit, actionsFor) {
     setText(status, `status.${user.status}`);
     status.dataset.status = user.status;
     fillTime(find("[data-when]", row), user.last_sign_in_at);
+    const [active, activeAt] = [find("[data-active]", row), activeSinceSignIn(user)];
+    active.hidden = !activeAt;
+    if (activeAt) active.textContent = text("user.last_active", { ago: ago(activeAt) });
 
     const [editButton, more] = [find('[data-do="edit"]', row), find('[data-do="more"]', row)];
     editButton.setAttribute("aria-label", text("users.edit_of", { name }));

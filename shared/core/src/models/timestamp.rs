@@ -78,6 +78,12 @@ impl Timestamp {
     pub fn minus(self, duration: Duration) -> Self {
         Self::from_unix_millis(self.unix_millis().saturating_sub(whole_millis(duration)))
     }
+
+    /// Returns the start of this time's day in UTC.
+    #[must_use]
+    pub fn start_of_day(self) -> Self {
+        Self(self.0.replace_time(time::Time::MIDNIGHT))
+    }
 }
 
 fn whole_millis(duration: Duration) -> i64 {
@@ -114,6 +120,18 @@ mod tests {
         assert_eq!(format!("{moment:?}"), "2026-11-22T12:29:51.123Z");
         assert_eq!(serde_json::to_string(&moment).unwrap(), r#""2026-11-22T12:29:51.123Z""#);
         assert_eq!(moment.unix_seconds(), 1_795_350_591);
+    }
+
+    #[test]
+    fn a_day_starts_at_midnight_in_utc() {
+        for (time, start) in [
+            ("2026-11-22T12:29:51.123Z", "2026-11-22T00:00:00.000Z"),
+            ("2026-11-22T00:00:00.000Z", "2026-11-22T00:00:00.000Z"),
+            ("2026-11-21T23:59:59.999Z", "2026-11-21T00:00:00.000Z"),
+            ("1970-01-01T00:00:00.001Z", "1970-01-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(Timestamp::parse(time).unwrap().start_of_day().to_string(), start);
+        }
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub struct User {
     pub must_change_password: bool,
     /// The time of the last sign-in, if any.
     pub last_sign_in_at: Option<Timestamp>,
+    /// The time of the last refresh that was recorded. At most one is recorded for each day (in UTC), and none on a day
+    /// with an earlier sign-in. The stored record lacks this field until the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refresh_at: Option<Timestamp>,
     /// The last time at which all sessions of the user were ended, if any.
     pub signed_out_at: Option<Timestamp>,
     /// The time at which the user was added.
@@ -102,6 +106,7 @@ impl User {
             status: Status::Active,
             must_change_password: profile.must_change_password,
             last_sign_in_at: None,
+            last_refresh_at: None,
             signed_out_at: None,
             created_at: at,
             created_by: by,
@@ -132,6 +137,11 @@ impl User {
     #[must_use]
     pub fn signed_in(&self, at: Timestamp) -> Self {
         Self { last_sign_in_at: Some(at), sign_ins: self.sign_ins + 1, ..self.clone() }
+    }
+
+    /// Returns the time at which the user was last active: the last sign-in, or a later recorded refresh.
+    pub fn last_active_at(&self) -> Option<Timestamp> {
+        self.last_sign_in_at.max(self.last_refresh_at)
     }
 
     /// Returns the user after a password was set.
@@ -221,6 +231,7 @@ pub struct PublicUser<'a> {
     status: Status,
     must_change_password: bool,
     last_sign_in_at: Option<Timestamp>,
+    last_active_at: Option<Timestamp>,
     signed_out_at: Option<Timestamp>,
     created_at: Timestamp,
     created_by: Option<&'a UserId>,
@@ -242,6 +253,7 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             status,
             must_change_password,
             last_sign_in_at,
+            last_refresh_at: _,
             signed_out_at,
             created_at,
             created_by,
@@ -266,6 +278,7 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             status: *status,
             must_change_password: *must_change_password,
             last_sign_in_at: *last_sign_in_at,
+            last_active_at: user.last_active_at(),
             signed_out_at: *signed_out_at,
             created_at: *created_at,
             created_by: created_by.as_ref(),
@@ -292,6 +305,7 @@ mod tests {
             status: Status::Active,
             must_change_password: true,
             last_sign_in_at: None,
+            last_refresh_at: None,
             signed_out_at: Some(at),
             created_at: at,
             created_by: None,
@@ -326,6 +340,7 @@ mod tests {
   "status": "active",
   "must_change_password": true,
   "last_sign_in_at": null,
+  "last_active_at": null,
   "signed_out_at": "2026-11-22T12:29:51.123Z",
   "created_at": "2026-11-22T12:29:51.123Z",
   "created_by": null,
@@ -411,10 +426,31 @@ mod tests {
     }
 
     #[test]
+    fn a_user_was_last_active_at_the_last_sign_in_or_a_later_refresh() {
+        let at = |seconds| Some(Timestamp::from_unix_seconds(seconds));
+        for (last_sign_in_at, last_refresh_at, expected) in [
+            (None, None, None),
+            (at(1), None, at(1)),
+            (at(1), at(2), at(2)),
+            (at(3), at(2), at(3)),
+            (at(2), at(2), at(2)),
+        ] {
+            let user = User { last_sign_in_at, last_refresh_at, ..ada() };
+            assert_eq!(user.last_active_at(), expected);
+            assert_eq!(PublicUser::from(&user).last_active_at, expected);
+        }
+    }
+
+    #[test]
     fn a_stored_record_is_read_back_unchanged() {
         let stored = serde_json::to_value(ada()).unwrap();
         assert_eq!(stored["session_generation"], 1);
-        assert_eq!(serde_json::from_value::<User>(stored).unwrap(), ada());
+        assert!(stored.get("last_refresh_at").is_none(), "a condition compares this attribute, so it is never null");
+        let refreshed = User { last_refresh_at: ada().signed_out_at, ..ada() };
+        for user in [ada(), refreshed] {
+            let stored = serde_json::to_value(&user).unwrap();
+            assert_eq!(serde_json::from_value::<User>(stored).unwrap(), user);
+        }
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         status: Status::Active,
         must_change_password: false,
         last_sign_in_at: Some(at),
+        last_refresh_at: None,
         signed_out_at: None,
         created_at: at,
         created_by: None,

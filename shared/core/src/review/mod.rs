@@ -5,7 +5,7 @@ mod reduced;
 mod summary;
 
 pub use reduced::{Access, reduced};
-pub use summary::{LastSignIn, Summary};
+pub use summary::{Summary, WithinDays};
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub const fn days(days: u32) -> Duration {
 pub enum Reason {
     /// The user has never signed in.
     NeverSignedIn,
-    /// The user has not signed in for the number of days that the reviewer chose.
+    /// The user has not been active for the number of days that the reviewer chose.
     Inactive,
     /// The user has not yet changed a password that must be changed at the next sign-in.
     InitialPasswordUnused,
@@ -89,7 +89,7 @@ impl Rank {
 pub struct Review {
     /// The time of the review.
     pub now: Timestamp,
-    /// The number of days without a sign-in after which a user is inactive.
+    /// The number of days without activity after which a user is inactive.
     pub inactive_days: u32,
 }
 
@@ -100,7 +100,7 @@ impl Review {
     }
 
     fn applies(&self, reason: Reason, user: &User) -> bool {
-        // A suspended user cannot sign in, so a missing sign-in means nothing.
+        // A suspended user cannot sign in, so missing activity means nothing.
         let can_sign_in = match user.status {
             Status::Active => true,
             Status::Suspended => false,
@@ -108,7 +108,7 @@ impl Review {
         match reason {
             Reason::NeverSignedIn => can_sign_in && user.last_sign_in_at.is_none(),
             Reason::Inactive => {
-                can_sign_in && user.last_sign_in_at.is_some_and(|at| self.is_ago(days(self.inactive_days), at))
+                can_sign_in && user.last_active_at().is_some_and(|at| self.is_ago(days(self.inactive_days), at))
             }
             Reason::InitialPasswordUnused => can_sign_in && user.must_change_password,
             Reason::ExceedsRoleDefault => !user.permissions.is_subset_of(&user.role.default_permissions()),
@@ -223,10 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn a_user_without_a_sign_in_for_the_given_days_is_inactive() {
+    fn a_user_without_activity_for_the_given_days_is_inactive() {
         let last = |at| User { last_sign_in_at: Some(at), ..ann() };
         assert_eq!(reasons(&last(ago(30))), [Inactive]);
         assert_eq!(reasons(&last(ago(30).plus(Duration::from_millis(1)))), []);
+        let refreshed = |at| User { last_refresh_at: Some(at), ..last(ago(300)) };
+        assert_eq!(reasons(&refreshed(ago(30))), [Inactive]);
+        assert_eq!(reasons(&refreshed(ago(30).plus(Duration::from_millis(1)))), []);
     }
 
     #[test]

@@ -1,15 +1,16 @@
-//! A summary of a partner's users: the progress of the review, and the number of users by role and by last sign-in.
+//! A summary of a partner's users: the progress of the review, and the number of users by role and by the
+//! last sign-in and activity.
 
 use serde::Serialize;
 
 use super::{Rank, Review, days};
-use crate::models::{Role, User};
+use crate::models::{Role, Timestamp, User};
 
-/// The number of users whose last sign-in was within a number of days. Each user counts only in the smallest range that
-/// contains the sign-in.
+/// The number of users whose last sign-in or activity was within a number of days. Each user counts only in the smallest
+/// range that contains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct LastSignIn {
-    /// The end of the range in days. `None` for sign-ins before all other ranges.
+pub struct WithinDays {
+    /// The end of the range in days. `None` for times before all other ranges.
     pub within_days: Option<u32>,
     /// The number of users in the range.
     pub users: u64,
@@ -34,19 +35,22 @@ pub struct Summary {
     /// The number of users whose access was reviewed in the last 90 days.
     reviewed: u64,
     by_role: ByRole,
-    by_last_sign_in: [LastSignIn; 5],
+    by_last_sign_in: [WithinDays; 5],
+    by_last_active: [WithinDays; 5],
     never_signed_in: u64,
 }
 
 impl Default for Summary {
     fn default() -> Self {
-        let within_days = [Some(7), Some(30), Some(90), Some(365), None];
+        let ranges =
+            [Some(7), Some(30), Some(90), Some(365), None].map(|within_days| WithinDays { within_days, users: 0 });
         Self {
             users: 0,
             to_look_at: 0,
             reviewed: 0,
             by_role: ByRole::default(),
-            by_last_sign_in: within_days.map(|within_days| LastSignIn { within_days, users: 0 }),
+            by_last_sign_in: ranges,
+            by_last_active: ranges,
             never_signed_in: 0,
         }
     }
@@ -65,14 +69,19 @@ impl Summary {
             Role::Viewer => &mut self.by_role.viewer,
         };
         *of_role += 1;
-        let Some(at) = user.last_sign_in_at else {
+        let (Some(signed_in), Some(active)) = (user.last_sign_in_at, user.last_active_at()) else {
             self.never_signed_in += 1;
             return;
         };
-        let is_within = |within: &LastSignIn| within.within_days.is_none_or(|number| !review.is_ago(days(number), at));
-        if let Some(within) = self.by_last_sign_in.iter_mut().find(|within| is_within(within)) {
-            within.users += 1;
-        }
+        count_in(&mut self.by_last_sign_in, review, signed_in);
+        count_in(&mut self.by_last_active, review, active);
+    }
+}
+
+fn count_in(ranges: &mut [WithinDays], review: &Review, at: Timestamp) {
+    let is_within = |range: &&mut WithinDays| range.within_days.is_none_or(|number| !review.is_ago(days(number), at));
+    if let Some(range) = ranges.iter_mut().find(is_within) {
+        range.users += 1;
     }
 }
 
@@ -98,7 +107,7 @@ mod tests {
             last(ago(30)),
             last(ago(90)),
             last(ago(365)),
-            last(ago(4_000)),
+            User { last_refresh_at: Some(ago(89)), ..last(ago(4_000)) },
             User { last_sign_in_at: None, reviewed_at: None, role: Role::Admin, ..ann() },
             User { reviewed_at: Some(ago(90)), role: Role::Manager, ..ann() },
             User { reviewed_at: Some(ago(89)), role: Role::PrimaryAdmin, ..ann() },
@@ -109,7 +118,7 @@ mod tests {
         }
         let expected = json!({
             "users": 11,
-            "to_look_at": 4,
+            "to_look_at": 3,
             "reviewed": 9,
             "by_role": { "primary_admin": 1, "admin": 1, "manager": 1, "viewer": 8 },
             "by_last_sign_in": [
@@ -118,6 +127,13 @@ mod tests {
                 { "within_days": 90, "users": 1 },
                 { "within_days": 365, "users": 1 },
                 { "within_days": null, "users": 2 },
+            ],
+            "by_last_active": [
+                { "within_days": 7, "users": 4 },
+                { "within_days": 30, "users": 2 },
+                { "within_days": 90, "users": 2 },
+                { "within_days": 365, "users": 1 },
+                { "within_days": null, "users": 1 },
             ],
             "never_signed_in": 1,
         });

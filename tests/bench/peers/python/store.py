@@ -20,8 +20,8 @@ dynamodb = boto3.client("dynamodb")
 serializer, deserializer = TypeSerializer(), TypeDeserializer()
 
 SHOWN = (
-    "id partner_id first_name last_name email role permissions status must_change_password last_sign_in_at signed_out_at"
-    " created_at created_by updated_at version"
+    "id partner_id first_name last_name email role permissions status must_change_password last_sign_in_at last_active_at"
+    " signed_out_at created_at created_by updated_at version"
 ).split()
 
 

@@ -91,6 +91,6 @@ export function newId(kind, at) {
 
 const SHOWN = [
   "id", "partner_id", "first_name", "last_name", "email", "role", "permissions", "status", "must_change_password",
-  "last_sign_in_at", "signed_out_at", "created_at", "created_by", "updated_at", "version",
+  "last_sign_in_at", "last_active_at", "signed_out_at", "created_at", "created_by", "updated_at", "version",
 ];
 export const shown = (user) => Object.fromEntries(SHOWN.map((name) => [name, user[name] ?? null]));
