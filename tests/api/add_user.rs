@@ -2,7 +2,7 @@
 
 use portal_tests::rows::Rows;
 use portal_tests::{Client, Partner, new_partner, secrets, stack};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn three_fields_are_enough_to_add_a_user() {
@@ -155,5 +155,43 @@ async fn permissions_above_the_ceiling_of_the_role_are_rejected() {
     {
         let answer = partner.owner().add("Ann", "Lee").role(role).permissions(&["users.read", permission]).send().await;
         answer.problem(422, "validation_failed").names_field("permissions");
+    }
+}
+
+#[tokio::test]
+async fn one_name_is_enough() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    for last_name in [Value::Null, json!(""), json!("  "), json!("\u{200B}")] {
+        let suharto = owner.add("Suharto", "").with("last_name", last_name.clone()).created().await;
+        let user = owner.see(&suharto).await;
+        assert_eq!((&user["first_name"], &user["last_name"]), (&json!("Suharto"), &Value::Null), "{last_name}");
+        let events = owner.get(&format!("/v1/audit-events?user_id={}", suharto.id)).await.expect(200);
+        let event = &events.json["items"][0];
+        assert_eq!(event["summary"], "Olive Owner added Suharto as admin");
+        assert_eq!((&event["target"]["name"], &event["after"]["last_name"]), (&json!("Suharto"), &Value::Null));
+    }
+    let guessable = owner.add("Suharto", "").with("password", "violet suharto stone 31").send().await;
+    guessable.problem(422, "password_rejected").names_field("password");
+
+    let body = json!({ "first_name": "Suharto", "last_name": null, "email": secrets::email("suharto") });
+    let mut other = body.clone();
+    other["last_name"] = "".into();
+    let first = owner.post("/v1/users", &body).header("idempotency-key", "one-name").await.expect(201);
+    secrets::remembered(first.text_at("/generated_password"));
+    let again = owner.post("/v1/users", &other).header("idempotency-key", "one-name").await.expect(201);
+    assert_eq!(again.json["id"], first.json["id"], "both requests ask for the same user");
+}
+
+#[tokio::test]
+async fn the_first_name_is_required() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").created().await;
+    for first_name in [Value::Null, json!(""), json!(" ")] {
+        let answer = owner.add("Ann", "Lee").with("first_name", first_name.clone()).send().await;
+        answer.problem(422, "validation_failed").names_field("first_name");
+        let answer = owner.edit(&ann, &json!({ "first_name": first_name })).await;
+        answer.problem(422, "validation_failed").names_field("first_name");
     }
 }

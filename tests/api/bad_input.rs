@@ -149,7 +149,9 @@ async fn a_name_that_breaks_the_rules_is_named() {
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").created().await;
     for name in ["", "   ", &"x".repeat(101), "An\u{7}n", "Ann\nLee", "Ann\u{0}"] {
-        for field in ["first_name", "last_name"] {
+        // A person with a single name has no last name.
+        let fields = if name.trim().is_empty() { &["first_name"][..] } else { &["first_name", "last_name"] };
+        for field in fields.iter().copied() {
             let answer = owner.add("Ann", "Lee").with(field, name).send().await;
             answer.problem(422, "validation_failed").names_field(field);
             let mut change = json!({});

@@ -1,7 +1,7 @@
 //! `create-partner`, through the Invoke API.
 
 use portal_tests::{Client, Partner, User, invoke, new_partner, secrets, stack};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_given_password_signs_in_and_a_generated_one_must_be_changed() {
@@ -66,7 +66,9 @@ async fn bad_input_is_a_function_error_that_names_the_field() {
         (json!({ "partner_name": "Acme", "primary_admin": weak }), "password"),
         (json!({ "partner_name": "Acme", "primary_admin": admin, "unheard_of": 1 }), "unheard_of"),
     ];
-    for (input, field) in inputs {
+    let mut no_last_name = json!({ "partner_name": "Acme", "primary_admin": admin });
+    no_last_name["primary_admin"].as_object_mut().unwrap().remove("last_name");
+    for (input, field) in inputs.into_iter().chain([(no_last_name, "last_name")]) {
         let message = invoke(ready, "create-partner", &input).await.failed();
         assert!(message.contains(field), "{field} in {message:?}");
     }
@@ -108,4 +110,20 @@ async fn the_partners_name_does_not_make_a_strong_password_anywhere() {
     let message = invoke(ready, "recover-primary-admin", &input).await.failed();
     assert!(message.contains("password"), "{message}");
     client.answer_challenge(&session, &secrets::password()).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_primary_admin_may_have_a_single_name() {
+    let (email, password) = (secrets::email("suharto"), secrets::password());
+    for last_name in [Value::Null, json!("")] {
+        let input = json!({
+            "partner_name": "Acme",
+            "primary_admin": { "first_name": "Suharto", "last_name": last_name, "email": email, "password": password },
+        });
+        let answer = invoke(&stack().ready, "create-partner", &input).await.worked();
+        assert_eq!(answer["primary_admin"]["last_name"], Value::Null, "{answer}");
+        let partner = answer["partner_id"].as_str().unwrap();
+        let signed_in = Client::new().sign_in_at(partner, &email, &password).await.expect(200);
+        assert_eq!(signed_in.json["user"]["first_name"], "Suharto");
+    }
 }

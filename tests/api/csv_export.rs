@@ -60,6 +60,7 @@ async fn the_users_table_has_every_field() {
     let partner = Partner::new().await;
     let owner = partner.owner();
     owner.add("Zoë", "O'Neill, \"Zo\"").role("viewer").created().await;
+    owner.add("Suharto", "").role("viewer").created().await;
     partner.new_user("manager").await;
 
     let answer = csv_of(owner, "/v1/users").await;

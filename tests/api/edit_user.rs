@@ -229,3 +229,30 @@ async fn a_viewer_cannot_edit_other_users() {
     let (viewer, other) = (partner.new_user("viewer").await, partner.new_user("viewer").await);
     viewer.edit(&other, &json!({ "first_name": "Eve" })).await.problem(403, "missing_permission");
 }
+
+#[tokio::test]
+async fn a_last_name_can_be_removed_and_set_again() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").signed_in().await;
+    let summary = async || {
+        let events = owner.get(&format!("/v1/audit-events?user_id={}", ann.id)).await.expect(200);
+        events.json["items"][0]["summary"].clone()
+    };
+
+    let answer = owner.edit(&ann, &json!({ "last_name": null })).await.expect(200);
+    assert_eq!((&answer.user()["last_name"], &answer.json["version"]), (&Value::Null, &json!(2)));
+    assert_eq!(summary().await, "Olive Owner changed the last name of Ann Lee from Lee to none");
+    for same in [json!({}), json!({ "last_name": null }), json!({ "last_name": "" }), json!({ "last_name": " " })] {
+        let answer = owner.edit(&ann, &same).await.expect(200);
+        assert_eq!((&answer.json["last_name"], &answer.json["version"]), (&Value::Null, &json!(2)), "{same}");
+    }
+
+    ann.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+    assert_eq!(summary().await, "Ann changed their own first name from Ann to Anna");
+    let answer = owner.edit(&ann, &json!({ "last_name": "Ray" })).await.expect(200);
+    assert_eq!((&answer.user()["first_name"], &answer.json["last_name"]), (&json!("Anna"), &json!("Ray")));
+    assert_eq!(summary().await, "Olive Owner changed the last name of Anna to Ray");
+    owner.edit(&ann, &json!({ "last_name": "" })).await.expect(200);
+    assert_eq!(owner.see(&ann).await["last_name"], Value::Null);
+}

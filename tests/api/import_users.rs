@@ -433,3 +433,25 @@ async fn a_row_of_an_existing_user_needs_no_permission() {
     let reported = results(&manager.import(table(&rows), false).await);
     assert_eq!(reported.iter().map(|(_, outcome, _)| outcome.as_str()).collect::<Vec<_>>(), ["exists", "added"]);
 }
+
+#[tokio::test]
+async fn the_cell_of_the_last_name_may_be_empty() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let emails = [secrets::email("suharto"), secrets::email("ann")];
+    let rows = [format!("Suharto,,{},viewer,", emails[0]), format!("Ann, ,{},viewer,", emails[1])];
+    let planned = owner.import(table(&rows), true).await;
+    assert_eq!(problems(&planned), []);
+    assert_eq!(planned.json["users"][0]["last_name"], Value::Null);
+
+    let answer = owner.import(table(&rows), false).header("accept", "text/csv").await.expect(200);
+    for line in csv::Reader::from_reader(answer.text.as_bytes()).deserialize::<BTreeMap<String, String>>() {
+        let line = line.unwrap();
+        secrets::remembered(line["generated_password"].as_str());
+        assert_eq!((line["last_name"].as_str(), line["outcome"].as_str()), ("", "added"));
+    }
+    let list = owner.get("/v1/users").await.expect(200);
+    let names = list.json["items"].as_array().unwrap().iter().map(|user| (&user["first_name"], &user["last_name"]));
+    let expected = [(json!("Ann"), Value::Null), (json!("Olive"), json!("Owner")), (json!("Suharto"), Value::Null)];
+    assert_eq!(names.collect::<Vec<_>>(), expected.iter().map(|(first, last)| (first, last)).collect::<Vec<_>>());
+}

@@ -75,6 +75,33 @@ async fn names_are_sorted_by_folded_last_name_then_first_name() {
 }
 
 #[tokio::test]
+async fn a_single_name_sorts_among_the_last_names_and_is_found() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    for (first, last) in [("Zoe", "Sanders"), ("Suharto", ""), ("Ann", "Tan"), ("Ann", "Suharto"), ("Ann", "Suhartono")]
+    {
+        owner.add(first, last).created().await;
+    }
+    let sorted = ["Olive Owner", "Zoe Sanders", "Suharto", "Ann Suharto", "Ann Suhartono", "Ann Tan"];
+    for query in ["limit=100", "limit=1", "limit=2&role=admin", "search=suharto&limit=1"] {
+        let is_shown = |name: &&str| match query {
+            "limit=2&role=admin" => !name.starts_with("Olive"),
+            "search=suharto&limit=1" => name.contains("Suharto"),
+            _ => true,
+        };
+        let found: Vec<String> = all(owner, query)
+            .await
+            .iter()
+            .map(|user| {
+                let names = ["first_name", "last_name"].map(|name| user[name].as_str());
+                names.into_iter().flatten().collect::<Vec<_>>().join(" ")
+            })
+            .collect();
+        assert_eq!(found, sorted.iter().copied().filter(is_shown).collect::<Vec<_>>(), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn every_sort_has_two_orders_and_one_sequence_for_all_page_sizes() {
     let partner = Partner::new().await;
     let users = seven(&partner).await;

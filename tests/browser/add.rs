@@ -9,7 +9,49 @@ in_both_languages![
     an_error_is_shown_at_its_field,
     a_network_error_keeps_the_form_and_adds_the_user_once,
     markup_in_a_name_stays_text,
+    a_user_may_have_a_single_name,
 ];
+
+async fn a_user_may_have_a_single_name(language: Language) {
+    let partner = Partner::new().await;
+    let email = secrets::email("suharto");
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.press("users.add").await;
+    browser.reads("user.last_name_help").await;
+    browser.type_in("user.first_name", "Suharto").await;
+    browser.type_in("user.email", &email).await;
+    secrets::remembered(browser.value("password.new").await);
+    browser.press("save").await;
+    browser.reads("share.title").await;
+    browser.press("share.done").await;
+    browser.announces(&language.text_with("add.done", &[("name", "Suharto")])).await;
+    browser.lists(&["Olive Owner", "Suharto"]).await;
+    browser.is_accessible("users-single-name").await;
+
+    browser.edit("Suharto").await;
+    assert_eq!(browser.value("user.last_name").await, "");
+    browser.press("save").await;
+    browser.is_back_on_the_page().await;
+    browser.edit("Suharto").await;
+    browser.type_in("user.last_name", "Lee").await;
+    browser.press("save").await;
+    browser.announces(&language.text_with("edit.done", &[("name", "Suharto Lee")])).await;
+    browser.edit("Suharto Lee").await;
+    browser.type_in("user.last_name", "").await;
+    browser.press("save").await;
+    browser.announces(&language.text_with("edit.done", &[("name", "Suharto")])).await;
+    let answer = partner.owner().get(&format!("/v1/users?search={email}")).await.expect(200);
+    let user = &answer.json["items"][0];
+    assert_eq!((&user["last_name"], &user["version"]), (&json!(null), &json!(3)), "the first save sent nothing");
+
+    browser.press("nav.history").await;
+    let what = browser.text("user.last_name");
+    let none = browser.text("event.none");
+    browser.sees(&language.text_with("event.change", &[("what", &what), ("was", "Lee"), ("is", &none)])).await;
+    browser.does_not_see("null").await;
+    browser.is_sound().await;
+}
 
 async fn an_admin_adds_a_user_who_then_signs_in(language: Language) {
     let partner = Partner::new().await;

@@ -73,7 +73,7 @@ async fn problems_in_a_file_are_listed_by_line(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.press("users.import").await;
-    let file = format!("first_name,last_name,email,role,shoe_size\nZoé,Ångström,{good},viewer,38\nAnn,,ann,owner,\n");
+    let file = format!("first_name,last_name,email,role,shoe_size\nZoé,Ångström,{good},viewer,38\n,Lee,ann,owner,\n");
     browser.choose_file("import.file", "team.csv", &file).await;
     browser.announces(&language.text_with("import.bad.other", &[("total", "4")])).await;
     for text in ["shoe_size", "3"] {

@@ -223,7 +223,7 @@ async fn set_password(
 ) -> Result<SignedIn, Failure> {
     let SigningIn { user: before, credential, .. } = signing_in;
     let User { email, first_name, last_name, .. } = before;
-    let about = About { email, first_name, last_name, partner };
+    let about = About { email, first_name, last_name: last_name.as_ref(), partner };
     let digests = match password.check_strength(&about) {
         Ok(()) => credential.digests.change_to(password)?,
         Err(rejection) => Err(rejection),

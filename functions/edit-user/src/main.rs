@@ -3,7 +3,7 @@
 use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
-use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
+use portal::http::{Accepts, Answer, LastName, Request, Stopped, serve_with};
 use portal::models::{Email, EventAction, PersonName, User};
 use portal::policy::Action;
 use portal::store::Counter;
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Stopped> {
 
 struct Input {
     first_name: Option<PersonName>,
-    last_name: Option<PersonName>,
+    last_name: Option<LastName>,
     email: Option<Email>,
 }
 
@@ -29,7 +29,7 @@ async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let target = call.target(&target)?;
     let edited = User {
         first_name: input.first_name.unwrap_or_else(|| target.first_name.clone()),
-        last_name: input.last_name.unwrap_or_else(|| target.last_name.clone()),
+        last_name: input.last_name.map_or_else(|| target.last_name.clone(), |LastName(name)| name),
         email: input.email.unwrap_or_else(|| target.email.clone()),
         ..target.clone()
     };

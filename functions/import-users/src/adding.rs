@@ -63,7 +63,7 @@ struct RowResult<'a> {
 struct CsvRowResult<'a> {
     line: u64,
     first_name: &'a PersonName,
-    last_name: &'a PersonName,
+    last_name: Option<&'a PersonName>,
     email: &'a Email,
     role: Role,
     outcome: Outcome,
@@ -434,7 +434,7 @@ impl<'a> CsvRowResult<'a> {
         Self {
             line: *line,
             first_name: &profile.first_name,
-            last_name: &profile.last_name,
+            last_name: profile.last_name.as_ref(),
             email: &profile.email,
             role: profile.role,
             outcome: result.outcome,

@@ -65,6 +65,8 @@ impl Input {
         for row in sheet.rows {
             let line = row.line;
             let read = row.read(|fields| {
+                // An empty cell is an absent field, and a person with a single name has no last name.
+                fields.null_if_absent("last_name");
                 let person = fields.person();
                 let access = fields.access(Some(Role::Admin));
                 let ((first_name, last_name, email), (role, permissions)) = (person?, access?);

@@ -42,7 +42,7 @@ struct Preview<'a> {
 struct Planned<'a> {
     line: u64,
     first_name: &'a PersonName,
-    last_name: &'a PersonName,
+    last_name: Option<&'a PersonName>,
     email: &'a Email,
     role: Role,
     permissions: Permissions,
@@ -105,7 +105,7 @@ fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
     let users = added.map(|Person { line, profile }| Planned {
         line: *line,
         first_name: &profile.first_name,
-        last_name: &profile.last_name,
+        last_name: profile.last_name.as_ref(),
         email: &profile.email,
         role: profile.role,
         permissions: profile.permissions,

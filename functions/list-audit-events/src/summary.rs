@@ -65,10 +65,11 @@ fn changes(event: &Event, of: impl Fn(&str) -> String) -> String {
         let what = if changes.is_empty() { of(name) } else { format!("the {name}") };
         let before = match event.before.get(field) {
             // A list of the former values would make the sentence too long.
-            Some(Value::Array(_)) | None => String::new(),
+            Some(Value::Array(_) | Value::Null) | None => String::new(),
             was => format!(" from {}", text(was)),
         };
-        changes.push(format!("{what}{before} to {}", text(Some(now))));
+        let after = if now.is_null() { "none".to_owned() } else { text(Some(now)) };
+        changes.push(format!("{what}{before} to {after}"));
     }
     if changes.is_empty() {
         format!("did not change {}", of("record"))

@@ -57,14 +57,14 @@ export function open(dialog) {
   dialog.showModal();
 }
 
-/** @typedef {{ first_name: string, last_name: string }} Named */
+/** @typedef {{ first_name: string, last_name: string | null }} Named A person with a single name has no last name. */
 
 /** @param {Named} user */
 export const initials = (user) =>
-  [user.first_name, user.last_name].map((name) => [...name.trim()][0] ?? "").join("").toLocaleUpperCase();
+  [user.first_name, user.last_name].map((name) => [...(name ?? "").trim()][0] ?? "").join("").toLocaleUpperCase();
 
 /** @param {Named} user */
-export const nameOf = (user) => `${user.first_name} ${user.last_name}`;
+export const nameOf = (user) => [user.first_name, user.last_name].filter(Boolean).join(" ");
 
 /**
  * An entry in a list: a name, and a text below it.

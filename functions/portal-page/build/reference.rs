@@ -150,6 +150,13 @@ impl<'a> Reference<'a> {
             )?;
             self.request_fields(page, &representation["schema"], id)?;
             example(page, "Example of a body", &representation["example"])?;
+            for (_, variant) in entries(&representation["examples"]) {
+                example(
+                    page,
+                    &format!("Example of a body: {}", escaped(&plain(&variant["summary"]))),
+                    &variant["value"],
+                )?;
+            }
         }
         self.responses(page, id, &content["responses"])?;
         page.push_str("</section>\n");

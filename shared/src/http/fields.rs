@@ -149,12 +149,22 @@ impl Fields {
         Some((role, permissions))
     }
 
-    /// Reads `first_name`, `last_name` and `email` of a new user.
-    pub fn person(&mut self) -> Option<(PersonName, PersonName, Email)> {
+    /// Sets a field that is absent to `null`.
+    pub fn null_if_absent(&mut self, name: &str) {
+        self.values.entry(name).or_insert(Value::Null);
+    }
+
+    /// Reads `first_name`, `last_name` and `email` of a new user. The last name must be present, so that a client does not
+    /// forget it, but a person with a single name has none.
+    pub fn person(&mut self) -> Option<(PersonName, Option<PersonName>, Email)> {
         let first_name = self.required("first_name");
-        let last_name = self.required("last_name");
+        let last_name = self.given("last_name");
+        if let Some(None) = last_name {
+            self.refuse("last_name", "required", "This field is required. It is null for a person with one name.");
+        }
         let email = self.required("email");
-        Some((first_name?, last_name?, email?))
+        let (first_name, LastName(last_name), email) = (first_name?, last_name??, email?);
+        Some((first_name, last_name, email))
     }
 
     /// Reads a new user, and an optional `password`, whose strength it checks. If the partner is absent, it has another
@@ -162,12 +172,12 @@ impl Fields {
     pub fn person_with_password(
         &mut self,
         partner: Option<&PartnerName>,
-    ) -> Option<(PersonName, PersonName, Email, Option<Password>)> {
+    ) -> Option<(PersonName, Option<PersonName>, Email, Option<Password>)> {
         let person = self.person();
         let password: Option<Option<Password>> = self.optional("password");
         let ((first_name, last_name, email), password) = (person?, password?);
         if let (Some(password), Some(partner)) = (&password, partner) {
-            let about = About { email: &email, first_name: &first_name, last_name: &last_name, partner };
+            let about = About { email: &email, first_name: &first_name, last_name: last_name.as_ref(), partner };
             if let Err(rejection) = password.check_strength(&about) {
                 self.refuse_password("password", rejection);
                 return None;
@@ -272,6 +282,18 @@ impl FromField for u32 {
 impl FromField for PersonName {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
         Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, error.code(), error.to_string()))
+    }
+}
+
+/// The last name of a person, if there is one. `null` and a text without visible characters mean that there is none.
+#[derive(Debug)]
+pub struct LastName(pub Option<PersonName>);
+
+impl FromField for LastName {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        let text = if value.is_null() { "" } else { text(name, value)? };
+        let last_name = PersonName::parse_optional(text);
+        last_name.map(Self).map_err(|error| FieldError::new(name, error.code(), error.to_string()))
     }
 }
 

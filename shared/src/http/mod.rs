@@ -21,7 +21,7 @@ mod serve;
 pub use accepts::Accepts;
 pub use answer::Answer;
 pub use csv_upload::{Column, CsvSchema, CsvUpload, LineError, Row};
-pub use fields::{Fields, FromField};
+pub use fields::{Fields, FromField, LastName};
 pub use format::Format;
 pub use invoke::serve as serve_invocations;
 pub use part_problem::PartProblem;

@@ -237,7 +237,7 @@ fn facts(user: &User) -> Map<String, Value> {
     let permissions = user.permissions.iter().map(|permission| Value::from(permission.as_str())).collect::<Vec<_>>();
     Map::from_iter([
         ("first_name".to_owned(), Value::from(user.first_name.as_str())),
-        ("last_name".to_owned(), Value::from(user.last_name.as_str())),
+        ("last_name".to_owned(), Value::from(user.last_name.as_ref().map(PersonName::as_str))),
         ("email".to_owned(), Value::from(user.email.typed())),
         ("role".to_owned(), Value::from(user.role.as_str())),
         ("permissions".to_owned(), Value::from(permissions)),

@@ -57,7 +57,7 @@ impl From<User> for UserItem {
 /// partner.
 #[derive(Debug)]
 pub struct SearchText {
-    /// The folded last name.
+    /// The folded last name. Empty if there is none.
     last_name: String,
     /// The folded first name.
     first_name: String,
@@ -70,7 +70,7 @@ pub struct SearchText {
 impl SearchText {
     fn of(user: &User) -> Self {
         Self {
-            last_name: fold(user.last_name.as_str()),
+            last_name: user.last_name.as_ref().map(|name| fold(name.as_str())).unwrap_or_default(),
             first_name: fold(user.first_name.as_str()),
             email: fold(user.email.typed()),
             status: user.status,
@@ -116,8 +116,10 @@ pub fn is_east_asian(letter: char) -> bool {
     matches!(letter, '\u{1100}'..='\u{11FF}' | '\u{2E80}'..)
 }
 
+/// Returns the sort key of the name. A single name sorts among the last names.
 pub(super) fn name_key(name: &SearchText, id: &UserId) -> String {
     let (last, first) = (within_a_key(&name.last_name), within_a_key(&name.first_name));
+    let (last, first) = if last.is_empty() { (first, "") } else { (last, first) };
     format!("{last}{SEPARATOR}{first}{SEPARATOR}{id}")
 }
 
@@ -276,7 +278,7 @@ mod tests {
         let at = Timestamp::from_unix_millis(1_795_350_591_123);
         let profile = Profile {
             first_name: PersonName::parse("Ada").unwrap(),
-            last_name: PersonName::parse("Lovelace").unwrap(),
+            last_name: PersonName::parse("Lovelace").ok(),
             email: Email::parse("Ada@example.com").unwrap(),
             role: Role::Viewer,
             permissions: Role::Viewer.ceiling(),
@@ -293,6 +295,40 @@ mod tests {
         let item = Flattened { pk: "PARTNER#p".to_owned(), user };
         let stored: serde_dynamo::Item = serde_dynamo::to_item(&item).unwrap();
         assert_eq!(serde_dynamo::from_item::<_, Flattened>(stored).unwrap(), item);
+    }
+
+    #[test]
+    fn a_single_name_sorts_among_the_last_names_and_is_found() {
+        let (at, id) = (Timestamp::from_unix_millis(0), |byte| UserId::new(Timestamp::from_unix_millis(0), [byte; 10]));
+        let user = |byte, first: &str, last: &str| {
+            let profile = Profile {
+                first_name: PersonName::parse(first).unwrap(),
+                last_name: PersonName::parse_optional(last).unwrap(),
+                email: Email::parse("x@example.com").unwrap(),
+                role: Role::Viewer,
+                permissions: Role::Viewer.ceiling(),
+                must_change_password: true,
+            };
+            User::new(id(byte), PartnerId::new(at, [2; 10]), profile, at, None)
+        };
+        let users = [
+            user(1, "Zoe", "Sanders"),
+            user(2, "Suharto", ""),
+            user(3, "Ann", "Suharto"),
+            user(4, "Ann", "Suhartono"),
+            user(5, "Ann", "Tan"),
+        ];
+        let items = users.map(UserItem::from);
+        assert!(items.is_sorted_by_key(|item| &item.name_key), "{items:?}");
+        let single = &items[1];
+        let searched = SearchText::read(&single.search).unwrap();
+        assert_eq!(name_key(&searched, &single.user.id), single.name_key);
+        for (words, is_found) in [(&["suharto"][..], true), (&["uhar", "example"], true), (&["ann"], false)] {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(searched.has_words(&words), is_found, "{words:?}");
+        }
+        let stored: serde_dynamo::Item = serde_dynamo::to_item(single).unwrap();
+        assert_eq!(serde_dynamo::from_item::<_, UserItem>(stored).unwrap().user, single.user);
     }
 
     #[test]

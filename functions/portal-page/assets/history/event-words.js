@@ -70,6 +70,7 @@ export function detailLines({ before, after }) {
  * @param {any} value
  */
 function valueOf(fact, value) {
+  if (value === null) return text("event.none");
   if (fact === "role" || fact === "status") return word(fact, value);
   if (typeof value === "boolean") return text(value ? "event.yes" : "event.no");
   return String(value);

@@ -218,7 +218,7 @@ function signInDetails(added) {
   return toTable([
     headings.map((key) => text(key)),
     ...added.map(({ user, generated_password: password }) => [
-      user.first_name, user.last_name, user.email, text(`role.${user.role}`), password,
+      user.first_name, user.last_name ?? "", user.email, text(`role.${user.role}`), password,
       `${location.origin}/?partner=${encodeURIComponent(user.partner_id)}`,
     ]),
   ]);

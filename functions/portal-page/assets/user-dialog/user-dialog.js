@@ -129,7 +129,7 @@ export function editUser(me, user) {
   find("[data-current]", dialog).hidden = !isOwn;
   find("[data-must-change]", dialog).hidden = isOwn;
   setText(find("[data-wants-password] small", dialog), isOwn ? "password.set_own_help" : "password.set_help", { name });
-  for (const name of PERSON) fields[name].value = base[name];
+  for (const name of PERSON) fields[name].value = base[name] ?? "";
   const accessFields = may.access ? access(me, form, user.role, user.permissions) : null;
 
   const offerPassword = () => {
@@ -144,7 +144,7 @@ export function editUser(me, user) {
 
   /** @returns {Record<string, string>} */
   const changedPerson = () => Object.fromEntries(Object.entries(person()).filter(([name, value]) =>
-    value !== base[name] && !fields[name].disabled));
+    value !== (base[name] ?? "") && !fields[name].disabled));
   const changedAccess = () => {
     if (!accessFields) return null;
     const { role, permissions } = accessFields.value();
@@ -210,8 +210,8 @@ export function editUser(me, user) {
     const typed = changedPerson();
     const typedAccess = changedAccess();
     for (const name of PERSON) {
-      if (!(name in typed)) fields[name].value = latest[name];
-      else if (latest[name] !== base[name] && latest[name] !== typed[name]) markField(form, name, "edit.now", { value: latest[name] });
+      if (!(name in typed)) fields[name].value = latest[name] ?? "";
+      else if (latest[name] !== base[name] && (latest[name] ?? "") !== typed[name]) markField(form, name, "edit.now", { value: latest[name] ?? text("event.none") });
     }
     if (accessFields && !typedAccess && ROLES[latest.role]) accessFields.set(latest.role, latest.permissions);
     base = latest;

@@ -86,6 +86,17 @@ name!(
     PartnerName
 );
 
+impl PersonName {
+    /// Reads a name that a person may lack, as a last name. Returns `None` if the text has no visible character.
+    pub fn parse_optional(text: &str) -> Result<Option<Self>, InvalidName> {
+        match Self::parse(text) {
+            Ok(name) => Ok(Some(name)),
+            Err(InvalidName::Empty) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 fn read(text: &str) -> Result<String, InvalidName> {
     let text = text.trim();
     if text.chars().any(is_control) {
@@ -299,6 +310,16 @@ mod tests {
         {
             assert_eq!(PartnerName::parse(text), Err(InvalidName::Empty), "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_optional_name_may_be_empty_but_keeps_the_other_rules() {
+        for text in ["", "  ", "\u{200B}"] {
+            assert_eq!(PersonName::parse_optional(text), Ok(None), "{text:?}");
+        }
+        assert_eq!(PersonName::parse_optional(" Lee "), PersonName::parse("Lee").map(Some));
+        assert_eq!(PersonName::parse_optional(&"a".repeat(101)), Err(InvalidName::TooLong));
+        assert_eq!(PersonName::parse_optional("Lee\nRoy"), Err(InvalidName::ControlCharacter));
     }
 
     #[test]

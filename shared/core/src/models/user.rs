@@ -16,8 +16,8 @@ pub struct User {
     pub partner_id: PartnerId,
     /// The first name.
     pub first_name: PersonName,
-    /// The last name.
-    pub last_name: PersonName,
+    /// The last name. A person with a single name has none.
+    pub last_name: Option<PersonName>,
     /// The email that the user signs in with. It is unique within the partner.
     pub email: Email,
     /// The role.
@@ -80,8 +80,8 @@ pub struct Reviewer {
 pub struct Profile {
     /// The first name.
     pub first_name: PersonName,
-    /// The last name.
-    pub last_name: PersonName,
+    /// The last name. A person with a single name has none.
+    pub last_name: Option<PersonName>,
     /// The email that the user signs in with.
     pub email: Email,
     /// The role.
@@ -122,9 +122,12 @@ impl User {
         }
     }
 
-    /// Returns the first and the last name.
+    /// Returns the first and the last name, or the single name.
     pub fn full_name(&self) -> String {
-        format!("{} {}", self.first_name.as_str(), self.last_name.as_str())
+        match &self.last_name {
+            Some(last_name) => format!("{} {last_name}", self.first_name),
+            None => self.first_name.to_string(),
+        }
     }
 
     /// Returns the user with the next version. Every change that clients can see starts with this.
@@ -224,7 +227,7 @@ pub struct PublicUser<'a> {
     id: &'a UserId,
     partner_id: &'a PartnerId,
     first_name: &'a PersonName,
-    last_name: &'a PersonName,
+    last_name: Option<&'a PersonName>,
     email: &'a Email,
     role: Role,
     permissions: Permissions,
@@ -271,7 +274,7 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             id,
             partner_id,
             first_name,
-            last_name,
+            last_name: last_name.as_ref(),
             email,
             role: *role,
             permissions: *permissions,
@@ -298,7 +301,7 @@ mod tests {
             id: UserId::new(at, [1; 10]),
             partner_id: PartnerId::new(at, [2; 10]),
             first_name: PersonName::parse("Ada").unwrap(),
-            last_name: PersonName::parse("Lovelace").unwrap(),
+            last_name: PersonName::parse("Lovelace").ok(),
             email: Email::parse("Ada@example.com").unwrap(),
             role: Role::Viewer,
             permissions: Role::Viewer.ceiling(),
@@ -351,8 +354,15 @@ mod tests {
     }
 
     #[test]
-    fn the_full_name_is_first_and_last_name() {
+    fn the_full_name_is_first_and_last_name_or_the_single_name() {
         assert_eq!(ada().full_name(), "Ada Lovelace");
+        let single = User { last_name: None, ..ada() };
+        assert_eq!(single.full_name(), "Ada");
+        assert_eq!(serde_json::to_value(PublicUser::from(&single)).unwrap()["last_name"], serde_json::Value::Null);
+        assert_eq!(
+            single.clone().reviewed(ada().created_at, &single).reviewed_by.map(|by| by.name),
+            Some("Ada".to_owned())
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// let (email, first_name, last_name) =
 ///     (Email::parse("ada@example.com")?, PersonName::parse("Ada")?, PersonName::parse("Lovelace")?);
 /// let partner = PartnerName::parse("Analytical Engines")?;
-/// let about = About { email: &email, first_name: &first_name, last_name: &last_name, partner: &partner };
+/// let about = About { email: &email, first_name: &first_name, last_name: Some(&last_name), partner: &partner };
 ///
 /// assert_eq!(Password::parse("correct horse battery staple")?.check_strength(&about), Ok(()));
 /// assert_eq!(Password::parse("correct lovelace battery")?.check_strength(&about), Err(Rejection::ContainsName));
@@ -43,8 +43,8 @@ pub struct About<'a> {
     pub email: &'a Email,
     /// The first name.
     pub first_name: &'a PersonName,
-    /// The last name.
-    pub last_name: &'a PersonName,
+    /// The last name, if any.
+    pub last_name: Option<&'a PersonName>,
     /// The name of the user's partner.
     pub partner: &'a PartnerName,
 }
@@ -81,7 +81,7 @@ impl Password {
     /// a word.
     pub fn check_strength(&self, about: &About<'_>) -> Result<(), Rejection> {
         let text = Text::new(&self.0);
-        let (first_name, last_name) = (about.first_name.as_str(), about.last_name.as_str());
+        let (first_name, last_name) = (about.first_name.as_str(), about.last_name.map_or("", PersonName::as_str));
         if text.contains(about.email.local_part()) {
             return Err(Rejection::ContainsEmail);
         }
@@ -124,7 +124,7 @@ mod tests {
         Password::parse(password)?.check_strength(&About {
             email: &Email::parse(email).unwrap(),
             first_name: &PersonName::parse(first_name).unwrap(),
-            last_name: &PersonName::parse(last_name).unwrap(),
+            last_name: PersonName::parse_optional(last_name).unwrap().as_ref(),
             partner: &PartnerName::parse("Agence Dupont-Kervella").unwrap(),
         })
     }

@@ -31,7 +31,7 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         id: UserId::new(at, [number; 10]),
         partner_id: PartnerId::new(at, [partner; 10]),
         first_name: PersonName::parse("Ada").unwrap(),
-        last_name: PersonName::parse("Lovelace").unwrap(),
+        last_name: PersonName::parse("Lovelace").ok(),
         email: Email::parse("ada@example.com").unwrap(),
         role,
         permissions,

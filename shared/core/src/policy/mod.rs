@@ -56,7 +56,7 @@ pub enum Denied {
 /// let now = Timestamp::from_unix_millis(1_795_350_591_123);
 /// let profile = Profile {
 ///     first_name: PersonName::parse("Ann")?,
-///     last_name: PersonName::parse("Lee")?,
+///     last_name: Some(PersonName::parse("Lee")?),
 ///     email: Email::parse("ann@example.com")?,
 ///     role: Role::Viewer,
 ///     permissions: Role::Viewer.default_permissions(),

@@ -172,7 +172,7 @@ mod tests {
         let added = ago(365);
         let profile = Profile {
             first_name: PersonName::parse("Ann").unwrap(),
-            last_name: PersonName::parse("Lee").unwrap(),
+            last_name: PersonName::parse("Lee").ok(),
             email: Email::parse("ann@example.com").unwrap(),
             role: Role::Viewer,
             permissions: Role::Viewer.default_permissions(),
