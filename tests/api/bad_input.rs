@@ -83,7 +83,7 @@ async fn a_problem_lists_at_most_twenty_errors_and_shortens_long_names() {
     answer.problem(400, "invalid_request").names_field(&format!("{}…", "é".repeat(100)));
     let partner = Partner::new().await;
     let rows = "Ann,,plain\n".repeat(100);
-    let answer = partner.owner().import(format!("first_name,last_name,email\n{rows}"), false).await;
+    let answer = partner.owner().import_with_role("viewer", format!("first_name,last_name,email\n{rows}"), false).await;
     assert_eq!(answer.problem(422, "validation_failed").fields().len(), 20);
 }
 

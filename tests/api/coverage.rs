@@ -164,7 +164,7 @@ const PROTECTED_ROUTES: [Row; 20] = [
     },
     Row {
         route: "POST /v1/users/import",
-        body: || json!(format!("first_name,last_name,email\nAnn,Lee,{}\n", secrets::email("ann"))),
+        body: || json!(format!("first_name,last_name,email,role\nAnn,Lee,{},admin\n", secrets::email("ann"))),
         too_little_permission: MISSING,
         primary_admin_as_target: OK,
         foreign_user: OK,
@@ -465,7 +465,7 @@ async fn a_body_at_the_limit_is_accepted() {
     let body = json!({ "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann") }).to_string();
     let padded = format!("{body}{}", " ".repeat(65_536 - body.len()));
     owner.call("POST", "/v1/users").body("application/json", padded).await.expect(201);
-    let table = format!("first_name,last_name,email\nBob,Ray,{}\n", secrets::email("bob"));
+    let table = format!("first_name,last_name,email,role\nBob,Ray,{},viewer\n", secrets::email("bob"));
     let planned = owner.import(format!("{table}{}", "\n".repeat(1_048_576 - table.len())), true).await.expect(200);
     assert_eq!(planned.json["rows"], 1, "{planned}");
     let binary = owner.call("POST", "/v1/users").body("application/octet-stream", vec![0xff; 65_536]).await;

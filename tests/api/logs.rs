@@ -31,7 +31,7 @@ async fn life(partner: &Partner, ready: &Ready) -> (Actor, Vec<String>) {
     ann.set_own_password(&ann.password, &secrets::password()).await.expect(204);
     let mut hidden = rows.hidden(&ann).await;
     hidden.push(secrets::remembered(cookie));
-    let table = format!("first_name,last_name,email\nBob,Ray,{}\n", secrets::email("bob"));
+    let table = format!("first_name,last_name,email,role\nBob,Ray,{},viewer\n", secrets::email("bob"));
     let imported = owner.import(table, false).await.expect(200);
     hidden.push(secrets::remembered(imported.text_at("/results/0/generated_password")));
     owner.force_logout(&ann).await.expect(200);

@@ -229,8 +229,8 @@ async fn change_many(life: &Life<'_>) {
             assert!(rows.cognito_users(user).await.is_empty(), "{action}: the Cognito user is deleted at once");
         }
     }
-    let row = |email: &str| format!("Ann,Lee,{email}\n");
-    let table = format!("first_name,last_name,email\n{}{}", row(&owner.email), row(&secrets::email("ann")));
+    let row = |email: &str| format!("Ann,Lee,{email},admin\n");
+    let table = format!("first_name,last_name,email,role\n{}{}", row(&owner.email), row(&secrets::email("ann")));
     let key = secrets::random(20);
     for dry_run in [true, false, false] {
         owner.import(table.clone(), dry_run).idempotency_key(&key).await.expect(200);

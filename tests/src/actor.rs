@@ -188,6 +188,12 @@ impl Actor {
         self.call("POST", &format!("/v1/users/import?dry_run={dry_run}")).body("text/csv", table.into())
     }
 
+    /// As [`import`](Self::import); rows without a role get this one.
+    pub fn import_with_role(&self, role: &str, table: impl Into<Vec<u8>>, dry_run: bool) -> Call {
+        let path = format!("/v1/users/import?dry_run={dry_run}&role_if_missing={role}");
+        self.call("POST", &path).body("text/csv", table.into())
+    }
+
     /// Tries to remove a user.
     pub fn remove(&self, user: &User) -> Call {
         self.delete(&user.path())

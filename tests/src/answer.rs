@@ -49,7 +49,8 @@ impl Answer {
         }
         assert_eq!(self.json["status"], status, "{self}");
         for field in object.keys() {
-            let known = ["type", "title", "status", "detail", "code", "request_id", "errors"].contains(&field.as_str());
+            let known = ["type", "title", "status", "detail", "code", "request_id", "errors", "readings"];
+            let known = known.contains(&field.as_str());
             assert!(known, "a problem has no {field:?}: {self}");
         }
         for error in self.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default() {

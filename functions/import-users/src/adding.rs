@@ -32,6 +32,7 @@ const COLUMNS: [&str; 7] = ["line", "first_name", "last_name", "email", "role", 
 struct Report<'a> {
     dry_run: bool,
     rows: usize,
+    ignored_columns: &'a [String],
     results: Vec<RowResult<'a>>,
 }
 
@@ -112,7 +113,7 @@ impl<'a> Adding<'a> {
 
     /// Adds all users except those in the lines that are `taken`.
     pub(crate) async fn run(mut self, input: Input, taken: &[u64]) -> Result<Answer, Failure> {
-        let Input { rows, people, .. } = input;
+        let Input { rows, people, ignored, .. } = input;
         self.lines = people.iter().map(|person| person.line).collect();
         self.states = people.iter().map(|person| taken.contains(&person.line).then_some(RowState::Exists)).collect();
         let not_taken = people.iter().enumerate().filter(|(_, person)| !taken.contains(&person.line));
@@ -120,7 +121,7 @@ impl<'a> Adding<'a> {
         if let Err(failure) = self.add_all(&added, &free).await {
             self.stop(failure)?;
         }
-        self.answer(rows, &people)
+        self.answer(rows, &ignored, &people)
     }
 
     /// Whether an earlier request with the same key has added this user.
@@ -378,7 +379,7 @@ impl<'a> Adding<'a> {
         }
     }
 
-    fn answer(mut self, rows: usize, people: &[Person]) -> Result<Answer, Failure> {
+    fn answer(mut self, rows: usize, ignored: &[String], people: &[Person]) -> Result<Answer, Failure> {
         let states = mem::take(&mut self.states);
         let results = people.iter().zip(&states).filter_map(|(person, state)| {
             let (outcome, user, issued, problem) = match state.as_ref()? {
@@ -399,10 +400,10 @@ impl<'a> Adding<'a> {
             Some((person, result))
         });
         let answer = match self.request.format() {
-            Format::Json => Answer::json(
-                200,
-                &Report { dry_run: false, rows, results: results.map(|(_, result)| result).collect() },
-            ),
+            Format::Json => {
+                let results = results.map(|(_, result)| result).collect();
+                Answer::json(200, &Report { dry_run: false, rows, ignored_columns: ignored, results })
+            }
             Format::Csv => {
                 let rows: Vec<_> = results.map(|(person, result)| CsvRowResult::new(person, &result)).collect();
                 Answer::csv("imported-users.csv", &COLUMNS, &rows, self.request, None)
@@ -430,7 +431,7 @@ async fn within(time: Duration, work: impl Future<Output = Result<(), Failure>>)
 
 impl<'a> CsvRowResult<'a> {
     fn new(person: &'a Person, result: &RowResult<'a>) -> Self {
-        let Person { line, profile } = person;
+        let Person { line, profile, .. } = person;
         Self {
             line: *line,
             first_name: &profile.first_name,

@@ -1,28 +1,105 @@
 //! Reads the users to add from a CSV file, and collects all problems with them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use portal::actions::Call;
 use portal::error::Failure;
-use portal::http::{Column, CsvSchema, LineError, Request};
-use portal::models::{Permissions, Profile, Role};
+use portal::http::{Column, Content, CsvSchema, CsvUpload, Fields, LineError, Request, Row};
+use portal::models::{Permission, Permissions, Profile, Role};
 use portal::policy::{Action, Denied, authorize};
 use portal::session::Claims;
 use portal::store::{Imported, ItemKey, Key, MAX_USERS, PartnerItem};
 use serde::Serialize;
 use serde_json::json;
 
-const fn column(name: &'static str, is_required: bool) -> Column {
-    Column { name, is_required, is_list: false }
+fn role(label: &str) -> Option<&'static str> {
+    Role::named(label).map(Role::as_str)
 }
 
+fn permission(label: &str) -> Option<&'static str> {
+    Permission::named(label).map(Permission::as_str).or(Permissions::is_label_of_none(label).then_some(""))
+}
+
+/// The columns with the headings of common address books, of the portal's own files, and their translations.
 const SCHEMA: CsvSchema = CsvSchema {
     columns: &[
-        column("first_name", true),
-        column("last_name", true),
-        column("email", true),
-        column("role", false),
-        Column { name: "permissions", is_required: false, is_list: true },
+        Column {
+            name: "first_name",
+            aliases: &[
+                "first",
+                "fname",
+                "givenname",
+                "givennames",
+                "forename",
+                "forenames",
+                "prenom",
+                "prenoms",
+                "prenomusuel",
+            ],
+            is_required: true,
+            content: Content::Text,
+        },
+        Column {
+            name: "last_name",
+            aliases: &[
+                "last",
+                "lname",
+                "surname",
+                "familyname",
+                "sn",
+                "nom",
+                "nomdefamille",
+                "nomfamille",
+                "nomusuel",
+                "patronyme",
+            ],
+            is_required: true,
+            content: Content::Text,
+        },
+        Column {
+            name: "email",
+            aliases: &[
+                "mail",
+                "emailaddress",
+                "mailaddress",
+                "email1value",
+                "workemail",
+                "adresseemail",
+                "adressemail",
+                "adressedemail",
+                "emailprofessionnel",
+                "adresseemailprofessionnelle",
+                "courriel",
+                "adressecourriel",
+                "adressedecourriel",
+                "courrielprofessionnel",
+                "courrierelectronique",
+                "adresseelectronique",
+                "mel",
+            ],
+            is_required: true,
+            content: Content::Email,
+        },
+        Column {
+            name: "role",
+            aliases: &["roles", "userrole", "roledelutilisateur"],
+            is_required: false,
+            content: Content::Word(role),
+        },
+        Column {
+            name: "permissions",
+            aliases: &[
+                "permission",
+                "autorisations",
+                "autorisation",
+                "rights",
+                "accessrights",
+                "droits",
+                "droitsdacces",
+            ],
+            is_required: false,
+            content: Content::Words(permission),
+        },
     ],
     rows: 500,
 };
@@ -32,6 +109,16 @@ const SCHEMA: CsvSchema = CsvSchema {
 pub(crate) struct Person {
     pub(crate) line: u64,
     pub(crate) profile: Profile,
+    /// The problems with the role and the permissions. They do not matter if the user exists already.
+    #[serde(skip)]
+    faults: Vec<LineError>,
+}
+
+/// Headings as the file has them.
+pub(crate) struct Headings {
+    pub(crate) email: String,
+    role: String,
+    permissions: String,
 }
 
 impl Person {
@@ -48,6 +135,9 @@ pub(crate) struct Input {
     pub(crate) people: Vec<Person>,
     /// The problems. Any problem prevents the whole import.
     pub(crate) faults: Vec<LineError>,
+    /// The headings of the columns that are not read.
+    pub(crate) ignored: Vec<String>,
+    pub(crate) headings: Headings,
 }
 
 /// The result of a comparison with the stored items.
@@ -59,36 +149,79 @@ pub(crate) struct Checked {
 }
 
 impl Input {
-    pub(crate) fn read(request: &Request) -> Result<Self, Failure> {
-        let sheet = request.sheet(&SCHEMA)?;
-        let mut input = Self { rows: sheet.count, people: Vec::new(), faults: sheet.faults };
-        for row in sheet.rows {
-            let line = row.line;
-            let read = row.read(|fields| {
-                // An empty cell is an absent field, and a person with a single name has no last name.
-                fields.null_if_absent("last_name");
-                let person = fields.person();
-                let access = fields.access(Some(Role::Admin));
-                let ((first_name, last_name, email), (role, permissions)) = (person?, access?);
-                // An imported user gets a generated password, which must be changed at the first sign-in.
-                Some(Profile { first_name, last_name, email, role, permissions, must_change_password: true })
-            })?;
-            match read {
-                Ok(profile) => input.people.push(Person { line, profile }),
-                Err(faults) => input.faults.extend(faults),
+    /// Reads the file. Rows without a role get `role_if_missing`. Without it, they are a problem: a role that the file does
+    /// not contain must not be a result of its form.
+    pub(crate) fn read(request: &Request, role_if_missing: Option<Role>) -> Result<Self, Failure> {
+        let mut sheet = request.sheet(&SCHEMA)?;
+        let (rows, has_roles) = (std::mem::take(&mut sheet.rows), sheet.has_column("role"));
+        let heading = |field| sheet.heading(field).to_owned();
+        let headings = Headings { email: heading("email"), role: heading("role"), permissions: heading("permissions") };
+        let CsvUpload { count, line, faults, ignored, .. } = sheet;
+        let mut input = Self { rows: count, people: Vec::new(), faults, ignored, headings };
+        if !has_roles && role_if_missing.is_none() && !rows.is_empty() {
+            let message = "The file has no column for roles. Add one, or state role_if_missing.";
+            input.faults.push(LineError::new(line, "role", "missing_role", message));
+        }
+        // If the file has no column for roles, that is reported once, and not for each row.
+        let role = role_if_missing.or((!has_roles).then_some(Role::Viewer));
+        for row in rows {
+            if role_if_missing.is_none() {
+                input.refuse_unnamed(&row);
             }
+            input.read_row(row, role)?;
         }
         input.refuse_repeated();
         Ok(input)
     }
 
+    /// A value without a heading could be a role.
+    fn refuse_unnamed(&mut self, row: &Row) {
+        for column in &row.unnamed {
+            let message = "This column has no heading. Add one, or remove the column.";
+            self.faults.push(LineError::new(row.line, &format!("column {column}"), "no_heading", message));
+        }
+    }
+
+    /// Reads a row, which gets the role `if_missing` if it has none.
+    fn read_row(&mut self, mut row: Row, if_missing: Option<Role>) -> Result<(), Failure> {
+        let line = row.line;
+        let cells = row.take(&["role", "permissions"]);
+        let mut faults = Vec::new();
+        if cells.text("role").is_none() && if_missing.is_none() {
+            let message = "This row has no role. Add one, or state role_if_missing.";
+            faults.push(LineError::new(line, &self.headings.role, "missing_role", message));
+        }
+        let role = cells.text("role").and_then(|role| Role::parse(role).ok()).or(if_missing).unwrap_or(Role::Viewer);
+        let (role, permissions) = match cells.read(|fields| fields.access(Some(role)))? {
+            Ok(access) => access,
+            Err(found) => {
+                faults.extend(found);
+                (role, role.default_permissions())
+            }
+        };
+        let person = row.read(|fields| {
+            // An empty cell is an absent field, and a person with a single name has no last name.
+            fields.null_if_absent("last_name");
+            fields.person()
+        })?;
+        match person {
+            Ok((first_name, last_name, email)) => {
+                // An imported user gets a generated password, which must be changed at the first sign-in.
+                let profile = Profile { first_name, last_name, email, role, permissions, must_change_password: true };
+                self.people.push(Person { line, profile, faults });
+            }
+            Err(found) => self.faults.extend(found.into_iter().chain(faults)),
+        }
+        Ok(())
+    }
+
     fn refuse_repeated(&mut self) {
         let mut lines: HashMap<&str, u64> = HashMap::new();
-        for Person { line, profile } in &self.people {
+        for Person { line, profile, .. } in &self.people {
             let first = *lines.entry(profile.email.normalized()).or_insert(*line);
             if first != *line {
                 let message = format!("Line {first} has the same email.");
-                self.faults.push(LineError::new(*line, "email", "repeated", message));
+                self.faults.push(LineError::new(*line, &self.headings.email, "repeated", message));
             }
         }
     }
@@ -118,14 +251,17 @@ impl Input {
             let line = person.line;
             let is_added = added.iter().any(|added| added.line == line);
             if !is_added && call.get(&claims.email_key(&person.profile.email))?.is_some() {
-                // The existing user is left unchanged, which requires no permission.
+                // The existing user is left unchanged, which requires no permission and no valid role.
                 checked.taken.push(line);
                 continue;
             }
-            if let Err(denied) = authorize(&caller.user, &person.action()) {
+            if !person.faults.is_empty() {
+                self.faults.extend(person.faults.iter().cloned());
+            } else if let Err(denied) = authorize(&caller.user, &person.action()) {
                 let is_held = person.profile.permissions.is_subset_of(&caller.user.permissions);
-                let field = if is_held { "role" } else { "permissions" };
+                let Headings { role, permissions, .. } = &self.headings;
                 let message = "This user would have a role or a permission that exceeds your own.";
+                let field = if is_held { role } else { permissions };
                 self.faults.push(LineError::new(line, field, "exceeds_own_permissions", message));
                 checked.denied.get_or_insert_with(|| (person.clone(), denied));
             }
@@ -143,6 +279,16 @@ impl Input {
         self.faults.sort_by_key(|fault| fault.line);
         Ok(checked)
     }
+}
+
+/// Returns how many of these users get each role.
+pub(crate) fn counted<'a>(people: impl Iterator<Item = &'a Person>) -> BTreeMap<&'static str, usize> {
+    let assignable = Role::ALL.into_iter().filter(|role| *role != Role::PrimaryAdmin);
+    let mut counts: BTreeMap<_, _> = assignable.map(|role| (role.as_str(), 0)).collect();
+    for person in people {
+        *counts.entry(person.profile.role.as_str()).or_default() += 1;
+    }
+    counts
 }
 
 /// Adds a user with the least access. A caller who may not do that may not add any user.

@@ -1,4 +1,4 @@
-//! `POST /v1/users/import?dry_run=`: adds the users in a CSV file.
+//! `POST /v1/users/import?dry_run=&role_if_missing=`: adds the users in a CSV file.
 //!
 //! A dry run, which is the default, reports every problem of every row and changes nothing. The
 //! import itself adds no user when any row has a problem. A user whose email the partner has already
@@ -11,6 +11,8 @@ mod adding;
 mod input;
 mod kept;
 
+use std::collections::BTreeMap;
+
 use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
@@ -21,12 +23,12 @@ use portal::store::ItemKey;
 use serde::Serialize;
 
 use crate::adding::Adding;
-use crate::input::{Input, LEAST, Person};
+use crate::input::{Input, LEAST, Person, counted};
 use crate::kept::Kept;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve_with(Accepts::new().parameters(&["dry_run"]).body_bytes(1_048_576), import_users).await
+    serve_with(Accepts::new().parameters(&["dry_run", "role_if_missing"]).body_bytes(1_048_576), import_users).await
 }
 
 #[derive(Serialize)]
@@ -34,6 +36,9 @@ struct Preview<'a> {
     dry_run: bool,
     rows: usize,
     users: Vec<Planned<'a>>,
+    /// The number of these users for each role.
+    roles: BTreeMap<&'static str, usize>,
+    ignored_columns: Vec<String>,
     problems: Vec<LineError>,
 }
 
@@ -88,21 +93,21 @@ async fn import_users(app: &App, request: Request) -> Result<Answer, Failure> {
 }
 
 fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
-    let Input { rows, people, faults: mut problems } = input;
+    let Input { rows, people, faults: mut problems, ignored, headings } = input;
     let is_at_fault = !problems.is_empty();
     // These are warnings: an existing user is left unchanged.
     let warnings = taken.iter().map(|line| {
         LineError::new(
             *line,
-            "email",
+            &headings.email,
             "email_taken",
             "Another user of this partner has this email and is left unchanged.",
         )
     });
     problems.extend(warnings);
     problems.sort_by_key(|problem| problem.line);
-    let added = people.iter().filter(|person| !is_at_fault && !taken.contains(&person.line));
-    let users = added.map(|Person { line, profile }| Planned {
+    let added = || people.iter().filter(|person| !is_at_fault && !taken.contains(&person.line));
+    let users = added().map(|Person { line, profile, .. }| Planned {
         line: *line,
         first_name: &profile.first_name,
         last_name: profile.last_name.as_ref(),
@@ -110,12 +115,16 @@ fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
         role: profile.role,
         permissions: profile.permissions,
     });
-    Answer::json(200, &Preview { dry_run: true, rows, users: users.collect(), problems })
+    let (users, roles) = (users.collect(), counted(added()));
+    Answer::json(200, &Preview { dry_run: true, rows, users, roles, ignored_columns: ignored, problems })
 }
 
 fn parse(request: &Request) -> Result<(bool, Input), Failure> {
     let mut query = request.query();
     let is_dry_run = query.take("dry_run", "The value must be true or false.", |text| text.parse().ok());
+    let role_if_missing = query.take("role_if_missing", "The role must be admin, manager or viewer.", |text| {
+        Role::parse(text).ok().filter(|role| *role != Role::PrimaryAdmin)
+    });
     query.finish()?;
-    Ok((is_dry_run.unwrap_or(true), Input::read(request)?))
+    Ok((is_dry_run.unwrap_or(true), Input::read(request, role_if_missing)?))
 }

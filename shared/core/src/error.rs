@@ -40,6 +40,8 @@ pub enum Failure {
     VersionMismatch,
     /// Some fields have invalid values.
     ValidationFailed(Vec<FieldError>),
+    /// The charset of a text file is not certain. These are its possible readings.
+    UndecidedCharset(Vec<CharsetReading>),
     /// Only passwords have invalid values.
     PasswordRejected(Vec<FieldError>),
     /// The idempotency key was already used for a different request.
@@ -52,6 +54,15 @@ pub enum Failure {
     Unavailable(Cause),
     /// A bug or a wrong configuration of the portal.
     Internal(Cause),
+}
+
+/// A possible reading of a text file.
+#[derive(Debug, Clone, Serialize)]
+pub struct CharsetReading {
+    /// The charset's label, with which the client can declare it.
+    pub charset: String,
+    /// The first texts that differ from those of other readings.
+    pub texts: Vec<String>,
 }
 
 /// The technical cause of a failure. It is logged and never sent to a client.
@@ -111,6 +122,7 @@ impl Failure {
             | Self::EmailTaken
             | Self::VersionMismatch
             | Self::ValidationFailed(_)
+            | Self::UndecidedCharset(_)
             | Self::PasswordRejected(_)
             | Self::IdempotencyKeyReused
             | Self::UserLimitReached => true,
@@ -239,6 +251,7 @@ mod tests {
             Failure::EmailTaken,
             Failure::VersionMismatch,
             Failure::field("role", "unknown_role", "There is no such role."),
+            Failure::UndecidedCharset(Vec::new()),
             Failure::password("password", Rejection::Reused),
             Failure::IdempotencyKeyReused,
             Failure::UserLimitReached,

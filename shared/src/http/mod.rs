@@ -20,7 +20,7 @@ mod serve;
 
 pub use accepts::Accepts;
 pub use answer::Answer;
-pub use csv_upload::{Column, CsvSchema, CsvUpload, LineError, Row};
+pub use csv_upload::{Column, Content, CsvSchema, CsvUpload, LineError, Row};
 pub use fields::{Fields, FromField, LastName};
 pub use format::Format;
 pub use invoke::serve as serve_invocations;

@@ -3,7 +3,7 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-use crate::error::{Failure, FieldError};
+use crate::error::{CharsetReading, Failure, FieldError};
 use crate::policy::Denied;
 
 /// The seconds after which a client may retry if AWS throttles requests or is unavailable.
@@ -24,6 +24,8 @@ pub(super) struct Problem {
     request_id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) errors: Vec<FieldError>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    readings: Vec<CharsetReading>,
     #[serde(skip)]
     retry_after: Option<u64>,
 }
@@ -122,6 +124,11 @@ impl Problem {
                 vec![],
             ),
             Failure::ValidationFailed(errors) => (422, "validation_failed", "Validation failed", FIELDS, errors),
+            Failure::UndecidedCharset(readings) => {
+                let detail = "The charset of the file is not certain. Declare it in the content type.";
+                let problem = Self::of(422, "undecided_charset", "Undecided charset", detail, vec![], request_id);
+                return Self { readings, ..problem };
+            }
             Failure::PasswordRejected(errors) => {
                 (422, "password_rejected", "Password rejected", "The password is not acceptable.", errors)
             }
@@ -173,6 +180,7 @@ impl Problem {
             code,
             request_id: request_id.to_owned(),
             errors,
+            readings: Vec::new(),
             retry_after: None,
         }
     }

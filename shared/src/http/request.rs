@@ -8,6 +8,7 @@ use std::time::Duration;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt as _};
 
+use super::csv_upload::Charset;
 use super::deadline::time_left;
 use super::format::prefers_gzip;
 use super::{Accepts, CsvSchema, CsvUpload, Fields, Format, FromField, Query, condition, cookie};
@@ -183,12 +184,18 @@ impl Request {
     /// Reads the body of a route that takes a CSV file.
     ///
     /// # Errors
-    /// Returns [`Failure::UnsupportedMediaType`] if the body is not CSV.
+    /// Returns [`Failure::UnsupportedMediaType`] if the body is not CSV, or declares an unknown charset, and otherwise the
+    /// errors of [`CsvUpload::parse`].
     pub fn sheet(&self, schema: &CsvSchema) -> Result<CsvUpload, Failure> {
-        if !self.has("text/csv") {
-            return Err(Failure::UnsupportedMediaType("The body must be text/csv in UTF-8."));
-        }
-        Ok(CsvUpload::parse(self.inner.request.body(), schema))
+        let header = self.header("content-type").unwrap_or_default();
+        let declared = charsets(&header, "text/csv")
+            .ok_or(Failure::UnsupportedMediaType("The body must be text/csv, in any common charset."))?;
+        let declared = match declared.as_slice() {
+            [] => None,
+            [label] => Some(Charset::for_label(label).ok_or(Failure::UnsupportedMediaType("The charset is unknown."))?),
+            _ => return Err(Failure::UnsupportedMediaType("The content type declares more than one charset.")),
+        };
+        CsvUpload::parse(self.inner.request.body(), declared, schema)
     }
 
     /// Reads the body of a route that does not require one. An empty body and `null` count as an empty object.
@@ -284,14 +291,17 @@ impl Request {
 
 /// Returns whether `header` is this media type, and names no charset other than UTF-8.
 fn is_in_utf_8(header: &str, media_type: &str) -> bool {
+    let is_utf_8 = |charset: &&str| ["utf-8", "utf8"].iter().any(|utf_8| charset.eq_ignore_ascii_case(utf_8));
+    charsets(header, media_type).is_some_and(|charsets| charsets.iter().all(is_utf_8))
+}
+
+/// Returns the charsets that `header` names, or `None` if it is not this media type.
+fn charsets<'a>(header: &'a str, media_type: &str) -> Option<Vec<&'a str>> {
     let mut parts = header.split(';').map(str::trim);
-    let has_type = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(media_type));
-    has_type
-        && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
-            let charset = value.trim_matches('"');
-            !name.eq_ignore_ascii_case("charset")
-                || ["utf-8", "utf8"].iter().any(|utf_8| charset.eq_ignore_ascii_case(utf_8))
-        })
+    parts.next().filter(|kind| kind.eq_ignore_ascii_case(media_type))?;
+    let parameters = parts.filter_map(|parameter| parameter.split_once('='));
+    let charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    Some(charsets.map(|(_, charset)| charset.trim().trim_matches('"')).collect())
 }
 
 #[derive(Debug, PartialEq, Eq)]

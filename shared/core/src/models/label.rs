@@ -1,7 +1,7 @@
 //! The words by which people name roles and permissions: those of the API, and the labels of the portal's page in English
 //! and French.
 
-use super::{Permission, Role, fold};
+use super::{Permission, Permissions, Role, fold};
 
 /// Returns the letters and digits of a heading or a label, without case and accents, so that different ways to write it
 /// become equal: `First Name`, `first_name` and `firstName`, or `Rôle` and `role`. A remark in brackets at the end is
@@ -40,6 +40,13 @@ impl Permission {
             "auditread" | "viewthehistory" | "consulterlhistorique" => Self::AuditRead,
             _ => return None,
         })
+    }
+}
+
+impl Permissions {
+    /// Returns whether the label stands for no permissions.
+    pub fn is_label_of_none(label: &str) -> bool {
+        matches!(label_key(label).as_str(), "nopermissions" | "nopermission" | "aucuneautorisation")
     }
 }
 
@@ -88,7 +95,11 @@ mod tests {
         ] {
             assert_eq!(Permission::named(label), Some(permission), "{label}");
         }
+        assert!(
+            Permissions::is_label_of_none("no permissions") && Permissions::is_label_of_none("Aucune autorisation")
+        );
         for label in ["", "owner", "Prénom"] {
+            assert!(!Permissions::is_label_of_none(label), "{label}");
             assert_eq!((Role::named(label), Permission::named(label)), (None, None), "{label}");
         }
     }
