@@ -10,6 +10,7 @@ in_both_languages![
     a_network_error_keeps_the_form_and_adds_the_user_once,
     markup_in_a_name_stays_text,
     a_user_may_have_a_single_name,
+    no_role_or_permission_above_ones_own_is_offered,
 ];
 
 async fn a_user_may_have_a_single_name(language: Language) {
@@ -21,6 +22,7 @@ async fn a_user_may_have_a_single_name(language: Language) {
     browser.reads("user.last_name_help").await;
     browser.type_in("user.first_name", "Suharto").await;
     browser.type_in("user.email", &email).await;
+    browser.select("user.role", "role.viewer").await;
     secrets::remembered(browser.value("password.new").await);
     browser.press("save").await;
     browser.reads("share.title").await;
@@ -53,6 +55,23 @@ async fn a_user_may_have_a_single_name(language: Language) {
     browser.is_sound().await;
 }
 
+
+async fn no_role_or_permission_above_ones_own_is_offered(language: Language) {
+    let partner = Partner::new().await;
+    let max = partner.owner().add("Max", "Manager").role("manager").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(&max).await;
+    browser.press("users.add").await;
+    let script = "return [...document.querySelector('dialog select').options].map((option) => option.textContent)";
+    let roles = browser.script(script, json!([])).await;
+    assert_eq!(roles, json!(["role.choose", "role.manager", "role.viewer"].map(|key| browser.text(key))));
+    browser.select("user.role", "role.manager").await;
+    let (offered, ticked) = browser.permissions().await;
+    assert_eq!(offered, ["users.read", "users.add", "users.edit", "users.force_logout"]);
+    assert_eq!(ticked, offered);
+    browser.is_sound().await;
+}
+
 async fn an_admin_adds_a_user_who_then_signs_in(language: Language) {
     let partner = Partner::new().await;
     let email = secrets::email("ann");
@@ -66,6 +85,10 @@ async fn an_admin_adds_a_user_who_then_signs_in(language: Language) {
     browser.type_in("user.first_name", "Ann").await;
     browser.type_in("user.last_name", "Lee").await;
     browser.type_in("user.email", &email).await;
+    assert_eq!(browser.value("user.role").await, "", "no role is chosen yet");
+    assert!(browser.permissions().await.0.is_empty(), "the permissions depend on the role");
+    browser.is_accessible("add-without-role").await;
+    browser.select("user.role", "role.admin").await;
     assert_eq!(browser.permissions().await.1.len(), 7, "an admin has all permissions");
     browser.select("user.role", "role.manager").await;
     let (offered, ticked) = browser.permissions().await;
@@ -128,7 +151,9 @@ async fn an_error_is_shown_at_its_field(language: Language) {
     browser.press("save").await;
     browser.is_marked("user.first_name", "field.required").await;
     browser.is_marked("user.email", "field.required").await;
+    browser.is_marked("user.role", "field.required").await;
     browser.is_accessible("add-required").await;
+    browser.select("user.role", "role.viewer").await;
     browser.type_in("user.first_name", "Ann\u{202E}").await;
     browser.type_in("user.last_name", "Lee").await;
     browser.type_in("user.email", "ann@localhost").await;
@@ -162,6 +187,7 @@ async fn a_network_error_keeps_the_form_and_adds_the_user_once(language: Languag
     browser.type_in("user.first_name", "Ann").await;
     browser.type_in("user.last_name", "Lee").await;
     browser.type_in("user.email", &email).await;
+    browser.select("user.role", "role.viewer").await;
     let password = secrets::remembered(browser.value("password.new").await);
     browser.offline(true).await;
     browser.press("save").await;
@@ -195,6 +221,7 @@ async fn markup_in_a_name_stays_text(language: Language) {
     browser.type_in("user.first_name", &first).await;
     browser.type_in("user.last_name", &last).await;
     browser.type_in("user.email", &email).await;
+    browser.select("user.role", "role.viewer").await;
     browser.press("save").await;
     browser.reads("share.title").await;
     browser.sees(&name).await;

@@ -29,6 +29,7 @@ async fn the_keyboard_is_enough(language: Language) {
     browser.keys(&secrets::email("ann")).await;
     browser.tab_to_text("user.role").await;
     browser.keys(keys::DOWN).await;
+    browser.keys(keys::DOWN).await;
     browser.tab_to_text("permission.audit.read").await;
     browser.keys(keys::SPACE).await;
     browser.tab_to_text("save").await;

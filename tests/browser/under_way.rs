@@ -20,6 +20,7 @@ async fn the_details_of_an_added_user_are_shared() {
     browser.type_in("user.first_name", "Ann").await;
     browser.type_in("user.last_name", "Lee").await;
     browser.type_in("user.email", &secrets::email("ann")).await;
+    browser.select("user.role", "role.viewer").await;
     let password = secrets::remembered(browser.value("password.new").await);
     browser.delays_an_answer("/v1/users").await;
     browser.press("save").await;

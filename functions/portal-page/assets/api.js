@@ -7,7 +7,7 @@
  * @typedef {"ended" | "expired" | "elsewhere" | "signed_out" | "everywhere"} EndReason
  *
  * @typedef {object} Options
- * @property {object | string} [body] Sent as JSON; a string is sent unchanged.
+ * @property {object | Blob} [body] Sent as JSON; a file is sent unchanged.
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
  *
@@ -45,6 +45,7 @@ export class Problem extends Error {
     this.code = body?.code ?? "";
     /** @type {FieldError[]} */
     this.errors = body?.errors ?? [];
+    this.readings = body?.readings ?? [];
     this.retryAfter = retryAfter;
   }
 }
@@ -107,7 +108,7 @@ async function send(method, path, { body, headers, signal, token } = {}) {
   if (token) sent.authorization = `Bearer ${token}`;
   let response, answer;
   try {
-    const content = typeof body === "string" ? body : body && JSON.stringify(body);
+    const content = body instanceof Blob ? body : body && JSON.stringify(body);
     response = await fetch(path, { method, headers: sent, body: content, signal });
     answer = await response.text();
   } catch (error) {

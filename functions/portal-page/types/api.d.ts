@@ -27,6 +27,7 @@ export type Challenge = Exclude<Schemas["SignInResult"], Schemas["SignedIn"]>;
 
 export type FieldError = Schemas["FieldError"];
 export type ProblemBody = Schemas["Problem"];
+export type CharsetReading = Schemas["CharsetReading"];
 export type PartProblem = Schemas["PartProblem"];
 
 export type Session = Schemas["Session"];
@@ -49,7 +50,8 @@ export type RecordItem = Schemas["ReviewRecordItem"];
 
 /** The page has its own texts, and does not need the messages. */
 export type ImportProblem = Omit<Schemas["ImportPreview"]["problems"][number], "message">;
-export type ImportPreview = Pick<Schemas["ImportPreview"], "users"> & { problems: ImportProblem[] };
+export type ImportPreview = Pick<Schemas["ImportPreview"], "users" | "ignored_columns"> &
+  { roles: Record<string, number>, problems: ImportProblem[] };
 export type ImportResult = Schemas["ImportReport"]["results"][number];
 
 export type BulkResult = Schemas["BulkResult"];

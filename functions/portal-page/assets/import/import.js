@@ -1,20 +1,19 @@
-// Imports users from a CSV file: checks the file at once, adds the users on request, and shows their passwords once.
+// Imports users from a CSV file: checks the file at once, asks for what the file does not say, adds the users on request, and
+// shows their passwords once.
+import { assignableRoles } from "../access.js";
 import { call, Offline, Problem } from "../api.js";
 import { entry, find, listen, make, nameOf, on, open } from "../dom.js";
 import { save, toTable } from "../download.js";
 import { clearMessages, closed, onSubmit, partErrorKey, showError, showMessage } from "../forms.js";
-import { hasText, setText, text } from "../language.js";
+import { hasText, number, setText, text } from "../language.js";
 
-/** @import { FieldError, ImportPreview, ImportProblem, ImportResult } from "../../types/api.js" */
+/** @import { CharsetReading, FieldError, ImportPreview, ImportProblem, ImportResult, User } from "../../types/api.js" */
 
 /** The API's limit. */
 const MAX_BYTES = 1_000_000;
 
-const EXAMPLE = [
-  ["first_name", "last_name", "email", "role", "permissions"],
-  ["Ann", "Lee", "ann.lee@example.com", "manager", ""],
-  ["Zoé", "Dubois", "zoe.dubois@example.com", "viewer", "users.read audit.read"],
-];
+/** The columns of a file, by the keys of their headings. */
+const COLUMNS = ["user.first_name", "user.last_name", "user.email", "user.role"];
 
 /**
  * An existing user stays unchanged and does not prevent the import of the others.
@@ -22,13 +21,21 @@ const EXAMPLE = [
  */
 const isWarning = (problem) => problem.code === "email_taken";
 
-/** Resolves to whether users may have been added. */
-export function importUsers() {
+/** @param {ImportProblem} problem */
+const isMissingRole = (problem) => problem.code === "missing_role";
+
+/**
+ * Resolves to whether users may have been added.
+ * @param {User} me
+ */
+export function importUsers(me) {
   const dialog = make("import-dialog");
   const form = find("form", dialog);
   const button = find("button:not([type])", form);
-  const input = form.elements.file;
-  let table = "";
+  const { file: input, role } = form.elements;
+  /** @type {File | undefined} */
+  let file;
+  let charset = "";
   let key = "";
   let selections = 0;
   let isSent = false;
@@ -36,16 +43,19 @@ export function importUsers() {
   let isLocked = false;
 
   /**
+   * Sends the bytes of the file, which the server decodes.
    * @param {boolean} isDryRun
-   * @param {string} body
    * @param {Record<string, string>} [headers]
    */
-  const send = (isDryRun, body, headers) =>
-    call("POST", `/v1/users/import?dry_run=${isDryRun}`, { body, headers: { "content-type": "text/csv", ...headers } });
+  const send = (isDryRun, headers) =>
+    call("POST", `/v1/users/import?dry_run=${isDryRun}&role_if_missing=${role.value}`, {
+      body: file,
+      headers: { "content-type": charset ? `text/csv; charset=${charset}` : "text/csv", ...headers },
+    });
 
   // A repeated request with the same key returns new passwords for the users that the first one added, so a lost response
   // loses no password.
-  const add = () => send(false, table, { "idempotency-key": key });
+  const add = () => send(false, { "idempotency-key": key });
   /** @param {Error} error */
   const retry = (error) => {
     if (error instanceof Offline) return add();
@@ -59,48 +69,92 @@ export function importUsers() {
   };
 
   listen(input, "change", async () => {
-    const selection = ++selections;
-    const file = input.files[0];
-    clearMessages(form);
-    setReady(0);
-    find("[data-checked]", dialog).hidden = true;
-    find("[data-file]", dialog).textContent = find("[data-summary]", dialog).textContent = "";
-    if (!file) return;
-    if (file.size > MAX_BYTES) {
+    const chosen = input.files[0];
+    charset = role.value = "";
+    find("[data-readings]", dialog).hidden = find("[data-role]", dialog).hidden = true;
+    file = undefined;
+    clearResult();
+    if (!chosen) return;
+    if (chosen.size > MAX_BYTES) {
       showMessage(form, "import.too_large");
       return;
     }
-    try {
-      const content = decode(await file.arrayBuffer());
-      const preview = await send(true, content);
-      if (selection !== selections) return;
-      table = content;
-      key = crypto.randomUUID();
-      setText(find("[data-file]", dialog), "import.of", { file: file.name });
-      showPreview(preview);
-    } catch (error) {
-      if (selection !== selections || !dialog.isConnected) return;
-      showRejection(error);
-    }
+    // A copy, because the user can change or remove the file before the users are added.
+    file = new File([await chosen.arrayBuffer()], chosen.name);
+    await checkFile();
     // Allow the user to select the same file again after correcting it.
     input.value = "";
   });
+  listen(role, "change", checkFile);
+
+  /** Removes the result of the latest check. Returns the number of the next one. */
+  function clearResult() {
+    clearMessages(form);
+    setReady(0);
+    find("[data-checked]", dialog).hidden = true;
+    for (const name of ["file", "summary", "roles", "ignored"]) find(`[data-${name}]`, dialog).textContent = "";
+    return ++selections;
+  }
+
+  async function checkFile() {
+    const selection = clearResult();
+    try {
+      const preview = await send(true);
+      if (selection !== selections) return;
+      key = crypto.randomUUID();
+      setText(find("[data-file]", dialog), "import.of", { file: file?.name });
+      showPreview(preview);
+    } catch (error) {
+      if (selection !== selections || !dialog.isConnected) return;
+      if (error.code === "undecided_charset") askCharset(error.readings);
+      else showRejection(error);
+    }
+  }
+
+  /**
+   * Shows the names in each reading.
+   * @param {CharsetReading[]} readings
+   */
+  function askCharset(readings) {
+    find("[data-readings] > div", dialog).replaceChildren(...readings.map((reading) => {
+      const label = make("reading");
+      find("span > span", label).textContent = reading.texts.join(", ");
+      find("small", label).textContent = reading.charset;
+      listen(label, "change", () => {
+        charset = reading.charset;
+        checkFile();
+      });
+      return label;
+    }));
+    find("[data-readings]", dialog).hidden = false;
+    find("[data-readings] input", dialog).focus();
+  }
 
   /** @param {Error} error */
   function showRejection(error) {
     const problems = error instanceof Problem ? error.errors.map(atLine).filter((problem) => problem !== null) : [];
-    if (problems.length > 0) showPreview({ users: [], problems });
+    if (problems.length > 0) showPreview({ users: [], roles: {}, ignored_columns: [], problems });
     else showError(form, error);
   }
 
   /** @param {ImportPreview} preview */
-  function showPreview({ users, problems }) {
-    const isGood = problems.every(isWarning);
-    fill("problems", problems, ({ line, field, code }) => [line, columnName(field), problemText(field, code)]);
+  function showPreview({ users, roles, ignored_columns: ignored, problems: all }) {
+    // The question for the role stands for these problems.
+    const problems = all.filter((problem) => !isMissingRole(problem));
+    const isRoleMissing = problems.length < all.length;
+    const isBad = !problems.every(isWarning);
+    fill("problems", problems, ({ line, field, code }) => [line, columnName(field, code), problemText(field, code)]);
     fill("users", users, (user) => [user.line, find("div", entry(nameOf(user), user.email)), text(`role.${user.role}`)]);
-    setText(find("[data-summary]", dialog), isGood ? "import.good" : "import.bad", { total: (isGood ? users : problems).length });
+    const summary = isBad ? "import.bad" : isRoleMissing ? "import.needs_role" : "import.good";
+    setText(find("[data-summary]", dialog), summary, { total: (isBad ? problems : users).length });
+    const counts = Object.entries(roles).filter(([, total]) => total > 0);
+    find("[data-roles]", dialog).textContent = counts.map(([role, total]) => `${text(`role.${role}`)} (${number(total)})`).join(", ");
+    if (ignored.length > 0) setText(find("[data-ignored]", dialog), "import.ignored", { columns: ignored.join(", ") });
     find("[data-checked]", dialog).hidden = false;
     setReady(users.length);
+    if (!isRoleMissing) return;
+    find("[data-role]", dialog).hidden = false;
+    role.focus();
   }
 
   /**
@@ -148,49 +202,52 @@ export function importUsers() {
   for (const close of dialog.querySelectorAll('[data-do="close"]')) {
     listen(close, "click", () => { if (!isLocked) dialog.close(); });
   }
-  on(dialog, "example", () => save("users", toTable(EXAMPLE)));
+  on(dialog, "example", () => save("users", toTable(example())));
   onSubmit(form, async () => {
-    isSent = isLocked = input.disabled = true;
+    isSent = isLocked = input.disabled = role.disabled = true;
     showResults(await add().catch(retry));
   }, {
     onError: (error) => {
-      isLocked = input.disabled = false;
+      isLocked = input.disabled = role.disabled = false;
       showRejection(error);
       return true;
     },
   });
+  role.add(new Option(text("role.choose"), ""));
+  for (const name of assignableRoles(me)) role.add(new Option(text(`role.${name}`), name));
   setReady(0);
   open(dialog);
   input.focus();
   return closed(form).then(() => isSent);
 }
 
-/**
- * Decodes a file. Most spreadsheets write UTF-8; some still write Windows-1252.
- * @param {ArrayBuffer} bytes
- */
-function decode(bytes) {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return new TextDecoder("windows-1252").decode(bytes);
-  }
-}
+/** A file that can be imported, in the language of the page. */
+const example = () => [
+  [...COLUMNS, "user.permissions"].map((key) => text(key)),
+  ["Ann", "Lee", "ann.lee@example.com", text("role.manager"), ""],
+  ["Zoé", "Dubois", "zoe.dubois@example.com", text("role.viewer"), `${text("permission.users.read")}, ${text("permission.audit.read")}`],
+];
 
 /**
  * Splits the field of an API error: "line 3: email".
  * @param {FieldError} error
  */
 function atLine({ field, code }) {
-  const found = /^line (\d+): (\w+)$/.exec(field);
+  const found = /^line (\d+): (.+)$/.exec(field);
   return found && { line: Number(found[1]), field: found[2], code };
 }
 
-/** @param {string} field */
-const columnName = (field) => {
-  const key = [`user.${field}`, `import.column.${field}`].find(hasText);
-  return key ? text(key) : field;
-};
+/**
+ * The heading as the file has it, or what the API calls a place without one.
+ * @param {string} field
+ * @param {string} code
+ */
+function columnName(field, code) {
+  const column = /^column (\d+)$/.exec(field);
+  if (column && code === "no_heading") return text("import.column.number", { number: column[1] });
+  const key = code === "missing_column" ? `user.${field}` : `import.column.${field}`;
+  return hasText(key) ? text(key) : field;
+}
 
 /**
  * @param {string} field
@@ -214,9 +271,8 @@ function reasonKey({ outcome, problem }) {
  * @param {any[]} added
  */
 function signInDetails(added) {
-  const headings = ["user.first_name", "user.last_name", "user.email", "user.role", "user.password", "share.address"];
   return toTable([
-    headings.map((key) => text(key)),
+    [...COLUMNS, "user.password", "share.address"].map((key) => text(key)),
     ...added.map(({ user, generated_password: password }) => [
       user.first_name, user.last_name ?? "", user.email, text(`role.${user.role}`), password,
       `${location.origin}/?partner=${encodeURIComponent(user.partner_id)}`,

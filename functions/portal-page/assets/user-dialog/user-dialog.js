@@ -32,12 +32,13 @@ function dialogFor(title, values) {
  * Fills the fields for the role and for the permissions that it can have and `me` can give.
  * @param {User} me
  * @param {any} form
- * @param {string} role
+ * @param {string} role Empty if the user has to choose one.
  * @param {string[]} permissions
  */
 function access(me, form, role, permissions) {
   const select = form.elements.role;
   const list = find("[data-permissions]", form);
+  if (!role) select.add(new Option(text("role.choose"), ""));
   for (const name of assignableRoles(me)) select.add(new Option(text(`role.${name}`), name));
   for (const permission of PERMISSIONS) {
     const label = make("permission");
@@ -60,14 +61,15 @@ function access(me, form, role, permissions) {
    */
   const set = (role, permissions) => {
     select.value = role;
-    setText(find("#role-help", form), `role.${role}.help`);
+    setText(find("#role-help", form), role ? `role.${role}.help` : "role.choose.help");
+    find('[data-field="permissions"]', form).hidden = !role;
     for (const box of boxes) {
-      const isPossible = ROLES[role].ceiling.includes(box.value);
+      const isPossible = role !== "" && ROLES[role].ceiling.includes(box.value);
       box.closest("label").hidden = !isPossible;
       box.checked = isPossible && !box.disabled && permissions.includes(box.value);
     }
   };
-  listen(select, "change", () => set(select.value, ROLES[select.value].preset));
+  listen(select, "change", () => set(select.value, ROLES[select.value]?.preset ?? []));
   set(role, permissions);
   return {
     set,
@@ -82,8 +84,7 @@ function access(me, form, role, permissions) {
  */
 export function addUser(me) {
   const { dialog, form, person, password, section } = dialogFor("users.add");
-  const role = assignableRoles(me)[0];
-  const fields = access(me, form, role, ROLES[role].preset);
+  const fields = access(me, form, "", []);
   find("[data-wants-password]", section("password")).hidden = true;
   /** @type {{ user: User, password: string } | undefined} */
   let added;

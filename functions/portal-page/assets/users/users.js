@@ -43,7 +43,7 @@ export function users(frame) {
   });
   on(view, "export", ({ currentTarget }) => exportList(currentTarget, "users", `/v1/users?${list.query()}`, USERS));
   on(view, "import", async () => {
-    if (await importUsers()) list.load();
+    if (await importUsers(me)) list.load();
   });
   find('[data-do="add"]', view).hidden = find('[data-do="import"]', view).hidden = !holds(me, "users.add");
   find('[data-do="export"]', view).hidden = !holds(me, "users.read");
