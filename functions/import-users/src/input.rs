@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use portal::actions::Call;
 use portal::error::Failure;
-use portal::http::{Column, Content, CsvSchema, CsvUpload, Fields, LineError, Request, Row};
+use portal::http::{Column, Content, CsvSchema, CsvUpload, LineError, Request, Row};
 use portal::models::{Permission, Permissions, Profile, Role};
 use portal::policy::{Action, Denied, authorize};
 use portal::session::Claims;
