@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             for path in created {
                 println!("created {}", path.display());
             }
-            println!("{}", REMAINING.replace("ACTION", name));
+            println!("{}", remaining(name));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -33,14 +33,21 @@ fn main() -> ExitCode {
 
 const REMAINING: &str = "
 Next, in this order (CONTRIBUTING.md has the details):
-  1. shared/core/src/policy: the action and the reviewed grid
-  2. shared/core/src/models/event_action.rs and functions/list-audit-events/src/summary.rs, for a change
+  1. shared/core/src/policy/actions.rs: the row of the action, and the reviewed grid
+  2. shared/core/src/models/event_action.rs: the row of the event, for a change
   3. functions/ACTION/src/main.rs: still does what the copied function does
-  4. template.yaml: the function, its route, its IAM statements
-  5. tests/events/ACTION.json: still calls the copied function's route
-  6. tests/api/ACTION (with underscores), coverage.rs, and tests/template, tests/iam
-  7. for a change: tests/sweep/action.rs and tests/history
-  8. shared/openapi.yaml, README.md and CHANGELOG.md";
+  4. template.yaml: the function, its route, its IAM statements, and then infra/alarms.yaml
+  5. shared/openapi.yaml: the operation
+  6. tests/events/ACTION.json: still calls the copied function's route
+  7. tests/api/MODULE.rs, tests/src/actor.rs and tests/iam/main.rs
+  8. for a change: tests/sweep/action.rs, tests/history/operation.rs and tests/history/model.rs
+  9. for the page: functions/portal-page/assets and tests/browser/MODULE.rs
+  10. README.md and CHANGELOG.md";
+
+/// The remaining steps for an action.
+fn remaining(name: &str) -> String {
+    REMAINING.replace("ACTION", name).replace("MODULE", &name.replace('-', "_"))
+}
 
 /// Writes the files of the new action. Returns their paths, relative to the workspace.
 fn create(workspace: &Path, name: &str, like: &str) -> io::Result<Vec<PathBuf>> {
@@ -52,8 +59,7 @@ fn create(workspace: &Path, name: &str, like: &str) -> io::Result<Vec<PathBuf>> 
     let (snake, like_snake) = (name.replace('-', "_"), like.replace('-', "_"));
     let rename = |text: &str| {
         let text = text.replace(like, name).replace(&like_snake, &snake);
-        // `actions::force_logout` and `change.hand_over` are functions that the copy calls, so their names stay.
-
+        // `actions::force_logout` is a function that the copy calls, so its name stays, and so does the name of a method.
         ["::", "."].iter().fold(text, |text, by| text.replace(&format!("{by}{snake}"), &format!("{by}{like_snake}")))
     };
     let (function, copied) = (PathBuf::from("functions").join(name), workspace.join("functions").join(like));
@@ -119,5 +125,17 @@ mod tests {
         assert!(create(&workspace, "archive-user", "get-user").is_err());
         assert!(create(&workspace, "Archive_User", "get-user").is_err());
         fs::remove_dir_all(workspace).unwrap();
+    }
+
+    #[test]
+    fn the_remaining_steps_name_files_that_exist() {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let steps = remaining("force-logout");
+        let words = steps.split([' ', '\n', ',']).map(|word| word.trim_end_matches(':'));
+        let paths: Vec<&str> = words.filter(|word| word.contains('/') || word.contains(".md")).collect();
+        assert!(paths.len() > 15, "{paths:?}");
+        for path in paths {
+            assert!(workspace.join(path.trim_start_matches('(')).exists(), "{path}");
+        }
     }
 }
