@@ -2,29 +2,33 @@
 
 use std::collections::BTreeSet;
 
+use portal_tests::contract::{self, Documented};
 use portal_tests::rows::Rows;
-use portal_tests::template::{Route, functions};
+use portal_tests::template::{Function, Route, functions};
 use portal_tests::{Actor, Answer, Call, Client, Partner, User, secrets, stack};
 use serde_json::{Value, json};
 
 /// A status and a problem's code; an empty code for success.
 type Says = (u16, &'static str);
 
-/// The responses of a route to requests in which exactly one thing is wrong.
+/// The responses of a route that needs a token to requests in which exactly one thing is wrong.
+#[derive(Debug)]
 struct Row {
-    route: &'static str,
-    /// A valid body. A text is a CSV table.
-    body: fn() -> Value,
+    route: String,
+    /// A valid body, with placeholders. It is empty if the route has none.
+    body: String,
+    media_type: &'static str,
     /// The response to a caller without the permission.
     too_little_permission: Says,
     /// The response to an admin for the primary admin as the target.
     primary_admin_as_target: Says,
     /// The response for a user of another partner.
     foreign_user: Says,
+    /// The action in the record of a refusal.
+    attempted: String,
 }
 
 const OK: Says = (200, "");
-const NO_CONTENT: Says = (204, "");
 const MISSING: Says = (403, "missing_permission");
 const PROTECTED: Says = (403, "primary_admin_protected");
 const NOT_FOUND: Says = (404, "not_found");
@@ -32,151 +36,59 @@ const NOT_FOUND: Says = (404, "not_found");
 /// A session that does not exist. A caller without the permission gets 403 and does not learn this.
 const NO_SESSION: &str = "0b2c4f7e-0000-4000-8000-000000000000";
 
-/// Every route that needs a token. A route without `{user_id}` in its path or body has no target, so the last two responses
-/// are the ordinary ones.
-const PROTECTED_ROUTES: [Row; 20] = [
-    Row {
-        route: "DELETE /v1/sessions/current",
-        body: || json!({}),
-        too_little_permission: NO_CONTENT,
-        primary_admin_as_target: NO_CONTENT,
-        foreign_user: NO_CONTENT,
-    },
-    Row {
-        route: "GET /v1/me",
-        body: || Value::Null,
-        too_little_permission: OK,
-        primary_admin_as_target: OK,
-        foreign_user: OK,
-    },
-    Row {
-        route: "GET /v1/users",
-        body: || Value::Null,
-        too_little_permission: MISSING,
-        primary_admin_as_target: OK,
-        foreign_user: OK,
-    },
-    Row {
-        route: "POST /v1/users",
-        body: || json!({ "first_name": "Ann", "last_name": "Lee", "email": secrets::email("ann"), "password": secrets::password() }),
-        too_little_permission: MISSING,
-        primary_admin_as_target: (201, ""),
-        foreign_user: (201, ""),
-    },
-    Row {
-        route: "GET /v1/audit-events",
-        body: || Value::Null,
-        too_little_permission: MISSING,
-        primary_admin_as_target: OK,
-        foreign_user: OK,
-    },
-    Row {
-        route: "GET /v1/access-review",
-        body: || Value::Null,
-        too_little_permission: MISSING,
-        primary_admin_as_target: OK,
-        foreign_user: OK,
-    },
-    Row {
-        route: "POST /v1/access-review/decisions",
-        body: || json!({ "user_id": "{user_id}", "decision": "keep" }),
-        too_little_permission: MISSING,
-        primary_admin_as_target: OK,
-        foreign_user: NOT_FOUND,
-    },
-    Row {
-        route: "GET /v1/access-review/record",
-        body: || Value::Null,
-        too_little_permission: MISSING,
-        primary_admin_as_target: OK,
-        foreign_user: OK,
-    },
-    Row {
-        route: "GET /v1/users/{user_id}",
-        body: || Value::Null,
-        too_little_permission: MISSING,
-        primary_admin_as_target: OK,
-        foreign_user: NOT_FOUND,
-    },
-    Row {
-        route: "PATCH /v1/users/{user_id}",
-        body: || json!({ "first_name": "Anna" }),
-        too_little_permission: MISSING,
-        primary_admin_as_target: PROTECTED,
-        foreign_user: NOT_FOUND,
-    },
-    Row {
-        route: "PUT /v1/users/{user_id}/password",
-        body: || json!({ "password": secrets::password() }),
-        too_little_permission: MISSING,
-        primary_admin_as_target: PROTECTED,
-        foreign_user: NOT_FOUND,
-    },
-    Row {
-        route: "PUT /v1/users/{user_id}/permissions",
-        body: || json!({ "role": "viewer" }),
-        too_little_permission: MISSING,
-        primary_admin_as_target: PROTECTED,
-        foreign_user: NOT_FOUND,
-    },
-    Row {
-        route: "PUT /v1/users/{user_id}/status",
-        body: || json!({ "status": "suspended" }),
-        too_little_permission: MISSING,
-        primary_admin_as_target: PROTECTED,
-        foreign_user: NOT_FOUND,
-    },
-    Row {
-        route: "POST /v1/primary-admin",
-        body: || json!({ "user_id": "{user_id}", "current_password": secrets::password() }),
-        too_little_permission: PROTECTED,
-        primary_admin_as_target: PROTECTED,
-        foreign_user: NOT_FOUND,
-    },
-    Row {
-        route: "GET /v1/users/{user_id}/sessions",
-        body: || Value::Null,
-        too_little_permission: MISSING,
-        primary_admin_as_target: PROTECTED,
-        foreign_user: NOT_FOUND,
-    },
-    Row {
-        route: "DELETE /v1/users/{user_id}/sessions/{session_id}",
-        body: || Value::Null,
-        too_little_permission: MISSING,
-        primary_admin_as_target: PROTECTED,
-        foreign_user: NOT_FOUND,
-    },
-    Row {
-        route: "POST /v1/users/{user_id}/force-logout",
-        body: || Value::Null,
-        too_little_permission: MISSING,
-        primary_admin_as_target: PROTECTED,
-        foreign_user: NOT_FOUND,
-    },
-    // The response has a result for each user.
-    Row {
-        route: "POST /v1/users/bulk",
-        body: || json!({ "action": "force_logout", "user_ids": ["{user_id}"] }),
-        too_little_permission: OK,
-        primary_admin_as_target: OK,
-        foreign_user: OK,
-    },
-    Row {
-        route: "POST /v1/users/import",
-        body: || json!(format!("first_name,last_name,email,role\nAnn,Lee,{},admin\n", secrets::email("ann"))),
-        too_little_permission: MISSING,
-        primary_admin_as_target: OK,
-        foreign_user: OK,
-    },
-    Row {
-        route: "DELETE /v1/users/{user_id}",
-        body: || Value::Null,
-        too_little_permission: MISSING,
-        primary_admin_as_target: PROTECTED,
-        foreign_user: NOT_FOUND,
-    },
-];
+impl Row {
+    /// The row of a route. The contract shows whether a request names a user, and the event of the function has a valid
+    /// body. An action that differs from the others has a case here.
+    fn new(function: &Function, route: &str, documented: &Documented) -> Self {
+        let event: Value = serde_json::from_str(&function.event()).unwrap();
+        let is_csv = event["headers"]["content-type"] == "text/csv";
+        let names_user = route.contains("{user_id}") || documented.fields.contains("user_id");
+        let ok = (documented.success, "");
+        let changes_user = names_user && !route.starts_with("GET ");
+        let ordinary = Self {
+            route: route.to_owned(),
+            body: event["body"].as_str().unwrap_or_default().to_owned(),
+            media_type: if is_csv { "text/csv" } else { "application/json" },
+            too_little_permission: MISSING,
+            primary_admin_as_target: if changes_user { PROTECTED } else { ok },
+            foreign_user: if names_user { NOT_FOUND } else { ok },
+            attempted: function.binary.replace('-', "_"),
+        };
+        match route {
+            // Every user may do these.
+            "GET /v1/me" => Self { too_little_permission: ok, ..ordinary },
+            "DELETE /v1/sessions/current" => Self { too_little_permission: ok, body: "{}".to_owned(), ..ordinary },
+            // The list is for the admins who may end the sessions.
+            "GET /v1/users/{user_id}/sessions" => Self { primary_admin_as_target: PROTECTED, ..ordinary },
+            // The response has a result for each user.
+            "POST /v1/users/bulk" => Self { too_little_permission: ok, ..ordinary },
+            "POST /v1/users/import" => Self { attempted: "add_user".to_owned(), ..ordinary },
+            // The access of the primary admin can only be kept.
+            "POST /v1/access-review/decisions" => Self {
+                body: json!({ "user_id": "{{user_id}}", "decision": "keep" }).to_string(),
+                primary_admin_as_target: ok,
+                attempted: "keep_access".to_owned(),
+                ..ordinary
+            },
+            // Only the primary admin may do this, so no permission is missing.
+            "POST /v1/primary-admin" => Self { too_little_permission: PROTECTED, ..ordinary },
+            _ => ordinary,
+        }
+    }
+}
+
+/// Every route that needs a token.
+fn protected_routes() -> Vec<Row> {
+    let contract = contract::routes();
+    let mut rows = Vec::new();
+    for function in functions() {
+        for route in function.routes.iter().filter(|route| !route.public) {
+            rows.push(Row::new(&function, &route.name, &contract[&route.name]));
+        }
+    }
+    assert!(rows.len() >= 20, "{} routes", rows.len());
+    rows
+}
 
 /// Every public route, and its response to an empty object.
 const PUBLIC_ROUTES: [(&str, Says); 9] = [
@@ -209,11 +121,20 @@ impl Row {
     /// A call with the valid body.
     fn in_order(&self, client: &Client, target: &User, query: &str) -> Call {
         let call = self.call(client, target, query);
-        match (self.body)() {
-            Value::Null => call,
-            Value::String(table) => call.body("text/csv", table),
-            body => call.body("application/json", body.to_string().replace("{user_id}", &target.id)),
+        if self.body.is_empty() {
+            return call;
         }
+        let mut body = self.body.clone();
+        for (name, value) in [
+            ("user_id", target.id.as_str()),
+            ("next_admin_id", &target.id),
+            ("current_password", &secrets::password()),
+            ("new_email", &secrets::email("ann")),
+        ] {
+            body = body.replace(&format!("{{{{{name}}}}}"), value);
+        }
+        assert!(!body.contains("{{"), "{} has an unknown placeholder", self.route);
+        call.body(self.media_type, body)
     }
 
     async fn send(&self, client: &Client, token: Option<&str>, target: &User) -> Answer {
@@ -263,9 +184,9 @@ fn is_guarded(case: &str, answer: &Answer) {
 
 #[test]
 fn the_template_has_exactly_the_routes_that_are_covered() {
-    let mut protected: Vec<_> = PROTECTED_ROUTES.iter().map(|row| row.route.to_owned()).collect();
+    let mut protected: Vec<_> = protected_routes().into_iter().map(|row| row.route).collect();
     protected.sort();
-    assert_eq!(routes(false), protected, "every route needs a row in `PROTECTED_ROUTES`");
+    assert_eq!(routes(false), protected, "every route that needs a token has a row");
     let mut public: Vec<_> = PUBLIC_ROUTES.iter().map(|(route, _)| (*route).to_owned()).collect();
     public.sort();
     assert_eq!(routes(true), public, "only these routes are public");
@@ -283,7 +204,7 @@ async fn a_public_route_needs_no_token() {
 async fn a_request_without_a_token_is_rejected_by_the_gateway() {
     let partner = Partner::new().await;
     let client = Client::new();
-    for row in &PROTECTED_ROUTES {
+    for row in &protected_routes() {
         row.send(&client, None, partner.owner()).await.gateway(401, "Unauthorized");
     }
 }
@@ -294,9 +215,9 @@ async fn an_id_token_is_not_an_access_token() {
     let admin = partner.new_user("admin").await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let token = secrets::remembered(Rows::of(&stack().ready).id_token(&admin).await);
-    for row in &PROTECTED_ROUTES {
+    for row in &protected_routes() {
         let answer = row.send(&admin.client, Some(&token), &ann).await;
-        check(row.route, &answer, (401, "unauthenticated"));
+        check(&row.route, &answer, (401, "unauthenticated"));
     }
 }
 
@@ -307,9 +228,9 @@ async fn a_token_without_a_session_item_is_rejected() {
     let ann = partner.owner().add("Ann", "Lee").created().await;
     // Cognito issues this token to a client that knows the machine secret. It is valid, but the portal has no session for it.
     let token = secrets::remembered(Rows::of(&stack().ready).access_token(&admin).await);
-    for row in &PROTECTED_ROUTES {
+    for row in &protected_routes() {
         let answer = row.send(&admin.client, Some(&token), &ann).await;
-        check(row.route, &answer, (401, "session_ended"));
+        check(&row.route, &answer, (401, "session_ended"));
     }
 }
 
@@ -319,8 +240,8 @@ async fn a_signed_out_session_is_rejected() {
     let admin = partner.new_user("admin").await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     admin.sign_out().await.expect(204);
-    for row in &PROTECTED_ROUTES {
-        check(row.route, &row.as_actor(&admin, &ann).await, (401, "session_ended"));
+    for row in &protected_routes() {
+        check(&row.route, &row.as_actor(&admin, &ann).await, (401, "session_ended"));
     }
 }
 
@@ -329,10 +250,10 @@ async fn a_missing_permission_is_rejected_and_refused_changes_are_recorded() {
     let partner = Partner::new().await;
     let ann = partner.owner().add("Ann", "Lee").role("viewer").permissions(&[]).created().await;
     let weak = partner.owner().add("Wea", "Kly").role("viewer").permissions(&[]).created().await;
-    for row in &PROTECTED_ROUTES {
+    for row in &protected_routes() {
         // Each call has a new session, because one of them signs out.
         let weak = Client::new().signed_in(&weak).await;
-        check(row.route, &row.as_actor(&weak, &ann).await, row.too_little_permission);
+        check(&row.route, &row.as_actor(&weak, &ann).await, row.too_little_permission);
     }
     assert_eq!(partner.owner().see(&ann).await["version"], 1, "nothing changed");
     let refusals = partner.owner().get("/v1/audit-events?action=change.refused&limit=100").await.expect(200);
@@ -340,28 +261,20 @@ async fn a_missing_permission_is_rejected_and_refused_changes_are_recorded() {
     // An action that several routes can do is recorded once a minute.
     let attempted: BTreeSet<&str> =
         refusals.iter().map(|event| event["after"]["attempted"].as_str().unwrap()).collect();
-    let changes = [
-        "add_user",
-        "edit_user",
-        "end_session",
-        "force_logout",
-        "hand_over",
-        "keep_access",
-        "remove_user",
-        "set_password",
-        "set_permissions",
-        "set_status",
-    ];
-    assert_eq!(attempted, changes.into());
+    let routes = protected_routes();
+    let refused = routes.iter().filter(|row| row.is_change() && row.too_little_permission.0 == 403);
+    let changes: BTreeSet<&str> = refused.map(|row| row.attempted.as_str()).collect();
+    assert!(changes.len() >= 10, "{changes:?}");
+    assert_eq!(attempted, changes);
 }
 
 #[tokio::test]
 async fn a_user_of_another_partner_does_not_exist() {
     let (partner, other) = (Partner::new().await, Partner::new().await);
     let foreign = other.owner().add("Ann", "Lee").signed_in().await;
-    for row in &PROTECTED_ROUTES {
+    for row in &protected_routes() {
         let owner = partner.owner().elsewhere().await;
-        check(row.route, &row.as_actor(&owner, &foreign).await, row.foreign_user);
+        check(&row.route, &row.as_actor(&owner, &foreign).await, row.foreign_user);
     }
     foreign.is_signed_in().await;
     assert_eq!(other.owner().see(&foreign).await["version"], 1, "nothing changed");
@@ -372,9 +285,9 @@ async fn the_primary_admin_is_protected_from_every_other_admin() {
     let partner = Partner::new().await;
     let before = partner.owner().see(partner.owner()).await;
     let admin = partner.owner().add("Ada", "Min").role("admin").created().await;
-    for row in &PROTECTED_ROUTES {
+    for row in &protected_routes() {
         let admin = Client::new().signed_in(&admin).await;
-        check(row.route, &row.as_actor(&admin, partner.owner()).await, row.primary_admin_as_target);
+        check(&row.route, &row.as_actor(&admin, partner.owner()).await, row.primary_admin_as_target);
     }
     partner.owner().is_signed_in().await;
     let mut kept = before;
@@ -395,7 +308,8 @@ async fn every_route_rejects(of: impl Fn(&Client, &str, Option<(&Row, &User)>) -
     let partner = Partner::new().await;
     let owner = partner.owner();
     let ann = owner.add("Ann", "Lee").signed_in().await;
-    let rows = PROTECTED_ROUTES.iter().map(|row| (row.route, Some((row, &*ann))));
+    let rows = protected_routes();
+    let rows = rows.iter().map(|row| (row.route.as_str(), Some((row, &*ann))));
     for (route, protected) in rows.chain(PUBLIC_ROUTES.map(|(route, _)| (route, None))) {
         for (call, says, field) in of(&owner.client, route, protected) {
             let answer = if protected.is_some() { call.bearer(&owner.token).await } else { call.await };
@@ -488,20 +402,11 @@ async fn an_encoded_body_is_rejected_by_every_route() {
     partner.owner().get("/v1/me").header("content-encoding", "Identity").await.expect(200);
 }
 
-/// The routes that accept `If-Match`.
-const CONDITIONAL_ROUTES: [&str; 8] = [
-    "POST /v1/access-review/decisions",
-    "PATCH /v1/users/{user_id}",
-    "PUT /v1/users/{user_id}/password",
-    "PUT /v1/users/{user_id}/permissions",
-    "PUT /v1/users/{user_id}/status",
-    "POST /v1/primary-admin",
-    "POST /v1/users/{user_id}/force-logout",
-    "DELETE /v1/users/{user_id}",
-];
-
 #[tokio::test]
 async fn no_change_ignores_a_condition_header() {
+    let contract = contract::routes();
+    let is_conditional = |route: &str| contract.get(route).is_some_and(|documented| documented.is_conditional);
+    assert!(routes(false).iter().filter(|route| is_conditional(route)).count() >= 8);
     every_route_rejects(|client, route, protected| {
         let is_change = protected.map_or(route.starts_with("POST "), |(row, _)| row.is_change());
         if !is_change {
@@ -511,7 +416,7 @@ async fn no_change_ignores_a_condition_header() {
             Some((row, ann)) => row.in_order(client, ann, ""),
             None => public(client, route, "").json(&json!({})),
         };
-        let stale = if CONDITIONAL_ROUTES.contains(&route) {
+        let stale = if is_conditional(route) {
             (call().if_match("\"999\""), (412, "version_mismatch"), None)
         } else {
             (call().if_match("\"1\""), BAD, Some("If-Match"))
