@@ -53,7 +53,7 @@ fn ends_session_of(first: &Operation, then: &Operation) -> bool {
     let (Some(own), Some(used)) = (&first.session, &then.session) else { return false };
     let is_over = match first.action.ended_sessions() {
         Ended::None => false,
-        Ended::All(user) => *user == used.user && used.since < first.invoked,
+        Ended::All(target) => *target == used.user && used.since < first.invoked,
         Ended::One(session) => *session == used.id,
         Ended::Own => own.id == used.id,
         Ended::Others => own.user == used.user && own.id != used.id && used.since < first.invoked,
