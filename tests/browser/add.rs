@@ -55,7 +55,6 @@ async fn a_user_may_have_a_single_name(language: Language) {
     browser.is_sound().await;
 }
 
-
 async fn no_role_or_permission_above_ones_own_is_offered(language: Language) {
     let partner = Partner::new().await;
     let max = partner.owner().add("Max", "Manager").role("manager").created().await;
