@@ -55,13 +55,11 @@ impl Row {
             attempted: function.binary.replace('-', "_"),
         };
         match route {
-            // Every user may do these.
-            "GET /v1/me" => Self { too_little_permission: ok, ..ordinary },
+            // Every user may read their own data, and the response to a bulk request has a result for each user.
+            "GET /v1/me" | "POST /v1/users/bulk" => Self { too_little_permission: ok, ..ordinary },
             "DELETE /v1/sessions/current" => Self { too_little_permission: ok, body: "{}".to_owned(), ..ordinary },
             // The list is for the admins who may end the sessions.
             "GET /v1/users/{user_id}/sessions" => Self { primary_admin_as_target: PROTECTED, ..ordinary },
-            // The response has a result for each user.
-            "POST /v1/users/bulk" => Self { too_little_permission: ok, ..ordinary },
             "POST /v1/users/import" => Self { attempted: "add_user".to_owned(), ..ordinary },
             // The access of the primary admin can only be kept.
             "POST /v1/access-review/decisions" => Self {
