@@ -276,6 +276,29 @@ async fn a_refresh_that_is_recorded_after_a_removal_or_a_force_logout_changes_no
     }
 }
 
+/// While the first of two removals is on its way, the second user loses permissions, and then the caller loses them too.
+#[tokio::test]
+async fn a_bulk_change_compares_the_present_permissions_of_caller_and_user() {
+    let partner = Partner::of(&faulty().ready).await;
+    let owner = partner.owner();
+    let caller = partner.new_user("admin").await;
+    let first = owner.add("Ann", "First").role("viewer").created().await;
+    let second = owner.add("Bea", "Second").role("admin").created().await;
+    let hold = Hold::of("TransactWriteItems");
+    let call = caller.change_users("remove", [&first, &second]).within(&hold.trace).into_future();
+    let removal = tokio::spawn(call);
+    hold.is_held().await;
+    owner.set_permissions(&second, &json!({ "role": "viewer" })).await.expect(200);
+    let few = json!({ "role": "admin", "permissions": ["users.read", "users.remove"] });
+    owner.set_permissions(&caller, &few).await.expect(200);
+
+    hold.release();
+    let answer = removal.await.unwrap().expect(200);
+
+    let outcomes: Vec<_> = answer.json["results"].as_array().unwrap().iter().map(|result| &result["outcome"]).collect();
+    assert_eq!(outcomes, ["done", "done"], "{answer}");
+}
+
 #[tokio::test]
 async fn a_sign_in_that_commits_after_a_removal_does_not_restore_the_user() {
     let _alone = marks_alone().await;

@@ -44,13 +44,15 @@ pub(crate) struct Work<'a> {
     request: &'a Request,
     task: Task,
     is_refusal_recorded: bool,
+    /// Whether the caller was read again, later than the users that remain.
+    is_caller_reread: bool,
     /// The generations whose end is committed, and that are not yet revoked in Cognito.
     pending: Vec<PendingRevocation>,
 }
 
 impl<'a> Work<'a> {
     pub(crate) fn new(call: Call<'a>, request: &'a Request, task: Task) -> Self {
-        Self { call, request, task, is_refusal_recorded: false, pending: Vec::new() }
+        Self { call, request, task, is_refusal_recorded: false, is_caller_reread: false, pending: Vec::new() }
     }
 
     pub(crate) fn is_nothing_done(&self) -> bool {
@@ -68,10 +70,12 @@ impl<'a> Work<'a> {
         tokio::time::timeout(time, self.with_retries(target)).await.unwrap_or_else(|_| Err(is_up()))
     }
 
-    /// Makes the change, and retries it when the user or the caller's authority has changed since they were read.
+    /// Makes the change, and retries it when the user or the caller's authority has changed since they were read. The user
+    /// and the caller are always read together: otherwise a refusal could combine two points in time.
     async fn with_retries(&mut self, mut target: User) -> Result<(Outcome, Option<User>), Failure> {
         for attempt in 0..MAX_ATTEMPTS {
-            if attempt > 0 {
+            if attempt > 0 || self.is_caller_reread {
+                self.is_caller_reread = true;
                 let key = self.call.claims().colleague_key(&target.id);
                 self.call.reread([key.item_key()]).await?;
                 self.call.authenticate()?;
