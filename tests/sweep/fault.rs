@@ -83,6 +83,20 @@ impl Fault {
 }
 
 impl Fault {
+    /// Whether this fault is tried at an action's call of this number. Two faults that a function cannot distinguish take turns:
+    /// AWS fails or throttles the call and every later one, and the response to a call that was carried out is lost or replaced
+    /// by an error. What happens after a call also happens before the next one, so the action is overtaken after the last one
+    /// only.
+    pub(crate) fn has_turn_at(self, moment: Moment, number: usize, is_last: bool) -> bool {
+        let is_even = number.is_multiple_of(2);
+        match (self, moment) {
+            (Self::Failure, Moment::Before) | (Self::BreakOff, Moment::After) => is_even,
+            (Self::Throttled, _) | (Self::Failure, Moment::After) => !is_even,
+            (Self::OvertakenByRecovery | Self::OvertakenByRemoval, Moment::After) => is_last,
+            _ => true,
+        }
+    }
+
     /// Whether this fault is possible at that call.
     pub(crate) fn can_happen_at(self, point: &Point) -> bool {
         let is_write = ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"];

@@ -1,4 +1,4 @@
-//! Tries every possible fault at every call of every changing action.
+//! Tries every possible fault at every call of every changing action. Faults that a function cannot distinguish take turns.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
@@ -148,10 +148,13 @@ async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -
     for (action, calls) in stream::iter(counted).buffer_unordered(LANES).collect::<Vec<_>>().await {
         assert!(!calls.is_empty(), "{} makes no calls, or they do not belong to its trace", action.label);
         table.entry(action).or_default().calls = calls.len();
-        for point in calls {
-            for (fault, moment) in Fault::all(action).into_iter().filter(|(fault, _)| fault.can_happen_at(&point)) {
-                planned.push((action, Planned::new(point.clone(), fault, moment)));
-            }
+        let last = calls.len() - 1;
+        for (number, point) in calls.into_iter().enumerate() {
+            let faults = Fault::all(action).into_iter();
+            let faults = faults.filter(|(fault, moment)| {
+                fault.can_happen_at(&point) && fault.has_turn_at(*moment, number, number == last)
+            });
+            planned.extend(faults.map(|(fault, moment)| (action, Planned::new(point.clone(), fault, moment))));
         }
     }
     let runs = planned.into_iter().map(async |(action, planned)| Run {
