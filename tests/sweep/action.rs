@@ -17,6 +17,10 @@ impl Action {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         (0..ACTIONS.len()).map(Self)
     }
+
+    pub(crate) fn number(self) -> usize {
+        self.0
+    }
 }
 
 impl Deref for Action {

@@ -24,6 +24,11 @@ impl Point {
     pub(crate) fn is_update(&self) -> bool {
         self.name.starts_with("UpdateItem")
     }
+
+    /// Whether the call changes nothing in DynamoDB or Cognito.
+    fn is_read(&self) -> bool {
+        ["GetItem", "BatchGetItem", "Query"].iter().any(|operation| self.name.starts_with(operation))
+    }
 }
 
 impl std::fmt::Display for Point {
@@ -83,16 +88,25 @@ impl Fault {
 }
 
 impl Fault {
-    /// Whether this fault is tried at an action's call of this number. Two faults that a function cannot distinguish take turns:
-    /// AWS fails or throttles the call and every later one, and the response to a call that was carried out is lost or replaced
-    /// by an error. What happens after a call also happens before the next one, so the action is overtaken after the last one
-    /// only.
-    pub(crate) fn has_turn_at(self, moment: Moment, number: usize, is_last: bool) -> bool {
+    /// Whether this fault is tried at the call of this number of an action. Faults that leave the same state take turns:
+    /// - The action is overtaken after its last call only. What happens after another call also happens before the next one.
+    /// - A read changes nothing, so a fault after it leaves the same state as a fault before it. Two of the others are tried at
+    ///   each read. Which ones depends on the action and the number.
+    /// - At a write, AWS fails or throttles it and every later call. The response to a completed write is lost or replaced by
+    ///   an error.
+    pub(crate) fn has_turn_at(self, moment: Moment, point: &Point, action: Action, number: usize, is_last: bool) -> bool {
+        const AT_READS: [[Fault; 2]; 3] =
+            [[Fault::Kill, Fault::Failure], [Fault::BreakOff, Fault::Throttled], [Fault::Refused, Fault::Delay]];
         let is_even = number.is_multiple_of(2);
         match (self, moment) {
+            (Self::OvertakenByRecovery | Self::OvertakenByRemoval, Moment::Before) => true,
+            (Self::OvertakenByRecovery | Self::OvertakenByRemoval, Moment::After) => is_last,
+            (_, Moment::Before) if point.is_read() => {
+                AT_READS[(action.number() + number) % AT_READS.len()].contains(&self)
+            }
+            (_, Moment::After) if point.is_read() => false,
             (Self::Failure, Moment::Before) | (Self::BreakOff, Moment::After) => is_even,
             (Self::Throttled, _) | (Self::Failure, Moment::After) => !is_even,
-            (Self::OvertakenByRecovery | Self::OvertakenByRemoval, Moment::After) => is_last,
             _ => true,
         }
     }

@@ -1,4 +1,4 @@
-//! Tries every possible fault at every call of every changing action. Faults that a function cannot distinguish take turns.
+//! Tries every possible fault at every call of every changing action. Faults that leave the same state take turns.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
@@ -152,7 +152,7 @@ async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -
         for (number, point) in calls.into_iter().enumerate() {
             let faults = Fault::all(action).into_iter();
             let faults = faults.filter(|(fault, moment)| {
-                fault.can_happen_at(&point) && fault.has_turn_at(*moment, number, number == last)
+                fault.can_happen_at(&point) && fault.has_turn_at(*moment, &point, action, number, number == last)
             });
             planned.extend(faults.map(|(fault, moment)| (action, Planned::new(point.clone(), fault, moment))));
         }
