@@ -94,7 +94,14 @@ impl Fault {
     ///   each read. Which ones depends on the action and the number.
     /// - At a write, AWS fails or throttles it and every later call. The response to a completed write is lost or replaced by
     ///   an error.
-    pub(crate) fn has_turn_at(self, moment: Moment, point: &Point, action: Action, number: usize, is_last: bool) -> bool {
+    pub(crate) fn has_turn_at(
+        self,
+        moment: Moment,
+        point: &Point,
+        action: Action,
+        number: usize,
+        is_last: bool,
+    ) -> bool {
         const AT_READS: [[Fault; 2]; 3] =
             [[Fault::Kill, Fault::Failure], [Fault::BreakOff, Fault::Throttled], [Fault::Refused, Fault::Delay]];
         let is_even = number.is_multiple_of(2);
