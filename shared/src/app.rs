@@ -82,8 +82,15 @@ impl App {
     /// # Errors
     /// Returns [`Failure::Internal`] if the environment does not contain it.
     pub fn session_lifetime(&self) -> Result<Duration, Failure> {
-        let days = self.base.config.refresh_token_days.ok_or_else(|| Failure::bug("REFRESH_TOKEN_DAYS is not set"))?;
-        Ok(Duration::from_hours(u64::from(days) * 24))
+        days(self.base.config.refresh_token_days, "REFRESH_TOKEN_DAYS is not set")
+    }
+
+    /// Returns the time after which the history drops a sign-in.
+    ///
+    /// # Errors
+    /// Returns [`Failure::Internal`] if the environment does not contain it.
+    pub fn sign_in_history(&self) -> Result<Duration, Failure> {
+        days(self.base.config.sign_in_history_days, "SIGN_IN_HISTORY_DAYS is not set")
     }
 
     /// Returns the pseudonym of an email for logs. The same email has the same pseudonym, which does not reveal the
@@ -116,4 +123,8 @@ impl App {
         let identity = Identity::new(&self.base.config, self.http_client.clone())?;
         Ok(self.identity.get_or_init(|| identity))
     }
+}
+
+fn days(days: Option<u32>, otherwise: &'static str) -> Result<Duration, Failure> {
+    Ok(Duration::from_hours(u64::from(days.ok_or_else(|| Failure::bug(otherwise))?) * 24))
 }

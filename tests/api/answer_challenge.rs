@@ -19,7 +19,7 @@ async fn a_new_password_completes_the_sign_in() {
     let answer = client.answer_challenge(&session, &password).await.expect(200);
 
     assert_eq!(answer.json["token_type"], "Bearer");
-    assert_eq!(answer.json["expires_in"], 900);
+    assert_eq!(answer.json["expires_in"], 3600);
     assert_eq!(answer.json["user"]["must_change_password"], false);
     let signed_in = Actor::from_answer(client, ann.with_password(&password), &answer);
     signed_in.is_signed_in().await;

@@ -235,7 +235,7 @@ async fn a_decision_that_is_sent_twice_with_if_match_is_recorded_once() {
 
 /// The user in the review: the reasons, the time of the review, the number of reviewed users, and whether the record lists the
 /// user as outstanding.
-async fn shown(reviewer: &Actor, user: &User) -> (Value, Value, Value, bool) {
+pub(crate) async fn shown(reviewer: &Actor, user: &User) -> (Value, Value, Value, bool) {
     let list = reviewer.get("/v1/access-review").await.expect(200);
     let item = list.json["items"].as_array().unwrap().iter().find(|item| item["user"]["id"] == user.id).unwrap();
     let record = reviewer.get("/v1/access-review/record").await.expect(200);
@@ -276,22 +276,6 @@ async fn access_that_is_raised_after_a_review_counts_as_not_reviewed() {
     let kept = owner.decide(&ann, "keep").await.expect(200);
     let (_, reviewed_at, reviewed, is_outstanding) = shown(owner, &ann).await;
     assert_eq!((reviewed_at, reviewed, is_outstanding), (kept.json["reviewed_at"].clone(), json!(1), false));
-}
-
-#[tokio::test]
-async fn a_new_primary_admin_must_be_reviewed_again_and_the_former_one_not() {
-    let partner = Partner::new().await;
-    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
-    let of_ann = owner.decide(&ann, "keep").await.expect(200);
-    let of_owner = ann.decide(owner, "keep").await.expect(200);
-    owner.hand_over(&ann).await.expect(200);
-    assert_eq!(shown(owner, &ann).await, (json!(["not_reviewed"]), Value::Null, json!(1), true));
-    assert_eq!(shown(owner, owner).await, (json!([]), of_owner.json["reviewed_at"].clone(), json!(1), false));
-
-    // The record of the period before the hand-over has the decision.
-    let to = owner.see(&ann).await["updated_at"].as_str().unwrap().to_owned();
-    let path = format!("/v1/access-review/record?from={}&to={to}", of_ann.text_at("/reviewed_at"));
-    assert_eq!(owner.get(&path).await.expect(200).json["outstanding"], json!([]));
 }
 
 #[tokio::test]

@@ -7,6 +7,9 @@ use portal_tests::rows::{Row, Rows};
 use portal_tests::{Actor, Answer, Client, Partner, User, invoke, secrets, stack};
 use serde_json::{Value, json};
 
+use crate::decide_access::shown;
+use crate::refused_changes::{is_wrong_password, refusals};
+
 /// The number of rounds of each race, because the order of concurrent requests varies.
 const ROUNDS: usize = 4;
 
@@ -225,6 +228,39 @@ async fn both_users_get_an_event_that_holds_no_secret() {
     ];
     assert_eq!(events.iter().map(summary).collect::<Vec<_>>(), expected);
     assert!(!format!("{events:?}").contains(&owner.password));
+
+    let listed = ann.get("/v1/audit-events?limit=2").await.expect(200);
+    let sentences = [listed.text_at("/items/1/summary"), listed.text_at("/items/0/summary")];
+    let expected = [
+        "Olive Owner changed their own role from primary_admin to admin",
+        "Olive Owner handed the portal over to Nora Newcomer",
+    ];
+    assert_eq!(sentences, expected);
+}
+
+#[tokio::test]
+async fn a_wrong_current_password_is_recorded_as_a_refusal() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    let guess = json!({ "user_id": ann.id, "current_password": secrets::password() });
+    owner.post("/v1/primary-admin", &guess).await.problem(422, "validation_failed");
+    is_wrong_password(&refusals(owner).await, owner, &ann, "hand_over");
+}
+
+#[tokio::test]
+async fn a_new_primary_admin_must_be_reviewed_again_and_the_former_one_not() {
+    let partner = Partner::new().await;
+    let (owner, ann) = (partner.owner(), partner.new_user("admin").await);
+    let of_ann = owner.decide(&ann, "keep").await.expect(200);
+    let of_owner = ann.decide(owner, "keep").await.expect(200);
+    owner.hand_over(&ann).await.expect(200);
+    assert_eq!(shown(owner, &ann).await, (json!(["not_reviewed"]), Value::Null, json!(1), true));
+    assert_eq!(shown(owner, owner).await, (json!([]), of_owner.json["reviewed_at"].clone(), json!(1), false));
+
+    // The record of the period before the hand-over has the decision.
+    let to = owner.see(&ann).await["updated_at"].as_str().unwrap().to_owned();
+    let path = format!("/v1/access-review/record?from={}&to={to}", of_ann.text_at("/reviewed_at"));
+    assert_eq!(owner.get(&path).await.expect(200).json["outstanding"], json!([]));
 }
 
 #[tokio::test]

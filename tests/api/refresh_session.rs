@@ -18,7 +18,7 @@ async fn a_refresh_token_in_the_body_gives_a_new_access_token() {
     fields.sort_unstable();
     assert_eq!(fields, ["access_token", "expires_in", "token_type"]);
     assert_eq!(answer.json["token_type"], "Bearer");
-    assert_eq!(answer.json["expires_in"], 900);
+    assert_eq!(answer.json["expires_in"], 3600);
     owner.refreshed().await.is_signed_in().await;
     owner.is_signed_in().await;
 }

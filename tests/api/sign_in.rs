@@ -23,7 +23,7 @@ async fn signing_in_returns_tokens_and_the_user() {
     fields.sort_unstable();
     assert_eq!(fields, ["access_token", "expires_in", "refresh_token", "token_type", "user"]);
     assert_eq!(answer.json["token_type"], "Bearer");
-    assert_eq!(answer.json["expires_in"], 900);
+    assert_eq!(answer.json["expires_in"], 3600);
     assert_eq!(answer.header("content-type"), "application/json");
     assert!(
         answer.header("set-cookie").starts_with("__Host-device="),

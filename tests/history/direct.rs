@@ -69,7 +69,7 @@ fn demotes(first: &Operation, then: &Operation) -> bool {
     let held = &first.user()["permissions"];
     let holds = |permission: &str| held.as_array().is_some_and(|held| held.iter().any(|held| held == permission));
     let own = then.action.target() == then.actor();
-    let lost = needed(&then.action, own, false).is_some_and(|permission| !holds(permission));
+    let lost = then.action.needed_permission(own, false).is_some_and(|permission| !holds(permission));
     lost && then.actor() == first.action.target() && first.responded < then.invoked
 }
 

@@ -210,8 +210,8 @@ impl State {
                 .remove(&commit.target)
                 .map_or(Err("the removed user does not exist".to_owned()), |_| Ok(()));
         }
-        if let (Action::HandOver { .. }, Some(actor)) = (&operation.action, operation.actor()) {
-            let actor = self.users.get_mut(actor).ok_or("the user who handed over does not exist")?;
+        if let (true, Some(actor)) = (operation.action.swaps_roles(), operation.actor()) {
+            let actor = self.users.get_mut(actor).ok_or("the caller does not exist")?;
             Arc::make_mut(actor).take_all_permissions_as("admin");
         }
         let person = self.users.get_mut(&commit.target).ok_or("the changed user does not exist")?;
@@ -239,7 +239,7 @@ impl State {
                 person.is_active = true;
             }
             Action::SetStatus { is_active: false, .. } => person.suspend(&commit.at),
-            Action::HandOver { .. } => person.take_all_permissions_as("primary_admin"),
+            action if action.swaps_roles() => person.take_all_permissions_as("primary_admin"),
             Action::Decide { decision, .. } => {
                 match *decision {
                     "suspend" if person.is_active => person.suspend(&commit.at),
@@ -277,7 +277,7 @@ impl State {
                 person.sessions.remove(&own).ok_or("it ended no session")?;
             }
             Action::Add { .. } | Action::Remove { .. } => return Err("it is not a change of a user".to_owned()),
-            Action::Me | Action::Get { .. } | Action::List | Action::Refresh => return Err("it only reads".to_owned()),
+            _ => return Err("it only reads".to_owned()),
         }
         Ok(())
     }
@@ -286,34 +286,13 @@ impl State {
 /// All roles, the highest first.
 const ROLES: [&str; 4] = ["primary_admin", "admin", "manager", "viewer"];
 
-/// The permission that an operation needs, or `None` if users may always do it to themselves.
-pub(crate) fn needed(action: &Action, own: bool, changes_email: bool) -> Option<&'static str> {
-    match action {
-        Action::Get { .. } | Action::ForceLogout { .. } | Action::EndSession { .. } if own => None,
-        Action::Edit { .. } if own && !changes_email => None,
-        Action::Get { .. } | Action::List => Some("users.read"),
-        Action::Edit { .. } | Action::SetPassword { .. } => Some("users.edit"),
-        Action::SetPermissions { .. }
-        | Action::HandOver { .. }
-        | Action::Decide { decision: "keep" | "reduce", .. } => Some("users.set_permissions"),
-        Action::ForceLogout { .. } | Action::EndSession { .. } => Some("users.force_logout"),
-        Action::Remove { .. } | Action::SetStatus { .. } | Action::Decide { .. } => Some("users.remove"),
-        Action::Add { .. } => Some("users.add"),
-        Action::Me
-        | Action::OwnPassword { .. }
-        | Action::SignIn { .. }
-        | Action::AnswerChallenge { .. }
-        | Action::SignOut
-        | Action::Refresh => None,
-    }
-}
-
 fn denial(actor: &Person, action: &Action, target: Option<&Person>, own: bool) -> Option<Refusal> {
     let changed = target.filter(|_| action.event().is_some() && !own);
-    let (is_primary_admin, hands_over) =
-        (|person: &Person| person.access.role == "primary_admin", matches!(action, Action::HandOver { .. }));
+    let is_primary_admin = |person: &Person| person.access.role == "primary_admin";
     let changes_nothing_of_it = matches!(action, Action::Decide { decision: "keep", .. });
-    if (changed.is_some_and(is_primary_admin) && !changes_nothing_of_it) || (hands_over && !is_primary_admin(actor)) {
+    if (changed.is_some_and(is_primary_admin) && !changes_nothing_of_it)
+        || (action.swaps_roles() && !is_primary_admin(actor))
+    {
         return Some((403, "primary_admin_protected"));
     }
     let is_forbidden_to_oneself = matches!(
@@ -327,7 +306,7 @@ fn denial(actor: &Person, action: &Action, target: Option<&Person>, own: bool) -
         (Action::Edit { email: Some(email), .. }, Some(target)) => *email != target.email,
         _ => false,
     };
-    if needed(action, own, changes_email).is_some_and(|permission| !actor.may(permission)) {
+    if action.needed_permission(own, changes_email).is_some_and(|permission| !actor.may(permission)) {
         return Some((403, "missing_permission"));
     }
     let exceeds = |access: &Access| !access.permissions.is_subset(&actor.access.permissions);
@@ -344,7 +323,7 @@ fn denial(actor: &Person, action: &Action, target: Option<&Person>, own: bool) -
     let is_fit = |target: &Person| {
         target.is_active && target.access.role == "admin" && target.last_sign_in_at.is_some() && !target.must_change
     };
-    if hands_over && (own || !target.is_some_and(is_fit)) {
+    if action.swaps_roles() && (own || !target.is_some_and(is_fit)) {
         return Some((422, "validation_failed"));
     }
     // A request that changes nothing is a read, and needs the permission to read.

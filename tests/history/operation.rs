@@ -388,6 +388,33 @@ impl Action {
         }
     }
 
+    /// The permission that it needs, or `None` if users may always do it to themselves.
+    pub(crate) fn needed_permission(&self, own: bool, changes_email: bool) -> Option<&'static str> {
+        match self {
+            Self::Get { .. } | Self::ForceLogout { .. } | Self::EndSession { .. } if own => None,
+            Self::Edit { .. } if own && !changes_email => None,
+            Self::Get { .. } | Self::List => Some("users.read"),
+            Self::Edit { .. } | Self::SetPassword { .. } => Some("users.edit"),
+            Self::SetPermissions { .. } | Self::HandOver { .. } | Self::Decide { decision: "keep" | "reduce", .. } => {
+                Some("users.set_permissions")
+            }
+            Self::ForceLogout { .. } | Self::EndSession { .. } => Some("users.force_logout"),
+            Self::Remove { .. } | Self::SetStatus { .. } | Self::Decide { .. } => Some("users.remove"),
+            Self::Add { .. } => Some("users.add"),
+            Self::Me
+            | Self::OwnPassword { .. }
+            | Self::SignIn { .. }
+            | Self::AnswerChallenge { .. }
+            | Self::SignOut
+            | Self::Refresh => None,
+        }
+    }
+
+    /// Whether the caller and the target, the primary admin and an admin, swap their roles.
+    pub(crate) fn swaps_roles(&self) -> bool {
+        matches!(self, Self::HandOver { .. })
+    }
+
     /// Whether a success removes the target.
     pub(crate) fn removes(&self) -> bool {
         matches!(self, Self::Remove { .. } | Self::Decide { decision: "remove", .. })

@@ -23,7 +23,7 @@ use portal_tests::workspace;
 use serde_yaml_ng::Value;
 
 /// The variables that `config.rs` reads and the template sets.
-const KNOWN_VARIABLES: [&str; 8] = [
+const KNOWN_VARIABLES: [&str; 9] = [
     "EMAIL_HASH_KEY",
     "USERS_TABLE",
     "CREDENTIALS_TABLE",
@@ -32,6 +32,7 @@ const KNOWN_VARIABLES: [&str; 8] = [
     "USER_POOL_ID",
     "USER_POOL_CLIENT_ID",
     "REFRESH_TOKEN_DAYS",
+    "SIGN_IN_HISTORY_DAYS",
 ];
 
 /// `functions/add-user/` → `add-user`.

@@ -241,6 +241,6 @@ async fn set_password(
     transaction.change_credential(&before.id, credential, &changed);
     let event = sign_in.event(EventAction::PasswordChanged, before)?.changing(Some(before), Some(&after));
     transaction.record(&before.partner_id, &event);
-    transaction.record(&before.partner_id, &sign_in.event(EventAction::SessionStarted, before)?.sorted_last()?);
+    sign_in.record(&mut transaction, before, &sign_in.event(EventAction::SessionStarted, before)?.sorted_last()?)?;
     sign_in.commit(transaction, issued, signing_in, after, changed.changed_at).await
 }

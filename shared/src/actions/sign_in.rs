@@ -88,7 +88,15 @@ impl SignIn<'_> {
     /// As [`Event::new`].
     pub fn note(&self, transaction: &mut Transaction<'_>, user: &User) -> Result<(), Failure> {
         transaction.note_sign_in(user, self.now);
-        transaction.record(&user.partner_id, &self.event(EventAction::SessionStarted, user)?);
+        self.record(transaction, user, &self.event(EventAction::SessionStarted, user)?)
+    }
+
+    /// Adds the event of the sign-in to `transaction`. It expires, because sign-ins are most of a history.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`].
+    pub fn record(&self, transaction: &mut Transaction<'_>, user: &User, event: &Event) -> Result<(), Failure> {
+        transaction.record_for(self.app.sign_in_history()?, &user.partner_id, event);
         Ok(())
     }
 

@@ -180,7 +180,7 @@ impl Event {
 /// item's key.
 const REFUSAL_RETENTION: Duration = Duration::from_hours(24);
 
-/// Marks a refusal as recorded. This item expires; events never do.
+/// Marks a refusal as recorded.
 #[derive(Debug, Serialize)]
 pub(super) struct RefusalItem<'a> {
     /// The event that records it.
@@ -206,10 +206,12 @@ pub(super) struct EventItem<'a> {
     actor_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     review_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
 }
 
 impl<'a> EventItem<'a> {
-    pub(super) fn new(partner: &PartnerId, event: &'a Event) -> Self {
+    pub(super) fn new(partner: &PartnerId, event: &'a Event, retention: Option<Duration>) -> Self {
         let actor = match &event.actor {
             Actor::User { id, .. } => Some(id),
             Actor::Operator { .. } | Actor::Anonymous | Actor::Other { .. } => None,
@@ -218,6 +220,7 @@ impl<'a> EventItem<'a> {
             target_key: event.target.as_ref().map(|target| keys::person(partner, &target.id)),
             actor_key: actor.map(|actor| keys::person(partner, actor)),
             review_key: (event.action == EventAction::AccessReviewed.as_str()).then(|| keys::partition(partner)),
+            expires_at: retention.map(|retention| event.at.plus(retention).unix_seconds()),
             event,
         }
     }

@@ -1,6 +1,8 @@
 //! One transaction is the whole change: the changed items, the audit events, and the conditions under which it was
 //! authorized.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
@@ -347,7 +349,13 @@ impl Transaction<'_> {
     /// Adds an audit event. Every change has one. A second event records a review's decision, the change of another
     /// user, or a sign-in in the same transaction.
     pub fn record(&mut self, partner: &PartnerId, event: &Event) {
-        self.put_new(Condition::New, &keys::event(partner, &event.id), &EventItem::new(partner, event));
+        self.put_new(Condition::New, &keys::event(partner, &event.id), &EventItem::new(partner, event, None));
+    }
+
+    /// Adds an audit event that expires.
+    pub fn record_for(&mut self, retention: Duration, partner: &PartnerId, event: &Event) {
+        let item = EventItem::new(partner, event, Some(retention));
+        self.put_new(Condition::New, &keys::event(partner, &event.id), &item);
     }
 
     /// Adds an audit event for an attempted action of `actor` that was refused. It requires that no similar refusal has

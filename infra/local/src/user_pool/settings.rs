@@ -35,6 +35,8 @@ pub(super) struct PoolSettings {
     #[serde(default)]
     deletion_protection: DeletionProtection,
     #[serde(default)]
+    user_pool_tier: UserPoolTier,
+    #[serde(default)]
     mfa_configuration: MfaConfiguration,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     admin_create_user_config: Option<Value>,
@@ -50,6 +52,16 @@ enum DeletionProtection {
     Active,
     #[default]
     Inactive,
+}
+
+/// Every supported operation is in the cheapest feature plan, so this has no effect.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum UserPoolTier {
+    Lite,
+    #[default]
+    Essentials,
+    Plus,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

@@ -27,6 +27,8 @@ const REPEATED_SYMBOL: u32 = 2;
 const YEAR: u32 = 10;
 /// The cost of a run on a keyboard or in the alphabet.
 const RUN: u32 = 9;
+/// The cost of words that follow each other.
+const SEQUENCE: u32 = 18;
 /// The cost of more occurrences of one character.
 const SAME_CHARACTER: u32 = 3;
 /// The cost of a copy of the letters just before it.
@@ -67,6 +69,20 @@ const RUNS: [&str; 13] = [
     "!@#$%^&*()_+",
     "&e\"'(-e_ca)=",
 ];
+
+/// Words that follow each other.
+const SEQUENCES: [&str; 6] = [
+    "monday tuesday wednesday thursday friday saturday sunday",
+    "lundi mardi mercredi jeudi vendredi samedi dimanche",
+    "january february march april may june july august september october november december",
+    "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre",
+    "one two three four five six seven eight nine ten",
+    "un deux trois quatre cinq six sept huit neuf dix",
+];
+
+/// Beginnings of sentences that are frequent in passwords, as lines like those of `WORDS`.
+const BEGINNINGS: [&str; 8] =
+    ["ilove 16", "ilovemy 18", "iloveyou 16", "jadore 18", "jaime 16", "jaimema 18", "jaimemon 18", "jetaime 16"];
 
 /// Lines of a word and its cost, sorted. `words/README.md` describes their sources.
 static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("../../words/words.txt").lines().collect());
@@ -129,7 +145,9 @@ impl Text {
 
         let mut tokens = Tokens::new(self.letters.len());
         self.add_words(&WORDS, &mut tokens);
+        self.add_words(&BEGINNINGS, &mut tokens);
         self.add_words(&lines, &mut tokens);
+        self.add_sequences(&mut tokens);
         self.add_runs(&mut tokens);
         self.add_copies(&mut tokens);
         for start in 0..self.letters.len() {
@@ -171,6 +189,27 @@ impl Text {
                     let down = shared(self.from(start), before.iter().rev());
                     for length in MIN_RUN..=up.max(down) {
                         tokens.add(start, length, RUN);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_sequences(&self, tokens: &mut Tokens) {
+        for sequence in SEQUENCES {
+            let words: Vec<&str> = sequence.split(' ').collect();
+            for (start, first) in (0..self.letters.len()).flat_map(|start| (0..words.len()).map(move |at| (start, at)))
+            {
+                let mut end = start;
+                for (number, word) in words.iter().skip(first).enumerate() {
+                    let is_separated = self.letters.get(end).is_some_and(|letter| !letter.is_alphanumeric());
+                    end += usize::from(number > 0 && is_separated);
+                    if !self.from(end).iter().copied().take(word.len()).eq(word.chars()) {
+                        break;
+                    }
+                    end += word.len();
+                    if number > 0 {
+                        tokens.add(start, end - start, SEQUENCE);
                     }
                 }
             }
@@ -356,6 +395,7 @@ mod tests {
     #[test]
     fn the_words_are_sorted_and_have_costs() {
         assert!(WORDS.is_sorted());
+        assert!(BEGINNINGS.is_sorted());
         for line in WORDS.iter() {
             let (word, cost) = line.split_once(' ').unwrap();
             assert!(word.len() > 1 && word.bytes().all(|letter| letter.is_ascii_lowercase()), "{line}");
@@ -385,6 +425,9 @@ mod tests {
             ("xqxqxq", 2 * LETTER + NEXT_COPY),
             ("xqvwpxqv", 5 * LETTER + COPY),
             ("xqvwpvqx", 5 * LETTER + COPY),
+            ("mondaytuesdaywednesday", SEQUENCE),
+            ("Mardi-Mercredi-Jeudi", SEQUENCE),
+            ("onetwothree", SEQUENCE),
             ("kervella", KNOWN_WORD),
             ("KERVELLA", KNOWN_WORD),
             ("conseil", KNOWN_WORD),
@@ -403,6 +446,15 @@ mod tests {
             assert!(WORDS.contains(&line), "{line}");
         }
         assert_eq!((cost("motdepasse"), cost("Licorne"), cost("m0td3passe")), (18, 21, 20));
+    }
+
+    #[test]
+    fn sequences_of_words_and_frequent_sentences_are_guessable() {
+        for password in
+            ["ilovemydog2026!!", "I love my dog!!!", "j'aime mon chien", "lundi mardi mercredi", "OneTwoThree2026"]
+        {
+            assert!(Text::new(password).is_guessable(&[]), "{password} costs {}", cost(password));
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Config {
     pub(crate) user_pool_id: Option<String>,
     pub(crate) user_pool_client_id: Option<String>,
     pub(crate) refresh_token_days: Option<u32>,
+    pub(crate) sign_in_history_days: Option<u32>,
+    pub(crate) email_hash_key: Option<String>,
     pub(crate) origin_secret_digests: Option<String>,
     clients: OnceLock<Clients>,
 }
@@ -57,6 +59,8 @@ impl Config {
             user_pool_id: variable("USER_POOL_ID"),
             user_pool_client_id: variable("USER_POOL_CLIENT_ID"),
             refresh_token_days: variable("REFRESH_TOKEN_DAYS").and_then(|days| days.parse().ok()),
+            sign_in_history_days: variable("SIGN_IN_HISTORY_DAYS").and_then(|days| days.parse().ok()),
+            email_hash_key: variable("EMAIL_HASH_KEY"),
             origin_secret_digests: variable("ORIGIN_SECRET_DIGESTS"),
             clients: OnceLock::new(),
         })
