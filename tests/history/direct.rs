@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use crate::checker::describe;
-use crate::model::needed;
 use crate::operation::{Action, Ended, Operation, Permissions, Response};
 
 /// Returns descriptions of all violations.
