@@ -714,13 +714,14 @@ impl Browser {
 
     /// Checks that the page violates no rule of WCAG 2.2 AA that axe knows, and none of its best practices, and that nothing
     /// is wider than the window, down to 320 pixels. The dark page differs only in its colours, so only their contrast is
-    /// checked there. Takes screenshots, light and dark.
+    /// checked there, and only in English. Takes screenshots of each.
     pub async fn is_accessible(&self, state: &str) {
         let state = format!("{state}-{}", self.language.code());
         let size = self.script("return [innerWidth, innerHeight]", json!([])).await;
-        for (scheme, width, height) in
-            [("light", 1280, 860), ("dark", 1280, 860), ("light", 320, 700), ("dark", 320, 700)]
-        {
+        let schemes: &[&str] = if self.language == Language::English { &["light", "dark"] } else { &["light"] };
+        let windows =
+            [(1280, 860), (320, 700)].into_iter().flat_map(|size| schemes.iter().map(move |scheme| (*scheme, size)));
+        for (scheme, (width, height)) in windows {
             self.scheme(scheme).await;
             self.resize(width, height).await;
             let name = format!("{state}-{scheme}{}", if width == 320 { "-phone" } else { "" });
