@@ -714,14 +714,15 @@ impl Browser {
 
     /// Checks that the page violates no rule of WCAG 2.2 AA that axe knows, and none of its best practices, and that nothing
     /// is wider than the window, down to 320 pixels. The dark page differs only in its colours, so only their contrast is
-    /// checked there, and only in English. Takes screenshots of each.
+    /// checked there, and only once. Takes screenshots.
     pub async fn is_accessible(&self, state: &str) {
         let state = format!("{state}-{}", self.language.code());
         let size = self.script("return [innerWidth, innerHeight]", json!([])).await;
-        let schemes: &[&str] = if self.language == Language::English { &["light", "dark"] } else { &["light"] };
-        let windows =
-            [(1280, 860), (320, 700)].into_iter().flat_map(|size| schemes.iter().map(move |scheme| (*scheme, size)));
-        for (scheme, (width, height)) in windows {
+        let mut windows = vec![("light", 1280, 860), ("light", 320, 700)];
+        if self.language == Language::English {
+            windows.push(("dark", 1280, 860));
+        }
+        for (scheme, width, height) in windows {
             self.scheme(scheme).await;
             self.resize(width, height).await;
             let name = format!("{state}-{scheme}{}", if width == 320 { "-phone" } else { "" });
