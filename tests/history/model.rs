@@ -239,7 +239,7 @@ impl State {
                 person.is_active = true;
             }
             Action::SetStatus { is_active: false, .. } => person.suspend(&commit.at),
-            action if action.swaps_roles() => person.take_all_permissions_as("primary_admin"),
+            Action::HandOver { .. } => person.take_all_permissions_as("primary_admin"),
             Action::Decide { decision, .. } => {
                 match *decision {
                     "suspend" if person.is_active => person.suspend(&commit.at),
@@ -277,7 +277,7 @@ impl State {
                 person.sessions.remove(&own).ok_or("it ended no session")?;
             }
             Action::Add { .. } | Action::Remove { .. } => return Err("it is not a change of a user".to_owned()),
-            _ => return Err("it only reads".to_owned()),
+            Action::Me | Action::Get { .. } | Action::List | Action::Refresh => return Err("it only reads".to_owned()),
         }
         Ok(())
     }

@@ -769,7 +769,7 @@ impl Browser {
         let log = folder().join("axe.txt");
         fs::OpenOptions::new().create(true).append(true).open(log).unwrap().write_all(line.as_bytes()).unwrap();
         assert_eq!(result["violations"], json!([]), "axe on {name}");
-        let least = if rules.len() == 1 { 1 } else { 10 };
+        let least = if rules.len() == 1 { 1 } else { 11 };
         assert!(result["passes"].as_u64().unwrap() >= least, "axe checked {name}: {result}");
     }
 

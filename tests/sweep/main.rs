@@ -1,7 +1,8 @@
 //! Checks that DynamoDB and Cognito stay consistent: after any fault at any call to AWS, both are as if the request had been
 //! carried out completely or not at all.
 //!
-//! `sweep` counts the calls of every changing action and tries every possible fault at each of them.
+//! `sweep` counts the calls of every changing action and tries the possible faults at each of them. Faults that leave the same
+//! state take turns.
 //! `PORTAL_SWEEP_ACTION=<text>` restricts it to the actions whose names contain the text. `aws_faults`, `everyone`, `import`
 //! and `stragglers` test single scenarios. Each suite has its own stack, whose calls to AWS can be made to fail.
 #![allow(
