@@ -330,7 +330,7 @@ fn tables_and_the_user_pool_survive_the_stack_and_mistakes() {
 fn failed_repair_runs_and_schedules_reach_the_dead_letter_queue() {
     let template = read("template.yaml");
     let repair = &template["Resources"]["RepairIdentitiesFunction"]["Properties"];
-    for path in [&repair["DeadLetterQueue"], &repair["Events"]["Every5Minutes"]["Properties"]["DeadLetterConfig"]] {
+    for path in [&repair["DeadLetterQueue"], &repair["Events"]["EveryMinute"]["Properties"]["DeadLetterConfig"]] {
         assert!(text(path).contains("RepairDeadLetters.Arn"), "{path:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Runs on a schedule: ends generations in Cognito whose end is committed, but which a request has not ended there.
+//! Runs every minute: deletes the Cognito users of generations whose end is committed, in case a request has not.
 //!
 //! Each of them has a mark. A mark younger than `older_than_seconds` (60) is left to the request that created it. An
 //! older mark was created longer ago than any function may run, so no request is left that could create the Cognito
@@ -23,8 +23,8 @@ const OLDER_THAN_SECONDS: u32 = 60;
 /// than the function's timeout in the template.
 const RUN_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// The interval between two marks. A rate of 20 a second leaves a fifth of Cognito's default quota for
-/// `AdminDeleteUser` (25 requests a second, category `UserUpdate`) to the requests of users.
+/// The interval between two marks. Each takes one call of Cognito, so a rate of 20 a second leaves a fifth of the
+/// default quota for `AdminDeleteUser` (25 requests a second, category `UserUpdate`) to the requests of users.
 const PACE: Duration = Duration::from_millis(50);
 
 /// The maximum number of marks that are repaired concurrently.
@@ -114,7 +114,7 @@ async fn repair_due(app: &'static App, due: Timestamp, end: Timestamp) -> (Repor
 /// There is no limit to the number of retries.
 async fn repair_or_postpone(app: &'static App, mark: Mark) -> bool {
     let Err(failure) = repair(app, &mark).await else { return true };
-    tracing::warn!(?failure, attempts = mark.attempts, "could not end a generation in Cognito; a later run retries");
+    tracing::warn!(?failure, attempts = mark.attempts, "could not delete an ended generation from Cognito; a later run retries");
     if let Err(error) = app.store().postpone_mark(&mark, app.now().plus(retry_delay(mark.attempts))).await {
         tracing::warn!(%error, attempts = mark.attempts, "could not postpone a mark; the next run retries");
     }
@@ -124,7 +124,7 @@ async fn repair_or_postpone(app: &'static App, mark: Mark) -> bool {
 async fn repair(app: &App, mark: &Mark) -> Result<(), Failure> {
     let generation =
         Generation { partner: mark.partner_id.clone(), user: mark.user_id.clone(), number: mark.generation };
-    app.identity()?.end(&generation).await?;
+    app.identity()?.delete(&generation).await?;
     Ok(app.store().clear_mark(mark).await?)
 }
 

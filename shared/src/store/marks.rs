@@ -20,6 +20,9 @@ const SHARDS: u8 = 8;
 /// The maximum number of marks per page.
 const PAGE: i32 = 100;
 
+/// The maximum number of marks that are counted in a shard: 10,000 in all shards.
+const MAX_COUNTED: i32 = 1_250;
+
 /// The mark for a generation that has ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Mark {
@@ -58,12 +61,18 @@ impl Mark {
     }
 }
 
-/// The backlog of repair.
+/// The part of a mark that the backlog needs.
+#[derive(Deserialize)]
+struct Created {
+    created_at: Timestamp,
+}
+
+/// The backlog of repair, counted up to a limit, so that the time that this takes is limited too.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Backlog {
-    /// The number of marks, including postponed ones.
+    /// The number of marks, including postponed ones. At most 10,000 are counted.
     pub marks: u64,
-    /// The time at which the oldest mark was added.
+    /// The time at which the oldest mark was added. In a larger backlog it is the oldest of those that are due first.
     pub oldest: Option<Timestamp>,
 }
 
@@ -112,20 +121,26 @@ impl Store {
         Ok(Marks { due, unreadable, next: response.last_evaluated_key.filter(|key| !key.is_empty()) })
     }
 
-    /// Returns the backlog of all shards.
+    /// Returns the backlog of all shards. One query for each shard is enough, because the marks that it counts are
+    /// smaller than a page of DynamoDB.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the call fails.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         let mut backlog = Backlog::default();
         for shard in 0..SHARDS {
-            let mut items =
-                self.marks(shard)?.key_condition_expression("repair_shard = :shard").into_paginator().items().send();
-            while let Some(item) = items.next().await {
-                let item = item.map_err(|error| StoreError::from_sdk("Query", &error))?;
+            let response = self
+                .marks(shard)?
+                .key_condition_expression("repair_shard = :shard")
+                .projection_expression("created_at")
+                .limit(MAX_COUNTED)
+                .send()
+                .await
+                .map_err(|error| StoreError::from_sdk("Query", &error))?;
+            for item in response.items() {
                 backlog.marks += 1;
                 // A mark that cannot be read counts too.
-                let Ok(Mark { created_at, .. }) = from_item(&item) else { continue };
+                let Ok(Created { created_at }) = from_item(item) else { continue };
                 backlog.oldest = Some(backlog.oldest.map_or(created_at, |oldest| oldest.min(created_at)));
             }
         }
