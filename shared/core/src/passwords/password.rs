@@ -114,8 +114,6 @@ impl fmt::Debug for Password {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use proptest::prelude::*;
 
     use super::*;
@@ -283,26 +281,6 @@ mod tests {
     #[test]
     fn debug_hides_the_password() {
         assert_eq!(format!("{:?}", Password::parse("correct horse battery").unwrap()), "Password(…)");
-    }
-
-    #[test]
-    fn estimating_the_longest_password_is_fast() {
-        for pattern in [
-            "4@8({[<369&#!1/|0$5+7%2",
-            "4({60!1$7%2",
-            "@8[<3&#|5+z",
-            "p4$$w0rd",
-            "abcdefgh",
-            "1999",
-            "password",
-            "qwertz",
-            "李é👩",
-        ] {
-            let longest: String = pattern.chars().cycle().take(128).collect();
-            let start = Instant::now();
-            let _ = check_for_ada(&longest);
-            assert!(start.elapsed() < Duration::from_secs(5), "{pattern}: {:?}", start.elapsed());
-        }
     }
 
     proptest! {

@@ -71,18 +71,37 @@ const RUNS: [&str; 13] = [
 ];
 
 /// Words that follow each other.
-const SEQUENCES: [&str; 6] = [
+const SEQUENCES: [&str; 7] = [
     "monday tuesday wednesday thursday friday saturday sunday",
     "lundi mardi mercredi jeudi vendredi samedi dimanche",
     "january february march april may june july august september october november december",
     "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre",
     "one two three four five six seven eight nine ten",
     "un deux trois quatre cinq six sept huit neuf dix",
+    "liberte egalite fraternite",
 ];
 
-/// Beginnings of sentences that are frequent in passwords, as lines like those of `WORDS`.
-const BEGINNINGS: [&str; 8] =
-    ["ilove 16", "ilovemy 18", "iloveyou 16", "jadore 18", "jaime 16", "jaimema 18", "jaimemon 18", "jetaime 16"];
+/// Words and beginnings of sentences that are frequent in passwords, but not in the lists that `WORDS` comes from. The lines are
+/// like its lines.
+const MORE_WORDS: [&str; 17] = [
+    "administratrice 20",
+    "alhamdulillah 20",
+    "authentification 20",
+    "collaborateur 20",
+    "facturation 20",
+    "hamdoulilah 20",
+    "hamdoulillah 20",
+    "identifiant 20",
+    "identifiants 20",
+    "ilove 16",
+    "ilovemy 18",
+    "iloveyou 16",
+    "jadore 18",
+    "jaime 16",
+    "jaimema 18",
+    "jaimemon 18",
+    "jetaime 16",
+];
 
 /// Lines of a word and its cost, sorted. `words/README.md` describes their sources.
 static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("../../words/words.txt").lines().collect());
@@ -145,7 +164,7 @@ impl Text {
 
         let mut tokens = Tokens::new(self.letters.len());
         self.add_words(&WORDS, &mut tokens);
-        self.add_words(&BEGINNINGS, &mut tokens);
+        self.add_words(&MORE_WORDS, &mut tokens);
         self.add_words(&lines, &mut tokens);
         self.add_sequences(&mut tokens);
         self.add_runs(&mut tokens);
@@ -202,8 +221,9 @@ impl Text {
             {
                 let mut end = start;
                 for (number, word) in words.iter().skip(first).enumerate() {
-                    let is_separated = self.letters.get(end).is_some_and(|letter| !letter.is_alphanumeric());
-                    end += usize::from(number > 0 && is_separated);
+                    if number > 0 {
+                        end += self.from(end).iter().take_while(|letter| !letter.is_alphanumeric()).count();
+                    }
                     if !self.from(end).iter().copied().take(word.len()).eq(word.chars()) {
                         break;
                     }
@@ -288,14 +308,17 @@ impl Tokens {
 }
 
 /// Calls `found` with the end and the cost of every word that begins at `start`. `words` are sorted lines of a word and its
-/// cost.
-fn find(letters: &[char], start: usize, words: &[&str], found: &mut impl FnMut(usize, u32)) {
-    Search { letters, found }.walk(words, Step { at: start, length: 0, cost: 0, has_own: false });
+/// cost. Returns the number of steps that this took.
+fn find(letters: &[char], start: usize, words: &[&str], found: &mut impl FnMut(usize, u32)) -> usize {
+    let mut search = Search { letters, found, steps: 0 };
+    search.walk(words, Step { at: start, length: 0, cost: 0, has_own: false });
+    search.steps
 }
 
 struct Search<'a, F> {
     letters: &'a [char],
     found: &'a mut F,
+    steps: usize,
 }
 
 /// The state of a search: the words begin with the letters so far.
@@ -313,6 +336,7 @@ struct Step {
 
 impl<F: FnMut(usize, u32)> Search<'_, F> {
     fn walk(&mut self, words: &[&str], step: Step) {
+        self.steps += 1;
         let Some(&letter) = self.letters.get(step.at) else { return };
         let next = Step { at: step.at + 1, ..step };
         if letter.is_alphanumeric() {
@@ -395,7 +419,7 @@ mod tests {
     #[test]
     fn the_words_are_sorted_and_have_costs() {
         assert!(WORDS.is_sorted());
-        assert!(BEGINNINGS.is_sorted());
+        assert!(MORE_WORDS.is_sorted());
         for line in WORDS.iter() {
             let (word, cost) = line.split_once(' ').unwrap();
             assert!(word.len() > 1 && word.bytes().all(|letter| letter.is_ascii_lowercase()), "{line}");
@@ -450,9 +474,22 @@ mod tests {
 
     #[test]
     fn sequences_of_words_and_frequent_sentences_are_guessable() {
-        for password in
-            ["ilovemydog2026!!", "I love my dog!!!", "j'aime mon chien", "lundi mardi mercredi", "OneTwoThree2026"]
-        {
+        for password in [
+            "ilovemydog2026!!",
+            "I love my dog!!!",
+            "j'aime mon chien",
+            "lundi mardi mercredi",
+            "OneTwoThree2026",
+            "Liberté, égalité, fraternité",
+            "Identifiant2026!",
+            "Identifiants1234",
+            "authentification2026",
+            "Administratrice1",
+            "Collaborateur2026",
+            "Facturation2026!",
+            "Alhamdulillah123",
+            "Hamdoulilah2026!",
+        ] {
             assert!(Text::new(password).is_guessable(&[]), "{password} costs {}", cost(password));
         }
     }
@@ -460,6 +497,18 @@ mod tests {
     #[test]
     fn digits_alone_are_no_word() {
         assert_eq!(cost("50131"), 4 * LETTER + REPEATED_DIGIT, "not soleil");
+    }
+
+    #[test]
+    fn the_work_for_the_longest_password_is_limited() {
+        for pattern in
+            ["4@8({[<369&#!1/|0$5+7%2", "4({60!1$7%2", "@8[<3&#|5+z", "!1|", "1l!i", "p4$$w0rd", "password", "李é👩"]
+        {
+            let letters: Vec<char> = pattern.chars().cycle().take(MAX_ESTIMATED).collect();
+            let steps = |start| find(&letters, start, &WORDS, &mut |_, _| {});
+            let all: usize = (0..letters.len()).map(steps).sum();
+            assert!(all < 200_000, "{pattern}: {all} steps");
+        }
     }
 
     #[test]
