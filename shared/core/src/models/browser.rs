@@ -2,7 +2,7 @@
 
 /// The words by which browsers and programs identify themselves, and their names. The first word that is found counts,
 /// so Chrome and Safari come last: most other browsers claim to be one of them too.
-const CLIENTS: [(&str, &str); 30] = [
+const CLIENTS: [(&str, &str); 31] = [
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),
     ("EdgiOS/", "Edge"),
@@ -19,8 +19,8 @@ const CLIENTS: [(&str, &str); 30] = [
     ("HeadlessChrome/", "Chrome"),
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
-    // Apps that show pages: Apple's browser engine without the browser's name.
-    ("Mobile/15E148", "An app"),
+    // Apps that show pages: Apple's browser engine with the system's build, without the browser's name.
+    ("Mobile/", "An app"),
     ("WindowsPowerShell/", "PowerShell"),
     ("PowerShell/", "PowerShell"),
     ("curl/", "curl"),
@@ -28,6 +28,7 @@ const CLIENTS: [(&str, &str); 30] = [
     ("PostmanRuntime/", "Postman"),
     ("insomnia/", "Insomnia"),
     ("python-", "Python"),
+    ("Python", "Python"),
     ("okhttp/", "OkHttp"),
     ("Go-http-client/", "Go"),
     ("axios/", "Node.js"),
@@ -122,6 +123,10 @@ mod tests {
                 "An app on iPad",
             ),
             (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 16_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/20A362 [FBAN/FBIOS;FBAV/380.0]",
+                "An app on iPhone",
+            ),
+            (
                 "Mozilla/5.0 (SMART-TV; Linux; Tizen 7.0) AppleWebKit/537.36 (KHTML, like Gecko) Version/7.0 TV Safari/537.36",
                 "Safari on Tizen",
             ),
@@ -142,6 +147,8 @@ mod tests {
             ("curl/8.5.0", "curl"),
             ("Wget/1.21.4", "Wget"),
             ("python-requests/2.32.3", "Python"),
+            ("Python-urllib/3.11", "Python"),
+            ("Python/3.12 aiohttp/3.9.5", "Python"),
             ("PostmanRuntime/7.39.0", "Postman"),
             ("axios/1.6.8", "Node.js"),
             ("node", "Node.js"),
