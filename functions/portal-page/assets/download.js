@@ -16,7 +16,7 @@ const SAVE_TIMEOUT = 60_000;
  * The places at which a cell may begin: the beginning of a text, and after each separator in it, because a spreadsheet may split
  * lines at another separator. Blanks and quotes may be between.
  */
-const CELL_START = String.raw`(?<=(?:^|[,;|\t\n\v\f\r\u0085\u2028\u2029])[\s\p{Cc}\p{DI}\p{NChar}\u2800"']*)`;
+const CELL_START = String.raw`(?<=(?:^|[,;|\t\n\v\f\r\u0085\u2028\u2029])[\s\p{Cc}\p{DI}\p{NChar}\u2800\uFFF9-\uFFFC\u{1D159}"']*)`;
 
 /** Characters that start a formula there (OWASP, CSV Injection), also in their full-width form. */
 const FORMULA_START = String.raw`(?=[=+\-@\t＝＋－＠]|\r(?!\n))`;

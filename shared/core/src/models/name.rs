@@ -4,6 +4,7 @@
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use super::text_form::text_form;
 
@@ -104,7 +105,8 @@ fn read(text: &str) -> Result<String, InvalidName> {
     }
     // One character more than the maximum is enough to detect a name that is too long.
     let name: String = visible(text).nfc().take(MAX_LENGTH + 1).collect();
-    if name.is_empty() {
+    // Marks without a letter are hardly visible.
+    if name.chars().all(is_combining_mark) {
         return Err(InvalidName::Empty);
     }
     if name.chars().count() > MAX_LENGTH {
@@ -123,7 +125,7 @@ fn visible(text: &str) -> String {
             if !visible.is_empty() && !visible.ends_with(' ') {
                 visible.push(' ');
             }
-        } else if !is_invisible(letter) || changes_neighbours(visible.chars().next_back(), letter, letters.peek()) {
+        } else if !is_invisible(letter) || changes_neighbours(&visible, letter, letters.peek()) {
             visible.push(letter);
         }
     }
@@ -131,14 +133,21 @@ fn visible(text: &str) -> String {
     visible
 }
 
-/// Returns whether an invisible character changes how the characters around it look.
-fn changes_neighbours(before: Option<char>, letter: char, after: Option<&char>) -> bool {
-    let (Some(before), after) = (before, after.copied()) else { return false };
+/// Returns whether an invisible character after this text changes how the characters around it look.
+fn changes_neighbours(text: &str, letter: char, after: Option<&char>) -> bool {
+    let (Some(before), after) = (text.chars().next_back(), after.copied()) else { return false };
     match letter {
         // ZERO WIDTH NON-JOINER, as in Persian compounds and Indic conjuncts.
-        '\u{200C}' => is_virama(before) || (joins_the_next(before) && after.is_some_and(is_arabic_letter)),
-        // ZERO WIDTH JOINER, as in Indic conjuncts and composed emoji.
-        '\u{200D}' => is_virama(before) || (is_pictograph(before) && after.is_some_and(is_pictograph)),
+        '\u{200C}' => {
+            let letter = text.chars().rev().find(|c| !is_arabic_mark(*c));
+            is_virama(before) || (letter.is_some_and(joins_the_next) && after.is_some_and(is_arabic_letter))
+        }
+        // ZERO WIDTH JOINER, as in Indic conjuncts, the Bengali ya-phalaa and composed emoji.
+        '\u{200D}' => {
+            is_virama(before)
+                || after.is_some_and(is_virama)
+                || (is_pictograph(before) && after.is_some_and(is_pictograph))
+        }
         // The emoji form of a symbol.
         '\u{FE0F}' => is_pictograph(before) && before != letter,
         // The variants of an ideograph, which occur in Japanese names.
@@ -151,6 +160,11 @@ fn changes_neighbours(before: Option<char>, letter: char, after: Option<&char>) 
 
 fn is_arabic_letter(letter: char) -> bool {
     matches!(letter, '\u{0620}'..='\u{064A}' | '\u{066E}'..='\u{06D3}' | '\u{0750}'..='\u{077F}')
+}
+
+/// Returns whether this is an Arabic vowel sign or a similar mark on a letter.
+fn is_arabic_mark(letter: char) -> bool {
+    matches!(letter, '\u{064B}'..='\u{065F}' | '\u{0670}')
 }
 
 /// Returns whether this is an Arabic letter that connects to the next one.
@@ -194,7 +208,7 @@ pub(super) fn is_control(c: char) -> bool {
 }
 
 /// Returns whether the character is white space, has Unicode's property `Default_Ignorable_Code_Point`, is the blank
-/// Braille pattern, or is no character at all.
+/// Braille pattern, a null notehead, a mark of annotations or of objects in a text, or is no character at all.
 pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(
@@ -213,8 +227,9 @@ pub fn is_invisible(c: char) -> bool {
                 | '\u{FE00}'..='\u{FE0F}'
                 | '\u{FEFF}'
                 | '\u{FFA0}'
-                | '\u{FFF0}'..='\u{FFF8}'
+                | '\u{FFF0}'..='\u{FFFC}'
                 | '\u{1BCA0}'..='\u{1BCA3}'
+                | '\u{1D159}'
                 | '\u{1D173}'..='\u{1D17A}'
                 | '\u{E0000}'..='\u{E0FFF}'
                 | '\u{FDD0}'..='\u{FDEF}'
@@ -271,7 +286,10 @@ mod tests {
             '\u{FE0F}',
             '\u{FEFF}',
             '\u{FFA0}',
+            '\u{FFF9}',
+            '\u{FFFC}',
             '\u{FFFF}',
+            '\u{1D159}',
             '\u{1D173}',
             '\u{E0041}',
             '\u{E0100}',
@@ -289,7 +307,15 @@ mod tests {
 
     #[test]
     fn invisible_characters_that_change_their_neighbours_are_kept() {
-        for text in ["می\u{200C}خواهم", "क्\u{200D}ष", "👩\u{200D}🚀", "❤\u{FE0F}", "葛\u{E0100}"] {
+        for text in [
+            "می\u{200C}خواهم",
+            "م\u{64F}\u{200C}حمد",
+            "क्\u{200D}ष",
+            "র\u{200D}্যা",
+            "👩\u{200D}🚀",
+            "❤\u{FE0F}",
+            "葛\u{E0100}",
+        ] {
             assert_eq!(PersonName::parse(text).unwrap().as_str(), text, "{text:?}");
         }
         // After these letters a non-joiner has no effect.
@@ -305,9 +331,18 @@ mod tests {
 
     #[test]
     fn a_text_without_visible_characters_is_rejected() {
-        for text in
-            ["", " ", "\t\n", "\u{3000}", "\u{200B}", "\u{200B} \u{FEFF}", "\u{2060}\u{AD}", "\u{3164}", "\u{2800}"]
-        {
+        for text in [
+            "",
+            " ",
+            "\t\n",
+            "\u{3000}",
+            "\u{200B}",
+            "\u{200B} \u{FEFF}",
+            "\u{2060}\u{AD}",
+            "\u{3164}",
+            "\u{2800}",
+            "\u{301}\u{301}",
+        ] {
             assert_eq!(PartnerName::parse(text), Err(InvalidName::Empty), "{text:?}");
         }
     }
