@@ -150,6 +150,7 @@ async fn a_search_matches_parts_of_names_and_emails_without_case_or_accents() {
         ("Emile%20Zola", vec!["Émile"]),
         ("zola%20emil", vec!["Émile"]),
         ("Zola,%20Emile", vec!["Émile"]),
+        ("Zola%D8%8CEmile", vec!["Émile"]),
         ("ola+mile", vec!["Émile"]),
         ("zola%20angstrom", vec![]),
         ("zola%20%E2%98%83", vec![]),

@@ -94,7 +94,8 @@ fn words(text: &str) -> Option<Vec<String>> {
     let folded = fold(text);
     let length = folded.trim().chars().count();
     let is_long_enough = length >= 2 || folded.chars().any(is_east_asian);
-    let words: Vec<String> = folded.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let words: Vec<String> =
+        folded.split([' ', ',', '،', '、']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
     (is_long_enough && text.trim().chars().count() <= 100 && !words.is_empty()).then_some(words)
 }
 
