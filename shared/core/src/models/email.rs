@@ -65,16 +65,17 @@ impl InvalidEmail {
 }
 
 impl Email {
-    /// Reads an address. White space around it, invisible characters and `mailto:` are removed, because people paste them
-    /// with it.
+    /// Reads an address. White space around it, invisible characters and the parts of a link, `mailto:` and `?subject=…`, are
+    /// removed, because people paste them with it.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         // Longer than any address with what is pasted around it.
         const MAX_READ: usize = 2_000;
         let visible: String =
             text.trim().chars().filter(|c| c.is_whitespace() || !is_invisible(*c)).take(MAX_READ).collect();
         let visible = visible.trim();
-        let typed = visible.get(..MAILTO.len()).filter(|scheme| scheme.eq_ignore_ascii_case(MAILTO));
-        let typed = typed.map_or(visible, |scheme| visible.get(scheme.len()..).unwrap_or_default().trim_start());
+        let scheme = visible.get(..MAILTO.len()).filter(|scheme| scheme.eq_ignore_ascii_case(MAILTO));
+        let link = scheme.and_then(|scheme| visible.get(scheme.len()..)?.split('?').next());
+        let typed = link.map_or(visible, str::trim);
         if typed.is_empty() {
             return Err(InvalidEmail::Empty);
         }
@@ -190,6 +191,7 @@ mod tests {
             "\u{202A}ada@example.com\u{202C}",
             "mailto:ada@example.com",
             " MailTo: ada@example.com",
+            "mailto:ada@example.com?subject=Portal%20access",
             "\u{2060}mailto:\u{200B}ada@example.com",
         ] {
             assert_eq!(Email::parse(text).expect(text).typed(), "ada@example.com", "{text:?}");
