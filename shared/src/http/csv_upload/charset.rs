@@ -1,7 +1,10 @@
 //! Decodes a file. Spreadsheets write several charsets and do not name them, so the charset is found by evidence. Where the
 //! evidence is not enough, all readings are returned.
 
-use encoding_rs::{DecoderResult, Encoding, MACINTOSH, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{
+    DecoderResult, Encoding, ISO_8859_2, MACINTOSH, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252,
+};
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -39,6 +42,28 @@ impl Unreadable {
 
 impl Charset {
     pub(super) const WINDOWS_1252: Self = Self::Standard(WINDOWS_1252);
+
+    /// The charsets in which spreadsheets of Western Europe write, the most usual first.
+    const WESTERN: [Self; 3] = [Self::WINDOWS_1252, Self::Standard(MACINTOSH), Self::Ibm850];
+
+    /// Returns whether spreadsheets of Western Europe write in this charset.
+    pub(super) fn is_western(self) -> bool {
+        Self::WESTERN.contains(&self)
+    }
+
+    /// Guesses a charset that is not Western from the letters that are frequent in the languages of the world. With a few
+    /// names, the guess is often wrong. Short Russian names seem Western, so Windows-1251 is the guess for a text that seems
+    /// Western. If it is Western, that guess mixes scripts within words, and so does not compete. Spreadsheets write
+    /// Windows-1250 rather than the similar ISO 8859-2.
+    fn guess(bytes: &[u8]) -> Self {
+        let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+        detector.feed(bytes, true);
+        match detector.guess(None, Utf8Detection::Deny) {
+            guess if guess == ISO_8859_2 => Self::Standard(WINDOWS_1250),
+            guess if Self::Standard(guess).is_western() => Self::Standard(WINDOWS_1251),
+            guess => Self::Standard(guess),
+        }
+    }
 
     /// Returns the charset with this label, such as `utf-8` or `macintosh`.
     pub(in crate::http) fn for_label(label: &str) -> Option<Self> {
@@ -80,7 +105,8 @@ impl Charset {
     }
 }
 
-/// Returns the possible readings of a file, the most usual first. There is at least one. A `declared` charset decides.
+/// Returns the possible readings of a file, the most usual first. There is at least one. The last one may be a guess, in a
+/// charset that is not Western. A `declared` charset decides.
 ///
 /// # Errors
 /// Returns the reason if the file is not text.
@@ -105,10 +131,9 @@ pub(super) fn readings(bytes: &[u8], declared: Option<Charset>) -> Result<Vec<Re
             Some(encoding) => decode(Charset::Standard(encoding)),
             None if is_mostly_utf_8(bytes) => decode(Charset::Standard(UTF_8)),
             None => {
-                let charsets = [Charset::WINDOWS_1252, Charset::Standard(MACINTOSH), Charset::Ibm850];
-                // All bytes are valid in these charsets.
+                // All bytes are valid in the Western charsets.
                 let reading = |charset: Charset| Some(Reading { charset, text: charset.decode(bytes).ok()? });
-                Ok(charsets.into_iter().filter_map(reading).collect())
+                Ok(Charset::WESTERN.into_iter().chain([Charset::guess(bytes)]).filter_map(reading).collect())
             }
         },
     }?;

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 pub(super) use self::charset::Charset;
 use self::charset::Unreadable;
-use self::plausible::{is_plausible, is_usual};
+use self::plausible::{is_coherent, is_latin, is_plausible, is_usual};
 use self::records::{Cursor, Record};
 use super::Fields;
 use super::csv::unescape_formulas;
@@ -424,6 +424,8 @@ fn decided(mut uploads: Vec<(Charset, CsvUpload)>, schema: &CsvSchema) -> Result
             readings.push((charset, upload));
         }
     }
+    let is_choice = readings.len() > 1;
+    let guess = readings.pop_if(|(charset, _)| is_choice && !charset.is_western());
     let is_good = |(_, upload): &(Charset, CsvUpload)| upload.all_texts(is_plausible);
     if readings.iter().any(is_good) {
         readings.retain(is_good);
@@ -437,6 +439,18 @@ fn decided(mut uploads: Vec<(Charset, CsvUpload)>, schema: &CsvSchema) -> Result
     };
     if readings.iter().any(is_better) && readings.iter().all(is_good) {
         readings.retain(|reading| !is_ibm850(reading));
+    }
+    // A guess is never enough by itself. It competes unless a Western reading is usual, and with every one if it is in
+    // another script: in Windows-1252, the letters of Greek and Russian names are plausible Western letters.
+    let is_evident = readings.iter().any(|reading| is_good(reading) && is_usual(reading));
+    let competes = |(_, upload): &(Charset, CsvUpload)| {
+        upload.all_texts(is_coherent) && !(is_evident && upload.all_texts(is_latin))
+    };
+    if let Some(guess) = guess.filter(competes) {
+        if !readings.iter().any(is_good) {
+            readings.truncate(1);
+        }
+        readings.push(guess);
     }
     if readings.len() > 1 {
         return Err(undecided(&readings, schema));

@@ -1,6 +1,9 @@
 //! Tests of reading files. Each charset, separator and line end is a row of a table.
 
-use encoding_rs::{Encoding, MACINTOSH, WINDOWS_1252};
+use encoding_rs::{
+    BIG5, EUC_KR, Encoding, GBK, MACINTOSH, SHIFT_JIS, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253,
+    WINDOWS_1254, WINDOWS_1255, WINDOWS_1256,
+};
 use proptest::prelude::*;
 
 use super::super::csv::table;
@@ -235,6 +238,46 @@ fn no_wrong_reading_is_taken_without_a_question() {
                 Ok(upload) => assert!([name.to_owned(), name.replace('š', "s")].contains(&names(&upload)[0])),
                 Err(failure) => assert!(matches!(failure, Failure::UndecidedCharset(_)), "{failure:?}"),
             }
+        }
+    }
+}
+
+#[test]
+fn a_file_of_another_region_is_not_read_as_western_without_a_question() {
+    for (encoding, names) in [
+        (
+            WINDOWS_1250,
+            &["Łukasz Wójcik", "Dąbrowska", "Kučera", "Jiří Dvořák", "Gergő Erdős", "Kovačević", "Ştefan Ionuţ"][..],
+        ),
+        (WINDOWS_1251, &["Иван Петров", "Анна Ли", "ОЛЬГА", "Иван Ива"]),
+        (WINDOWS_1253, &["Γιώργος Παπαδόπουλος", "Ελένη"]),
+        (WINDOWS_1254, &["Şahin Yıldız", "Işıl Kılıç"]),
+        (WINDOWS_1255, &["דוד לוי"]),
+        (WINDOWS_1256, &["أحمد محمد"]),
+        (SHIFT_JIS, &["佐藤 健"]),
+        (GBK, &["王 小明"]),
+        (BIG5, &["陳 大文"]),
+        (EUC_KR, &["김 민수"]),
+    ] {
+        for name in names {
+            let file = encoded(&format!("name,email\n{name},a@b.c\n"), encoding);
+            let (charset, texts) = readings(&file).pop().unwrap();
+            assert_eq!((charset, texts), (encoding.name().to_ascii_lowercase(), vec![(*name).to_owned()]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn names_of_western_europe_are_read_without_a_question() {
+    for names in [
+        ["José Núñez", "João Simões", "Conceição", "Luís Araújo", "Gonçalves", "Nicolò Forlì"],
+        ["Bjørn Sørensen", "Åse Kjær", "Øystein Ødegård", "Þór Guðmundsson", "Päivi Hämäläinen", "ÅSE"],
+        ["Hélène", "Loïc", "Hervé Lefèvre", "Agnès", "Thérèse", "Lætitia"],
+        ["Muñoz", "Núria Gisbert", "Ève", "Désirée", "Jörg Weiß", "Käthe Schröder"],
+    ] {
+        for name in names {
+            let file = encoded(&format!("name,email\n{name},a@b.c\n"), WINDOWS_1252);
+            assert_eq!(self::names(&parse(file)), [name]);
         }
     }
 }
