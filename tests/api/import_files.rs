@@ -127,6 +127,37 @@ async fn a_person_decides_between_several_readings() {
 }
 
 #[tokio::test]
+async fn a_file_of_another_region_is_not_read_without_a_question() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    // Windows-1250 and 1251, in which "ř" and "И" have the bytes of "ø" and "È" in Windows-1252.
+    for (charset, name, wrong) in
+        [("windows-1250", "Jiří Dvořák", "Ji\u{f8}\u{ed} Dvo\u{f8}\u{e1}k"), ("windows-1251", "Иван Ива", "Èâàí Èâà")]
+    {
+        let email = secrets::email("ann");
+        let file = format!("first_name;last_name;email;role\r\n{};{email};viewer\r\n", wrong.replace(' ', ";"));
+        let file = in_windows_1252(&file);
+        for dry_run in [true, false] {
+            let answer = owner.import(file.clone(), dry_run).await;
+            answer.problem(422, "undecided_charset");
+            let readings = answer.json["readings"].as_array().unwrap();
+            assert!(readings.contains(&json!({ "charset": charset, "texts": [name] })), "{answer}");
+        }
+        assert_eq!(planned(&declared(owner, charset, &file).await)[0].0, name);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_lost_letters_is_a_problem() {
+    let partner = Partner::new().await;
+    let email = secrets::email("ann");
+    for name in ["Nguy?n", "?????", "Nguy\u{fffd}n"] {
+        let file = format!("Prénom;Nom;E-mail;Rôle\r\nAnn;{name};{email};viewer\r\n");
+        assert_eq!(problems(&partner.owner().import(file, true).await), [problem(2, "Nom", "lost_letter")], "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_read_as_text_is_rejected_with_the_reason() {
     let partner = Partner::new().await;
     let stray = b"first_name,last_name,email,role\r\nZo\xc3\xa9,Lee,z@example.com,viewer\r\nBo\x92s,Day,b@example.com,viewer\r\n";
@@ -166,6 +197,11 @@ async fn no_user_gets_a_role_by_accident() {
             vec![problem(3, "role", "missing_role")],
         ),
         (format!("Prénom;Nom;Mail;Rôle\r\nAnn;Lee;{ann}; \r\n"), vec![problem(2, "Rôle", "missing_role")]),
+        (format!("Prénom;Nom;Mail;Rôle\r\nAnn;Lee;{ann};\u{200b}\r\n"), vec![problem(2, "Rôle", "missing_role")]),
+        (
+            format!("Prénom;Nom;Mail;Rôle;\u{200b}\r\nAnn;Lee;{ann};;viewer\r\n"),
+            vec![problem(2, "column 5", "no_heading"), problem(2, "Rôle", "missing_role")],
+        ),
         (format!("\nfirst_name,last_name,email\r\nAnn,Lee,{ann}\r\n"), vec![problem(2, "role", "missing_role")]),
     ] {
         let answer = owner.import(file.clone(), true).await;
@@ -193,15 +229,7 @@ async fn no_user_gets_a_role_by_accident() {
 #[tokio::test]
 async fn headings_roles_and_permissions_have_the_labels_of_the_page() {
     let partner = Partner::new().await;
-    let permissions = [
-        "users.read",
-        "users.add",
-        "users.edit",
-        "users.remove",
-        "users.force_logout",
-        "users.set_permissions",
-        "audit.read",
-    ];
+    let permissions = crate::set_permissions::ALL;
     for language in [Language::English, Language::French] {
         let labels = |prefix: &str, names: &[&str]| {
             names.iter().map(|name| language.text(&format!("{prefix}.{name}"))).collect::<Vec<_>>()
@@ -226,6 +254,10 @@ async fn headings_roles_and_permissions_have_the_labels_of_the_page() {
         "FIRST NAME,Family-Name,Email address,role",
         "Prenom,Nom de famille,Courriel,Role",
         "First Name [Required],Last Name [Required],Email Address [Required],role",
+        "User first name,User last name,Primary email,User role",
+        "Prénom,Nom,Adresse de messagerie,Rôle utilisateur",
+        "Prénom de l’utilisateur,Nom de l’utilisateur,E-mail de l’utilisateur,Rôle de l’utilisateur",
+        "Prénom,Nom,Courriel pro.,Rôle",
     ] {
         let file = format!("{headings}\nAnn,Lee,{},viewer\n", secrets::email("ann"));
         assert_eq!(planned(&partner.owner().import(file, true).await).len(), 1, "{headings}");

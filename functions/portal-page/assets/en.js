@@ -425,7 +425,7 @@ export default {
   "import.too_many_cells": "There are more cells than columns.",
   "import.missing_column": "This column is missing.",
   "import.no_heading": "This column has no heading.",
-  "import.lost_letter": "A letter was lost (�). Correct it in the file.",
+  "import.lost_letter": "A letter was lost (� or ?). Correct it in the file.",
   "import.quote_not_closed": "A quotation mark is not closed.",
   "import.repeated_column": "This column appears more than once.",
   "import.repeated": "This email appears more than once in the file.",

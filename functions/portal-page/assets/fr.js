@@ -425,7 +425,7 @@ export default {
   "import.too_many_cells": "Il y a plus de cellules que de colonnes.",
   "import.missing_column": "Cette colonne manque.",
   "import.no_heading": "Cette colonne n’a pas de titre.",
-  "import.lost_letter": "Une lettre a été perdue (�). Corrigez-la dans le fichier.",
+  "import.lost_letter": "Une lettre a été perdue (� ou ?). Corrigez-la dans le fichier.",
   "import.quote_not_closed": "Un guillemet n’est pas fermé.",
   "import.repeated_column": "Cette colonne figure plusieurs fois.",
   "import.repeated": "Cet e-mail figure plusieurs fois dans le fichier.",

@@ -281,9 +281,8 @@ impl CsvUpload {
             let cell = unescape_formulas(cell);
             match heading {
                 Heading::Known(column) if !cell.is_empty() => {
-                    if cell.contains(char::REPLACEMENT_CHARACTER) {
-                        let message =
-                            "A letter of this value was lost before the file was sent: it has the character U+FFFD.";
+                    if column.content.is_damaged(&cell) {
+                        let message = "A letter of this value was lost before the file was sent: it has a question mark or U+FFFD.";
                         let error = LineError::new(line, self.heading(column.name), "lost_letter", message);
                         self.faults.push(error);
                     }
@@ -498,6 +497,12 @@ fn plain(value: &Value) -> String {
 }
 
 impl Content {
+    /// Returns whether the cell has a mark that a program wrote for a letter. Spreadsheets write a question mark for each
+    /// letter that their charset does not have.
+    fn is_damaged(self, cell: &str) -> bool {
+        cell.contains(char::REPLACEMENT_CHARACTER) || (matches!(self, Self::Text) && cell.contains('?'))
+    }
+
     fn value(self, cell: &str) -> Value {
         match self {
             Self::Text | Self::Email => Value::String(cell.to_owned()),

@@ -2,8 +2,9 @@
 //! surround quotes, and the separator is a parameter.
 
 use super::charset::line_at_end;
+use crate::models::is_invisible;
 
-/// A record with at least one cell. White space around cells is removed.
+/// A record with at least one cell. White space around cells is removed, and a cell of invisible characters is empty.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
     /// The line in which the record starts.
@@ -100,7 +101,7 @@ fn cell(text: &str, separator: char) -> (String, usize, bool) {
     let start = text.len() - text.trim_start_matches(|c: char| c.is_whitespace() && !is_end(c)).len();
     let Some(mut rest) = text.get(start..).and_then(|text| text.strip_prefix('"')) else {
         let end = to_end(text);
-        return (text.get(..end).unwrap_or_default().trim().to_owned(), end, true);
+        return (visible(text.get(..end).unwrap_or_default()), end, true);
     };
     let mut cell = String::new();
     let mut is_closed = false;
@@ -122,7 +123,11 @@ fn cell(text: &str, separator: char) -> (String, usize, bool) {
         cell.push_str(rest);
         rest = "";
     }
-    (cell.trim().to_owned(), text.len() - rest.len(), is_closed)
+    (visible(&cell), text.len() - rest.len(), is_closed)
+}
+
+fn visible(cell: &str) -> String {
+    if cell.chars().all(is_invisible) { String::new() } else { cell.trim().to_owned() }
 }
 
 #[cfg(test)]
@@ -153,6 +158,7 @@ mod tests {
             ("\"a,\nb\"\r\nc", vec![(1, vec!["a,\nb"]), (3, vec!["c"])]),
             (" \"a, \"\"b\"\"\" , c ", vec![(1, vec!["a, \"b\"", "c"])]),
             ("\"a\"b,c \"d\"", vec![(1, vec!["ab", "c \"d\""])]),
+            ("\u{200b},\"\u{feff}\"\na,\u{200b},\u{a0}\"\u{ad}\",\u{200b}b", vec![(2, vec!["a", "", "", "\u{200b}b"])]),
             ("a,;;;;\nb,,,", vec![(1, vec!["a", ""]), (2, vec!["b", "", "", ""])]),
             ("", vec![]),
         ] {

@@ -447,7 +447,10 @@ fn a_file_without_rows_or_with_too_many_rows_is_rejected() {
     assert_eq!((faults(&many), many.count, many.rows.len()), (vec![(5, "file", "too_many_rows")], 5, 3));
     assert_eq!(faults(&parse("name,email\na,b,c\na,b,,\n")), [(2, "row", "too_many_cells")]);
     assert_eq!(faults(&parse("name,email\n\"a,b\nc,d\n")), [(2, "row", "quote_not_closed")]);
-    assert_eq!(faults(&parse("name,email\nZo\u{fffd},a@b.c\n")), [(2, "name", "lost_letter")]);
+    for name in ["Zo\u{fffd}", "Nguy?n", "????"] {
+        assert_eq!(faults(&parse(format!("name,email\n{name},a@b.c\n"))), [(2, "name", "lost_letter")]);
+    }
+    assert_eq!(faults(&parse("name,email,note\nAnn,a?b@c.d,Who?\n")), []);
 }
 
 proptest! {
