@@ -114,7 +114,11 @@ async fn repair_due(app: &'static App, due: Timestamp, end: Timestamp) -> (Repor
 /// There is no limit to the number of retries.
 async fn repair_or_postpone(app: &'static App, mark: Mark) -> bool {
     let Err(failure) = repair(app, &mark).await else { return true };
-    tracing::warn!(?failure, attempts = mark.attempts, "could not delete an ended generation from Cognito; a later run retries");
+    tracing::warn!(
+        ?failure,
+        attempts = mark.attempts,
+        "could not delete an ended generation from Cognito; a later run retries"
+    );
     if let Err(error) = app.store().postpone_mark(&mark, app.now().plus(retry_delay(mark.attempts))).await {
         tracing::warn!(%error, attempts = mark.attempts, "could not postpone a mark; the next run retries");
     }
