@@ -1,7 +1,9 @@
-//! Packs `assets/` for the binary: joins the templates of every view into the page, removes comments, compresses each file once,
-//! and names their folder by a digest of their content, so that browsers can cache them forever. All files share one folder,
-//! because modules import each other by relative paths. Converts the API's contract to JSON, and to a page for readers.
+//! Packs `assets/` for the binary: joins the templates of every view into the page, and the modules into one script, removes
+//! comments, compresses each file once, and names their folder by a digest of their content, so that browsers can cache them
+//! forever. Converts the API's contract to JSON, and to a page for readers.
 
+#[path = "build/bundle.rs"]
+mod bundle;
 #[path = "build/reference.rs"]
 mod reference;
 
@@ -11,6 +13,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_yaml_ng::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -20,7 +24,7 @@ const PAGE: &str = "index.html";
 /// The contract of the API.
 const CONTRACT: &str = "../../shared/openapi.yaml";
 
-/// The module that the page runs. The page preloads all others.
+/// The module that the page runs. The script with all modules has its name.
 const ENTRY: &str = "main.js";
 
 /// The style sheet that only the reference loads.
@@ -28,9 +32,6 @@ const REFERENCE_STYLE: &str = "build/reference.css";
 
 /// The placeholder in `index.html` for the folder's name.
 const ASSETS: &str = "{assets}";
-
-/// The placeholder in `index.html` for a preload link of each module.
-const MODULES: &str = "{modules}\n";
 
 /// The placeholder in `index.html` for the templates of all views.
 const TEMPLATES: &str = "{templates}\n";
@@ -47,26 +48,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut sources = BTreeMap::new();
     read(Path::new("assets"), "", &mut sources)?;
     let mut page = sources.remove(PAGE).ok_or("there is no index.html")?;
-    let (mut assets, mut modules, mut templates) = (Vec::new(), String::new(), String::new());
+    let (mut assets, mut modules, mut templates) = (Vec::new(), BTreeMap::new(), String::new());
     for (name, content) in sources {
-        if extension(&name) == Some("html") {
-            templates.push_str(&content);
-            continue;
+        match extension(&name) {
+            Some("html") => templates.push_str(&content),
+            Some("js") => drop(modules.insert(name, content)),
+            Some(_) | None => assets.push((name, content)),
         }
-        if extension(&name) == Some("js") && name != ENTRY {
-            writeln!(modules, "<link rel=\"modulepreload\" href=\"/assets/{ASSETS}/{name}\">")?;
-        }
-        assets.push((name, content));
     }
+    assets.push((ENTRY.to_owned(), bundle::bundle(&modules, ENTRY)?));
     println!("cargo::rerun-if-changed={REFERENCE_STYLE}");
     assets.push(("reference.css".to_owned(), without_comments(&fs::read_to_string(REFERENCE_STYLE)?)));
     let folder = digest(&assets)?;
-    for (placeholder, content) in [(MODULES, &modules), (TEMPLATES, &templates), (ASSETS, &folder)] {
+    for (placeholder, content) in [(TEMPLATES, &templates), (ASSETS, &folder)] {
         page = page.replace(placeholder, content);
     }
+    let inline = page.split_once("<script>").and_then(|(_, rest)| rest.split_once("</script>"));
+    let (inline, _) = inline.ok_or("the page has no inline script")?;
+    let inline = BASE64_STANDARD.encode(Sha256::digest(inline));
     let contract: Value = serde_yaml_ng::from_str(&fs::read_to_string(CONTRACT)?)?;
 
     let mut table = format!("const FOLDER: &str = {folder:?};\n");
+    writeln!(table, "/// The hash of the page's inline script, for the content security policy.")?;
+    writeln!(table, "macro_rules! inline_script {{ () => {{ \"'sha256-{inline}'\" }} }}")?;
     table.push_str("const DOCUMENTS: &[File] = &[\n");
     pack(&out, "/", PAGE, &page, &mut table)?;
     pack(&out, "/openapi.json", "openapi.json", &serde_json::to_string(&contract)?, &mut table)?;

@@ -230,7 +230,7 @@ impl Browser {
     /// Evaluates an expression with one of the page's modules, `module`, and `arguments`.
     pub async fn evaluate(&self, module: &str, expression: &str, arguments: Value) -> Value {
         let script = "return (async (path, ...arguments) => {
-            const module = await import(new URL(path, document.querySelector('script[type=module]').src));
+            const { [path]: module } = await import(document.querySelector('script[type=module]').src);
             return EXPRESSION;
         })(...arguments)"
             .replace("EXPRESSION", expression);

@@ -24,10 +24,14 @@ struct File {
 // script generates them.
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-/// Only the page's own files, nothing inline, no embedding in frames, and no text that becomes markup or code (OWASP ASVS 3.4).
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-     require-trusted-types-for 'script'; trusted-types 'none'";
+/// Only the page's own files and its one inline script, no embedding in frames, and no text that becomes markup or code (OWASP
+/// ASVS 3.4).
+const CONTENT_SECURITY_POLICY: &str = concat!(
+    "default-src 'none'; script-src 'self' ",
+    inline_script!(),
+    "; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+);
 
 const PERMISSIONS_POLICY: &str =
     "camera=(), clipboard-write=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
