@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The name of the folder of these files.
+/// A name for the content of these files.
 fn digest(files: &[(String, String)]) -> Result<String, std::fmt::Error> {
     let mut digest = Sha256::new();
     for (name, content) in files {
@@ -109,9 +109,13 @@ fn pack(out: &Path, name: &str, path: &str, content: &str, table: &mut String) -
     fs::write(out.join(path), content)?;
     fs::write(out.join(format!("{path}.gz")), gzip)?;
     let kind = content_type(path)?;
+    let digest = digest(&[(path.to_owned(), content.to_owned())])?;
     writeln!(
         table,
-        "File {{ name: {name:?}, content_type: {kind:?}, plain: include_bytes!({path:?}), gzip: include_bytes!(\"{path}.gz\") }},"
+        "File {{ name: {name:?}, content_type: {kind:?}, plain: include_bytes!({path:?}), gzip: include_bytes!(\"{path}.gz\"), \
+         tags: [{:?}, {:?}] }},",
+        format!("\"{digest}\""),
+        format!("\"{digest}-gzip\"")
     )?;
     Ok(())
 }

@@ -94,6 +94,28 @@ async fn the_page_is_revalidated_and_its_files_are_cached_forever() {
 }
 
 #[tokio::test]
+async fn a_browser_that_has_the_page_gets_304_without_a_body() {
+    for path in ["/", "/openapi.json", "/reference"] {
+        let mut tags = BTreeSet::new();
+        for coding in ["gzip", "identity"] {
+            let get =
+                |tag: &str| Client::new().get(path).header("accept-encoding", coding).header("if-none-match", tag);
+            let full = get("\"other\"").await.expect(200);
+            let tag = full.header("etag").to_owned();
+            for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+                let answer = get(&known).await.expect(304);
+                assert_eq!((answer.text.as_str(), answer.header("etag")), ("", tag.as_str()), "{path}");
+                for name in ["cache-control", "vary", "content-security-policy"] {
+                    assert_eq!(answer.header(name), full.header(name), "{name} of {path}");
+                }
+            }
+            tags.insert(tag);
+        }
+        assert_eq!(tags.len(), 2, "each coding has its own tag: {tags:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_compressed_page_is_small() {
     let mut bytes = 0;
     let mut paths = assets().await;

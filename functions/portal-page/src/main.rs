@@ -18,6 +18,8 @@ struct File {
     content_type: &'static str,
     plain: &'static [u8],
     gzip: &'static [u8],
+    /// The entity tags of both, with quotes.
+    tags: [&'static str; 2],
 }
 
 // `DOCUMENTS`, which have a route each; `ASSETS`, the files that they load; and `FOLDER`, a digest of these files. The build
@@ -56,13 +58,19 @@ async fn portal_page(_: &BaseApp, request: Request) -> Result<Answer, Failure> {
     };
     let file = name.and_then(|name| files.iter().find(|file| file.name == name));
     let answer = match file {
-        Some(file) if request.accepts_gzip() => {
-            Answer::bytes(200, file.content_type, file.gzip).with("content-encoding", "gzip")
+        Some(file) => {
+            let [plain, gzip] = file.tags;
+            let (tag, is_compressed) = if request.accepts_gzip() { (gzip, true) } else { (plain, false) };
+            let answer = if request.has_representation(tag) {
+                Answer::not_modified()
+            } else if is_compressed {
+                Answer::bytes(200, file.content_type, file.gzip).with("content-encoding", "gzip")
+            } else {
+                Answer::bytes(200, file.content_type, file.plain)
+            };
+            answer.with("etag", tag).with("cache-control", cache).with("vary", "accept-encoding")
         }
-        Some(file) => Answer::bytes(200, file.content_type, file.plain),
         None => Answer::bytes(404, "text/plain; charset=utf-8", b"There is no such file."),
     };
-    let answer =
-        if file.is_some() { answer.with("cache-control", cache).with("vary", "accept-encoding") } else { answer };
     Ok(SECURITY.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value)))
 }

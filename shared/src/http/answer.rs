@@ -110,6 +110,11 @@ impl Answer {
         Self { status: 204, headers: Vec::new(), body: Body::Empty }
     }
 
+    /// Returns a response for a client that has the current representation.
+    pub fn not_modified() -> Self {
+        Self { status: 304, headers: Vec::new(), body: Body::Empty }
+    }
+
     /// Adds the version of the resource in the body, for `If-Match`.
     #[must_use]
     pub fn with_version(self, version: u64) -> Self {

@@ -229,6 +229,15 @@ impl Request {
         if is_met { Ok(()) } else { Err(Failure::VersionMismatch) }
     }
 
+    /// Returns whether the client has the representation with this entity tag (`If-None-Match`), which contains no comma. A
+    /// proxy may have made the tag weak.
+    pub fn has_representation(&self, tag: &str) -> bool {
+        let values =
+            self.inner.request.headers().get_all("if-none-match").iter().filter_map(|value| value.to_str().ok());
+        let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+        tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    }
+
     /// Returns the `Idempotency-Key`, if there is one.
     ///
     /// # Errors
