@@ -26,7 +26,7 @@ async fn add_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let kept = kept.map(|key| read.item(|_| key));
     let partner = read.item(Claims::partner_key);
     let (call, _) = read.send_with(key).await?;
-    let partner = call.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
+    let partner = call.partner(&partner)?.name;
     let (profile, password) = parse(&request, &partner)?;
     call.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
     let asked = json!([profile, password.is_some()]).to_string();

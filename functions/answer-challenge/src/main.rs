@@ -7,7 +7,7 @@ use portal::App;
 use portal::actions::{CHOOSE_PARTNER, Challenge, NEW_PASSWORD, SignIn, SigningIn};
 use portal::error::{Failure, FieldError};
 use portal::http::{Answer, Fields, FromField, RefreshTokenIn, Request, Stopped, serve};
-use portal::models::{EventAction, PartnerId, PartnerName, Status, Timestamp, User, UserId};
+use portal::models::{EventAction, PartnerId, PartnerName, Status, Timestamp, UserId};
 use portal::passwords::{About, Password};
 use portal::session::SignedIn;
 use portal::store::{Chosen, Items, Key, Store};
@@ -131,7 +131,7 @@ async fn open(store: &Store, token: &str, now: Timestamp) -> Result<Open, Failur
     if signing_in.credential.is_expired(now) {
         return Err(Failure::InitialPasswordExpired);
     }
-    let partner = stored.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
+    let partner = stored.partner(&partner_key)?.name;
     Ok(Open::NewPassword { secret: secret.to_owned(), signing_in: Box::new(signing_in), partner })
 }
 
@@ -222,8 +222,7 @@ async fn set_password(
     password: &Password,
 ) -> Result<SignedIn, Failure> {
     let SigningIn { user: before, credential, .. } = signing_in;
-    let User { email, first_name, last_name, .. } = before;
-    let about = About { email, first_name, last_name: last_name.as_ref(), partner };
+    let about = About::of(before, partner);
     let digests = match password.check_strength(&about) {
         Ok(()) => credential.digests.change_to(password)?,
         Err(rejection) => Err(rejection),

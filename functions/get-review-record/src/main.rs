@@ -103,7 +103,7 @@ async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failur
     let input = parse(&request)?;
     call.authorize(&Action::ReviewAccess).await?;
 
-    let partner = call.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
+    let partner = call.partner(&partner_key)?;
     let list = format!("{} review record {:?} {:?}", caller.partner_id, input.from, input.to);
     let start = input.cursor.as_deref().map(|cursor| start(&list, cursor)).transpose()?;
     let period = match &start {

@@ -8,7 +8,7 @@ use portal::http::{Column, Content, CsvSchema, CsvUpload, LineError, Request, Ro
 use portal::models::{Permission, Permissions, Profile, Role};
 use portal::policy::{Action, Denied, authorize};
 use portal::session::Claims;
-use portal::store::{Imported, ItemKey, Key, MAX_USERS, PartnerItem};
+use portal::store::{Imported, ItemKey, MAX_USERS};
 use serde::Serialize;
 use serde_json::json;
 
@@ -256,8 +256,7 @@ impl Input {
     pub(crate) fn check(&mut self, call: &Call<'_>, added: &[Imported]) -> Result<Checked, Failure> {
         let (claims, caller) = (call.claims(), &call.caller);
         let mut checked = Checked { taken: Vec::new(), denied: None };
-        let partner: Key<PartnerItem> = claims.partner_key();
-        let partner = call.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?;
+        let partner = call.partner(&claims.partner_key())?;
         let mut room = MAX_USERS.saturating_sub(partner.user_count);
         let mut is_full = false;
         for person in &self.people {

@@ -60,7 +60,7 @@ async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
     let sorted = (input.sort, input.order);
     let page = async {
         if input.filter.is_empty() {
-            let count = call.get(&partner_key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.user_count;
+            let count = call.partner(&partner_key)?.user_count;
             Ok((store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count))
         } else {
             let matches = |user: &SearchEntry| input.filter.matches(user);

@@ -24,8 +24,7 @@ async fn recover_primary_admin(app: &App, mut input: Fields, request_id: String)
     let now = app.now();
     let (name, user, credential) = load(app.store(), &partner).await?;
     let issued = Issued::given_or_generated(password, &random::bytes()?);
-    let about =
-        About { email: &user.email, first_name: &user.first_name, last_name: user.last_name.as_ref(), partner: &name };
+    let about = About::of(&user, &name);
     let digests = match issued.password().check_strength(&about) {
         Ok(()) => credential.digests.change_to(issued.password())?,
         Err(rejection) => Err(rejection),

@@ -32,9 +32,8 @@ async fn set_password(app: &App, request: Request) -> Result<Answer, Failure> {
     let credential = credential.map(|key| call.get(&key)).transpose()?.flatten();
     let credential = credential.ok_or_else(|| Failure::bug("a user without a credential"))?;
 
-    let partner = call.get(&partner)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
-    let User { email, first_name, last_name, .. } = &target;
-    let about = About { email, first_name, last_name: last_name.as_ref(), partner: &partner };
+    let partner = call.partner(&partner)?.name;
+    let about = About::of(&target, &partner);
     input.password.check_strength(&about).map_err(|rejection| Failure::password("password", rejection))?;
     let setting = Setting { call: &call, target: &target, credential: &credential };
     match &input.whose {

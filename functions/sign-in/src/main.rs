@@ -197,7 +197,7 @@ async fn ask_for_partner(sign_in: &SignIn<'_>, matching: &[SigningIn]) -> Result
     let stored = store.read(&keys.iter().map(Key::item_key).collect::<Vec<_>>()).await?;
     let mut partners = Vec::new();
     for (SigningIn { user, .. }, key) in matching.iter().zip(&keys) {
-        let name = stored.get(key)?.ok_or_else(|| Failure::bug("a user without a partner"))?.name;
+        let name = stored.partner(key)?.name;
         partners.push(Named { id: &user.partner_id, name });
     }
     let users = matching.iter().map(|SigningIn { user, credential, .. }| Chosen {

@@ -20,7 +20,7 @@ use crate::identity::Generation;
 use crate::models::{EventAction, Timestamp, User, UserId};
 use crate::origin::Origin;
 use crate::session::{Caller, Claims};
-use crate::store::{Actor, Counter, Event, ItemKey, Items, Key, Transaction, UserItem};
+use crate::store::{Actor, Counter, Event, ItemKey, Items, Key, PartnerItem, Transaction, UserItem};
 
 /// The read that begins a call: the caller, the caller's session, and the items that the action adds.
 pub struct Read<'a> {
@@ -128,6 +128,14 @@ impl<'a> Call<'a> {
     /// [`Failure::Internal`] when the item cannot be deserialized.
     pub fn get<T: DeserializeOwned>(&self, key: &Key<T>) -> Result<Option<T>, Failure> {
         Ok(self.stored.get(key)?)
+    }
+
+    /// Returns the caller's partner, which was read.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] if it does not exist.
+    pub fn partner(&self, key: &Key<PartnerItem>) -> Result<PartnerItem, Failure> {
+        self.stored.partner(key)
     }
 
     /// Returns the user that the request names.

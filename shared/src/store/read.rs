@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::de::DeserializeOwned;
 
 use super::keys::{ItemKey, Key, user_sort_key};
-use super::{SessionItem, Store, StoreError, Table};
+use super::{PartnerItem, SessionItem, Store, StoreError, Table};
+use crate::error::Failure;
 use crate::models::UserId;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -29,6 +30,14 @@ impl Items {
     /// Returns [`StoreError::Shape`] if the item is not valid.
     pub fn get<T: DeserializeOwned>(&self, key: &Key<T>) -> Result<Option<T>, StoreError> {
         self.0.get(&key.item_key).map(from_item).transpose()
+    }
+
+    /// Returns the partner of a user, which exists as long as the user does. The key must be one of those that were read.
+    ///
+    /// # Errors
+    /// Returns [`Failure::Internal`] if it does not exist, or if the item is not valid.
+    pub fn partner(&self, key: &Key<PartnerItem>) -> Result<PartnerItem, Failure> {
+        self.get(key)?.ok_or_else(|| Failure::bug("a user without a partner"))
     }
 
     pub(super) fn item(&self, item_key: &ItemKey) -> Option<&Item> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::strength::Text;
 use super::{MAX_LENGTH, Rejection, normalized};
-use crate::models::{Email, PartnerName, PersonName};
+use crate::models::{Email, PartnerName, PersonName, User};
 
 /// The minimum length of a password that is the only factor, in characters (NIST SP 800-63B-4, 3.1.1.2).
 const MIN_LENGTH: usize = 15;
@@ -47,6 +47,13 @@ pub struct About<'a> {
     pub last_name: Option<&'a PersonName>,
     /// The name of the user's partner.
     pub partner: &'a PartnerName,
+}
+
+impl<'a> About<'a> {
+    /// Returns what is known about a user of this partner.
+    pub fn of(user: &'a User, partner: &'a PartnerName) -> Self {
+        Self { email: &user.email, first_name: &user.first_name, last_name: user.last_name.as_ref(), partner }
+    }
 }
 
 impl Password {
