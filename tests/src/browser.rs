@@ -435,6 +435,12 @@ impl Browser {
         self.sees(&self.text(key)).await;
     }
 
+    /// Waits until the rules of the page's style sheet are there.
+    pub async fn is_styled(&self) {
+        let script = "return [...document.styleSheets].some((sheet) => sheet.cssRules.length > 100)";
+        self.until("the style sheet", script, json!([])).await;
+    }
+
     /// Waits until the page does not show this text.
     pub async fn does_not_see(&self, text: &str) {
         self.until(&format!("no {text:?}"), "return !text().includes(arguments[0])", json!([text])).await;
