@@ -1,6 +1,6 @@
-//! Packs `assets/` for the binary: joins the templates of every view into the page, and the modules into one script, removes
-//! comments, compresses each file once, and names their folder by a digest of their content, so that browsers can cache them
-//! forever. Converts the API's contract to JSON, and to a page for readers.
+//! Packs `assets/` for the binary: joins the templates of every view and the texts of one language into a page, one page for
+//! each language, and the modules into scripts, removes comments, compresses each file once, and names their folder by a digest
+//! of their content, so that browsers can cache them forever. Converts the API's contract to JSON, and to a page for readers.
 
 #[path = "build/bundle.rs"]
 mod bundle;
@@ -18,14 +18,22 @@ use base64::prelude::BASE64_STANDARD;
 use serde_yaml_ng::Value;
 use sha2::{Digest as _, Sha256};
 
+use bundle::Scripts;
+
 /// The page itself. It contains the folder's name, so it is not part of the digest.
 const PAGE: &str = "index.html";
 
 /// The contract of the API.
 const CONTRACT: &str = "../../shared/openapi.yaml";
 
-/// The module that the page runs. The script with all modules has its name.
+/// The languages of the page: `en.js` has the English texts. The first one is for browsers that want none of them.
+const LANGUAGES: [&str; 2] = ["en", "fr"];
+
+/// The module that the page runs. The script with all modules of the first screens has its name.
 const ENTRY: &str = "main.js";
+
+/// The script with the modules of the other views.
+const VIEWS: &str = "views.js";
 
 /// The style sheet that only the reference loads.
 const REFERENCE_STYLE: &str = "build/reference.css";
@@ -35,6 +43,10 @@ const ASSETS: &str = "{assets}";
 
 /// The placeholder in `index.html` for the templates of all views.
 const TEMPLATES: &str = "{templates}\n";
+
+/// The placeholders in `index.html` for the code of the language and its texts.
+const LANGUAGE: &str = "{language}";
+const TEXTS: &str = "{texts}";
 
 /// The number of bytes of the digest in the folder's name.
 const NAME_BYTES: usize = 8;
@@ -56,7 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             Some(_) | None => assets.push((name, content)),
         }
     }
-    assets.push((ENTRY.to_owned(), bundle::bundle(&modules, ENTRY)?));
+    let separate = LANGUAGES.map(|language| format!("{language}.js"));
+    assets.extend(bundle::bundle(&modules, &Scripts { entry: ENTRY, views: VIEWS, separate: &separate })?);
     println!("cargo::rerun-if-changed={REFERENCE_STYLE}");
     assets.push(("reference.css".to_owned(), without_comments(&fs::read_to_string(REFERENCE_STYLE)?)));
     let folder = digest(&assets)?;
@@ -68,11 +81,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let inline = BASE64_STANDARD.encode(Sha256::digest(inline));
     let contract: Value = serde_yaml_ng::from_str(&fs::read_to_string(CONTRACT)?)?;
 
-    let mut table = format!("const FOLDER: &str = {folder:?};\n");
+    let mut table = format!("const FOLDER: &str = {folder:?};\nconst LANGUAGES: &[&str] = &{LANGUAGES:?};\n");
     writeln!(table, "/// The hash of the page's inline script, for the content security policy.")?;
     writeln!(table, "macro_rules! inline_script {{ () => {{ \"'sha256-{inline}'\" }} }}")?;
-    table.push_str("const DOCUMENTS: &[File] = &[\n");
-    pack(&out, "/", PAGE, &page, &mut table)?;
+    table.push_str("const PAGES: &[File] = &[\n");
+    for language in LANGUAGES {
+        let module = modules.get(&format!("{language}.js")).ok_or("a language has no texts")?;
+        // The texts come last, because they may contain anything.
+        let page = page.replace(LANGUAGE, language).replace(TEXTS, &texts(module)?);
+        pack(&out, language, &format!("{language}.html"), &page, &mut table)?;
+    }
+    table.push_str("];\nconst DOCUMENTS: &[File] = &[\n");
     pack(&out, "/openapi.json", "openapi.json", &serde_json::to_string(&contract)?, &mut table)?;
     pack(&out, "/reference", "reference.html", &reference::page(&contract, &folder)?, &mut table)?;
     table.push_str("];\nconst ASSETS: &[File] = &[\n");
@@ -82,6 +101,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     table.push_str("];\n");
     fs::write(out.join("files.rs"), table)?;
     Ok(())
+}
+
+/// The texts of a language as JSON that can stand in a page.
+fn texts(module: &str) -> Result<String, Box<dyn Error>> {
+    let (_, object) = module.split_once("export default ").ok_or("a language has no texts")?;
+    let object = object.trim_end().trim_end_matches(';');
+    serde_json::from_str::<BTreeMap<String, String>>(object)?;
+    Ok(object.replace('<', "\\u003c"))
 }
 
 /// A name for the content of these files.

@@ -26,6 +26,20 @@ async fn assets() -> Vec<String> {
     paths.into_iter().collect()
 }
 
+/// The path of a file that the page loads later.
+async fn later(name: &str) -> String {
+    let known = assets().await.swap_remove(0);
+    let (folder, _) = known.rsplit_once('/').unwrap();
+    format!("{folder}/{name}")
+}
+
+/// The texts in a page.
+fn texts(page: &str) -> Value {
+    let (_, rest) = page.split_once("<script type=\"application/json\" id=\"texts\">").unwrap();
+    let (texts, _) = rest.split_once("</script>").unwrap();
+    serde_json::from_str(texts).unwrap()
+}
+
 fn source(name: &str) -> String {
     fs::read_to_string(workspace().join("functions/portal-page/assets").join(name)).unwrap()
 }
@@ -112,6 +126,50 @@ async fn a_browser_that_has_the_page_gets_304_without_a_body() {
             tags.insert(tag);
         }
         assert_eq!(tags.len(), 2, "each coding has its own tag: {tags:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_has_the_texts_of_the_one_language_that_the_user_prefers() {
+    use Language::{English, French};
+    for (accepted, cookie, language) in [
+        ("", "", English),
+        ("en-US,en;q=0.9", "", English),
+        ("de", "", English),
+        ("fr-CA, fr;q=0.9, en;q=0.8", "", French),
+        ("de, fr;q=0.5", "", French),
+        ("fr", "language=en", English),
+        ("en", "a=b; language=fr", French),
+        ("fr", "language=de", French),
+        ("en", "language=", English),
+    ] {
+        let get = |tag: &str| {
+            let get = Client::new().get("/").header("accept-language", accepted).header("cookie", cookie);
+            get.header("if-none-match", tag)
+        };
+        let page = get("\"other\"").await.expect(200);
+        assert!(page.text.contains(&format!("<html lang=\"{}\">", language.code())), "{accepted} {cookie}");
+        assert_eq!(texts(&page.text), Value::Object(language.texts()), "{accepted} {cookie}");
+        assert_eq!(page.header("vary"), "accept-encoding, accept-language, cookie");
+        let tag = page.header("etag");
+        assert_eq!(get(tag).await.expect(304).header("vary"), page.header("vary"));
+        let other = if language == English { "fr" } else { "en" };
+        Client::new().get("/").header("accept-language", other).header("if-none-match", tag).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn the_texts_of_each_language_can_be_loaded_later() {
+    let script = assets().await.into_iter().find(|path| path.rsplit('.').next() == Some("js")).unwrap();
+    let script = Client::new().get(&script).await.expect(200).text;
+    for language in [Language::English, Language::French] {
+        let file = Client::new().get(&later(&format!("{}.js", language.code())).await).await.expect(200);
+        assert_eq!(file.header("content-type"), "text/javascript; charset=utf-8");
+        for (key, text) in language.texts() {
+            let line = format!("\"{key}\": {text}");
+            assert!(file.text.contains(&line), "{line}");
+            assert!(!script.contains(&line), "{line} is in the script, too");
+        }
     }
 }
 
@@ -279,8 +337,10 @@ async fn only_one_script_in_the_page_is_inline_and_nothing_is_from_elsewhere() {
     for forbidden in ["<style", " style=", " onclick=", "javascript:", "http://", "https://"] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
-    assert_eq!(page.matches("<script").count(), 2);
+    assert_eq!(page.matches("<script").count(), 3);
     assert_eq!(page.matches("<script type=\"module\" src=\"/assets/").count(), 1);
+    // Data, which no browser runs.
+    assert_eq!(page.matches("<script type=\"application/json\"").count(), 1);
     let (_, inline) = page.split_once("<script>").unwrap();
     let (inline, _) = inline.split_once("</script>").unwrap();
     let hash = BASE64_STANDARD.encode(Sha256::digest(inline));
@@ -297,7 +357,9 @@ async fn only_one_script_in_the_page_is_inline_and_nothing_is_from_elsewhere() {
 #[tokio::test]
 async fn the_page_has_every_template_that_a_script_uses() {
     let page = Client::new().get("/").await.expect(200).text;
-    assert!(!page.contains("{assets}") && !page.contains("{templates}"), "every placeholder is replaced");
+    let (markup, _) = page.split_once("<script type=\"application/json\"").unwrap();
+    let (_, templates) = page.rsplit_once("</script>").unwrap();
+    assert!(!markup.contains("=\"{") && !templates.contains(['{', '}']), "every placeholder is replaced");
     let templates: Vec<_> = page.split("<template id=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
     let scripts: String =
         sources().into_iter().filter(|(name, _)| name.rsplit('.').next() == Some("js")).map(|(_, text)| text).collect();

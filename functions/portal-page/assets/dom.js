@@ -1,5 +1,5 @@
 // Creates and finds elements. Data is only ever set as text; nothing here parses markup.
-import { currentLanguage, languages, setText, storeLanguage, translate } from "./language.js";
+import { currentLanguage, languages, loadLanguage, setText, storeLanguage, translate } from "./language.js";
 
 /**
  * The first element in `root` that matches `selector`. The type is `any` because only the templates define which elements
@@ -87,9 +87,22 @@ export function languageSelect() {
     select.add(option);
   }
   select.value = currentLanguage();
-  select.addEventListener("change", () => {
-    storeLanguage(select.value);
+  select.addEventListener("change", async () => {
+    const wanted = select.value;
+    try {
+      await loadLanguage(wanted);
+    } catch {
+      select.value = currentLanguage();
+      notify("fault.passing");
+      return;
+    }
+    // The user may have chosen again in the meantime.
+    if (select.value !== wanted) return;
+    storeLanguage(wanted);
     translate(document.documentElement);
+    // Another view may have been shown in the meantime, with its own menu.
+    const shown = find("select.language");
+    if (shown) shown.value = wanted;
     find("#view").firstElementChild.dispatchEvent(new Event("language"));
   });
   return select;

@@ -1,6 +1,5 @@
 // English. One JSON object: texts by key. {name} is a placeholder for a value; .one, .other … are plural forms.
 export default {
-  "language.name": "English",
   "language": "Language",
   "portal": "Partner Portal",
   "title.sign_in": "Sign in – Partner Portal",

@@ -1,6 +1,5 @@
 // Français. Un seul objet JSON : les textes par clé ; {name} tient lieu d’une valeur, .one, .other … des formes du pluriel.
 export default {
-  "language.name": "Français",
   "language": "Langue",
   "portal": "Portail partenaires",
   "title.sign_in": "Connexion – Portail partenaires",

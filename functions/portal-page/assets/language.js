@@ -1,7 +1,7 @@
-// The texts of the page, and numbers and dates in the formats of its language and the reader's time zone. A new
-// language needs one file, and one line here.
-import en from "./en.js";
-import fr from "./fr.js";
+// The texts of the page, and numbers and dates in the formats of its language and the reader's time zone. The document contains
+// the texts of one language; those of another are loaded when the user chooses it. A new language needs one file, one line
+// here, and its code in build.rs.
+import { load } from "./load.js";
 
 /**
  * @typedef {Record<string, string>} Texts
@@ -9,16 +9,32 @@ import fr from "./fr.js";
  * @typedef {[key: string, values?: Values]} Message
  */
 
-/** @type {Record<string, Texts>} */
-const LANGUAGES = { en, fr };
+/**
+ * The languages by their codes: the name of each in that language, and its texts.
+ * @type {Record<string, { name: string, load: () => Promise<{ default: Texts }> }>}
+ */
+const LANGUAGES = {
+  en: { name: "English", load: () => import("./en.js") },
+  fr: { name: "Français", load: () => import("./fr.js") },
+};
+
+/** The name of the stored language, in local storage and as a cookie. */
 const STORED = "language";
 
-let language = "en";
-/** @type {Texts} */
-let texts = en;
+/** Seconds until a browser forgets the cookie. */
+const COOKIE_LIFETIME = 365 * 86_400;
+
+let language = document.documentElement.lang;
+
+/**
+ * The texts of the languages that are loaded.
+ * @type {Record<string, Texts>}
+ */
+const loaded = { [language]: JSON.parse(document.getElementById("texts")?.textContent ?? "") };
+let texts = loaded[language];
 
 /** The code of each language, and its name in that language. */
-export const languages = Object.entries(LANGUAGES).map(([code, texts]) => [code, texts["language.name"]]);
+export const languages = Object.entries(LANGUAGES).map(([code, { name }]) => [code, name]);
 
 /** The language stored in this browser, or else the browser's first language that the page has. */
 export function preferredLanguage() {
@@ -26,15 +42,31 @@ export function preferredLanguage() {
   return wanted.find((code) => code && Object.hasOwn(LANGUAGES, code)) ?? "en";
 }
 
-/** @param {string} code */
-export function setLanguage(code) {
-  language = code;
-  texts = LANGUAGES[code];
-  document.documentElement.lang = code;
+/**
+ * Loads the texts of a language. Throws `Offline`.
+ * @param {string} code
+ */
+export async function loadLanguage(code) {
+  loaded[code] ??= (await load(LANGUAGES[code].load)).default;
 }
 
 /**
- * Sets the language, now and for the next visit.
+ * Sets the language, whose texts are loaded.
+ * @param {string} code
+ */
+export function setLanguage(code) {
+  language = code;
+  texts = loaded[code];
+  document.documentElement.lang = code;
+  // By this cookie, the server sends the next document in the stored language. Some browsers keep a script's cookies for days
+  // only, so every visit repeats it.
+  if (localStorage.getItem(STORED) === code) {
+    document.cookie = `${STORED}=${code}; path=/; max-age=${COOKIE_LIFETIME}; samesite=lax; secure`;
+  }
+}
+
+/**
+ * Sets the language, whose texts are loaded, now and for the next visit.
  * @param {string} code
  */
 export function storeLanguage(code) {

@@ -2,9 +2,22 @@
 import { call, isSessionExpected, onSessionEnded, renew, SessionEnded } from "./api.js";
 import { find, languageSelect, make, show } from "./dom.js";
 import { loadErrorMessage, showMessage } from "./forms.js";
-import { preferredLanguage, setLanguage, translate } from "./language.js";
+import { loadLanguage, preferredLanguage, setLanguage, translate } from "./language.js";
 import { portal } from "./portal/portal.js";
 import { signIn } from "./sign-in/sign-in.js";
+
+/** Shows the page in the preferred language, or in the document's if the texts cannot be loaded. */
+async function open() {
+  const language = preferredLanguage();
+  try {
+    await loadLanguage(language);
+    setLanguage(language);
+  } catch {
+    // The document's language stays.
+  }
+  translate(document.documentElement);
+  await start();
+}
 
 async function start() {
   show(make("starting"));
@@ -27,10 +40,8 @@ async function start() {
   }
 }
 
-setLanguage(preferredLanguage());
-translate(document.documentElement);
 onSessionEnded((reason) => {
   document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
   signIn({ reason, then: portal });
 });
-start();
+open();

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Stopped> {
 
 /// A file, plain and compressed.
 struct File {
-    /// The path of a document, or the path of an asset below its folder.
+    /// The language of a page, the path of a document, or the path of an asset below its folder.
     name: &'static str,
     content_type: &'static str,
     plain: &'static [u8],
@@ -22,8 +22,8 @@ struct File {
     tags: [&'static str; 2],
 }
 
-// `DOCUMENTS`, which have a route each; `ASSETS`, the files that they load; and `FOLDER`, a digest of these files. The build
-// script generates them.
+// `PAGES`, the page in each of `LANGUAGES`; `DOCUMENTS`, which have a route each; `ASSETS`, the files that these load; and
+// `FOLDER`, a digest of the files. The build script generates them.
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// Only the page's own files and its one inline script, no embedding in frames, and no text that becomes markup or code (OWASP
@@ -48,12 +48,17 @@ const SECURITY: [(&str, &str); 4] = [
 
 async fn portal_page(_: &BaseApp, request: Request) -> Result<Answer, Failure> {
     let path = request.path_parameter("file");
-    let (files, name, cache) = match path.as_deref() {
-        None => (DOCUMENTS, request.route().split_once(' ').map(|(_, path)| path), "no-cache"),
-        // Files of other versions are not found. Browsers revalidate the documents, which name the folder, at every visit.
-        Some(path) => {
+    let route = request.route().split_once(' ').map(|(_, path)| path);
+    // Browsers revalidate the documents, which name the folder, at every visit. Files of other versions are not found.
+    let (files, name, cache, vary) = match (path.as_deref(), route) {
+        (None, Some("/")) => {
+            let language = request.language(LANGUAGES).or_else(|| LANGUAGES.first().copied());
+            (PAGES, language, "no-cache", "accept-encoding, accept-language, cookie")
+        }
+        (None, route) => (DOCUMENTS, route, "no-cache", "accept-encoding"),
+        (Some(path), _) => {
             let name = path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
-            (ASSETS, name, "public, max-age=31536000, immutable")
+            (ASSETS, name, "public, max-age=31536000, immutable", "accept-encoding")
         }
     };
     let file = name.and_then(|name| files.iter().find(|file| file.name == name));
@@ -68,7 +73,7 @@ async fn portal_page(_: &BaseApp, request: Request) -> Result<Answer, Failure> {
             } else {
                 Answer::bytes(200, file.content_type, file.plain)
             };
-            answer.with("etag", tag).with("cache-control", cache).with("vary", "accept-encoding")
+            answer.with("etag", tag).with("cache-control", cache).with("vary", vary)
         }
         None => Answer::bytes(404, "text/plain; charset=utf-8", b"There is no such file."),
     };

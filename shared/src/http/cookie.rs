@@ -1,4 +1,5 @@
-//! The cookies of the page, which scripts cannot read. One holds the refresh token, and one identifies the device.
+//! The cookies of the page. Scripts cannot read the one with the refresh token and the one that identifies the device. The page
+//! itself sets the one with the language.
 
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ const REFRESH: &str = "__Host-refresh";
 
 /// The name of the cookie that identifies the device. The cookie alone gives no access.
 const DEVICE: &str = "__Host-device";
+
+/// The name of the cookie with the code of the language that the user chose on the page.
+const LANGUAGE: &str = "language";
 
 /// Returns the header that sets the refresh token's cookie.
 pub(super) fn set_refresh(refresh_token: &str, lifetime: Duration) -> String {
@@ -36,6 +40,12 @@ pub(super) fn devices(header: &str) -> Devices {
     read(header, DEVICE).map(Devices::new).unwrap_or_default()
 }
 
+/// Returns the language in a `Cookie` header, if it is one of these codes.
+pub(super) fn language<'a>(header: &str, languages: &[&'a str]) -> Option<&'a str> {
+    let chosen = read(header, LANGUAGE)?;
+    languages.iter().copied().find(|language| *language == chosen)
+}
+
 fn set(name: &str, value: &str, lifetime: Duration) -> String {
     format!("{name}={value}; Max-Age={}; Path=/; Secure; HttpOnly; SameSite=Strict", lifetime.as_secs())
 }
@@ -57,6 +67,13 @@ mod tests {
         assert_eq!(refresh("a=b; __Host-refresh=abc.def; c=d"), Some("abc.def"));
         assert_eq!(refresh("a=b"), None);
         assert_eq!(refresh("__Host-refresh="), None);
+    }
+
+    #[test]
+    fn the_language_is_one_of_the_pages() {
+        assert_eq!(language("a=b; language=fr", &["en", "fr"]), Some("fr"));
+        assert_eq!(language("language=de", &["en", "fr"]), None);
+        assert_eq!(language("a=fr", &["en", "fr"]), None);
     }
 
     #[test]

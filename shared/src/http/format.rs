@@ -1,4 +1,4 @@
-//! Content negotiation: the format of a list, and compression.
+//! Content negotiation: the format of a list, compression, and the language.
 
 /// The format of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,21 +34,40 @@ pub(super) fn prefers_gzip(header: &str) -> bool {
     gzip > 0 && gzip >= identity
 }
 
+/// Returns the language that an `Accept-Language` header prefers among these codes, by the primary subtags of its ranges
+/// (RFC 9110, 12.5.4). Without a quality, the first range is preferred.
+pub(super) fn language<'a>(header: &str, languages: &[&'a str]) -> Option<&'a str> {
+    let mut preferred = (0, None);
+    for (range, quality) in items(header) {
+        let subtag = range.split('-').next().unwrap_or_default();
+        let language = languages.iter().find(|language| language.eq_ignore_ascii_case(subtag));
+        if language.is_some() && quality > preferred.0 {
+            preferred = (quality, language.copied());
+        }
+    }
+    preferred.1
+}
+
 /// Returns the first of `ranges` that a header contains, and its quality in thousandths. The most specific range must
 /// be first.
 fn quality_of<const N: usize>(header: &str, ranges: [&'static str; N]) -> (u16, Option<&'static str>) {
     let named = |range: &str| {
-        let items = header.split(',').map(|item| item.split(';').map(str::trim));
-        let items = items.filter_map(|mut parts| {
-            parts.next().filter(|name| name.eq_ignore_ascii_case(range))?;
-            let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-            // A malformed quality counts as zero.
-            Some(quality.map_or(1_000, |quality| thousandths(quality).unwrap_or(0)))
-        });
-        items.max()
+        let named = items(header).filter(|(name, _)| name.eq_ignore_ascii_case(range));
+        named.map(|(_, quality)| quality).max()
     };
     let found = ranges.into_iter().find_map(|range| Some((named(range)?, Some(range))));
     found.unwrap_or((0, None))
+}
+
+/// The names in a header's list, each with its quality in thousandths.
+fn items(header: &str) -> impl Iterator<Item = (&str, u16)> {
+    header.split(',').filter_map(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let name = parts.next()?;
+        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        // A malformed quality counts as zero.
+        Some((name, quality.map_or(1_000, |quality| thousandths(quality).unwrap_or(0))))
+    })
 }
 
 /// Reads a quality value, which is 0 to 1 with up to three decimal places, in thousandths.
@@ -63,7 +82,7 @@ fn thousandths(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::Format::{self, Csv, Json};
-    use super::{prefers_gzip, thousandths};
+    use super::{language, prefers_gzip, thousandths};
 
     #[test]
     fn the_format_is_the_one_that_the_client_prefers() {
@@ -108,6 +127,28 @@ mod tests {
             ["", "br", "gzip;q=0", "gzip;q=0.000, *", "*;q=0", "gzip;q=inf", "gzip; q=2", "gzip;q=0.5, identity;q=0.6"]
         {
             assert!(!prefers_gzip(header), "{header}");
+        }
+    }
+
+    #[test]
+    fn the_language_is_the_one_that_the_client_prefers() {
+        for (header, expected) in [
+            ("", None),
+            ("*", None),
+            ("de", None),
+            ("fr", Some("fr")),
+            ("FR-ca", Some("fr")),
+            ("fr-CA, fr;q=0.9, en;q=0.8", Some("fr")),
+            ("de, en;q=0.7, fr;q=0.8", Some("fr")),
+            ("en, fr", Some("en")),
+            ("fr, en", Some("fr")),
+            ("fr;q=0, en;q=0.1", Some("en")),
+            ("fr;q=no, en;q=0.1", Some("en")),
+            ("fr;q=0", None),
+            ("fro, enm", None),
+            ("en_US", None),
+        ] {
+            assert_eq!(language(header, &["en", "fr"]), expected, "{header}");
         }
     }
 

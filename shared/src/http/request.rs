@@ -10,7 +10,7 @@ use lambda_http::{Body, RequestExt as _};
 
 use super::csv_upload::Charset;
 use super::deadline::time_left;
-use super::format::prefers_gzip;
+use super::format::{self, prefers_gzip};
 use super::{Accepts, CsvSchema, CsvUpload, Fields, Format, FromField, Query, condition, cookie};
 use crate::App;
 use crate::edge::{Edge, Sender};
@@ -149,6 +149,13 @@ impl Request {
     /// Returns whether the client accepts a body compressed with gzip.
     pub fn accepts_gzip(&self) -> bool {
         prefers_gzip(&self.header("accept-encoding").unwrap_or_default())
+    }
+
+    /// Returns the language among these codes that the user has chosen on the page, or else that the browser prefers. The page
+    /// selects its language by the same rule.
+    pub fn language<'a>(&self, languages: &[&'a str]) -> Option<&'a str> {
+        let stored = self.header("cookie").and_then(|header| cookie::language(&header, languages));
+        stored.or_else(|| format::language(&self.header("accept-language").unwrap_or_default(), languages))
     }
 
     /// Returns the format in which the client accepts a list.
