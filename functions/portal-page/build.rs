@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use brotli::enc::BrotliEncoderParams;
 use serde_yaml_ng::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -128,21 +129,21 @@ fn digest(files: &[(String, String)]) -> Result<String, std::fmt::Error> {
 
 /// Writes a file to `out`, plain and compressed, and adds it to `table` under `name`.
 fn pack(out: &Path, name: &str, path: &str, content: &str, table: &mut String) -> Result<(), Box<dyn Error>> {
-    let mut gzip = Vec::new();
+    let (mut gzip, mut brotli) = (Vec::new(), Vec::new());
     zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, content.as_bytes(), &mut gzip)?;
+    brotli::BrotliCompress(&mut content.as_bytes(), &mut brotli, &BrotliEncoderParams::default())?;
     if let Some(parent) = out.join(path).parent() {
         fs::create_dir_all(parent)?;
     }
     fs::write(out.join(path), content)?;
     fs::write(out.join(format!("{path}.gz")), gzip)?;
+    fs::write(out.join(format!("{path}.br")), brotli)?;
     let kind = content_type(path)?;
     let digest = digest(&[(path.to_owned(), content.to_owned())])?;
     writeln!(
         table,
-        "File {{ name: {name:?}, content_type: {kind:?}, plain: include_bytes!({path:?}), gzip: include_bytes!(\"{path}.gz\"), \
-         tags: [{:?}, {:?}] }},",
-        format!("\"{digest}\""),
-        format!("\"{digest}-gzip\"")
+        "File {{ name: {name:?}, content_type: {kind:?}, digest: {digest:?}, plain: include_bytes!({path:?}), \
+         gzip: include_bytes!(\"{path}.gz\"), brotli: include_bytes!(\"{path}.br\") }},"
     )?;
     Ok(())
 }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use brotli::Decompressor;
 use portal_core::models::EventAction;
 use portal_core::policy::ActionKind;
 use portal_tests::browser::Language;
@@ -111,7 +113,7 @@ async fn the_page_is_revalidated_and_its_files_are_cached_forever() {
 async fn a_browser_that_has_the_page_gets_304_without_a_body() {
     for path in ["/", "/openapi.json", "/reference"] {
         let mut tags = BTreeSet::new();
-        for coding in ["gzip", "identity"] {
+        for coding in ["br", "gzip", "identity"] {
             let get =
                 |tag: &str| Client::new().get(path).header("accept-encoding", coding).header("if-none-match", tag);
             let full = get("\"other\"").await.expect(200);
@@ -125,7 +127,7 @@ async fn a_browser_that_has_the_page_gets_304_without_a_body() {
             }
             tags.insert(tag);
         }
-        assert_eq!(tags.len(), 2, "each coding has its own tag: {tags:?}");
+        assert_eq!(tags.len(), 3, "each coding has its own tag: {tags:?}");
     }
 }
 
@@ -186,18 +188,36 @@ async fn the_compressed_page_is_small() {
     assert!(bytes < MAX_BYTES, "{bytes} bytes in {} files", paths.len());
 }
 
-/// The size in bytes for a browser that accepts gzip.
-async fn size(path: &str) -> usize {
+/// The body in a coding.
+async fn compressed(path: &str, coding: &str) -> Vec<u8> {
     let url = format!("{}{path}", portal_tests::stack().ready.url);
-    let response =
-        reqwest::Client::new().get(url).header("accept-encoding", "br;q=1, gzip;q=0.8").send().await.unwrap();
-    assert_eq!(response.headers()["content-encoding"], "gzip", "{path}");
-    response.bytes().await.unwrap().len()
+    let response = reqwest::Client::new().get(url).header("accept-encoding", coding).send().await.unwrap();
+    assert_eq!(response.headers()["content-encoding"], coding, "{path}");
+    response.bytes().await.unwrap().to_vec()
+}
+
+/// The size in bytes for a browser that accepts Brotli, which must be smaller than with gzip.
+async fn size(path: &str) -> usize {
+    let (gzip, brotli) = (compressed(path, "gzip").await, compressed(path, "br").await);
+    assert!(brotli.len() < gzip.len(), "{path}");
+    brotli.len()
 }
 
 #[tokio::test]
-async fn a_client_that_refuses_gzip_gets_the_plain_page() {
-    for accepted in ["identity", "br", "gzip;q=0", "gzip;q=0.0, br"] {
+async fn a_browser_that_accepts_brotli_gets_the_same_file_in_it() {
+    let mut paths = assets().await;
+    paths.extend(["/", "/openapi.json", "/reference"].map(str::to_owned));
+    for path in paths {
+        let plain = Client::new().get(&path).await.expect(200).text;
+        let mut text = String::new();
+        Decompressor::new(compressed(&path, "br").await.as_slice(), 4096).read_to_string(&mut text).unwrap();
+        assert!(text == plain, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_refuses_compression_gets_the_plain_page() {
+    for accepted in ["identity", "deflate", "gzip;q=0", "gzip;q=0.0, br;q=0", "br;q=0.5, identity"] {
         let page = Client::new().get("/").header("accept-encoding", accepted).await.expect(200);
         assert_eq!(page.header("content-encoding"), "", "{accepted}");
         assert!(page.text.starts_with("<!doctype html>"), "{accepted}");

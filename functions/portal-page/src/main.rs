@@ -4,7 +4,7 @@
 
 use portal::BaseApp;
 use portal::error::Failure;
-use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
+use portal::http::{Accepts, Answer, Coding, Request, Stopped, serve_with};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -16,10 +16,22 @@ struct File {
     /// The language of a page, the path of a document, or the path of an asset below its folder.
     name: &'static str,
     content_type: &'static str,
+    /// A digest of the content, for entity tags.
+    digest: &'static str,
     plain: &'static [u8],
     gzip: &'static [u8],
-    /// The entity tags of both, with quotes.
-    tags: [&'static str; 2],
+    brotli: &'static [u8],
+}
+
+impl File {
+    /// The content in a coding, with its value of `Content-Encoding`.
+    fn content(&self, coding: Coding) -> (&'static [u8], Option<&'static str>) {
+        match coding {
+            Coding::Brotli => (self.brotli, Some("br")),
+            Coding::Gzip => (self.gzip, Some("gzip")),
+            Coding::Identity => (self.plain, None),
+        }
+    }
 }
 
 // `PAGES`, the page in each of `LANGUAGES`; `DOCUMENTS`, which have a route each; `ASSETS`, the files that these load; and
@@ -64,14 +76,16 @@ async fn portal_page(_: &BaseApp, request: Request) -> Result<Answer, Failure> {
     let file = name.and_then(|name| files.iter().find(|file| file.name == name));
     let answer = match file {
         Some(file) => {
-            let [plain, gzip] = file.tags;
-            let (tag, is_compressed) = if request.accepts_gzip() { (gzip, true) } else { (plain, false) };
-            let answer = if request.has_representation(tag) {
+            let (content, coding) = file.content(request.coding());
+            let tag = match coding {
+                Some(coding) => format!("\"{}-{coding}\"", file.digest),
+                None => format!("\"{}\"", file.digest),
+            };
+            let answer = if request.has_representation(&tag) {
                 Answer::not_modified()
-            } else if is_compressed {
-                Answer::bytes(200, file.content_type, file.gzip).with("content-encoding", "gzip")
             } else {
-                Answer::bytes(200, file.content_type, file.plain)
+                let answer = Answer::bytes(200, file.content_type, content);
+                coding.into_iter().fold(answer, |answer, coding| answer.with("content-encoding", coding))
             };
             answer.with("etag", tag).with("cache-control", cache).with("vary", vary)
         }

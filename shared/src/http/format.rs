@@ -27,11 +27,32 @@ impl Format {
     }
 }
 
-/// Returns whether an `Accept-Encoding` header prefers gzip to no compression (RFC 9110, 12.5.3).
-pub(super) fn prefers_gzip(header: &str) -> bool {
-    let (gzip, _) = quality_of(header, ["gzip", "x-gzip", "*"]);
-    let (identity, _) = quality_of(header, ["identity"]);
-    gzip > 0 && gzip >= identity
+/// The compression of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// Brotli, which makes bodies smaller than gzip does.
+    Brotli,
+    /// gzip.
+    Gzip,
+    /// No compression.
+    Identity,
+}
+
+impl Coding {
+    /// Returns the coding that an `Accept-Encoding` header prefers (RFC 9110, 12.5.3), or the smallest one of those that it
+    /// prefers equally. Brotli is used only if the header names it, because some clients that accept everything cannot read it.
+    pub(super) fn accepted(header: &str) -> Self {
+        let (brotli, _) = quality_of(header, ["br"]);
+        let (gzip, _) = quality_of(header, ["gzip", "x-gzip", "*"]);
+        let (identity, _) = quality_of(header, ["identity"]);
+        if brotli > 0 && brotli >= gzip.max(identity) {
+            Self::Brotli
+        } else if gzip > 0 && gzip >= identity {
+            Self::Gzip
+        } else {
+            Self::Identity
+        }
+    }
 }
 
 /// Returns the language that an `Accept-Language` header prefers among these codes, by the primary subtags of its ranges
@@ -81,8 +102,9 @@ fn thousandths(text: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use super::Coding::{Brotli, Gzip, Identity};
     use super::Format::{self, Csv, Json};
-    use super::{language, prefers_gzip, thousandths};
+    use super::{Coding, language, thousandths};
 
     #[test]
     fn the_format_is_the_one_that_the_client_prefers() {
@@ -119,14 +141,35 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_used_only_for_clients_that_prefer_it() {
-        for header in ["gzip", "x-gzip", "*", "br;q=1, GZIP;q=0.8", "*;q=0.1", "gzip, identity", "gzip;q=0.001"] {
-            assert!(prefers_gzip(header), "{header}");
-        }
-        for header in
-            ["", "br", "gzip;q=0", "gzip;q=0.000, *", "*;q=0", "gzip;q=inf", "gzip; q=2", "gzip;q=0.5, identity;q=0.6"]
-        {
-            assert!(!prefers_gzip(header), "{header}");
+    fn the_coding_is_the_smallest_one_that_the_client_prefers() {
+        for (header, coding) in [
+            ("br", Brotli),
+            ("gzip, deflate, br, zstd", Brotli),
+            ("BR;q=0.5, gzip;q=0.5", Brotli),
+            ("br;q=1, GZIP;q=0.8", Brotli),
+            ("gzip;q=0.0, br", Brotli),
+            ("br, identity", Brotli),
+            ("gzip", Gzip),
+            ("x-gzip", Gzip),
+            ("*", Gzip),
+            ("*;q=0.1", Gzip),
+            ("gzip, br;q=0.9", Gzip),
+            ("gzip, br;q=0", Gzip),
+            ("gzip, identity", Gzip),
+            ("gzip;q=0.001", Gzip),
+            ("", Identity),
+            ("deflate", Identity),
+            ("br;q=0", Identity),
+            ("br;q=no", Identity),
+            ("gzip;q=0", Identity),
+            ("gzip;q=0.000, *", Identity),
+            ("*;q=0", Identity),
+            ("gzip;q=inf", Identity),
+            ("gzip; q=2", Identity),
+            ("gzip;q=0.5, identity;q=0.6", Identity),
+            ("br;q=0.5, identity;q=0.6", Identity),
+        ] {
+            assert_eq!(Coding::accepted(header), coding, "{header}");
         }
     }
 

@@ -22,7 +22,7 @@ pub use accepts::Accepts;
 pub use answer::Answer;
 pub use csv_upload::{Column, Content, CsvSchema, CsvUpload, LineError, Row};
 pub use fields::{Fields, FromField, LastName};
-pub use format::Format;
+pub use format::{Coding, Format};
 pub use invoke::serve as serve_invocations;
 pub use part_problem::PartProblem;
 pub use query::Query;

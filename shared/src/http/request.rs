@@ -10,8 +10,7 @@ use lambda_http::{Body, RequestExt as _};
 
 use super::csv_upload::Charset;
 use super::deadline::time_left;
-use super::format::{self, prefers_gzip};
-use super::{Accepts, CsvSchema, CsvUpload, Fields, Format, FromField, Query, condition, cookie};
+use super::{Accepts, Coding, CsvSchema, CsvUpload, Fields, Format, FromField, Query, condition, cookie, format};
 use crate::App;
 use crate::edge::{Edge, Sender};
 use crate::error::{Failure, FieldError};
@@ -146,9 +145,9 @@ impl Request {
         }
     }
 
-    /// Returns whether the client accepts a body compressed with gzip.
-    pub fn accepts_gzip(&self) -> bool {
-        prefers_gzip(&self.header("accept-encoding").unwrap_or_default())
+    /// Returns the compression that the client prefers for a body.
+    pub fn coding(&self) -> Coding {
+        Coding::accepted(&self.header("accept-encoding").unwrap_or_default())
     }
 
     /// Returns the language among these codes that the user has chosen on the page, or else that the browser prefers. The page
