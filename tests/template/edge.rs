@@ -166,6 +166,42 @@ fn every_firewall_logs_and_no_log_or_sample_has_a_token() {
 }
 
 #[test]
+fn the_edge_caches_only_the_files_of_the_page_and_no_error() {
+    let edge = read(EDGE);
+    let distribution = &edge["Resources"]["Distribution"]["Properties"]["DistributionConfig"];
+    let api = &distribution["DefaultCacheBehavior"];
+    assert_eq!(api["CachePolicyId"], "4135ea2d-6df8-44a3-9df3-4b5a84be39ad", "CachingDisabled");
+    let behaviors = distribution["CacheBehaviors"].as_sequence().unwrap();
+    assert_eq!(behaviors.len(), 1);
+    let files = &behaviors[0];
+    assert_eq!(files["PathPattern"], "/assets/*");
+    assert_eq!(files["CachePolicyId"], "658327ea-f89d-4fab-a63d-7e88639e58f6", "CachingOptimized");
+    assert_eq!(text(&files["AllowedMethods"]).split_whitespace().collect::<Vec<_>>(), ["-", "GET", "-", "HEAD"]);
+    for same in ["TargetOriginId", "ViewerProtocolPolicy", "ResponseHeadersPolicyId", "FunctionAssociations"] {
+        assert_eq!(files[same], api[same], "{same}");
+    }
+
+    // The portal rejects a request without the headers of the edge, and a cache must not depend on a user.
+    assert!(is_ref(&files["OriginRequestPolicyId"], "FileRequests"));
+    let sent = &edge["Resources"]["FileRequests"]["Properties"]["OriginRequestPolicyConfig"];
+    assert_eq!(sent["CookiesConfig"]["CookieBehavior"], "none");
+    assert_eq!(sent["QueryStringsConfig"]["QueryStringBehavior"], "none");
+    assert_eq!(sent["HeadersConfig"]["HeaderBehavior"], "whitelist");
+    let headers: BTreeSet<_> = sent["HeadersConfig"]["Headers"].as_sequence().unwrap().iter().map(text).collect();
+    let function = edge["Resources"]["Viewer"]["Properties"]["FunctionCode"].as_str().unwrap();
+    let written = function.split("request.headers['").skip(1).map(|rest| rest.split('\'').next().unwrap().to_owned());
+    assert_eq!(headers.iter().map(|name| name.trim().to_owned()).collect::<BTreeSet<_>>(), written.collect());
+
+    // The errors that CloudFront caches unless it is configured otherwise, as far as the portal returns them.
+    let errors = distribution["CustomErrorResponses"].as_sequence().unwrap();
+    for code in [404, 500, 502, 503, 504] {
+        let error = errors.iter().find(|error| error["ErrorCode"] == code).unwrap_or_else(|| panic!("{code}"));
+        assert_eq!(error["ErrorCachingMinTTL"], 0, "{code}");
+        assert!(error["ResponseCode"].is_null() && error["ResponsePagePath"].is_null(), "{code} stays as it is");
+    }
+}
+
+#[test]
 fn the_edge_logs_requests_with_the_clients_address_and_without_secrets() {
     let edge = read(EDGE);
     let fields = &edge["Resources"]["RequestLogDelivery"]["Properties"]["RecordFields"];
