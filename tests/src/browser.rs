@@ -227,10 +227,11 @@ impl Browser {
         self.command("execute/sync", &json!({ "script": script, "args": arguments })).await
     }
 
-    /// Evaluates an expression with one of the page's modules, `module`, and `arguments`.
+    /// Evaluates an expression with one of the page's modules, `module`, and `arguments`. Loads the script of the views.
     pub async fn evaluate(&self, module: &str, expression: &str, arguments: Value) -> Value {
         let script = "return (async (path, ...arguments) => {
-            const { [path]: module } = await import(document.querySelector('script[type=module]').src);
+            const main = document.querySelector('script[type=module]').src;
+            const { [path]: module } = { ...await import(main), ...await import(new URL('views.js', main)) };
             return EXPRESSION;
         })(...arguments)"
             .replace("EXPRESSION", expression);

@@ -2,6 +2,7 @@
 import { Offline, Problem, SessionEnded } from "./api.js";
 import { find, listen, make, notify } from "./dom.js";
 import { hasText, setText } from "./language.js";
+import { load } from "./load.js";
 
 /** @import { Message, Values } from "./language.js" */
 /** @import { PartProblem } from "../types/api.js" */
@@ -189,6 +190,21 @@ export const partErrorKey = (problem) => (hasText(`fault.${problem?.code}`) ? `f
 export function loadErrorMessage(error) {
   const isTemporary = error instanceof Offline || (error instanceof Problem && error.status === 503);
   return isTemporary ? ["fault.passing"] : errorMessage(error);
+}
+
+/**
+ * Loads a part of the page, or shows a notice if it cannot be loaded.
+ * @template T
+ * @param {() => Promise<T>} part
+ * @returns {Promise<T | undefined>}
+ */
+export async function loadOrNotify(part) {
+  try {
+    return await load(part);
+  } catch (error) {
+    notify(...loadErrorMessage(error));
+    return undefined;
+  }
 }
 
 /**

@@ -2,12 +2,10 @@
 import { call, SessionEnded, signOut } from "../api.js";
 import { holds } from "../access.js";
 import { clearNotice, find, initials, languageSelect, listen, make, nameOf, notify, setTitle, show } from "../dom.js";
-import { errorMessage } from "../forms.js";
-import { accountHistory } from "../history/history.js";
-import { text } from "../language.js";
+import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
+import { setText, text } from "../language.js";
+import { load } from "../load.js";
 import { menu } from "../menu/menu.js";
-import { record } from "../record/record.js";
-import { review } from "../review/review.js";
 import { sessions } from "../sessions/sessions.js";
 import { editUser } from "../user-dialog/user-dialog.js";
 import { users } from "../users/users.js";
@@ -26,15 +24,18 @@ import { users } from "../users/users.js";
  */
 
 /**
- * The views by their names in the address: the function, the required permissions, and the menu entry.
- * @type {Record<string, { open: (frame: Frame) => void, needs: Permission[], entry: string }>}
+ * The views by their names in the address: how the function is loaded, the required permissions, and the menu entry.
+ * @type {Record<string, { load: () => Promise<(frame: Frame) => void>, needs: Permission[], entry: string }>}
  */
 const VIEWS = {
-  users: { open: users, needs: ["users.read"], entry: "users" },
-  review: { open: review, needs: ["users.read", "audit.read"], entry: "review" },
-  record: { open: record, needs: ["users.read", "audit.read"], entry: "review" },
-  history: { open: accountHistory, needs: ["audit.read"], entry: "history" },
+  users: { load: async () => users, needs: ["users.read"], entry: "users" },
+  review: { load: async () => (await import("../review/review.js")).review, needs: ["users.read", "audit.read"], entry: "review" },
+  record: { load: async () => (await import("../record/record.js")).record, needs: ["users.read", "audit.read"], entry: "review" },
+  history: { load: async () => (await import("../history/history.js")).accountHistory, needs: ["audit.read"], entry: "history" },
 };
+
+/** Counts the views that were to open. Only the last one is shown. */
+let turn = 0;
 
 /** Shows the view that the address selects, in the current frame. */
 let follow = () => {};
@@ -97,8 +98,36 @@ export function portal(user) {
       else entry.removeAttribute("aria-current");
     }
     scrollTo(0, 0);
-    VIEWS[name].open(frame);
+    openView(name);
   };
+
+  /** @param {string} name */
+  async function openView(name) {
+    turn += 1;
+    const current = turn;
+    const isWanted = () => root.isConnected && current === turn;
+    // A view that is loaded already replaces this before the browser draws it.
+    find("main", root).replaceWith(make("view-loading"));
+    let view;
+    try {
+      view = await load(VIEWS[name].load);
+    } catch (error) {
+      if (isWanted()) showFault(name, error);
+      return;
+    }
+    if (isWanted()) view(frame);
+  }
+
+  /**
+   * Shows that a view could not be loaded.
+   * @param {string} name
+   * @param {Error} error
+   */
+  function showFault(name, error) {
+    const view = frame.show(make("view-fault"), `title.${name}`);
+    setText(find("h1", view), `nav.${VIEWS[name].entry}`);
+    showEmpty(find(".nothing", view), `${name}.fault`, loadErrorMessage(error), { key: "try_again", do: follow });
+  }
 
   listen(find(".skip", root), "click", (event) => {
     // Following the link would add an entry to the browser's history.

@@ -3,7 +3,7 @@ import { call, endSession, Problem } from "../api.js";
 import { holds, isSelf, mayChange } from "../access.js";
 import { confirm } from "../confirm/confirm.js";
 import { nameOf } from "../dom.js";
-import { userHistory } from "../history/history.js";
+import { loadOrNotify } from "../forms.js";
 import { sessions } from "../sessions/sessions.js";
 
 /** @import { Status, User } from "../../types/api.js" */
@@ -37,8 +37,9 @@ const showSessions = {
 const showHistory = {
   key: "nav.history",
   isAllowed: (me) => holds(me, "audit.read"),
-  do(_me, user) {
-    userHistory(user);
+  async do(_me, user) {
+    const part = await loadOrNotify(() => import("../history/history.js"));
+    part?.userHistory(user);
   },
 };
 

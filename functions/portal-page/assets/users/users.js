@@ -2,10 +2,7 @@
 import { call, isSearch, SessionEnded } from "../api.js";
 import { activeSinceSignIn, ALL_ROLES, holds, isSelf, mayEdit, STATUSES } from "../access.js";
 import { clearNotice, find, initials, listen, make, nameOf, notify, on } from "../dom.js";
-import { USERS } from "../columns.js";
-import { exportList } from "../download.js";
-import { loadErrorMessage, showEmpty } from "../forms.js";
-import { importUsers } from "../import/import.js";
+import { loadErrorMessage, loadOrNotify, showEmpty } from "../forms.js";
 import { ago, moment, setText, text } from "../language.js";
 import { menu } from "../menu/menu.js";
 import { selection } from "./selection.js";
@@ -41,9 +38,14 @@ export function users(frame) {
     await share({ ...added, name: nameOf(added.user) });
     notify("add.done", { name: nameOf(added.user) });
   });
-  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "users", `/v1/users?${list.query()}`, USERS));
+  on(view, "export", async ({ currentTarget }) => {
+    const part = await loadOrNotify(() => import("./export-users.js"));
+    part?.exportUsers(currentTarget, list.query());
+  });
   on(view, "import", async () => {
-    if (await importUsers(me)) list.load();
+    const part = await loadOrNotify(() => import("../import/import.js"));
+    // Another view may have been shown in the meantime.
+    if (view.isConnected && await part?.importUsers(me)) list.load();
   });
   find('[data-do="add"]', view).hidden = find('[data-do="import"]', view).hidden = !holds(me, "users.add");
   find('[data-do="export"]', view).hidden = !holds(me, "users.read");
