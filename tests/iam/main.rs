@@ -210,6 +210,10 @@ async fn review(life: &Life<'_>) {
     life.viewer().await.decide(owner, "keep").await.problem(403, "missing_permission");
     let list = owner.get("/v1/access-review").await.expect(200);
     assert_ne!(list.json["items"], json!([]), "{list}");
+    let mut page = owner.get("/v1/access-review?limit=1").await.expect(200);
+    while let Some(cursor) = page.json["next_cursor"].as_str() {
+        page = owner.get(&format!("/v1/access-review?limit=1&cursor={cursor}")).await.expect(200);
+    }
     let record = owner.get("/v1/access-review/record").await.expect(200);
     assert_eq!(record.json["items"].as_array().map(Vec::len), Some(4), "{record}");
     // For users with a later decision, the function reads the audit trail.

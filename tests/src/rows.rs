@@ -8,6 +8,7 @@ use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, AuthenticationResultT
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::types::{AttributeValue, Get, PutRequest, TransactGetItem, WriteRequest};
 use aws_smithy_http_client::Builder;
+use portal_core::models::Timestamp;
 use serde_json::Value;
 
 use crate::faults::Seen;
@@ -241,6 +242,8 @@ impl Rows {
             for (name, value) in [("sk", format!("USER#{id}")), ("id", id)] {
                 row.insert(name.to_owned(), AttributeValue::S(value));
             }
+            let created_at = row["created_at"].as_s().unwrap().clone();
+            set_fact(&mut row, "created_at", &created_at);
             row
         });
         self.put_many("UsersTable", copies).await;
@@ -284,6 +287,14 @@ impl Rows {
         self.dynamodb.put_item().table_name(self.table("UsersTable")).set_item(Some(row)).send().await.unwrap();
     }
 
+    /// Deletes a user's item, as if the user were not added yet.
+    pub async fn delete_user(&self, user: &User) {
+        let mut key = self.user(user).await;
+        key.retain(|name, _| name == "pk" || name == "sk");
+        let delete = self.dynamodb.delete_item().table_name(self.table("UsersTable"));
+        delete.set_key(Some(key)).send().await.unwrap();
+    }
+
     /// The responses to creates that are stored for retries by this actor, or by operators.
     pub async fn kept_answers(&self, actor: Option<&User>) -> Vec<Row> {
         let of = actor.map_or_else(|| "operator".to_owned(), |actor| format!("{}#{}", actor.partner_id, actor.id));
@@ -318,14 +329,32 @@ impl Rows {
 
     /// Sets the time of the user's last sign-in.
     pub async fn set_last_sign_in(&self, user: &User, at: &str) {
+        let key = format!("{at}#{}", user.id);
         self.set_text("UsersTable", self.user(user).await, "last_sign_in_at", at).await;
+        self.set_text("UsersTable", self.user(user).await, "last_sign_in_key", &key).await;
     }
 
     /// Sets a time of the user: `created_at`, `password_changed_at` or `reviewed_at`.
     pub async fn set_time(&self, user: &User, of: &str, at: &str) {
         let mut row = self.user(user).await;
         assert!(row.insert(of.to_owned(), AttributeValue::S(at.to_owned())).is_some(), "the user has no {of}");
+        set_fact(&mut row, of, at);
         self.put_user(row).await;
+    }
+
+    /// The items with the order of the partner's reviews.
+    pub async fn review_orders(&self, partner_id: &str) -> Vec<Row> {
+        let mut rows = self.whole("SessionsTable").await;
+        let prefix = format!("REVIEW#{partner_id}#");
+        rows.retain(|row| row["pk"].as_s().unwrap().starts_with(&prefix));
+        rows
+    }
+
+    /// Lets the order of the partner's reviews expire. The items remain, because `DynamoDB` deletes expired items late.
+    pub async fn expire_review_orders(&self, partner_id: &str) {
+        for row in self.review_orders(partner_id).await {
+            self.set("SessionsTable", row, "expires_at", AttributeValue::N("1".to_owned())).await;
+        }
     }
 
     /// Sets the digest of the user's password.
@@ -422,6 +451,26 @@ impl Rows {
             .unwrap();
         answer.authentication_result.unwrap()
     }
+}
+
+/// Sets a time in the short text that an access review reads: a letter, and the milliseconds in hexadecimal.
+fn set_fact(row: &mut Row, of: &str, at: &str) {
+    let letter = match of {
+        "created_at" => "c",
+        "password_changed_at" => "i",
+        "reviewed_at" => "r",
+        _ => panic!("a review does not consider {of}"),
+    };
+    let text = row["review"].as_s().unwrap();
+    // Only an initial password is considered.
+    if of == "password_changed_at" && !text.split(' ').any(|word| word.starts_with('i')) {
+        return;
+    }
+    let millis = Timestamp::parse(at).unwrap().unix_millis();
+    let others = text.split(' ').enumerate().filter(|(index, word)| *index == 0 || !word.starts_with(letter));
+    let mut words: Vec<String> = others.map(|(_, word)| word.to_owned()).collect();
+    words.push(format!("{letter}{millis:x}"));
+    row.insert("review".to_owned(), AttributeValue::S(words.join(" ")));
 }
 
 fn collect_texts(value: &AttributeValue, texts: &mut Vec<String>) {

@@ -1,15 +1,16 @@
 //! `GET /v1/access-review`: the users with their access and its use, page by page.
 //! The users to review first are at the top.
 
+use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
-use portal::models::{PublicUser, Reviewer, Status, Timestamp, User};
+use portal::models::{PartnerId, PublicUser, Reviewer, Status, Timestamp, User};
 use portal::policy::Action;
-use portal::review::{Access, Reason, Review, Summary, reduced};
-use portal::store::{Counter, Position, Store};
+use portal::review::{Access, Facts, Rank, Reason, Review, Summary, reduced};
+use portal::store::{Counter, Place, ReviewCursor, ReviewEntry, ReviewOrder, ReviewPage, Store};
 use serde::Serialize;
 
 const PARAMETERS: [&str; 3] = ["limit", "cursor", "inactive_days"];
@@ -66,88 +67,51 @@ struct Item<'a> {
     reduced: Option<Access>,
 }
 
-/// A user, the reasons to review its access, and its position in the list.
+/// A user, and the reasons to review its access.
 struct Entry {
-    position: Position,
     user: User,
     reasons: Vec<Reason>,
 }
 
-impl Entry {
-    fn order(&self) -> (Option<&str>, &str) {
-        order(&self.position)
-    }
-}
-
-fn order(position: &Position) -> (Option<&str>, &str) {
-    (position.key.as_deref(), &position.sk)
-}
-
-/// Collects one page of a list: the first entries after a position. Entries are offered in any order, and only a few
-/// pages of them are held in memory.
+/// A page of a review, and its order, which the next page needs.
 struct Page {
-    after: Option<Position>,
-    length: usize,
-    entries: Vec<Entry>,
-}
-
-impl Page {
-    fn offer(&mut self, entry: Entry) {
-        if self.after.as_ref().is_some_and(|after| entry.order() <= order(after)) {
-            return;
-        }
-        self.entries.push(entry);
-        if self.entries.len() > 4 * self.length {
-            self.keep_first();
-        }
-    }
-
-    /// Drops all but the first entries. One more than the page holds is kept, because it shows that the list continues.
-    fn keep_first(&mut self) {
-        self.entries.sort_unstable_by(|one, other| one.order().cmp(&other.order()));
-        self.entries.truncate(self.length + 1);
-    }
-
-    /// Returns the entries of the page, and whether the list continues.
-    fn done(mut self) -> (Vec<Entry>, bool) {
-        self.keep_first();
-        let has_more = self.entries.len() > self.length;
-        self.entries.truncate(self.length);
-        (self.entries, has_more)
-    }
+    order: ReviewOrder,
+    page: ReviewPage,
 }
 
 async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
     let store = app.store();
+    let input = parse(&request);
+    let is_counted = input.as_ref().is_ok_and(|input| input.reads_many(request.format()));
     let mut read = Call::begin(app, &request)?;
-    let counter = read.counter(|claims| Counter::reads_of_everybody(claims.user()));
+    let counter = is_counted.then(|| read.counter(|claims| Counter::reads_of_everybody(claims.user())));
     let call = read.send().await?;
     let (caller, now) = (&call.caller.user, call.now);
     request.no_body()?;
-    let input = parse(&request)?;
+    let input = input?;
     call.authorize(&Action::ReviewAccess).await?;
 
     let list = format!("{} access review {}", caller.partner_id, input.inactive_days);
-    let after = input.cursor.as_deref().map(|cursor| position(&list, cursor)).transpose()?;
     let review = Review { now, inactive_days: input.inactive_days };
-    let mut summary = Summary::default();
-    let mut page = Page { after, length: input.limit, entries: Vec::new() };
-    let visit = |by_name: Position, user: User| {
-        let reasons = review.reasons(&user);
-        let rank = review.rank(&user, &reasons);
-        summary.count(&review, &user, rank);
-        let key = by_name.key.map(|name| format!("{}{name}", rank.digit()));
-        page.offer(Entry { position: Position { key, ..by_name }, user, reasons });
+    let page = async {
+        match &input.cursor {
+            None => first_page(store, &caller.partner_id, review, input.limit).await,
+            Some(cursor) => later_page(store, &caller.partner_id, &list, cursor, input.limit, now).await,
+        }
     };
-    let visits = async { Ok(store.visit_users(&caller.partner_id, visit).await?) };
-    call.counted(&counter, Box::pin(visits)).await?;
-    let (entries, has_more) = page.done();
-    let next_cursor = entries.last().filter(|_| has_more).map(|entry| entry.position.to_cursor(&list));
+    let Page { order, page } = match &counter {
+        Some(counter) => call.counted(counter, Box::pin(page)).await?,
+        None => page.await?,
+    };
+    let next_cursor = page.next.map(|place| order.cursor(&place, &list));
+    let with_reasons = |user: User| Entry { reasons: review.reasons(&Facts::of(&user)), user };
+    let entries: Vec<Entry> = page.users.into_iter().map(with_reasons).collect();
 
     let open_sessions = open_sessions(store, &entries, now).await?;
     let items: Vec<Item<'_>> = entries.iter().zip(open_sessions).map(|(entry, open)| item(entry, open)).collect();
     match request.format() {
         Format::Json => {
+            let summary = order.summary();
             let total = summary.users;
             Answer::json(200, &List { inactive_days: input.inactive_days, items, next_cursor, total, summary })
         }
@@ -155,8 +119,51 @@ async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
     }
 }
 
+/// Reads all users, and computes the order and the summary of the review. If there are more users than the page holds,
+/// the order is stored for the other pages.
+async fn first_page(store: &Store, partner: &PartnerId, review: Review, limit: usize) -> Result<Page, Failure> {
+    let mut summary = Summary::default();
+    let ranked = |entry: ReviewEntry| {
+        let rank = review.rank(&entry.facts, &review.reasons(&entry.facts));
+        summary.count(&review, &entry.facts, rank);
+        (rank, entry.name_key, entry.id)
+    };
+    // Keys of names end with the user's id, so they are unique.
+    let mut ranked: Vec<(Rank, String, _)> = store.review_entries(partner).await?.into_iter().map(ranked).collect();
+    ranked.sort_unstable_by(|(rank, name, _), (other_rank, other_name, _)| (rank, name).cmp(&(other_rank, other_name)));
+    let ids: Vec<_> = ranked.into_iter().map(|(_, _, id)| id).collect();
+    if ids.len() <= limit {
+        let users = store.users(partner, &ids).await?;
+        let order = ReviewOrder::new(partner, ids, summary, review.now)?;
+        return Ok(Page { order, page: ReviewPage { users, next: None } });
+    }
+    let order = ReviewOrder::new(partner, ids, summary, review.now)?;
+    let kept = store.keep_review_order(&order, review.now);
+    let ((), page) = try_join(kept, store.review_page(&order, &Place::InOrder(0), limit, review.now)).await?;
+    Ok(Page { page: page.ok_or_else(Failure::cursor)?, order })
+}
+
+/// Reads the users of a page from the stored order.
+async fn later_page(
+    store: &Store,
+    partner: &PartnerId,
+    list: &str,
+    cursor: &str,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Page, Failure> {
+    let cursor = ReviewCursor::read(list, cursor).ok_or_else(Failure::cursor)?;
+    let order = store.review_order(partner, &cursor, now).await?.ok_or_else(expired)?;
+    let page = store.review_page(&order, cursor.place(), limit, now).await?.ok_or_else(expired)?;
+    Ok(Page { order, page })
+}
+
+fn expired() -> Failure {
+    Failure::query("cursor", "The order of this review is no longer stored; start again without a cursor.")
+}
+
 fn item(entry: &Entry, open_sessions: usize) -> Item<'_> {
-    let Entry { user, reasons, .. } = entry;
+    let Entry { user, reasons } = entry;
     let review = user.review();
     Item {
         user: user.into(),
@@ -180,18 +187,28 @@ async fn count_sessions(store: &Store, user: &User, now: Timestamp) -> Result<us
     if user.last_sign_in_at.is_none() || user.status == Status::Suspended {
         return Ok(0);
     }
-    let sessions = store.sessions_of(&user.id).await?;
+    let sessions = store.sessions_of_eventually(&user.id).await?;
     Ok(sessions.iter().filter(|(_, session)| session.is_live(user, now)).count())
 }
 
-fn position(list: &str, cursor: &str) -> Result<Position, Failure> {
-    Position::from_cursor(list, cursor).ok_or_else(Failure::cursor)
-}
+/// The maximum number of users on a page after the first that is not counted. It costs no more than a few pages of the
+/// list of users.
+const UNCOUNTED: usize = 25;
 
 struct Input {
     limit: usize,
     cursor: Option<String>,
     inactive_days: u32,
+}
+
+impl Input {
+    /// Returns whether the page reads many users: all of them, or a large page.
+    fn reads_many(&self, format: Format) -> bool {
+        match format {
+            Format::Json => self.cursor.is_none() || self.limit > UNCOUNTED,
+            Format::Csv => true,
+        }
+    }
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {

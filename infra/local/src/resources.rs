@@ -1,7 +1,7 @@
 //! Creates the template's tables and user pool on the configured servers, through the AWS SDK. Existing ones are kept
 //! if they match the template.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_cognitoidentityprovider as cognito;
@@ -173,9 +173,10 @@ fn projection(projection: &Projection) -> dynamodb::types::Projection {
     .build()
 }
 
-/// Whether the keys of a table, and the names and keys of its indexes, match the template.
+/// Whether the keys of a table, and the names, keys and projections of its indexes, match the template.
 fn is_as_asked(found: &TableDescription, table: &Table) -> bool {
     type Key = (String, Option<String>);
+    type Content = (Key, Option<dynamodb::types::ProjectionType>, BTreeSet<String>);
     fn asked_key(keys: &Keys) -> Key {
         (keys.hash.clone(), keys.range.clone())
     }
@@ -185,15 +186,27 @@ fn is_as_asked(found: &TableDescription, table: &Table) -> bool {
         };
         (named(&dynamodb::types::KeyType::Hash).unwrap_or_default(), named(&dynamodb::types::KeyType::Range))
     }
-    fn asked(indexes: &[Index]) -> BTreeMap<&str, Key> {
-        indexes.iter().map(|index| (index.name.as_str(), asked_key(&index.keys))).collect()
+    fn content(key: Key, projection: Option<&dynamodb::types::Projection>) -> Content {
+        let kind = projection.and_then(|projection| projection.projection_type().cloned());
+        let names = projection.map(|projection| projection.non_key_attributes().iter().cloned().collect());
+        (key, kind, names.unwrap_or_default())
+    }
+    fn asked(indexes: &[Index]) -> BTreeMap<&str, Content> {
+        let asked = |index: &Index| content(asked_key(&index.keys), Some(&projection(&index.projection)));
+        indexes.iter().map(|index| (index.name.as_str(), asked(index))).collect()
     }
     let local = found.local_secondary_indexes().iter();
-    let local: BTreeMap<_, _> =
-        local.map(|index| (index.index_name().unwrap_or_default(), found_key(index.key_schema()))).collect();
+    let local: BTreeMap<_, _> = local
+        .map(|index| {
+            (index.index_name().unwrap_or_default(), content(found_key(index.key_schema()), index.projection()))
+        })
+        .collect();
     let global = found.global_secondary_indexes().iter();
-    let global: BTreeMap<_, _> =
-        global.map(|index| (index.index_name().unwrap_or_default(), found_key(index.key_schema()))).collect();
+    let global: BTreeMap<_, _> = global
+        .map(|index| {
+            (index.index_name().unwrap_or_default(), content(found_key(index.key_schema()), index.projection()))
+        })
+        .collect();
     found_key(found.key_schema()) == asked_key(&table.keys)
         && local == asked(&table.local_indexes)
         && global == asked(&table.global_indexes)

@@ -61,9 +61,10 @@ impl Counter {
         Self::new("EXPENSIVE_READS", user.as_str(), 600)
     }
 
-    /// Counts reads by one user that cover all users of the partner: a page of a review, or the first page of a
-    /// review's record. With 10,000 users, one of them takes 2,166 read units, so one user takes at most 12 %. A whole
-    /// review has 100 pages, or 10 as CSV.
+    /// Counts reads by one user that cover all users of the partner, or a thousand of them: the first page of a review
+    /// or of a review's record, and large pages of a review. With 10,000 users, the first page of a record takes 2,166
+    /// read units, so one user takes at most 12 %. Other pages of a review take as much as pages of the list, which are
+    /// not counted.
     pub fn reads_of_everybody(user: &UserId) -> Self {
         Self::new("READS_OF_EVERYBODY", user.as_str(), 150)
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::models::{Email, PartnerId, PartnerName, Status, Timestamp, User, UserId, fold};
+use crate::models::{Email, InvalidTimestamp, PartnerId, PartnerName, Role, Status, Timestamp, User, UserId, fold};
 use crate::passwords::Digests;
+use crate::review::Facts;
 
 /// A partner.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +32,7 @@ pub struct UserItem {
     email_key: String,
     last_sign_in_key: String,
     search: String,
+    review: String,
 }
 
 /// This character sorts before all characters of names, so that "de" + "Zoe" comes before "de la" + "Ann".
@@ -48,6 +50,7 @@ impl From<User> for UserItem {
             email_key: email_key(&user.email),
             last_sign_in_key: last_sign_in_key(&user.id, user.last_sign_in_at),
             search: searched.write(),
+            review: ReviewText::of(&user).write(&user.id),
             user,
         }
     }
@@ -110,6 +113,108 @@ impl SearchText {
     }
 }
 
+/// The facts of an access review that the index for reviews does not have in other attributes. They are stored as one
+/// short text, because a review reads them for all users of a partner: a letter for the role, and a word for each fact,
+/// which starts with its letter. Times are milliseconds in hexadecimal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ReviewText {
+    role: Role,
+    exceeds_role_default: bool,
+    is_raised: bool,
+    created_at: Timestamp,
+    reviewed_at: Option<Timestamp>,
+    initial_password_set_at: Option<Timestamp>,
+}
+
+impl ReviewText {
+    fn of(user: &User) -> Self {
+        let Facts { role, exceeds_role_default, is_raised, created_at, reviewed_at, initial_password_set_at, .. } =
+            Facts::of(user);
+        Self { role, exceeds_role_default, is_raised, created_at, reviewed_at, initial_password_set_at }
+    }
+
+    /// Times that are equal to the time of the user's id are left out.
+    fn write(&self, id: &UserId) -> String {
+        let time = |letter: char, at: Timestamp| {
+            if at == id.at() { format!(" {letter}") } else { format!(" {letter}{:x}", at.unix_millis()) }
+        };
+        let mut text = role_letter(self.role).to_owned();
+        if self.exceeds_role_default {
+            text.push_str(" x");
+        }
+        if self.is_raised {
+            text.push_str(" u");
+        }
+        if self.created_at != id.at() {
+            text.push_str(&time('c', self.created_at));
+        }
+        text.extend(self.reviewed_at.map(|at| time('r', at)));
+        text.extend(self.initial_password_set_at.map(|at| time('i', at)));
+        text
+    }
+
+    pub(super) fn read(text: &str, id: &UserId) -> Option<Self> {
+        let time = |digits: &str| match digits {
+            "" => Some(id.at()),
+            digits => i64::from_str_radix(digits, 16).ok().map(Timestamp::from_unix_millis),
+        };
+        let mut words = text.split(' ');
+        let letter = words.next()?;
+        let mut read = Self {
+            role: Role::ALL.into_iter().find(|role| role_letter(*role) == letter)?,
+            exceeds_role_default: false,
+            is_raised: false,
+            created_at: id.at(),
+            reviewed_at: None,
+            initial_password_set_at: None,
+        };
+        for word in words {
+            match word.split_at_checked(1)? {
+                ("x", "") => read.exceeds_role_default = true,
+                ("u", "") => read.is_raised = true,
+                ("c", digits) => read.created_at = time(digits)?,
+                ("r", digits) => read.reviewed_at = Some(time(digits)?),
+                ("i", digits) => read.initial_password_set_at = Some(time(digits)?),
+                _ => return None,
+            }
+        }
+        Some(read)
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Returns all facts, with those from other attributes.
+    pub(super) fn facts(
+        self,
+        status: Status,
+        last_sign_in_at: Option<Timestamp>,
+        last_refresh_at: Option<Timestamp>,
+    ) -> Facts {
+        Facts {
+            role: self.role,
+            status,
+            exceeds_role_default: self.exceeds_role_default,
+            initial_password_set_at: self.initial_password_set_at,
+            created_at: self.created_at,
+            last_sign_in_at,
+            last_active_at: last_sign_in_at.max(last_refresh_at),
+            reviewed_at: self.reviewed_at,
+            is_raised: self.is_raised,
+        }
+    }
+}
+
+fn role_letter(role: Role) -> &'static str {
+    match role {
+        Role::PrimaryAdmin => "p",
+        Role::Admin => "a",
+        Role::Manager => "m",
+        Role::Viewer => "v",
+    }
+}
+
 /// Returns whether this is a character of a script in which a name often has one or two characters: Chinese, Japanese, Korean, and
 /// the characters beyond them.
 pub fn is_east_asian(letter: char) -> bool {
@@ -134,6 +239,14 @@ fn email_key(email: &Email) -> String {
 /// Returns the sort key of the last sign-in. Users who have never signed in sort before all others.
 pub(super) fn last_sign_in_key(user: &UserId, at: Option<Timestamp>) -> String {
     at.map_or_else(|| format!("-#{user}"), |at| format!("{at}#{user}"))
+}
+
+/// Returns the time of the last sign-in from its sort key, or `None` if the user has never signed in.
+pub(super) fn last_sign_in_of_key(key: &str) -> Result<Option<Timestamp>, InvalidTimestamp> {
+    match key.split('#').next() {
+        Some("-") => Ok(None),
+        at => Timestamp::parse(at.unwrap_or_default()).map(Some),
+    }
 }
 
 /// The entry that keeps an email unique within a partner.
@@ -264,8 +377,10 @@ pub struct Chosen {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::models::{PersonName, Profile, Reviewer, Role};
+    use crate::models::{Permissions, PersonName, Profile, Reviewer};
 
     #[test]
     fn a_user_can_be_flattened_into_a_stored_item() {
@@ -329,6 +444,71 @@ mod tests {
         }
         let stored: serde_dynamo::Item = serde_dynamo::to_item(single).unwrap();
         assert_eq!(serde_dynamo::from_item::<_, UserItem>(stored).unwrap().user, single.user);
+    }
+
+    proptest! {
+        #[test]
+        fn the_entry_of_a_user_in_the_index_for_reviews_has_all_facts(
+            roles in 0..4_usize,
+            (is_beyond, must_change_password, is_suspended) in any::<(bool, bool, bool)>(),
+            since_id in 0..3_i64,
+            times in proptest::array::uniform5(proptest::option::of(0..4_000_000_000_000_i64)),
+        ) {
+            let at = Timestamp::from_unix_millis(1_795_350_591_123);
+            let role = Role::ALL[roles];
+            let profile = Profile {
+                first_name: PersonName::parse("Ann").unwrap(),
+                last_name: PersonName::parse("Lee").ok(),
+                email: Email::parse("ann@example.com").unwrap(),
+                role,
+                permissions: if is_beyond { Permissions::all() } else { role.default_permissions() },
+                must_change_password,
+            };
+            let created_at = Timestamp::from_unix_millis(1_795_350_591_123 + since_id);
+            let new = User::new(UserId::new(at, [1; 10]), PartnerId::new(at, [2; 10]), profile, created_at, None);
+            let [signed_in, refreshed, reviewed_at, raised_at, changed] =
+                times.map(|millis| millis.map(Timestamp::from_unix_millis));
+            let user = User {
+                status: if is_suspended { Status::Suspended } else { Status::Active },
+                last_sign_in_at: signed_in,
+                last_refresh_at: refreshed,
+                password_changed_at: changed.or(new.password_changed_at),
+                reviewed_at,
+                raised_at,
+                ..new
+            };
+            let item = UserItem::from(user.clone());
+            let text = ReviewText::read(&item.review, &user.id).unwrap();
+            prop_assert_eq!(text.role(), user.role);
+            let signed_in = last_sign_in_of_key(&item.last_sign_in_key).unwrap();
+            let facts = text.facts(SearchText::read(&item.search).unwrap().status, signed_in, user.last_refresh_at);
+            prop_assert_eq!(facts, Facts::of(&user));
+        }
+
+        #[test]
+        fn other_texts_are_not_facts(text in "[vx] ?[a-zé]{0,3}") {
+            let id = UserId::new(Timestamp::from_unix_millis(0), [0; 10]);
+            if let Some(read) = ReviewText::read(&text, &id) {
+                prop_assert_eq!(ReviewText::read(&read.write(&id), &id), Some(read));
+            }
+        }
+    }
+
+    #[test]
+    fn a_settled_user_has_few_facts() {
+        let at = Timestamp::from_unix_millis(1_795_350_591_123);
+        let id = UserId::new(at, [1; 10]);
+        let text = ReviewText {
+            role: Role::Viewer,
+            exceeds_role_default: false,
+            is_raised: false,
+            created_at: at,
+            reviewed_at: None,
+            initial_password_set_at: Some(at),
+        };
+        assert_eq!(text.write(&id), "v i");
+        let reviewed = ReviewText { reviewed_at: Some(at.plus(Duration::from_millis(1))), ..text };
+        assert_eq!(reviewed.write(&id), "v r1a2033bf694 i");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum Table {
     Users,
     /// Digests and machine secrets.
     Credentials,
-    /// Sessions, challenges, choices, counters and sources. All of them expire.
+    /// Sessions, challenges, choices, counters, sources and orders of reviews. All of them expire.
     Sessions,
     /// The audit trail.
     Audit,
@@ -120,6 +120,11 @@ pub(super) fn mark(partner: &PartnerId, user: &UserId, generation: u64) -> ItemK
 pub(super) fn counter(kind: &str, of: &str) -> ItemKey {
     // A hash has a fixed length and no special characters, so clients cannot choose the form of the key.
     ItemKey::new(Table::Sessions, format!("ATTEMPTS#{kind}#{}", hash(of)), "ATTEMPTS".to_owned())
+}
+
+/// Returns the key of a part of the order of a review. The partner is in the key, so that no other partner can read it.
+pub(super) fn review_order(partner: &PartnerId, order: &str, part: usize) -> ItemKey {
+    ItemKey::new(Table::Sessions, format!("REVIEW#{partner}#{order}"), format!("ORDER#{part}"))
 }
 
 pub(super) fn event(partner: &PartnerId, event: &EventId) -> ItemKey {

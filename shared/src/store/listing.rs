@@ -6,10 +6,14 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::keys::{email_partition, partition};
+use super::keys::{email_partition, partition, user_sort_key};
 use super::read::{Item, from_item, string};
+use super::search::user_id;
 use super::{EmailItem, Store, StoreError, Table, UserItem};
-use crate::models::{Email, PartnerId, User};
+use crate::models::{Email, PartnerId, User, UserId};
+
+/// The maximum number of users that a visit of all users reads at once. A megabyte of them takes ten in memory.
+const VISITED: usize = 500;
 
 /// The value by which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +87,12 @@ impl Store {
             // One user more than the limit shows that there is a next page.
             let missing = limit.saturating_add(1).saturating_sub(found.len());
             let (items, last) = self.query_users(partner, (sort, order), start, Some(missing)).await?;
-            for item in &items {
-                found.push((position(sort, item)?, from_item::<UserItem>(item)?.user));
+            if sort == Sort::LastSignInAt {
+                found.extend(self.users_of_entries(partner, sort, &items).await?);
+            } else {
+                for item in &items {
+                    found.push((position(sort, item)?, from_item::<UserItem>(item)?.user));
+                }
             }
             start = last;
             if start.is_none() || found.len() > limit {
@@ -93,8 +101,27 @@ impl Store {
         }
     }
 
-    /// Calls `visit` with every user of a partner and their position, sorted by name. At most one megabyte of users is
-    /// in memory.
+    /// Reads the users of these entries of an index that does not contain whole users. Users who were removed since
+    /// then are left out.
+    async fn users_of_entries(
+        &self,
+        partner: &PartnerId,
+        sort: Sort,
+        entries: &[Item],
+    ) -> Result<Vec<(Position, User)>, StoreError> {
+        let mut positions: HashMap<UserId, Position> = HashMap::with_capacity(entries.len());
+        let mut ids = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let id = user_id(entry)?;
+            positions.insert(id.clone(), position(sort, entry)?);
+            ids.push(id);
+        }
+        let users = self.users(partner, &ids).await?;
+        Ok(users.into_iter().filter_map(|user| Some((positions.remove(&user.id)?, user))).collect())
+    }
+
+    /// Calls `visit` with every user of a partner and their position, sorted by name. Only a few users at a time are in
+    /// memory.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the call fails.
@@ -105,7 +132,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut start = None;
         loop {
-            let (items, last) = self.query_users(partner, (Sort::Name, Order::Ascending), start, None).await?;
+            let (items, last) = self.query_users(partner, (Sort::Name, Order::Ascending), start, Some(VISITED)).await?;
             for item in items {
                 visit(position(Sort::Name, &item)?, from_item::<UserItem>(&item)?.user);
             }
@@ -163,6 +190,11 @@ impl Store {
 }
 
 impl Position {
+    /// Returns the position of a user, or of a user who would have this id, in the list sorted by creation.
+    pub fn by_creation(user: &UserId) -> Self {
+        Self { sk: user_sort_key(user), key: None }
+    }
+
     /// Compares two positions. Keys of an index end with the user's id or are unique like emails, so positions of
     /// different users are never equal.
     pub(super) fn compare(&self, other: &Self, order: Order) -> Ordering {

@@ -13,6 +13,7 @@ mod keys;
 mod listing;
 mod marks;
 mod read;
+mod review_order;
 mod search;
 mod sources;
 mod trail;
@@ -37,6 +38,7 @@ pub use keys::{ItemKey, Key, Table, hash};
 pub use listing::{Order, Page, Position, Sort};
 pub use marks::{Backlog, Mark, Marks};
 pub use read::{Items, from_item};
+pub use review_order::{Place, ReviewCursor, ReviewEntry, ReviewOrder, ReviewPage};
 pub use search::SearchEntry;
 pub use sources::{DEVICE_KNOWN_FOR, Source, SourcesItem, Standing};
 pub use trail::{EventFilter, EventPage};
@@ -69,6 +71,18 @@ impl Store {
             sessions: config.sessions_table.clone(),
             audit: config.audit_table.clone(),
         }
+    }
+
+    /// Reads one item, if it exists.
+    async fn get(&self, item_key: &ItemKey, is_consistent: bool) -> Result<Option<read::Item>, StoreError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(self.name_of(item_key.table)?)
+            .set_key(Some(item_key.attributes()))
+            .consistent_read(is_consistent);
+        let response = request.send().await.map_err(|error| StoreError::from_sdk("GetItem", &error))?;
+        Ok(response.item)
     }
 
     /// Deletes one item, whether or not it exists.

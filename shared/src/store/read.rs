@@ -119,13 +119,30 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError`] if the call fails.
     pub async fn sessions_of(&self, user: &UserId) -> Result<Vec<(String, SessionItem)>, StoreError> {
+        self.query_sessions(user, true).await
+    }
+
+    /// Does the same as [`sessions_of`](Self::sessions_of) for half the cost. Sign-ins and sign-outs of the last moment
+    /// can be missing.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the call fails.
+    pub async fn sessions_of_eventually(&self, user: &UserId) -> Result<Vec<(String, SessionItem)>, StoreError> {
+        self.query_sessions(user, false).await
+    }
+
+    async fn query_sessions(
+        &self,
+        user: &UserId,
+        is_consistent: bool,
+    ) -> Result<Vec<(String, SessionItem)>, StoreError> {
         const PREFIX: &str = "SESSION#";
         let mut sessions = Vec::new();
         let mut pages = self
             .client
             .query()
             .table_name(self.name_of(Table::Sessions)?)
-            .consistent_read(true)
+            .consistent_read(is_consistent)
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", AttributeValue::S(user_sort_key(user)))
             .expression_attribute_values(":prefix", AttributeValue::S(PREFIX.to_owned()))

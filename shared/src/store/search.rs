@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::items::{SearchText, name_key};
+use super::items::{ReviewText, SearchText, name_key};
 use super::keys::{Key, partition};
 use super::listing::{Order, Page, Position, Sort};
 use super::read::{Item, string};
@@ -63,7 +63,10 @@ impl Store {
     }
 
     /// Reads these users in this order. Users who no longer exist are left out.
-    async fn users(&self, partner: &PartnerId, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the call fails.
+    pub async fn users(&self, partner: &PartnerId, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
         let keys: Vec<_> = ids.iter().map(|id| Key::user(partner, id)).collect();
         let stored = self.read(&keys.iter().map(Key::item_key).collect::<Vec<_>>()).await?;
         let mut users = Vec::with_capacity(ids.len());
@@ -107,12 +110,21 @@ impl Store {
 
 fn search_entry(item: &Item) -> Result<SearchEntry, StoreError> {
     let wrong = || StoreError::Refused("a user without valid search attributes".to_owned());
+    let id = user_id(item)?;
+    // The index by the last sign-in has the role among the facts for reviews.
+    let role = match item.get("review") {
+        Some(_) => ReviewText::read(&string(item, "review")?, &id).map(|text| text.role()),
+        None => Role::parse(&string(item, "role")?).ok(),
+    };
+    let role = role.ok_or_else(wrong)?;
+    Ok(SearchEntry { id, searched: SearchText::read(&string(item, "search")?).ok_or_else(wrong)?, role })
+}
+
+/// Returns the id of the user that an item is about.
+pub(super) fn user_id(item: &Item) -> Result<UserId, StoreError> {
     let sk = string(item, "sk")?;
-    Ok(SearchEntry {
-        id: sk.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok()).ok_or_else(wrong)?,
-        searched: SearchText::read(&string(item, "search")?).ok_or_else(wrong)?,
-        role: Role::parse(&string(item, "role")?).map_err(|_| wrong())?,
-    })
+    let id = sk.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok());
+    id.ok_or_else(|| StoreError::Refused("a user without a valid sort key".to_owned()))
 }
 
 /// Returns the user's position, which is the same as in the unfiltered list.

@@ -84,12 +84,16 @@ export function review(frame) {
       // A typed note is kept.
       for (const entry of added) entry.note = people.find(({ user }) => user.id === entry.user.id)?.note;
       people = isMore ? [...people, ...added] : added;
-      ({ total, next_cursor: cursor } = answer);
-      render(answer.summary);
+      cursor = answer.next_cursor;
+      total = Math.max(answer.total, people.length);
+      // Later pages have the summary of the start of the review, without the decisions since then.
+      render((isMore && summary) || answer.summary);
       if (isMore) focusOn(added.find(isOpen));
     } catch (error) {
       if (current.signal.aborted || error instanceof SessionEnded) return;
-      if (people.length > 0) notify(...loadErrorMessage(error));
+      // The portal keeps the order of a review for a day. After that, the list starts again.
+      if (isMore && error instanceof Problem && error.status === 400) await load();
+      else if (people.length > 0) notify(...loadErrorMessage(error));
       else renderError(error);
     } finally {
       if (loading === current) table.removeAttribute("aria-busy");

@@ -35,6 +35,22 @@ macro_rules! id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// Returns the id without its prefix, in 16 bytes that sort in the same order.
+            pub fn to_bytes(&self) -> [u8; 16] {
+                uuid($prefix, &self.0).into_bytes()
+            }
+
+            /// Reads exactly the form that `to_bytes` returns.
+            pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, InvalidId> {
+                Self::parse(&format!("{}{}", $prefix, Uuid::from_bytes(bytes).simple()))
+            }
+
+            /// Returns the time at which the id was created.
+            pub fn at(&self) -> Timestamp {
+                let [a, b, c, d, e, f, ..] = self.to_bytes();
+                Timestamp::from_unix_millis(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+            }
         }
 
         impl fmt::Display for $name {
@@ -69,6 +85,11 @@ id!(
 fn write(prefix: &str, at: Timestamp, random: [u8; 10]) -> String {
     let uuid = Builder::from_unix_timestamp_millis(at.unix_millis().unsigned_abs(), &random).into_uuid();
     format!("{prefix}{}", uuid.simple())
+}
+
+/// Returns the UUID of an id, which is valid by construction.
+fn uuid(prefix: &str, id: &str) -> Uuid {
+    id.strip_prefix(prefix).and_then(|digits| Uuid::try_parse(digits).ok()).unwrap_or_default()
 }
 
 fn is_valid(prefix: &str, text: &str) -> bool {
@@ -114,12 +135,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn bytes_of_another_version_are_rejected() {
+        assert_eq!(UserId::from_bytes([0; 16]), Err(InvalidId { prefix: "usr_" }));
+    }
+
     proptest! {
         #[test]
         fn a_new_id_can_be_parsed(millis in 0..253_402_300_799_999_i64, random: [u8; 10]) {
             let id = UserId::new(Timestamp::from_unix_millis(millis), random);
             prop_assert_eq!(UserId::parse(id.as_str()), Ok(id.clone()));
-            prop_assert_eq!(serde_json::from_value::<UserId>(serde_json::to_value(&id).unwrap()).unwrap(), id);
+            prop_assert_eq!(serde_json::from_value::<UserId>(serde_json::to_value(&id).unwrap()).unwrap(), id.clone());
+            prop_assert_eq!(UserId::from_bytes(id.to_bytes()), Ok(id.clone()));
+            prop_assert_eq!(id.at(), Timestamp::from_unix_millis(millis));
         }
 
         #[test]
@@ -127,6 +155,7 @@ mod tests {
             let first = EventId::new(Timestamp::from_unix_millis(earlier), one);
             let second = EventId::new(Timestamp::from_unix_millis(earlier + later), other);
             prop_assert!(first.as_str() < second.as_str());
+            prop_assert!(first.to_bytes() < second.to_bytes());
         }
     }
 }

@@ -1,14 +1,14 @@
 //! A summary of a partner's users: the progress of the review, and the number of users by role and by the
 //! last sign-in and activity.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Rank, Review, days};
-use crate::models::{Role, Timestamp, User};
+use super::{Facts, Rank, Review, days};
+use crate::models::{Role, Timestamp};
 
 /// The number of users whose last sign-in or activity was within a number of days. Each user counts only in the smallest
 /// range that contains it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WithinDays {
     /// The end of the range in days. `None` for times before all other ranges.
     pub within_days: Option<u32>,
@@ -17,7 +17,7 @@ pub struct WithinDays {
 }
 
 /// The number of users by role.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct ByRole {
     primary_admin: u64,
     admin: u64,
@@ -26,7 +26,7 @@ struct ByRole {
 }
 
 /// The numbers that a review shows for all users of a partner.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// The number of users.
     pub users: u64,
@@ -58,7 +58,7 @@ impl Default for Summary {
 
 impl Summary {
     /// Adds one user, who has this rank, to the numbers.
-    pub fn count(&mut self, review: &Review, user: &User, rank: Rank) {
+    pub fn count(&mut self, review: &Review, user: &Facts, rank: Rank) {
         self.users += 1;
         self.to_look_at += u64::from(rank == Rank::Pressing);
         self.reviewed += u64::from(review.is_reviewed(user));
@@ -69,7 +69,7 @@ impl Summary {
             Role::Viewer => &mut self.by_role.viewer,
         };
         *of_role += 1;
-        let (Some(signed_in), Some(active)) = (user.last_sign_in_at, user.last_active_at()) else {
+        let (Some(signed_in), Some(active)) = (user.last_sign_in_at, user.last_active_at) else {
             self.never_signed_in += 1;
             return;
         };
@@ -93,6 +93,7 @@ mod tests {
 
     use super::super::tests::{ago, ann, now};
     use super::*;
+    use crate::models::User;
 
     #[test]
     fn each_user_is_counted_once_in_each_breakdown() {
@@ -114,7 +115,8 @@ mod tests {
         ];
         let mut summary = Summary::default();
         for user in &users {
-            summary.count(&review, user, review.rank(user, &review.reasons(user)));
+            let facts = Facts::of(user);
+            summary.count(&review, &facts, review.rank(&facts, &review.reasons(&facts)));
         }
         let expected = json!({
             "users": 11,
@@ -138,5 +140,6 @@ mod tests {
             "never_signed_in": 1,
         });
         assert_eq!(serde_json::to_value(summary).unwrap(), expected);
+        assert_eq!(serde_json::from_value::<Summary>(expected).unwrap(), summary);
     }
 }

@@ -1,0 +1,465 @@
+//! Access reviews. The first page of a review reads a small entry of every user of the partner, and stores the order of
+//! the users for the other pages. So these pages read only the users that they show, as they are now.
+//!
+//! An order is never changed, and expires after a day. It is stored in parts, each of which costs one read unit. Users
+//! who are added after the order was computed follow at its end, sorted by creation.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde::Deserialize;
+
+use super::expression::{Expression, number, text};
+use super::items::{ReviewText, SearchText, last_sign_in_of_key, name_key};
+use super::keys::{self, partition};
+use super::listing::{Order, Position, Sort};
+use super::read::{Item, string};
+use super::search::user_id;
+use super::{Store, StoreError, Table};
+use crate::error::Failure;
+use crate::models::{PartnerId, Timestamp, User, UserId};
+use crate::random;
+use crate::review::{Facts, Summary};
+
+/// The time for which the pages of a review have the same order.
+const LIFETIME: Duration = Duration::from_hours(24);
+
+/// The number of users in one part of an order. A part has less than 4 KB, which is one read unit.
+const PART: usize = 200;
+
+/// The maximum number of parts that are written concurrently.
+const AT_ONCE: usize = 16;
+
+/// A user gets an id at the start of the request that adds the user, and is visible when the request commits. So a user
+/// with an id of this time before a review may have been added after its order was computed. It is the longest timeout of
+/// these functions, 29 s, and the difference of their clocks.
+const COMMIT_TIME: Duration = Duration::from_secs(35);
+
+/// The maximum number of entries that one query returns. A megabyte of them would be larger in memory.
+const ENTRIES: i32 = 3_000;
+
+/// The length of an order's id in bytes, and as text.
+const ID: usize = 16;
+const ID_TEXT: usize = 22;
+
+/// The part of a user that decides about its place in a review.
+#[derive(Debug, Clone)]
+pub struct ReviewEntry {
+    /// The id.
+    pub id: UserId,
+    /// The sort key of the name.
+    pub name_key: String,
+    /// The facts that a review considers.
+    pub facts: Facts,
+}
+
+/// A place in a review, at which a page starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A place in the order: the number of users before it.
+    InOrder(usize),
+    /// A place among the users who were added later.
+    Added {
+        /// The last part of the order.
+        last_part: usize,
+        /// The id before it.
+        after: UserId,
+    },
+}
+
+/// A place in a stored order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewCursor {
+    order: String,
+    place: Place,
+}
+
+/// The order of a review: all of it, or the part that a page reads.
+#[derive(Debug)]
+pub struct ReviewOrder {
+    partner: PartnerId,
+    id: String,
+    summary: Summary,
+    /// The number of users before the first of `ids`.
+    start: usize,
+    ids: Vec<UserId>,
+    /// Exists if `ids` contains the end of the order.
+    end: Option<End>,
+}
+
+/// What the end of an order needs to find the users who were added later.
+#[derive(Debug)]
+struct End {
+    /// All of them have later ids.
+    after: UserId,
+    /// The users with later ids who are in the order.
+    listed: Vec<UserId>,
+}
+
+/// A page of a review.
+#[derive(Debug)]
+pub struct ReviewPage {
+    /// The users, as they are now.
+    pub users: Vec<User>,
+    /// The place of the next page, if there is one.
+    pub next: Option<Place>,
+}
+
+impl ReviewCursor {
+    /// Reads a cursor of the list. Returns `None` for any other text.
+    pub fn read(list: &str, cursor: &str) -> Option<Self> {
+        let Position { sk: order, key } = Position::from_cursor(list, cursor)?;
+        if order.len() != ID_TEXT || URL_SAFE_NO_PAD.decode(&order).is_err() {
+            return None;
+        }
+        let key = key?;
+        let place = match key.split_once(' ') {
+            None => Place::InOrder(key.parse().ok()?),
+            Some((last_part, after)) => {
+                Place::Added { last_part: last_part.parse().ok()?, after: UserId::parse(after).ok()? }
+            }
+        };
+        Some(Self { order, place })
+    }
+
+    /// Returns the place.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn part(&self) -> usize {
+        match self.place {
+            Place::InOrder(before) => before / PART,
+            Place::Added { last_part, .. } => last_part,
+        }
+    }
+}
+
+impl ReviewOrder {
+    /// Returns the order of a review that starts at `now`.
+    ///
+    /// # Errors
+    /// Returns [`Failure::Internal`] if there are no random bytes.
+    pub fn new(partner: &PartnerId, ids: Vec<UserId>, summary: Summary, now: Timestamp) -> Result<Self, Failure> {
+        let after = UserId::new(now.minus(COMMIT_TIME), [0; 10]);
+        let listed = ids.iter().filter(|id| **id > after).cloned().collect();
+        let id = URL_SAFE_NO_PAD.encode(random::bytes::<ID>()?);
+        Ok(Self { partner: partner.clone(), id, summary, start: 0, ids, end: Some(End { after, listed }) })
+    }
+
+    /// Returns the summary at the start of the review.
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// Returns the cursor of a place in this order. `list` identifies the list by its partner and parameters.
+    pub fn cursor(&self, place: &Place, list: &str) -> String {
+        let key = match place {
+            Place::InOrder(before) => before.to_string(),
+            Place::Added { last_part, after } => format!("{last_part} {after}"),
+        };
+        Position { sk: self.id.clone(), key: Some(key) }.to_cursor(list)
+    }
+
+    /// Returns up to `limit` users from this place on. At the end of the part that was read, there are none.
+    fn ids_from(&self, before: usize, limit: usize) -> &[UserId] {
+        let ids = before.checked_sub(self.start).and_then(|skipped| self.ids.get(skipped..)).unwrap_or_default();
+        ids.get(..limit).unwrap_or(ids)
+    }
+
+    fn length(&self) -> usize {
+        self.start + self.ids.len()
+    }
+}
+
+impl Store {
+    /// Returns the entries of all users of a partner, in any order.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if a call fails.
+    pub async fn review_entries(&self, partner: &PartnerId) -> Result<Vec<ReviewEntry>, StoreError> {
+        // A user who signs in meanwhile moves towards the end of the index, so the query can return the user twice, but
+        // never misses the user.
+        let mut entries = HashMap::new();
+        let mut start = None;
+        loop {
+            let response = self
+                .client
+                .query()
+                .table_name(self.name_of(Table::Users)?)
+                .index_name("by_last_sign_in")
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", AttributeValue::S(partition(partner)))
+                .limit(ENTRIES)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| StoreError::from_sdk("Query", &error))?;
+            for item in response.items.unwrap_or_default() {
+                let entry = review_entry(&item)?;
+                entries.insert(entry.id.clone(), entry);
+            }
+            start = response.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(entries.into_values().collect());
+            }
+        }
+    }
+
+    /// Stores the order of a review that starts at `now`, for its other pages.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if a call fails. Parts that were written expire.
+    pub async fn keep_review_order(&self, order: &ReviewOrder, now: Timestamp) -> Result<(), StoreError> {
+        let expires_at = now.plus(LIFETIME).unix_seconds();
+        let summary: AttributeValue = serde_dynamo::to_attribute_value(order.summary)?;
+        let parts = order.ids.chunks(PART).enumerate();
+        let last = order.ids.len().div_ceil(PART).saturating_sub(1);
+        let writes: Vec<_> = parts
+            .map(|(part, ids)| {
+                let mut expression = Expression::default();
+                expression.set("ids", bytes(ids));
+                expression.set("summary", summary.clone());
+                expression.set("expires_at", number(expires_at));
+                if let Some(end) = order.end.as_ref().filter(|_| part == last) {
+                    expression.set("added_after", text(end.after.as_str()));
+                    expression.set("listed", bytes(&end.listed));
+                }
+                let item_key = keys::review_order(&order.partner, &order.id, part);
+                async move { self.update_if(&item_key, expression).await.map(|_| ()) }
+            })
+            .collect();
+        stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Returns the part of a stored order that a cursor needs, or `None` if there is no such order or it has expired.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if a call fails.
+    pub async fn review_order(
+        &self,
+        partner: &PartnerId,
+        cursor: &ReviewCursor,
+        now: Timestamp,
+    ) -> Result<Option<ReviewOrder>, StoreError> {
+        self.read_part(partner, &cursor.order, cursor.part(), now).await
+    }
+
+    /// Returns up to `limit` users of a review from this place on. Users who no longer exist are left out, and the
+    /// following ones take their places. Returns `None` if the order has expired, or has no such place.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if a call fails.
+    pub async fn review_page(
+        &self,
+        order: &ReviewOrder,
+        place: &Place,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<ReviewPage>, StoreError> {
+        let mut users = Vec::with_capacity(limit);
+        let mut later;
+        let mut order = order;
+        let (last_part, mut after) = match place {
+            Place::Added { last_part, after } => (*last_part, after.clone()),
+            Place::InOrder(before) => {
+                let mut before = *before;
+                loop {
+                    let ids = order.ids_from(before, limit - users.len());
+                    users.extend(self.users(&order.partner, ids).await?);
+                    before += ids.len();
+                    if before == order.length()
+                        && let Some(end) = &order.end
+                    {
+                        break (before.saturating_sub(1) / PART, end.after.clone());
+                    }
+                    if users.len() == limit {
+                        return Ok(Some(ReviewPage { users, next: Some(Place::InOrder(before)) }));
+                    }
+                    if before == order.length() {
+                        let next = self.read_part(&order.partner, &order.id, before / PART, now).await?;
+                        let Some(next) = next else { return Ok(None) };
+                        later = next;
+                        order = &later;
+                    } else if ids.is_empty() {
+                        // The place is not in the part, so the cursor is forged.
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        let Some(end) = &order.end else { return Ok(None) };
+        // One user more than the page holds shows that there is a next page.
+        let wanted = limit - users.len();
+        let mut added = self.added_users(&order.partner, end, &after, wanted + 1).await?;
+        let has_more = added.len() > wanted;
+        added.truncate(wanted);
+        if let Some(last) = added.last() {
+            after = last.id.clone();
+        }
+        users.append(&mut added);
+        Ok(Some(ReviewPage { users, next: has_more.then_some(Place::Added { last_part, after }) }))
+    }
+
+    /// Returns up to `limit` users after this id who are not in the order.
+    async fn added_users(
+        &self,
+        partner: &PartnerId,
+        end: &End,
+        after: &UserId,
+        limit: usize,
+    ) -> Result<Vec<User>, StoreError> {
+        let listed: HashSet<&UserId> = end.listed.iter().filter(|id| *id > after).collect();
+        let position = Position::by_creation(after);
+        let by_creation = (Sort::CreatedAt, Order::Ascending);
+        let page = self.list_users(partner, by_creation, Some(&position), limit + listed.len()).await?;
+        Ok(page.users.into_iter().filter(|user| !listed.contains(&user.id)).take(limit).collect())
+    }
+
+    async fn read_part(
+        &self,
+        partner: &PartnerId,
+        order: &str,
+        part: usize,
+        now: Timestamp,
+    ) -> Result<Option<ReviewOrder>, StoreError> {
+        let item_key = keys::review_order(partner, order, part);
+        // A part never changes, so a read that is not consistent is wrong only if it misses the part.
+        let mut stored = None;
+        for is_consistent in [false, true] {
+            stored = self.get(&item_key, is_consistent).await?;
+            if stored.is_some() {
+                break;
+            }
+        }
+        let Some(item) = stored else { return Ok(None) };
+        let Dated { expires_at, summary } = serde_dynamo::from_item(item.clone())?;
+        if expires_at <= now.unix_seconds() {
+            return Ok(None);
+        }
+        let end = if item.contains_key("added_after") {
+            let after = UserId::parse(&string(&item, "added_after")?).map_err(|_| wrong())?;
+            Some(End { after, listed: ids(&item, "listed")? })
+        } else {
+            None
+        };
+        let ids = ids(&item, "ids")?;
+        Ok(Some(ReviewOrder { partner: partner.clone(), id: order.to_owned(), summary, start: part * PART, ids, end }))
+    }
+}
+
+/// The attributes of a part that are not bytes.
+#[derive(Deserialize)]
+struct Dated {
+    expires_at: i64,
+    summary: Summary,
+}
+
+fn wrong() -> StoreError {
+    StoreError::Refused("an order of a review that is not valid".to_owned())
+}
+
+fn bytes(ids: &[UserId]) -> AttributeValue {
+    AttributeValue::B(Blob::new(ids.iter().flat_map(UserId::to_bytes).collect::<Vec<u8>>()))
+}
+
+fn ids(item: &Item, attribute: &str) -> Result<Vec<UserId>, StoreError> {
+    let bytes = item.get(attribute).and_then(|value| value.as_b().ok()).ok_or_else(wrong)?;
+    let (ids, []) = bytes.as_ref().as_chunks() else { return Err(wrong()) };
+    ids.iter().map(|id| UserId::from_bytes(*id).map_err(|_| wrong())).collect()
+}
+
+fn review_entry(item: &Item) -> Result<ReviewEntry, StoreError> {
+    let wrong = || StoreError::Refused("a user without valid attributes for a review".to_owned());
+    let id = user_id(item)?;
+    let searched = SearchText::read(&string(item, "search")?).ok_or_else(wrong)?;
+    let last_sign_in_at = last_sign_in_of_key(&string(item, "last_sign_in_key")?).map_err(|_| wrong())?;
+    let last_refresh_at = match item.get("last_refresh_at") {
+        Some(_) => Some(Timestamp::parse(&string(item, "last_refresh_at")?).map_err(|_| wrong())?),
+        None => None,
+    };
+    let facts = ReviewText::read(&string(item, "review")?, &id).ok_or_else(wrong)?;
+    Ok(ReviewEntry {
+        name_key: name_key(&searched, &id),
+        facts: facts.facts(searched.status, last_sign_in_at, last_refresh_at),
+        id,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(number: u64) -> UserId {
+        UserId::new(Timestamp::from_unix_millis(1_795_350_591_123), {
+            let mut bytes = [0; 10];
+            bytes[2..].copy_from_slice(&number.to_be_bytes());
+            bytes
+        })
+    }
+
+    fn order(users: u64) -> ReviewOrder {
+        let now = Timestamp::from_unix_millis(1_795_350_600_000);
+        let partner = PartnerId::new(now, [2; 10]);
+        ReviewOrder::new(&partner, (0..users).map(id).collect(), Summary::default(), now).unwrap()
+    }
+
+    #[test]
+    fn ids_are_stored_as_bytes_and_read_again() {
+        let item = Item::from([("ids".to_owned(), bytes(&order(3).ids))]);
+        assert_eq!(ids(&item, "ids").unwrap(), [id(0), id(1), id(2)]);
+        let cut = Item::from([("ids".to_owned(), AttributeValue::B(Blob::new([0; 17])))]);
+        assert!(ids(&cut, "ids").is_err());
+    }
+
+    #[test]
+    fn a_page_gets_the_ids_from_its_place_on() {
+        let part = ReviewOrder { start: 200, ..order(3) };
+        assert_eq!(part.ids_from(201, 9), [id(1), id(2)]);
+        assert_eq!(part.ids_from(201, 1), [id(1)]);
+        assert_eq!(part.ids_from(203, 9), []);
+        assert_eq!(part.ids_from(204, 9), []);
+        assert_eq!(part.ids_from(199, 9), []);
+        assert_eq!(part.length(), 203);
+    }
+
+    #[test]
+    fn the_end_knows_the_users_who_were_added_just_before_the_review() {
+        let (now, old) =
+            (Timestamp::from_unix_millis(1_795_350_600_000), UserId::new(Timestamp::from_unix_millis(1), [1; 10]));
+        let ids = vec![id(1), old.clone(), id(0)];
+        let order = ReviewOrder::new(&PartnerId::new(now, [2; 10]), ids, Summary::default(), now).unwrap();
+        let End { after, listed } = order.end.unwrap();
+        assert_eq!(listed, [id(1), id(0)]);
+        assert!(old < after && after < id(0));
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_is_valid_for_its_own_list(before: usize, last_part: usize, number: u64) {
+            let order = order(1);
+            for place in [Place::InOrder(before), Place::Added { last_part, after: id(number) }] {
+                let cursor = order.cursor(&place, "list");
+                let read = ReviewCursor::read("list", &cursor).unwrap();
+                prop_assert_eq!((&read.order, read.place()), (&order.id, &place));
+                prop_assert_eq!(ReviewCursor::read("other", &cursor), None);
+            }
+        }
+
+        #[test]
+        fn a_forged_cursor_has_a_valid_form_or_is_rejected(order in ".{0,30}", key in proptest::option::of(".{0,50}")) {
+            let cursor = Position { sk: order, key }.to_cursor("list");
+            if let Some(read) = ReviewCursor::read("list", &cursor) {
+                prop_assert_eq!(read.order.len(), ID_TEXT);
+            }
+        }
+    }
+}
