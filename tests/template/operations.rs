@@ -333,4 +333,5 @@ fn failed_repair_runs_and_schedules_reach_the_dead_letter_queue() {
     for path in [&repair["DeadLetterQueue"], &repair["Events"]["EveryMinute"]["Properties"]["DeadLetterConfig"]] {
         assert!(text(path).contains("RepairDeadLetters.Arn"), "{path:?}");
     }
+    assert_eq!(repair["EventInvokeConfig"]["MaximumRetryAttempts"], 0, "the next run is the retry");
 }

@@ -23,6 +23,7 @@ pub(super) fn read(
         "DeadLetterQueue",
         "DeploymentPreference",
         "Description",
+        "EventInvokeConfig",
         "Handler",
         "ReservedConcurrentExecutions",
         "Runtime",
