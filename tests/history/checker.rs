@@ -320,13 +320,10 @@ impl History<'_> {
                 let sign_in = SignIn::new(partner.as_deref(), email, password, &self.partners);
                 sign_in.is_refused(&self.states[self.window(operation)])
             }
-            ((401, "unauthenticated"), Action::AnswerChallenge { challenge, .. }) => {
+            // The choice of an offered partner is refused like a used challenge if its user has changed since then.
+            ((401, "unauthenticated"), Action::AnswerChallenge { challenge, reply }) => {
                 let open = self.open(challenge);
-                open.is_used(operation, self.operations) || open.is_void(&self.states[self.window(operation)], None)
-            }
-            // The challenge no longer offers this partner.
-            ((422, "validation_failed"), Action::AnswerChallenge { challenge, reply }) => {
-                self.open(challenge).is_void(&self.states[self.window(operation)], Some(reply))
+                open.is_used(operation, self.operations) || open.is_void(&self.states[self.window(operation)], reply)
             }
             // An import reads the emails first, and again after a conflict.
             ((409, "email_taken"), Action::Add { email, .. }) if operation.is_part => {

@@ -144,18 +144,10 @@ impl<'a> Open<'a> {
             })
     }
 
-    /// Whether the challenge may have been invalid for all users that the reply concerns: all offered users, or the
-    /// chosen one.
-    pub(crate) fn is_void(&self, states: &[State], reply: Option<&Reply>) -> bool {
-        let concerned: BTreeSet<&str> = match reply {
-            Some(reply) => self.chosen(reply).map(|(partner, ..)| *partner).collect(),
-            None => self.users.iter().map(|(partner, ..)| *partner).collect(),
-        };
-        concerned.iter().all(|concerned| {
-            let users = self.users.iter().filter(|(partner, ..)| partner == concerned);
-            users.into_iter().any(|(_, id, generation)| {
-                states.iter().any(|state| !is_valid(state, id, &self.challenge.password, Some(*generation)))
-            })
+    /// Whether the challenge may have been invalid for the user that the reply concerns.
+    pub(crate) fn is_void(&self, states: &[State], reply: &Reply) -> bool {
+        self.chosen(reply).any(|(_, id, generation)| {
+            states.iter().any(|state| !is_valid(state, id, &self.challenge.password, Some(*generation)))
         })
     }
 
