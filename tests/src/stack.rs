@@ -184,9 +184,12 @@ fn built() -> Result<PathBuf, String> {
         };
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--bins", "--profile", profile]).current_dir(workspace());
-        // Cargo's variables for this test's package would make the build scripts that watch them run again.
+        // Cargo's variables for this test's package would make the build scripts that watch them run again, and everything
+        // that depends on their packages would be compiled again.
+        let is_of_package =
+            |name: &str| name == "OUT_DIR" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            if name.to_str().is_some_and(is_of_package) {
                 cargo.env_remove(name);
             }
         }

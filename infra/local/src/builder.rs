@@ -43,8 +43,10 @@ pub(crate) async fn build(root: &Path) -> Result<PathBuf, BuildError> {
     }
     // `cargo run` sets these variables for this package. Build scripts that watch them would run again, and their
     // packages would compile again.
+    let is_of_package =
+        |name: &str| name == "OUT_DIR" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+        if name.to_str().is_some_and(is_of_package) {
             command.env_remove(name);
         }
     }
