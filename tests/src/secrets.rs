@@ -9,14 +9,20 @@ static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Random lower-case letters and digits.
 pub fn random(length: usize) -> String {
-    let mut bytes = vec![0; length];
-    getrandom::fill(&mut bytes).unwrap();
-    bytes.iter().map(|byte| char::from(b"abcdefghijkmnpqrstuvwxyz23456789"[usize::from(byte % 32)])).collect()
+    of(b"abcdefghijkmnpqrstuvwxyz23456789", length)
 }
 
-/// A new password that satisfies every rule.
+/// A new password that satisfies every rule. It has no vowels and no digits that can stand for one, so it never contains a
+/// name or a word by chance.
 pub fn password() -> String {
-    remembered(format!("{}-{}", random(12), random(12)))
+    let part = || of(b"bcdfghjkmnpqrstvwxz256789BCDFGHJ", 12);
+    remembered(format!("{}-{}", part(), part()))
+}
+
+fn of(alphabet: &[u8; 32], length: usize) -> String {
+    let mut bytes = vec![0; length];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes.iter().map(|byte| char::from(alphabet[usize::from(byte % 32)])).collect()
 }
 
 /// A new, unused email: `annxk3j9…@portal-tests.example`.
