@@ -9,7 +9,7 @@ use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PartnerId, PublicUser, Reviewer, Status, Timestamp, User};
 use portal::policy::Action;
-use portal::review::{Access, Facts, Rank, Reason, Review, Summary, reduced};
+use portal::review::{Access, Facts, Reason, Review, Summary, reduced};
 use portal::store::{Counter, Place, ReviewCursor, ReviewEntry, ReviewOrder, ReviewPage, Store};
 use serde::Serialize;
 
@@ -128,16 +128,15 @@ async fn first_page(store: &Store, partner: &PartnerId, review: Review, limit: u
         summary.count(&review, &entry.facts, rank);
         (rank, entry.name_key, entry.id)
     };
-    // Keys of names end with the user's id, so they are unique.
-    let mut ranked: Vec<(Rank, String, _)> = store.review_entries(partner).await?.into_iter().map(ranked).collect();
-    ranked.sort_unstable_by(|(rank, name, _), (other_rank, other_name, _)| (rank, name).cmp(&(other_rank, other_name)));
+    // Keys of names end with the user's id, so they are unique, and the ids do not decide.
+    let mut ranked: Vec<_> = store.review_entries(partner).await?.into_iter().map(ranked).collect();
+    ranked.sort_unstable();
     let ids: Vec<_> = ranked.into_iter().map(|(_, _, id)| id).collect();
-    if ids.len() <= limit {
-        let users = store.users(partner, &ids).await?;
-        let order = ReviewOrder::new(partner, ids, summary, review.now)?;
+    let whole = if ids.len() <= limit { Some(store.users(partner, &ids).await?) } else { None };
+    let order = ReviewOrder::new(partner, ids, summary, review.now)?;
+    if let Some(users) = whole {
         return Ok(Page { order, page: ReviewPage { users, next: None } });
     }
-    let order = ReviewOrder::new(partner, ids, summary, review.now)?;
     let kept = store.keep_review_order(&order, review.now);
     let ((), page) = try_join(kept, store.review_page(&order, &Place::InOrder(0), limit, review.now)).await?;
     Ok(Page { page: page.ok_or_else(Failure::cursor)?, order })
