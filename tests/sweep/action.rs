@@ -484,6 +484,12 @@ impl Row {
         self.target != Target::None
     }
 
+    /// Whether it changes another user and nothing else. Its runs can have the same partner and the same caller, because each
+    /// has its own target. Actions that also write the partner's item would meet each other's transactions.
+    pub(crate) fn changes_target_only(&self) -> bool {
+        self.has_target() && !self.removes() && !self.makes_primary_admin()
+    }
+
     /// Whether it ends one session or all sessions of another user.
     pub(crate) fn ends_target_session(&self) -> bool {
         matches!(self.target, Target::SignedIn | Target::SecondOfTwo)

@@ -64,7 +64,7 @@ async fn after_any_fault_at_any_call_both_stores_are_consistent() {
     let stack: &'static FaultyStack = Box::leak(Box::new(FaultyStack::start("sweep").unwrap()));
     let ready = &stack.ready;
     let mut table: BTreeMap<Action, Line> = BTreeMap::new();
-    let runs = Box::pin(plan(stack, &mut table)).await;
+    let (runs, shared) = Box::pin(plan(stack, &mut table)).await;
     say(&format!("{} runs are set up after {:?}", runs.len(), began.elapsed()));
 
     let before = Whole::read(ready).await;
@@ -77,25 +77,43 @@ async fn after_any_fault_at_any_call_both_stores_are_consistent() {
     let mut violations = Vec::new();
     repair(ready).await;
     let whole = Whole::read(ready).await;
-    let runs_by_partner: BTreeMap<String, &Run> =
-        ran.iter().map(|ran| (ran.run.scene.partner(&whole), &ran.run)).collect();
+    let mut runs_by_partner: BTreeMap<String, Vec<&Run>> = BTreeMap::new();
+    for Ran { run, .. } in &ran {
+        runs_by_partner.entry(run.scene.partner(&whole)).or_default().push(run);
+    }
     let report = |whole: &Whole, violations: &mut Vec<String>, table: &mut BTreeMap<Action, Line>| {
         for violation in whole.violations() {
-            let run = runs_by_partner.get(&violation.partner);
-            let context = run.map_or("set-up".to_owned(), ToString::to_string);
+            let runs = runs_by_partner.get(&violation.partner).map(Vec::as_slice).unwrap_or_default();
+            let is_its_run = |run: &&&Run| violation.user.as_ref().is_some_and(|user| run.scene.has_target(user));
+            let context = match (runs, runs.iter().find(is_its_run)) {
+                ([run], _) | (_, Some(run)) => run.to_string(),
+                ([], None) => "set-up".to_owned(),
+                ([run, ..], None) => format!("{}, one of {} runs", run.scene.action.label, runs.len()),
+            };
             let text = format!("{context}: {}", violation.what);
             if violations.contains(&text) {
                 continue;
             }
             violations.push(text);
-            if let Some(run) = run {
+            if let Some(run) = runs.first() {
                 table.entry(run.scene.action).or_default().violations += 1;
             }
         }
     };
     report(&whole, &mut violations, &mut table);
-    let checked =
-        stream::iter(&ran).map(|ran| ran.check(&before, &whole)).buffer_unordered(LANES).collect::<Vec<_>>().await;
+    // A killed process leaves work undone, which the stores show. Other faults may also do too much, so they come first.
+    let mut states = HashSet::new();
+    let (killed, others): (Vec<&Ran>, Vec<&Ran>) = ran.iter().partition(|ran| ran.run.planned.fault == Fault::Kill);
+    let checks: Vec<(&Ran, bool)> = others
+        .into_iter()
+        .chain(killed)
+        .map(|ran| {
+            let description = ran.run.scene.description(&ran.run.planned, &before, &whole);
+            (ran, states.insert((ran.run.scene.action, description)))
+        })
+        .collect();
+    let checks = checks.into_iter().map(|(ran, has_new_state)| ran.check(&before, &whole, has_new_state));
+    let checked = stream::iter(checks).buffer_unordered(LANES).collect::<Vec<_>>().await;
     for (ran, found) in checked {
         let line = table.entry(ran.run.scene.action).or_default();
         line.runs += 1;
@@ -108,6 +126,12 @@ async fn after_any_fault_at_any_call_both_stores_are_consistent() {
                 line.violations += 1;
                 violations.push(format!("{}: {violation}", ran.run));
             }
+        }
+    }
+    for scene in &shared {
+        if let Err(violation) = without_panic(scene.check_shared_caller()).await {
+            table.entry(scene.action).or_default().violations += 1;
+            violations.push(format!("{}, the caller of its runs: {violation}", scene.action.label));
         }
     }
     // A function may run out of time and leave a call to repair before it makes the call. On a busy machine this happens now
@@ -133,8 +157,9 @@ fn chosen_actions() -> String {
     std::env::var("PORTAL_SWEEP_ACTION").unwrap_or_default()
 }
 
-/// Counts the calls of each action without faults, and prepares a scene for every possible fault.
-async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -> Vec<Run> {
+/// Counts the calls of each action without faults, and prepares a scene for every possible fault. Also returns the scenes whose
+/// partners and callers are shared.
+async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -> (Vec<Run>, Vec<Scene>) {
     let word = chosen_actions();
     let chosen = Action::all().filter(|action| action.label.contains(&word));
     let counted = chosen.map(async |action| {
@@ -142,10 +167,11 @@ async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -
         let calls = counting(stack, &trace);
         let outcome = scene.act(&trace).await;
         assert!(outcome.is_success(), "{}: {outcome:?}", action.label);
-        (action, calls())
+        (scene, calls())
     });
-    let mut planned = Vec::new();
-    for (action, calls) in stream::iter(counted).buffer_unordered(LANES).collect::<Vec<_>>().await {
+    let (mut planned, mut shared) = (Vec::new(), BTreeMap::new());
+    for (scene, calls) in stream::iter(counted).buffer_unordered(LANES).collect::<Vec<_>>().await {
+        let action = scene.action;
         assert!(!calls.is_empty(), "{} makes no calls, or they do not belong to its trace", action.label);
         table.entry(action).or_default().calls = calls.len();
         let last = calls.len() - 1;
@@ -156,12 +182,21 @@ async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -
             });
             planned.extend(faults.map(|(fault, moment)| (action, Planned::new(point.clone(), fault, moment))));
         }
+        if action.changes_target_only() {
+            shared.insert(action, scene);
+        }
     }
-    let runs = planned.into_iter().map(async |(action, planned)| Run {
-        scene: Arc::new(Scene::new(&stack.ready, action).await),
-        planned: Arc::new(planned),
+    let runs = planned.into_iter().map(async |(action, planned)| {
+        // A recovery ends the sessions of the caller.
+        let shared = shared.get(&action).filter(|_| planned.fault != Fault::OvertakenByRecovery);
+        let scene = match shared {
+            Some(shared) => shared.beside().await,
+            None => Scene::new(&stack.ready, action).await,
+        };
+        Run { scene: Arc::new(scene), planned: Arc::new(planned) }
     });
-    stream::iter(runs).buffer_unordered(LANES).collect().await
+    let runs = stream::iter(runs).buffer_unordered(LANES).collect().await;
+    (runs, shared.into_values().collect())
 }
 
 /// Runs everything. Runs that kill processes come first and one by one for each function, because a run kills all processes
@@ -222,15 +257,19 @@ impl std::fmt::Display for Run {
 
 impl Ran {
     /// Returns whether the action was committed, or the violation that a check found.
-    async fn check(&self, before: &Whole, whole: &Whole) -> (&Self, Result<bool, String>) {
-        let check = self.run.scene.check(&self.outcome, &self.run.planned, before, whole);
-        let checked = AssertUnwindSafe(check).catch_unwind().await;
-        let said = |panic: Box<dyn std::any::Any + Send>| match panic.downcast::<String>() {
-            Ok(text) => *text,
-            Err(panic) => panic.downcast::<&str>().map_or("a panic".to_owned(), |text| (*text).to_owned()),
-        };
-        (self, checked.map_err(said))
+    async fn check(&self, before: &Whole, whole: &Whole, has_new_state: bool) -> (&Self, Result<bool, String>) {
+        let check = self.run.scene.check(&self.outcome, &self.run.planned, before, whole, has_new_state);
+        (self, without_panic(check).await)
     }
+}
+
+/// Returns the message of a panic as an error.
+async fn without_panic<T>(check: impl Future<Output = T>) -> Result<T, String> {
+    let said = |panic: Box<dyn std::any::Any + Send>| match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast::<&str>().map_or("a panic".to_owned(), |text| (*text).to_owned()),
+    };
+    AssertUnwindSafe(check).catch_unwind().await.map_err(said)
 }
 
 /// Runs repair until no mark is left.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use portal_tests::Ready;
 use portal_tests::rows::{Row, Rows};
 
@@ -24,12 +25,16 @@ pub(crate) struct Whole {
     credentials: BTreeMap<String, Row>,
     /// Events by partner: each has an action and the id of the target.
     events: BTreeMap<String, Vec<(String, String)>>,
+    /// Sessions, challenges and known sources by the user's id.
+    sessions: BTreeMap<String, Vec<Row>>,
     cognito: Vec<String>,
 }
 
 /// A broken rule in a partner.
 pub(crate) struct Violation {
     pub(crate) partner: String,
+    /// The user, unless the rule is about the partner.
+    pub(crate) user: Option<String>,
     pub(crate) what: String,
 }
 
@@ -43,6 +48,7 @@ impl Whole {
             marks: Vec::new(),
             credentials: BTreeMap::new(),
             events: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             cognito: rows.every_cognito_user().await,
         };
         for row in rows.whole("UsersTable").await {
@@ -50,6 +56,12 @@ impl Whole {
         }
         for row in rows.whole("CredentialsTable").await {
             whole.credentials.insert(after(&row, "pk", "USER#").unwrap(), row);
+        }
+        for row in rows.whole("SessionsTable").await {
+            // The other items are counters and choices, which do not name the user.
+            if let Some(user) = after(&row, "pk", "USER#") {
+                whole.sessions.entry(user).or_default().push(row);
+            }
         }
         for row in rows.whole("AuditTable").await {
             // The other items record that a refusal already has an event in this minute.
@@ -105,46 +117,86 @@ impl Whole {
         entries.map(|((_, partner), row)| (partner.clone(), text(row, "user_id"))).collect()
     }
 
+    /// Everything in both stores about a user: each attribute of each item, and each Cognito user.
+    fn about(&self, partner: &str, user: &str) -> BTreeMap<String, AttributeValue> {
+        let entries = self.emails.iter().filter(|((_, of), row)| of == partner && text(row, "user_id") == user);
+        let sessions = self.sessions.get(user).map(Vec::as_slice).unwrap_or_default();
+        let items = self.user(partner, user).into_iter().chain(self.credential(user));
+        let items = items.chain(entries.map(|(_, row)| row)).chain(sessions);
+        let mut about = BTreeMap::new();
+        for (number, item) in items.enumerate() {
+            // The rest of the key is different for each user.
+            let kind =
+                [text(item, "pk"), text(item, "sk")].map(|key| key.split('#').next().unwrap_or_default().to_owned());
+            about.extend(
+                item.iter().map(|(name, value)| (format!("{number} {} {name}", kind.join(" ")), value.clone())),
+            );
+        }
+        let prefix = format!("{partner}.{user}.");
+        let generations = self.cognito.iter().filter_map(|name| name.strip_prefix(&prefix));
+        about.extend(generations.map(|number| (format!("generation {number}"), AttributeValue::Bool(true))));
+        about
+    }
+
+    /// Describes how everything about a user has changed: the attributes that are new, gone or different. The values differ
+    /// between users, except numbers.
+    pub(crate) fn change_of(&self, before: &Self, partner: &str, user: &str) -> Vec<String> {
+        let (old, new) = (before.about(partner, user), self.about(partner, user));
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let changed = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
+        let change = |name: &String| match (old.get(name), new.get(name)) {
+            (None, Some(_)) => format!("{name} is new"),
+            (_, None) => format!("{name} is gone"),
+            (Some(_), Some(AttributeValue::N(number))) => format!("{name} is {number}"),
+            (Some(_), Some(_)) => format!("{name} is different"),
+        };
+        changed.map(change).collect()
+    }
+
     /// All broken rules.
     pub(crate) fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();
-        let mut report = |partner: &str, what: String| found.push(Violation { partner: partner.to_owned(), what });
+        let mut report = |partner: &str, user: Option<&str>, what: String| {
+            found.push(Violation { partner: partner.to_owned(), user: user.map(str::to_owned), what });
+        };
         for (partner, row) in &self.partners {
             let users: Vec<_> = self.users.iter().filter(|((of, _), _)| of == partner).collect();
             if number(row, "user_count") != users.len() {
                 report(
                     partner,
+                    None,
                     format!("user_count is {}, but there are {} users", number(row, "user_count"), users.len()),
                 );
             }
             let admins: Vec<_> = users.iter().filter(|(_, user)| text(user, "role") == "primary_admin").collect();
             if admins.len() != 1 || admins[0].0.1 != text(row, "primary_admin_id") {
-                report(partner, format!("{} primary admins", admins.len()));
+                report(partner, None, format!("{} primary admins", admins.len()));
             }
         }
         for (who @ (partner, id), user) in &self.users {
-            self.check_user(who, user, &mut |what| report(partner, format!("user {id}: {what}")));
+            self.check_user(who, user, &mut |what| report(partner, Some(id), format!("user {id}: {what}")));
         }
         for ((email, partner), entry) in &self.emails {
-            let user = self.user(partner, &text(entry, "user_id"));
-            if user.is_none_or(|user| text(user, "email_key") != *email) {
-                report(partner, "an email entry has no user".to_owned());
+            let id = text(entry, "user_id");
+            if self.user(partner, &id).is_none_or(|user| text(user, "email_key") != *email) {
+                report(partner, Some(&id), "an email entry has no user".to_owned());
             }
         }
         let known: BTreeSet<&String> = self.users.keys().map(|(_, user)| user).collect();
         for id in self.credentials.keys().filter(|id| !known.contains(id)) {
-            report("?", format!("a credential has no user {id}"));
+            report("?", Some(id), format!("a credential has no user {id}"));
         }
         for mark in &self.marks {
-            report(&after(mark, "pk", "PARTNER#").unwrap(), format!("a mark is left: {}", text(mark, "sk")));
+            let (partner, key) = (after(mark, "pk", "PARTNER#").unwrap(), text(mark, "sk"));
+            report(&partner, key.split('#').nth(1), format!("a mark is left: {key}"));
         }
         for name in &self.cognito {
             let mut parts = name.split('.');
             let [partner, user, generation] = [(); 3].map(|()| parts.next().unwrap_or_default());
             match self.user(partner, user) {
-                None => report(partner, format!("a Cognito user has no user: {name}")),
+                None => report(partner, Some(user), format!("a Cognito user has no user: {name}")),
                 Some(row) if number(row, "session_generation").to_string() != generation => {
-                    report(partner, format!("a Cognito user belongs to an ended generation: {name}"));
+                    report(partner, Some(user), format!("a Cognito user belongs to an ended generation: {name}"));
                 }
                 Some(_) => {}
             }
