@@ -18,6 +18,9 @@ use crate::{Ready, User};
 /// An item.
 pub type Row = HashMap<String, AttributeValue>;
 
+/// Items with the logical ids of their tables, to make copies of them.
+pub type Items = Vec<(&'static str, Row)>;
+
 /// The tables and the user pool of a stack. Make one for each test, because its connections belong to the test's runtime.
 #[derive(Debug)]
 pub struct Rows {
@@ -110,7 +113,8 @@ impl Rows {
         self.dynamodb.put_item().table_name(self.table("AuditTable")).set_item(Some(row)).send().await.unwrap();
     }
 
-    async fn partner(&self, partner_id: &str) -> Row {
+    /// The partner's own item.
+    pub async fn partner(&self, partner_id: &str) -> Row {
         let mut rows = self.all("UsersTable", &format!("PARTNER#{partner_id}")).await;
         rows.retain(|row| row["sk"] == AttributeValue::S("PARTNER".to_owned()));
         rows.remove(0)
@@ -231,6 +235,53 @@ impl Rows {
         let named = rows.next().unwrap()["primary_admin_id"].as_s().unwrap().clone();
         let primary = rows.filter(|row| row["role"].as_s().unwrap() == "primary_admin");
         (named, primary.map(|row| row["id"].as_s().unwrap().clone()).collect())
+    }
+
+    /// The items of a user without sessions: the user, the email entry, the credential, and the events about the user.
+    pub async fn items_of(&self, user: &User) -> Items {
+        let partition = AttributeValue::S(format!("PARTNER#{}", user.partner_id));
+        let mut entries = self.all("UsersTable", &format!("EMAIL#{}", user.email)).await;
+        entries.retain(|row| row["sk"] == partition);
+        let mut events = self.audit(&user.partner_id).await;
+        let id = AttributeValue::S(user.id.clone());
+        events.retain(|row| row["target"].as_m().is_ok_and(|target| target["id"] == id));
+        let mut items = vec![("UsersTable", self.user(user).await)];
+        items.extend(entries.into_iter().map(|row| ("UsersTable", row)));
+        items.extend(self.credentials(user).await.into_iter().map(|row| ("CredentialsTable", row)));
+        items.extend(events.into_iter().map(|row| ("AuditTable", row)));
+        items
+    }
+
+    /// Puts copies of items in which these texts are replaced. Events get new ids.
+    pub async fn put_copies(&self, items: &Items, replaced: &[(&str, &str)]) {
+        let events = items.iter().filter(|(table, _)| *table == "AuditTable");
+        let ids = events.map(|(_, event)| event["id"].as_s().unwrap().as_str());
+        let ids: Vec<(&str, String)> = ids.map(|id| (id, new_id_like(id))).collect();
+        let replaced: Vec<(&str, &str)> =
+            replaced.iter().copied().chain(ids.iter().map(|(id, new)| (*id, new.as_str()))).collect();
+        let mut writes: HashMap<String, Vec<WriteRequest>> = HashMap::new();
+        for (table, row) in items {
+            let row = row.iter().map(|(name, value)| (name.clone(), with_replaced(value, &replaced))).collect();
+            let put = PutRequest::builder().set_item(Some(row)).build().unwrap();
+            let write = WriteRequest::builder().put_request(put).build();
+            writes.entry(self.table(table).to_owned()).or_default().push(write);
+        }
+        let answer = self.dynamodb.batch_write_item().set_request_items(Some(writes)).send().await.unwrap();
+        assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty), "every item is written");
+    }
+
+    /// Increments the number of users in the partner's own item.
+    pub async fn count_user(&self, partner_id: &str) {
+        self.dynamodb
+            .update_item()
+            .table_name(self.table("UsersTable"))
+            .key("pk", AttributeValue::S(format!("PARTNER#{partner_id}")))
+            .key("sk", AttributeValue::S("PARTNER".to_owned()))
+            .update_expression("ADD user_count :one")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .send()
+            .await
+            .unwrap();
     }
 
     /// Puts copies of a user's item under new ids. The copies have no email entry and no password.
@@ -450,6 +501,31 @@ impl Rows {
             .await
             .unwrap();
         answer.authentication_result.unwrap()
+    }
+}
+
+/// A new id with the same time and other random digits.
+pub fn new_id_like(id: &str) -> String {
+    let mut random = [0; 6];
+    getrandom::fill(&mut random).unwrap();
+    let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}{digits}", &id[..id.len() - digits.len()])
+}
+
+fn with_replaced(value: &AttributeValue, replaced: &[(&str, &str)]) -> AttributeValue {
+    match value {
+        AttributeValue::S(text) => {
+            let new = |text: String, (old, new): &(&str, &str)| text.replace(old, new);
+            AttributeValue::S(replaced.iter().fold(text.clone(), new))
+        }
+        AttributeValue::L(values) => {
+            AttributeValue::L(values.iter().map(|value| with_replaced(value, replaced)).collect())
+        }
+        AttributeValue::M(values) => {
+            let values = values.iter().map(|(name, value)| (name.clone(), with_replaced(value, replaced)));
+            AttributeValue::M(values.collect())
+        }
+        other => other.clone(),
     }
 }
 

@@ -10,10 +10,11 @@ use portal_tests::rows::Rows;
 use portal_tests::template::{Route, functions};
 use portal_tests::{Actor, Answer, Call, Client, Invoked, Partner, User, contract, invoke, invoke_within, secrets};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::action::{self, Action};
 use crate::fault::failing;
-use crate::scene::Scene;
+use crate::scene::{Models, Scene};
 use crate::{faulty, marks_alone};
 
 /// A valid request, and the status of its response without faults.
@@ -30,6 +31,9 @@ struct Request {
 
 /// One request to every route that uses a table. The owner reads, and every change has its own partner.
 async fn requests(owner: &Actor) -> Vec<Request> {
+    static MODELS: OnceCell<Models> = OnceCell::const_new();
+    let models = MODELS.get_or_init(|| Models::new(&faulty().ready)).await;
+    let rows = Rows::of(&faulty().ready);
     let target = owner.add("Tara", "Target").signed_in().await;
     let contract = contract::routes();
     let mut reads = Vec::new();
@@ -50,7 +54,7 @@ async fn requests(owner: &Actor) -> Vec<Request> {
     }
     assert!(reads.len() > 5 && changes.len() > 10, "{} reads and {} changes", reads.len(), changes.len());
     let changes = join_all(changes.into_iter().map(async |(route, status, action)| {
-        let scene = Scene::new(&faulty().ready, action).await;
+        let scene = Scene::new(models, &rows, action).await;
         let action::Request::Http(call) = action.request else { panic!("{route} is a request") };
         let transactions = if action.event.is_some() { action.transactions() } else { 0 };
         let (call, is_bulk) = (call(&scene), action.is_bulk());

@@ -1,7 +1,7 @@
-//! Makes a new partner in which one action is tried, and checks its state afterwards.
+//! Makes a partner in which one action is tried, and checks its state afterwards.
 
 use portal_tests::faults::Trace;
-use portal_tests::rows::{Row, Rows};
+use portal_tests::rows::{Items, Row, Rows, new_id_like};
 use portal_tests::{Actor, Answer, Client, Invoked, Ready, User, invoke, invoke_within, new_partner, secrets};
 use serde_json::{Value, json};
 
@@ -46,6 +46,77 @@ pub(crate) struct Outcome {
     answer: Option<Answer>,
 }
 
+/// Partners and users that were made through the API. A scene has copies of their items, because a copy costs no password
+/// hash and few calls. A copy differs from a user who was added in ids and emails only.
+pub(crate) struct Models {
+    ready: Ready,
+    partner: Model,
+    /// A partner whose primary admin must change the password.
+    must_change: Model,
+    user: Model,
+    suspended: Model,
+}
+
+struct Model {
+    user: User,
+    /// The primary admin of the partner.
+    owner_id: String,
+    items: Items,
+}
+
+impl Models {
+    pub(crate) async fn new(ready: &Ready) -> Self {
+        let rows = Rows::of(ready);
+        let of_user = async |user: User, owner_id: &str| {
+            let items = rows.items_of(&user).await;
+            Model { user, owner_id: owner_id.to_owned(), items }
+        };
+        let of_partner = async |owner: User| {
+            let (id, partner) = (owner.id.clone(), rows.partner(&owner.partner_id).await);
+            let mut model = of_user(owner, &id).await;
+            model.items.push(("UsersTable", partner));
+            model
+        };
+        let partner = of_partner(new_partner(ready, &secrets::email("owner"), Some(&secrets::password())).await).await;
+        let must_change = of_partner(new_partner(ready, &secrets::email("owner"), None).await).await;
+        let owner = Client::of(ready).signed_in(&partner.user).await;
+        let user = of_user(owner.add("Tara", "Target").created().await, &owner.id).await;
+        let suspended = owner.add("Tara", "Target").created().await;
+        owner.suspend(&suspended).await.expect(200);
+        let suspended = of_user(suspended, &owner.id).await;
+        Self { ready: ready.clone(), partner, must_change, user, suspended }
+    }
+}
+
+impl Model {
+    /// Makes a partner whose primary admin has this email. Returns the primary admin.
+    async fn put_partner(&self, rows: &Rows, email: &str) -> User {
+        let (id, partner_id) = (new_id_like(&self.user.id), new_id_like(&self.user.partner_id));
+        let owner = User { id, partner_id, email: email.to_owned(), password: self.user.password.clone() };
+        self.put(rows, &owner.id, &owner).await;
+        owner
+    }
+
+    /// Adds a user to the partner of this primary admin.
+    async fn put_user(&self, rows: &Rows, owner: &User) -> User {
+        let (id, partner_id) = (new_id_like(&self.user.id), owner.partner_id.clone());
+        let user = User { id, partner_id, email: secrets::email("target"), password: self.user.password.clone() };
+        self.put(rows, &owner.id, &user).await;
+        rows.count_user(&owner.partner_id).await;
+        user
+    }
+
+    async fn put(&self, rows: &Rows, owner_id: &str, user: &User) {
+        let replaced = [
+            (self.user.partner_id.as_str(), user.partner_id.as_str()),
+            (&self.owner_id, owner_id),
+            (&self.user.id, &user.id),
+            (&self.user.email, &user.email),
+        ];
+        rows.put_copies(&self.items, &replaced).await;
+    }
+}
+
 impl Outcome {
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -53,30 +124,28 @@ impl Outcome {
 }
 
 impl Scene {
-    pub(crate) async fn new(ready: &Ready, action: Action) -> Self {
-        let mut owner = User {
-            id: String::new(),
-            partner_id: String::new(),
-            email: secrets::email("owner"),
-            password: secrets::password(),
+    pub(crate) async fn new(models: &Models, rows: &Rows, action: Action) -> Self {
+        let (ready, email) = (&models.ready, secrets::email("owner"));
+        let owner = match action.caller {
+            Caller::New => User { id: String::new(), partner_id: String::new(), email, password: secrets::password() },
+            Caller::MustChangePassword => models.must_change.put_partner(rows, &email).await,
+            Caller::SignedOut | Caller::AtTwoPartners | Caller::SignedIn | Caller::SignedInTwice => {
+                models.partner.put_partner(rows, &email).await
+            }
         };
-        if action.caller != Caller::New {
-            let password = (action.caller != Caller::MustChangePassword).then_some(owner.password.as_str());
-            owner = new_partner(ready, &owner.email, password).await;
-        }
         let mut sessions = Vec::new();
         if matches!(action.caller, Caller::SignedIn | Caller::SignedInTwice) {
             sessions.push(Client::of(ready).signed_in(&owner).await);
         }
         if action.returns == Returns::AccessToken {
             // Only the first refresh of a day writes.
-            Rows::of(ready).set_last_sign_in(&owner, "2020-01-01T00:00:00.000Z").await;
+            rows.set_last_sign_in(&owner, "2020-01-01T00:00:00.000Z").await;
         }
         if action.caller == Caller::SignedInTwice {
             sessions.push(sessions[0].elsewhere().await);
         }
         if action.caller == Caller::AtTwoPartners {
-            new_partner(ready, &owner.email, Some(&owner.password)).await;
+            models.partner.put_partner(rows, &owner.email).await;
         }
         let challenge = if action.answers_challenge {
             let answer = Client::of(ready).sign_in(&owner.email, &owner.password).await.expect(200);
@@ -86,15 +155,15 @@ impl Scene {
         };
         let mut scene = Self::of(ready, action, owner, sessions);
         scene.challenge = challenge;
-        scene.add_target().await;
+        scene.add_target(models, rows).await;
         scene
     }
 
     /// Makes a scene for the same action at the same partner, with the same caller and its own target.
-    pub(crate) async fn beside(&self) -> Self {
+    pub(crate) async fn beside(&self, models: &Models, rows: &Rows) -> Self {
         let mut scene = Self::of(&self.ready, self.action, self.owner.clone(), self.sessions.clone());
         scene.is_shared = true;
-        scene.add_target().await;
+        scene.add_target(models, rows).await;
         scene
     }
 
@@ -117,22 +186,19 @@ impl Scene {
         }
     }
 
-    async fn add_target(&mut self) {
-        if !self.action.has_target() {
-            return;
-        }
-        let target = self.sessions[0].add("Tara", "Target").created().await;
+    async fn add_target(&mut self, models: &Models, rows: &Rows) {
+        let model = match self.action.target {
+            Target::None => return,
+            Target::Suspended => &models.suspended,
+            Target::SignedOut | Target::SignedIn | Target::HasSignedIn | Target::SecondOfTwo => &models.user,
+        };
+        let target = model.put_user(rows, &self.owner).await;
         match self.action.target {
-            Target::None | Target::SignedOut | Target::SignedIn => {}
             Target::HasSignedIn => {
                 Client::of(&self.ready).signed_in(&target).await;
             }
-            Target::Suspended => {
-                self.sessions[0].suspend(&target).await.expect(200);
-            }
-            Target::SecondOfTwo => {
-                self.before_target = Some(self.sessions[0].add("Bea", "Before").created().await);
-            }
+            Target::SecondOfTwo => self.before_target = Some(model.put_user(rows, &self.owner).await),
+            Target::None | Target::SignedOut | Target::SignedIn | Target::Suspended => {}
         }
         if self.action.ends_target_session() {
             self.target_session = Some(Client::of(&self.ready).signed_in(&target).await);

@@ -11,13 +11,14 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
 use portal_tests::faults::{FaultyStack, Moment, Trace};
+use portal_tests::rows::Rows;
 use portal_tests::{Ready, invoke};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::action::Action;
 use crate::fault::{Fault, Planned, Point, counting};
-use crate::scene::{Outcome, Scene};
+use crate::scene::{Models, Outcome, Scene};
 use crate::whole::Whole;
 
 /// The number of concurrent requests. More would not be faster on two processors.
@@ -160,10 +161,10 @@ fn chosen_actions() -> String {
 /// Counts the calls of each action without faults, and prepares a scene for every possible fault. Also returns the scenes whose
 /// partners and callers are shared.
 async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -> (Vec<Run>, Vec<Scene>) {
-    let word = chosen_actions();
+    let (word, models, rows) = (chosen_actions(), Models::new(&stack.ready).await, Rows::of(&stack.ready));
     let chosen = Action::all().filter(|action| action.label.contains(&word));
     let counted = chosen.map(async |action| {
-        let (scene, trace) = (Scene::new(&stack.ready, action).await, Trace::new());
+        let (scene, trace) = (Scene::new(&models, &rows, action).await, Trace::new());
         let calls = counting(stack, &trace);
         let outcome = scene.act(&trace).await;
         assert!(outcome.is_success(), "{}: {outcome:?}", action.label);
@@ -190,8 +191,8 @@ async fn plan(stack: &'static FaultyStack, table: &mut BTreeMap<Action, Line>) -
         // A recovery ends the sessions of the caller.
         let shared = shared.get(&action).filter(|_| planned.fault != Fault::OvertakenByRecovery);
         let scene = match shared {
-            Some(shared) => shared.beside().await,
-            None => Scene::new(&stack.ready, action).await,
+            Some(shared) => shared.beside(&models, &rows).await,
+            None => Scene::new(&models, &rows, action).await,
         };
         Run { scene: Arc::new(scene), planned: Arc::new(planned) }
     });
