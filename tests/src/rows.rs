@@ -253,7 +253,7 @@ impl Rows {
     }
 
     /// Puts copies of items in which these texts are replaced. Events get new ids.
-    pub async fn put_copies(&self, items: &Items, replaced: &[(&str, &str)]) {
+    pub async fn put_copies(&self, items: &[(&'static str, Row)], replaced: &[(&str, &str)]) {
         let events = items.iter().filter(|(table, _)| *table == "AuditTable");
         let ids = events.map(|(_, event)| event["id"].as_s().unwrap().as_str());
         let ids: Vec<(&str, String)> = ids.map(|id| (id, new_id_like(id))).collect();
@@ -506,10 +506,11 @@ impl Rows {
 
 /// A new id with the same time and other random digits.
 pub fn new_id_like(id: &str) -> String {
-    let mut random = [0; 6];
+    const DIGITS: usize = 12;
+    let mut random = [0; 8];
     getrandom::fill(&mut random).unwrap();
-    let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}{digits}", &id[..id.len() - digits.len()])
+    let digits = u64::from_be_bytes(random) >> 16;
+    format!("{}{digits:0DIGITS$x}", &id[..id.len() - DIGITS])
 }
 
 fn with_replaced(value: &AttributeValue, replaced: &[(&str, &str)]) -> AttributeValue {

@@ -148,7 +148,12 @@ impl Scene {
             models.partner.put_partner(rows, &owner.email).await;
         }
         let challenge = if action.answers_challenge {
-            let answer = Client::of(ready).sign_in(&owner.email, &owner.password).await.expect(200);
+            let client = Client::of(ready);
+            let sign_in = match action.caller {
+                Caller::AtTwoPartners => client.sign_in(&owner.email, &owner.password),
+                _ => client.sign_in_at(&owner.partner_id, &owner.email, &owner.password),
+            };
+            let answer = sign_in.await.expect(200);
             Some(secrets::remembered(answer.text_at("/session")))
         } else {
             None
@@ -339,11 +344,11 @@ impl Scene {
         description
     }
 
-    /// Whether the state after this action has secrets that only a sign-in can check, so that each run needs its own sign-ins.
-    fn has_new_secrets(&self, is_committed: bool) -> bool {
-        let has_tokens = self.action.is_sign_in || self.action.returns == Returns::AccessToken;
-        let has_passwords = self.action.sets_password() || self.action.adds > 0;
-        self.action.creates_partner() || has_tokens || (has_passwords && is_committed)
+    /// Whether the run produced secrets that only their use can check: tokens, challenges or passwords.
+    fn has_new_secrets(&self, outcome: &Outcome, is_committed: bool) -> bool {
+        let may_have_tokens = self.action.is_sign_in || self.action.returns != Returns::Other;
+        let may_have_passwords = self.action.sets_password() || self.action.adds > 0 || self.action.creates_partner();
+        (may_have_tokens && outcome.is_success()) || (may_have_passwords && is_committed)
     }
 
     /// Compares the outcome with both stores, and then checks which users can sign in and which sessions are valid. The second
@@ -360,9 +365,12 @@ impl Scene {
         self.check_answer(outcome, planned);
         let partner = self.partner(whole);
         let count = |event: &str| {
-            let count = |whole: &Whole| match self.counts_by_target() {
-                true => whole.count_of(&partner, event, &self.changed().id),
-                false => whole.count(&partner, event),
+            let count = |whole: &Whole| {
+                if self.counts_by_target() {
+                    whole.count_of(&partner, event, &self.changed().id)
+                } else {
+                    whole.count(&partner, event)
+                }
             };
             count(whole) - count(before)
         };
@@ -385,7 +393,7 @@ impl Scene {
         for email in self.new_emails().into_iter().take(self.action.adds) {
             assert_eq!(whole.with_email(email).pop().is_some(), is_committed, "the new user");
         }
-        if has_new_state || self.has_new_secrets(is_committed) {
+        if has_new_state || self.has_new_secrets(outcome, is_committed) {
             self.check_people(&partner, outcome, is_committed, planned, whole).await;
         }
         self.check_retry(outcome, is_committed, planned, whole).await;
