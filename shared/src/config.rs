@@ -44,6 +44,11 @@ pub(crate) fn log_level() -> Option<String> {
     variable("AWS_LAMBDA_LOG_LEVEL")
 }
 
+/// Returns the portal's name: the name of its stack.
+pub(crate) fn portal() -> Option<String> {
+    variable("PORTAL")
+}
+
 /// Returns the function's name in Lambda.
 pub(crate) fn function_name() -> Option<String> {
     variable("AWS_LAMBDA_FUNCTION_NAME")

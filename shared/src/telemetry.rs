@@ -42,25 +42,29 @@ pub fn count(name: &'static str, value: u64) {
 /// Reports metrics in the embedded metric format of `CloudWatch`, which reads them from the log. This makes no call.
 pub fn report(at: Timestamp, metrics: &[Metric]) {
     // This does not use `tracing`, because the line has another format than log messages.
-    println!("{}", line(at, &config::function_name().unwrap_or_default(), metrics));
+    let (portal, function) = (config::portal().unwrap_or_default(), config::function_name().unwrap_or_default());
+    println!("{}", line(at, &portal, &function, metrics));
 }
 
 /// Returns a line for metrics, which Lambda keeps at every log level that can be configured. Lambda filters lines by
 /// their `level`, and treats a line without a level or a timestamp as INFO. No log message has the level FATAL, so a
 /// search for errors does not find metrics.
-fn line(at: Timestamp, function: &str, metrics: &[Metric]) -> Value {
+///
+/// The portal is the only dimension: its functions share a metric, so an alarm needs no list of them. The function is
+/// only in the line.
+fn line(at: Timestamp, portal: &str, function: &str, metrics: &[Metric]) -> Value {
     let definitions: Vec<Value> = metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
-    // The function's name separates the metrics of several portals in one account.
     let mut line = Map::from_iter([
         ("timestamp".to_owned(), Value::from(at.to_string())),
         ("level".to_owned(), "FATAL".into()),
+        ("Portal".to_owned(), portal.into()),
         ("FunctionName".to_owned(), function.into()),
     ]);
     line.insert(
         "_aws".to_owned(),
         json!({
             "Timestamp": at.unix_millis(),
-            "CloudWatchMetrics": [{ "Namespace": "PartnerPortal", "Dimensions": [["FunctionName"]], "Metrics": definitions }],
+            "CloudWatchMetrics": [{ "Namespace": "PartnerPortal", "Dimensions": [["Portal"]], "Metrics": definitions }],
         }),
     );
     line.extend(metrics.iter().map(|(name, _, value)| ((*name).to_owned(), Value::from(*value))));
@@ -75,17 +79,18 @@ mod tests {
     fn a_metric_has_the_embedded_metric_format_and_a_level_that_lambda_never_drops() {
         let at = Timestamp::from_unix_millis(1_769_860_800_123);
         assert_eq!(
-            line(at, "portal-sign-in", &[("SignInsRefused", "Count", 2)]),
+            line(at, "portal", "portal-sign-in", &[("SignInsRefused", "Count", 2)]),
             json!({
                 "timestamp": "2026-01-31T12:00:00.123Z",
                 "level": "FATAL",
+                "Portal": "portal",
                 "FunctionName": "portal-sign-in",
                 "SignInsRefused": 2,
                 "_aws": {
                     "Timestamp": 1_769_860_800_123_u64,
                     "CloudWatchMetrics": [{
                         "Namespace": "PartnerPortal",
-                        "Dimensions": [["FunctionName"]],
+                        "Dimensions": [["Portal"]],
                         "Metrics": [{ "Name": "SignInsRefused", "Unit": "Count" }],
                     }],
                 },

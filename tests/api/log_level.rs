@@ -40,9 +40,10 @@ async fn alarms_get_their_metrics_at_the_log_level_error() {
     let refused = metrics_once_there(&stack, "sign-in", 2).await;
     assert_eq!(refused.len(), 2, "each refusal has a metric, and a successful sign-in has none: {refused:?}");
     for line in &refused {
-        assert_eq!((&line["SignInsRefused"], &line["FunctionName"]), (&json!(1), &json!("partner-portal-sign-in")));
+        let said = ["SignInsRefused", "Portal", "FunctionName"].map(|name| &line[name]);
+        assert_eq!(said, [&json!(1), &json!("partner-portal"), &json!("partner-portal-sign-in")]);
         // The line has no email and no address.
-        assert_eq!(line.as_object().unwrap().len(), 5, "{line}");
+        assert_eq!(line.as_object().unwrap().len(), 6, "{line}");
     }
     let repair = metrics_once_there(&stack, "repair-identities", 1).await;
     for name in ["RepairBacklog", "RepairOldestAge", "RepairFailed"] {

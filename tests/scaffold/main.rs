@@ -36,7 +36,7 @@ Next, in this order (CONTRIBUTING.md has the details):
   1. shared/core/src/policy/actions.rs: the row of the action, and the reviewed grid
   2. shared/core/src/models/event_action.rs: the row of the event, for a change
   3. functions/ACTION/src/main.rs: still does what the copied function does
-  4. template.yaml: the function, its route, its IAM statements, and then infra/alarms.yaml
+  4. template.yaml: the function, its route and its IAM statements
   5. shared/openapi.yaml: the operation
   6. tests/events/ACTION.json: still calls the copied function's route
   7. tests/api/MODULE.rs, tests/src/actor.rs and tests/iam/main.rs

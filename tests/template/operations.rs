@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use portal_tests::template::{Function, Route, functions, read};
-use portal_tests::{contract, workspace};
+use portal_tests::template::{Function, functions, read};
+use portal_tests::workspace;
 use serde_yaml_ng::{Mapping, Value};
 
 use crate::folder;
@@ -94,35 +94,6 @@ fn functions_that_hash_passwords_or_read_all_users_have_a_whole_vcpu() {
 }
 
 #[test]
-fn every_function_has_a_crash_alarm_and_a_throttle_alarm() {
-    let alarms = read("infra/alarms.yaml");
-    for metric in ["Errors", "Throttles"] {
-        let watched: Vec<String> = of_type(&alarms, "AWS::CloudWatch::Alarm")
-            .iter()
-            .flat_map(|(_, alarm)| alarm["Properties"]["Metrics"].as_sequence().cloned().unwrap_or_default())
-            .map(|query| query["MetricStat"]["Metric"].clone())
-            .filter(|watched| watched["MetricName"] == metric)
-            .map(|watched| text(&watched["Dimensions"][0]["Value"]))
-            .collect();
-        let functions = functions();
-        assert_eq!(watched.len(), functions.len(), "{metric}");
-        for function in &functions {
-            let name = format!("{}-{}", "${Portal}", folder(function));
-            assert_eq!(watched.iter().filter(|watched| watched.contains(&name)).count(), 1, "{metric} of {name}");
-        }
-    }
-}
-
-#[test]
-fn no_alarm_sums_more_metrics_than_cloudwatch_allows() {
-    for (id, alarm) in of_type(&read("infra/alarms.yaml"), "AWS::CloudWatch::Alarm") {
-        let metrics = alarm["Properties"]["Metrics"].as_sequence().cloned().unwrap_or_default();
-        let read = metrics.iter().filter(|metric| metric["MetricStat"].is_mapping()).count();
-        assert!(read <= 10, "{id}: {read}");
-    }
-}
-
-#[test]
 fn every_alarm_notifies_and_is_in_the_guide() {
     let alarms = read("infra/alarms.yaml");
     let guide = fs::read_to_string(workspace().join("infra/README.md")).unwrap();
@@ -136,52 +107,6 @@ fn every_alarm_notifies_and_is_in_the_guide() {
         let name = text(&properties["AlarmName"]);
         let name = name.split_once("${Portal}-").unwrap().1.trim().trim_matches('\'');
         assert!(guide.contains(&format!("`{name}`")), "infra/README.md does not describe the alarm {name}");
-    }
-}
-
-#[test]
-fn guessing_and_operator_actions_have_alarms() {
-    let template = read("infra/alarms.yaml");
-    let mut watched = BTreeSet::new();
-    for (_, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
-        let properties = &alarm["Properties"];
-        let queries = properties["Metrics"].as_sequence().cloned().unwrap_or_default();
-        let metrics = queries.iter().map(|query| &query["MetricStat"]["Metric"]).chain([properties]);
-        for metric in metrics.filter(|metric| metric["Dimensions"][0]["Name"] == "FunctionName") {
-            let function = text(&metric["Dimensions"][0]["Value"]);
-            let function = function.split_once("${Portal}-").unwrap().1.trim().trim_matches('\'').to_owned();
-            watched.insert((metric["MetricName"].as_str().unwrap().to_owned(), function));
-        }
-    }
-    let is_watched = |metric: &str, function: &str| {
-        assert!(watched.contains(&(metric.to_owned(), function.to_owned())), "{metric} of {function}");
-    };
-    for (metric, function) in [
-        ("SignInsBlocked", "sign-in"),
-        ("ChallengesRefused", "answer-challenge"),
-        ("RefreshesRefused", "refresh-session"),
-        ("Invocations", "recover-primary-admin"),
-        ("Invocations", "end-all-sessions"),
-    ] {
-        is_watched(metric, function);
-    }
-    let contract = contract::routes();
-    let asks_password = |route: &Route| {
-        contract.get(&route.name).is_some_and(|documented| documented.fields.contains("current_password"))
-    };
-    assert!(functions().iter().flat_map(|function| &function.routes).any(asks_password));
-    for function in functions() {
-        if !function.routes.is_empty() {
-            is_watched("BypassedEdge", folder(&function));
-        }
-        if function.routes.iter().any(asks_password) {
-            is_watched("CurrentPasswordsRefused", folder(&function));
-        }
-        // Signing out needs no permission.
-        let changes = function.routes.iter().any(|route| !route.public && !route.name.starts_with("GET"));
-        if changes && folder(&function) != "sign-out" {
-            is_watched("ChangesRefused", folder(&function));
-        }
     }
 }
 

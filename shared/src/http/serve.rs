@@ -162,6 +162,10 @@ fn respond(result: Result<Answer, Failure>, request_id: &str) -> Result<Complete
         }
         Err(failure) => {
             let problem = log(failure, request_id);
+            // An alarm compares these with the failed requests of API Gateway. The others had no response of a function.
+            if problem.status >= 500 {
+                telemetry::count("RequestsFailed", 1);
+            }
             Ok(Complete::new(problem.into_response()?))
         }
     }
