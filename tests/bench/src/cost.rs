@@ -1,5 +1,7 @@
 //! Computes the cost of a million requests from list prices and the usage of one request.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// List prices in US dollars, and assumed durations of AWS calls.
@@ -19,6 +21,12 @@ pub struct Prices {
     pub dynamodb_million_write_request_units: f64,
     /// These durations are assumed, because the local stack is nearer than AWS.
     pub assumed_milliseconds: RoundTrips,
+    /// The prices of a month's bill that do not depend on a single request.
+    pub monthly: Monthly,
+    /// The default limits of an account.
+    pub quotas: Quotas,
+    /// The origin of the prices.
+    pub sources: Vec<Source>,
 }
 
 /// Assumed durations of AWS calls, in milliseconds.
@@ -30,6 +38,111 @@ pub struct RoundTrips {
     pub dynamodb_transaction: f64,
     /// Any call to Cognito.
     pub cognito: f64,
+    /// The same when Cognito is slow, for comparison.
+    pub cognito_slow: f64,
+}
+
+/// Prices of a month, in US dollars.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Monthly {
+    /// The price of an active user for each feature plan.
+    pub cognito_users: BTreeMap<String, Tiers>,
+    /// One request per second above the default quota.
+    pub cognito_request_per_second: f64,
+    /// A million requests to the HTTP API. The tiers are in millions.
+    pub http_api_million_requests: Tiers,
+    /// One GB in a table or an index.
+    pub dynamodb_gb: f64,
+    /// One GB of a table and its local indexes in point-in-time recovery.
+    pub dynamodb_recovery_gb: f64,
+    /// One GB of logs.
+    pub log_gb: f64,
+    /// One GB to the internet.
+    pub transfer_gb: Tiers,
+    /// One metric in an alarm.
+    pub alarm_metric: f64,
+    /// One metric that is not AWS's own.
+    pub metric: f64,
+    /// One dashboard.
+    pub dashboard: f64,
+    /// The metrics in alarms of `CloudWatch`'s permanent free tier.
+    pub free_alarm_metrics: f64,
+    /// The metrics in it.
+    pub free_metrics: f64,
+    /// The dashboards in it.
+    pub free_dashboards: f64,
+    /// One firewall.
+    pub firewall: f64,
+    /// One rule of it.
+    pub firewall_rule: f64,
+    /// A million requests that it inspects.
+    pub firewall_million_requests: f64,
+    /// A million requests to `CloudFront`.
+    pub edge_million_requests: f64,
+}
+
+/// The default limits of an account in a region. Rates are per second.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Quotas {
+    /// Concurrent executions.
+    pub lambda_executions: f64,
+    /// Concurrent executions of a new account.
+    pub lambda_executions_of_a_new_account: f64,
+    /// Requests to all HTTP APIs.
+    pub http_api_requests: f64,
+    /// Sign-ins and refreshes.
+    pub cognito_user_authentication: f64,
+    /// New Cognito users.
+    pub cognito_user_creation: f64,
+    /// Secrets that are set. AWS does not raise this one.
+    pub cognito_user_account_recovery: f64,
+    /// Cognito users that are signed out or deleted. AWS does not raise this one.
+    pub cognito_user_update: f64,
+    /// Write units of a new table, which doubles its capacity within 30 minutes.
+    pub new_table_write_units: f64,
+    /// Write units of any table.
+    pub table_write_units: f64,
+    /// Read units of a partition. Local indexes keep a partner in one partition.
+    pub partition_read_units: f64,
+    /// Write units of a partition.
+    pub partition_write_units: f64,
+}
+
+/// The origin of a price.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Source {
+    /// The prices that have this origin.
+    pub of: String,
+    /// A page, or that the price is from memory.
+    pub source: String,
+    /// The date of the page, or the date at which it was read.
+    pub dated: String,
+}
+
+/// A price that falls with the amount.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Tiers(Vec<Tier>);
+
+#[derive(Debug, Clone, Deserialize)]
+struct Tier {
+    /// The end of the tier. The last tier has none.
+    up_to: Option<f64>,
+    /// The price of one in this tier.
+    price: f64,
+}
+
+impl Tiers {
+    /// The price of an amount.
+    pub fn of(&self, amount: f64) -> f64 {
+        let (mut dollars, mut start) = (0.0, 0.0);
+        for tier in &self.0 {
+            let end = tier.up_to.unwrap_or(f64::INFINITY);
+            dollars += (amount.min(end) - start).max(0.0) * tier.price;
+            start = end;
+        }
+        dollars
+    }
 }
 
 /// The usage of one warm request.
@@ -76,10 +189,7 @@ const MB_PER_GB: f64 = 1024.0;
 impl Prices {
     /// The cost of a million such requests.
     pub fn of_a_million(&self, usage: &Usage) -> Cost {
-        let share = (usage.memory_mb / WHOLE_PROCESSOR_MB).min(1.0);
-        let waiting: f64 = usage.in_sequence.iter().map(|operation| self.round_trip(operation)).sum();
-        // Lambda bills whole milliseconds.
-        let billed_milliseconds = (usage.processor / share + waiting).ceil();
+        let billed_milliseconds = self.billed_milliseconds(usage);
         // A million requests of so many milliseconds are a thousand times as many seconds.
         let gb_seconds = usage.memory_mb / MB_PER_GB * billed_milliseconds * 1000.0;
         Cost {
@@ -89,6 +199,20 @@ impl Prices {
             dynamodb: usage.read_units * self.dynamodb_million_read_request_units
                 + usage.write_units * self.dynamodb_million_write_request_units,
         }
+    }
+
+    /// The duration of one request, in whole milliseconds, as Lambda bills them.
+    pub fn billed_milliseconds(&self, usage: &Usage) -> f64 {
+        let share = (usage.memory_mb / WHOLE_PROCESSOR_MB).min(1.0);
+        let waiting: f64 = usage.in_sequence.iter().map(|operation| self.round_trip(operation)).sum();
+        (usage.processor / share + waiting).ceil()
+    }
+
+    /// The same prices, with calls to Cognito that take this many milliseconds.
+    #[must_use]
+    pub fn with_cognito(mut self, milliseconds: f64) -> Self {
+        self.assumed_milliseconds.cognito = milliseconds;
+        self
     }
 
     fn round_trip(&self, operation: &str) -> f64 {
@@ -148,5 +272,29 @@ mod tests {
         assert_eq!(dollars(cost.billed_milliseconds), "44.000");
         assert_eq!(dollars(cost.dynamodb), "6.250");
         assert_eq!(dollars(cost.api), "0.000");
+    }
+
+    #[test]
+    fn only_calls_to_cognito_take_longer_when_it_is_slow() {
+        let in_sequence = ["BatchGetItem", "AdminInitiateAuth"].map(str::to_owned).to_vec();
+        let usage = Usage { memory_mb: 1769.0, in_sequence, ..Usage::default() };
+        assert_eq!(dollars(prices().billed_milliseconds(&usage)), "34.000");
+        assert_eq!(dollars(prices().with_cognito(200.0).billed_milliseconds(&usage)), "204.000");
+    }
+
+    #[test]
+    fn each_tier_has_its_own_price() {
+        let users = &prices().monthly.cognito_users["LITE"];
+        assert_eq!(dollars(users.of(10_000.0)), "0.000");
+        assert_eq!(dollars(users.of(100_000.0)), "495.000");
+        assert_eq!(dollars(users.of(150_000.0)), "725.000");
+    }
+
+    #[test]
+    fn a_price_without_a_source_is_marked() {
+        for source in prices().sources {
+            let is_marked = source.source.contains("https://") || source.source.contains("from memory");
+            assert!(is_marked && !source.dated.is_empty(), "{source:?}");
+        }
     }
 }
