@@ -1,5 +1,6 @@
 //! The goals as data, and whether they were met.
 
+use portal_bench::results::{HISTORY, HISTORY_OF_ONE, LATER_REVIEW_PAGE, PAGE, SEARCH};
 use serde::Serialize;
 
 use crate::measure::Subject;
@@ -117,7 +118,7 @@ pub(crate) fn verdicts(subjects: &[Subject], growth: &[growth::Row], hash: &[has
 }
 
 /// Compares a full page of a larger partner with one of a small partner, and a search with a read of all items.
-fn lists(growth: &[growth::Row]) -> [Verdict; 5] {
+fn lists(growth: &[growth::Row]) -> [Verdict; 6] {
     let named = |row: &growth::Row| match row.others {
         0 => format!("{} of {}", row.list, row.size),
         others => format!("{} of {} with {others} other users", row.list, row.size),
@@ -133,16 +134,17 @@ fn lists(growth: &[growth::Row]) -> [Verdict; 5] {
     };
     let time = |lists| against_base(lists, |row| row.time.median(), |ratio| (0.8..=1.2).contains(&ratio));
     let units = |lists| against_base(lists, |row| Some(row.calls.read_units), |ratio| (0.999..=1.001).contains(&ratio));
-    let largest = growth.iter().filter(|row| row.list == growth::SEARCH).max_by_key(|row| row.size);
+    let largest = growth.iter().filter(|row| row.list == SEARCH).max_by_key(|row| row.size);
     let search = largest.map(|row| {
         let value = row.whole_read_units / row.calls.read_units;
         Standing { function: named(row), value, met: value >= 5.0 }
     });
-    let (users, events) = (&[growth::PAGE][..], &[growth::HISTORY, growth::HISTORY_OF_ONE][..]);
+    let (users, events) = (&[PAGE][..], &[HISTORY, HISTORY_OF_ONE][..]);
     let at_any_size = |words, limit, values| Verdict { words, limit, values };
     [
         at_any_size("list of 25: the same time ± 20 % at any size", 1.2, time(users)),
         at_any_size("list of 25: the same RRU at any size", 1.0, units(users)),
+        at_any_size("later page of a review: the same RRU at any size", 1.0, units(&[LATER_REVIEW_PAGE])),
         at_any_size("history: the same time ± 20 % at any size", 1.2, time(events)),
         at_any_size("history: the same RRU at any size", 1.0, units(events)),
         Verdict {

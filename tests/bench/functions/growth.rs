@@ -1,12 +1,13 @@
 //! Measures the cost of a list as the portal grows: the listed partner, the other partners, and the history.
 
+use portal_bench::results::{FIRST_REVIEW_PAGE, HISTORY, HISTORY_OF_ONE, LATER_REVIEW_PAGE, PAGE, SEARCH};
 use portal_bench::statistics::Sample;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::measure::{Calls, milliseconds, summary};
-use crate::people::{self, letters, set_user_count};
+use crate::people::{self, letters};
 use crate::scene::{Event, Scene, answered};
 use crate::stand_in::{Process, Program};
 
@@ -15,13 +16,10 @@ const TURN: usize = 10;
 const USERS_OF_OTHERS: u64 = 1_000;
 /// The size of the partner with which larger ones are compared. Its first page is full.
 pub(crate) const BASE: u64 = 100;
-pub(crate) const PAGE: &str = "first 25 by name";
-pub(crate) const SEARCH: &str = "search";
-const REVIEW: &str = "first 25 to review";
-pub(crate) const HISTORY: &str = "newest 25 events";
-pub(crate) const HISTORY_OF_ONE: &str = "newest 25 of one user";
-/// Searches and reviews read a lot, so fewer of them are measured.
+/// Searches and reviews read a lot, so fewer of them are measured. A user may read all users 150 times.
 const SEARCHES: usize = 25;
+/// The number of starts of each list.
+const STARTS: usize = 5;
 
 /// The results of one list.
 #[derive(Debug, Serialize)]
@@ -33,6 +31,10 @@ pub(crate) struct Row {
     /// The number of users at other partners.
     pub(crate) others: u64,
     pub(crate) time: Sample,
+    /// The start and the first request.
+    pub(crate) cold: Sample,
+    /// The average processor time of one request.
+    pub(crate) processor: f64,
     pub(crate) calls: Calls,
     /// The read units for reading all items of the partner.
     pub(crate) whole_read_units: f64,
@@ -58,14 +60,14 @@ pub(crate) async fn measure(
     others: u64,
     requests: usize,
 ) -> Outcome<Vec<Row>> {
-    let (mut pages, mut searches, mut reviews) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut pages, mut searches) = (Vec::new(), Vec::new());
+    let (mut first_reviews, mut later_reviews) = (Vec::new(), Vec::new());
     let mut largest = String::new();
     for (number, users) in (1..).zip(sizes) {
         let (id, owner) = scene.new_owner(&format!("owner-of-{users}@example.com")).await?;
         let first = number * 1_000_000;
         // The owner is one of the users.
-        scene.prototype().populate(&scene.cloud, &id, first..first + users - 1).await?;
-        set_user_count(&scene.cloud, &id, *users).await?;
+        scene.prototype().fill(&scene.cloud, &id, first, *users).await?;
         let list = || Ok::<_, Box<dyn std::error::Error>>(Event::read("list-users")?.claims(&owner));
         let review = Event::read("review-access")?.claims(&owner);
         let name_part = letters(first + users / 2).to_lowercase();
@@ -80,12 +82,17 @@ pub(crate) async fn measure(
         };
         pages.push(question(PAGE, &list()?, 25.min(*users)));
         searches.push(question(SEARCH, &list()?.query("search", &name_part), 1));
-        reviews.push(question(REVIEW, &review, 25.min(*users)));
+        first_reviews.push(question(FIRST_REVIEW_PAGE, &review, 25.min(*users)));
+        if let Some(cursor) = next_cursor(review_access, &review).await? {
+            let later = review.query("cursor", &cursor);
+            later_reviews.push(question(LATER_REVIEW_PAGE, &later, 25.min(*users - 25)));
+        }
         largest = id;
     }
     let mut rows = ask(scene, list_users, &pages, requests).await?;
     rows.extend(ask(scene, list_users, &searches, SEARCHES.min(requests)).await?);
-    rows.extend(ask(scene, review_access, &reviews, SEARCHES.min(requests)).await?);
+    rows.extend(ask(scene, review_access, &first_reviews, SEARCHES.min(requests)).await?);
+    rows.extend(ask(scene, review_access, &later_reviews, requests).await?);
     for other in 0..others {
         let id = format!("{}{other:012x}", &largest[..largest.len() - 12]);
         let first = 100_000_000 + other * USERS_OF_OTHERS;
@@ -128,13 +135,34 @@ pub(crate) async fn history(
     Ok(rows)
 }
 
+/// The cursor of the next page of a list, if it has one.
+async fn next_cursor(program: &Program, list: &Event) -> Outcome<Option<String>> {
+    let process = Process::start(program).await?.0;
+    let answer = process.invoke(&list.written()).await?;
+    Ok(answered(&answer.body)?["next_cursor"].as_str().map(str::to_owned))
+}
+
+/// Starts the program some times, each with this request. Returns the times of the start and the first response.
+async fn starts(program: &Program, request: &str) -> Outcome<Sample> {
+    let mut times = Vec::new();
+    for _ in 0..STARTS {
+        let (process, start) = Process::start(program).await?;
+        let answer = process.invoke(request).await?;
+        answered(&answer.body)?;
+        times.push(milliseconds(start + answer.after));
+    }
+    Ok(Sample::new(times))
+}
+
 /// Measures the requests in turns.
 async fn ask(scene: &Scene, program: &Program, questions: &[Question], count: usize) -> Outcome<Vec<Row>> {
     let process = Process::start(program).await?.0;
     let mut times = vec![Vec::new(); questions.len()];
+    let mut processor = vec![0.0; questions.len()];
     for round in 0..=count.div_ceil(TURN) {
-        for (question, times) in questions.iter().zip(&mut times) {
+        for ((question, times), processor) in questions.iter().zip(&mut times).zip(&mut processor) {
             for _ in 0..TURN {
+                let before = process.processor_time()?;
                 let answer = process.invoke(&question.request).await?;
                 let items = answered(&answer.body)?["items"].as_array().map_or(0, Vec::len) as u64;
                 if items != question.items {
@@ -142,6 +170,7 @@ async fn ask(scene: &Scene, program: &Program, questions: &[Question], count: us
                 }
                 if round > 0 {
                     times.push(milliseconds(answer.after));
+                    *processor += process.processor_time()? - before;
                 }
             }
         }
@@ -149,13 +178,16 @@ async fn ask(scene: &Scene, program: &Program, questions: &[Question], count: us
     let recorded = Program { environment: scene.cloud.recorded(program.environment.clone()), ..program.clone() };
     let process = Process::start(&recorded).await?.0;
     let mut rows = Vec::new();
-    for (question, times) in questions.iter().zip(times) {
+    for ((question, times), processor) in questions.iter().zip(times).zip(processor) {
+        let cold = starts(program, &question.request).await?;
+        #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+        let processor = processor / times.len() as f64;
         scene.cloud.recorder.take();
         let answer = process.invoke(&question.request).await?;
         answered(&answer.body)?;
         let calls = summary(&scene.cloud.recorder.take(), answer.at);
         let Question { list, size, others, whole_read_units, .. } = *question;
-        rows.push(Row { list, size, others, time: Sample::new(times), calls, whole_read_units });
+        rows.push(Row { list, size, others, time: Sample::new(times), cold, processor, calls, whole_read_units });
     }
     Ok(rows)
 }

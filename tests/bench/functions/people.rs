@@ -11,6 +11,7 @@ pub(crate) const LAST_NAME: &str = "Lastname";
 /// The tables that hold a user.
 const TABLES: [&str; 2] = ["UsersTable", "CredentialsTable"];
 const AUDIT_TABLE: &str = "AuditTable";
+const SESSIONS_TABLE: &str = "SessionsTable";
 /// The limit of `BatchWriteItem`.
 const BATCH: usize = 25;
 
@@ -87,12 +88,18 @@ impl Prototype {
         Ok(Person { id, email, rows })
     }
 
-    /// Writes a copy to the tables and, as after a first sign-in, to the user pool.
-    pub(crate) async fn settle(&self, cloud: &Cloud, number: u64, partner: &str) -> Outcome<Person> {
+    /// Writes a copy to the tables, as before the first sign-in of a generation: the user pool does not have it yet.
+    pub(crate) async fn arrive(&self, cloud: &Cloud, number: u64, partner: &str) -> Outcome<Person> {
         let person = self.copy(number, partner)?;
         for (table, row) in &person.rows {
             cloud.dynamodb("PutItem", &put(table, row)).await?;
         }
+        Ok(person)
+    }
+
+    /// Writes a copy to the tables and, as after a first sign-in, to the user pool.
+    pub(crate) async fn settle(&self, cloud: &Cloud, number: u64, partner: &str) -> Outcome<Person> {
+        let person = self.arrive(cloud, number, partner).await?;
         let name = format!("{partner}.{}.{}", person.id, self.generation);
         let user = json!({ "UserPoolId": cloud.user_pool_id, "Username": name });
         let with = |more: Value| {
@@ -106,6 +113,18 @@ impl Prototype {
         let password = json!({ "Password": self.machine_secret, "Permanent": true });
         cloud.cognito("AdminSetUserPassword", &with(password)).await?;
         Ok(person)
+    }
+
+    /// Writes copies of the items that lists read until the partner has this many users, and sets its user count. The
+    /// copies have numbers from `first` on.
+    pub(crate) async fn fill(&self, cloud: &Cloud, partner: &str, first: u64, users: u64) -> Outcome<()> {
+        let missing = users.saturating_sub(count(cloud, partner).await?);
+        self.populate(cloud, partner, first..first + missing).await?;
+        let there = count(cloud, partner).await?;
+        if there != users {
+            return Err(format!("the partner has {there} users, not {users}").into());
+        }
+        set_user_count(cloud, partner, users).await
     }
 
     /// Writes many copies of the items that lists read: those in the partner's partition.
@@ -158,8 +177,42 @@ async fn write(cloud: &Cloud, table: &str, requests: &mut Vec<Value>) -> Outcome
     Ok(())
 }
 
+/// Forgets the reads of all users by this user. A measurement makes more of them than the limit for a person.
+pub(crate) async fn forget_reads(cloud: &Cloud, user: &str) -> Outcome<()> {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    for kind in ["EXPENSIVE_READS", "READS_OF_EVERYBODY"] {
+        let hash = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(user.as_bytes()));
+        let key = json!({ "pk": { "S": format!("ATTEMPTS#{kind}#{hash}") }, "sk": { "S": "ATTEMPTS" } });
+        cloud.dynamodb("DeleteItem", &json!({ "TableName": SESSIONS_TABLE, "Key": key })).await?;
+    }
+    Ok(())
+}
+
+/// The number of users in the partner's partition.
+pub(crate) async fn count(cloud: &Cloud, partner: &str) -> Outcome<u64> {
+    let (mut count, mut start) = (0, Value::Null);
+    loop {
+        let mut query = json!({
+            "TableName": TABLES[0],
+            "Select": "COUNT",
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+            "ExpressionAttributeValues": { ":pk": { "S": format!("PARTNER#{partner}") }, ":prefix": { "S": "USER#" } },
+        });
+        if !start.is_null() {
+            query["ExclusiveStartKey"] = start;
+        }
+        let mut answer = cloud.dynamodb("Query", &query).await?;
+        count += answer["Count"].as_u64().ok_or("no count")?;
+        start = answer["LastEvaluatedKey"].take();
+        if start.is_null() {
+            return Ok(count);
+        }
+    }
+}
+
 /// Sets the partner's user count, after users were written without the functions.
-pub(crate) async fn set_user_count(cloud: &Cloud, partner: &str, count: u64) -> Outcome<()> {
+async fn set_user_count(cloud: &Cloud, partner: &str, count: u64) -> Outcome<()> {
     let update = json!({
         "TableName": TABLES[0],
         "Key": { "pk": { "S": format!("PARTNER#{partner}") }, "sk": { "S": "PARTNER" } },

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use portal_bench::cost::{Prices, Usage};
+use portal_bench::table::Table;
 use serde_json::{Value, json};
 
 use crate::goals::{Verdict, verdicts};
@@ -54,7 +55,7 @@ impl Results {
             let _ = writeln!(page, "> {notice}\n");
         }
         self.programs(&mut page);
-        self.calls(&mut page);
+        self.calls(&mut page, prices);
         goals(&mut page, verdicts);
         self.lists(&mut page);
         self.hashes(&mut page);
@@ -106,10 +107,13 @@ impl Results {
                 figures.zip.map(|bytes| format!("{:.2}", millions(bytes))),
             ]);
         }
-        table.write(page, "Programs");
+        write_table(page, &table, "Programs");
     }
 
-    fn calls(&self, page: &mut String) {
+    fn calls(&self, page: &mut String, prices: &Prices) {
+        let trips = &prices.assumed_milliseconds;
+        let [usual, slow] = [trips.cognito, trips.cognito_slow].map(|ms| (ms, prices.clone().with_cognito(ms)));
+        let [usual_head, slow_head] = [&usual, &slow].map(|(ms, _)| format!("ms, Cognito {ms}"));
         let mut table = Table::new(&[
             "function",
             "program",
@@ -119,6 +123,8 @@ impl Results {
             "after the response",
             "RRU",
             "WRU",
+            &usual_head,
+            &slow_head,
         ]);
         for subject in &self.subjects {
             let Some(calls) = &subject.figures.calls else { continue };
@@ -131,9 +137,11 @@ impl Results {
                 Some(calls.after_the_answer.to_string()),
                 Some(calls.read_units.to_string()),
                 Some(calls.write_units.to_string()),
+                shown(usage(subject).map(|usage| usual.1.billed_milliseconds(&usage)), 0),
+                shown(usage(subject).map(|usage| slow.1.billed_milliseconds(&usage)), 0),
             ]);
         }
-        table.write(page, "AWS calls and DynamoDB request units of one warm request");
+        write_table(page, &table, "AWS calls and DynamoDB request units of one warm request");
     }
 
     fn lists(&self, page: &mut String) {
@@ -143,8 +151,12 @@ impl Results {
             "other users",
             "p50 ms",
             "× 100",
+            "cold ms",
+            "processor ms",
             "calls",
+            "in sequence",
             "RRU",
+            "WRU",
             "RRU of all items",
         ]);
         for row in &self.growth {
@@ -159,12 +171,16 @@ impl Results {
                 Some(row.others.to_string()),
                 shown(row.time.median(), 2),
                 shown(ratio, 2),
+                shown(row.cold.median(), 2),
+                shown(Some(row.processor), 2),
                 Some(row.calls.count.to_string()),
+                Some(row.calls.in_sequence().to_string()),
                 Some(row.calls.read_units.to_string()),
+                Some(row.calls.write_units.to_string()),
                 Some(row.whole_read_units.to_string()),
             ]);
         }
-        table.write(page, "Lists");
+        write_table(page, &table, "Lists");
     }
 
     fn hashes(&self, page: &mut String) {
@@ -173,7 +189,7 @@ impl Results {
             let spread = row.time.spread().map(|(low, high)| format!("{low:.1}–{high:.1}"));
             table.row(&[Some(row.what.clone()), shown(row.time.median(), 2), spread, shown(row.processor, 2)]);
         }
-        table.write(page, "Password hash");
+        write_table(page, &table, "Password hash");
     }
 
     fn costs(&self, page: &mut String, prices: &Prices) {
@@ -202,7 +218,7 @@ impl Results {
                 dollars(cost.total()),
             ]);
         }
-        table.write(page, "Cost");
+        write_table(page, &table, "Cost");
         let _ = writeln!(page, "{}", prices.source);
     }
 }
@@ -237,7 +253,7 @@ fn goals(page: &mut String, verdicts: &[Verdict]) {
             Some(names.join(", ")),
         ]);
     }
-    table.write(page, "Goals");
+    write_table(page, &table, "Goals");
 }
 
 fn usage(subject: &Subject) -> Option<Usage> {
@@ -252,27 +268,10 @@ fn usage(subject: &Subject) -> Option<Usage> {
     })
 }
 
-/// A Markdown table; a cell without a value is a dash.
-struct Table {
-    rows: Vec<String>,
-}
-
-impl Table {
-    fn new(head: &[&str]) -> Self {
-        let line = head.iter().map(|_| "---|").collect::<String>();
-        Self { rows: vec![format!("| {} |", head.join(" | ")), format!("|{line}")] }
-    }
-
-    fn row(&mut self, cells: &[Option<String>]) {
-        let cells: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or("–")).collect();
-        self.rows.push(format!("| {} |", cells.join(" | ")));
-    }
-
-    /// Writes the table under a heading, unless it is empty.
-    fn write(&self, page: &mut String, heading: &str) {
-        if self.rows.len() > 2 {
-            let _ = writeln!(page, "## {heading}\n\n{}\n", self.rows.join("\n"));
-        }
+/// Writes a table under a heading, unless it is empty.
+fn write_table(page: &mut String, table: &Table, heading: &str) {
+    if !table.is_empty() {
+        let _ = writeln!(page, "## {heading}\n\n{table}\n");
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::fs;
 
+use portal_bench::results::FIRST_SIGN_IN;
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, text};
-use crate::people::{FIRST_NAME, LAST_NAME, Person, Prototype, Session, set_user_count};
+use crate::people::{FIRST_NAME, LAST_NAME, Person, Prototype, Session, forget_reads};
 use crate::stand_in::Process;
 use crate::{Outcome, root};
 
@@ -17,8 +18,12 @@ const OTHER_PASSWORD: &str = "violet-Harbor-stone-31";
 const HISTORY: usize = 5;
 /// The number of users who sign in, in turns, because attempts are counted by email.
 const GUESTS: usize = 60;
-/// The number of other users in the list.
-const COLLEAGUES: u64 = 200;
+/// The number of users in the list.
+const COLLEAGUES: u64 = 300;
+/// The number of users of the partner that is reviewed. No measurement adds users to it.
+const REVIEWED: u64 = 5_000;
+/// The number of its first copied user. Other copies have smaller or much larger numbers.
+const FIRST_REVIEWED: u64 = 50_000_000;
 
 /// The functions that the scene needs.
 pub(crate) struct Hands {
@@ -34,10 +39,14 @@ pub(crate) struct Scene {
     hands: Hands,
     partner: String,
     owner: Session,
+    /// The primary admin of the partner that is reviewed.
+    reviewer: Session,
     /// A user who must choose a password at the first sign-in.
     newcomer: Prototype,
-    /// A user who signs in with the common password.
+    /// A user who signs in with the common password, before the first sign-in.
     settled: Prototype,
+    /// The same, after it. Lists and reviews read such users.
+    regular: Prototype,
     /// The same, with a full history of passwords.
     seasoned: Prototype,
     target: Person,
@@ -64,8 +73,10 @@ impl Scene {
         let event = Event::read("sign-in")?.address(1).body(&body);
         let owner = Session::read(&event.call(&hands.sign_in).await?)?;
         let mut scene = Self {
+            reviewer: owner.clone(),
             newcomer: Prototype::default(),
             settled: Prototype::default(),
+            regular: Prototype::default(),
             seasoned: Prototype::default(),
             target: Person::default(),
             guests: Vec::new(),
@@ -78,14 +89,17 @@ impl Scene {
         };
         scene.newcomer = scene.add("newcomer0@example.com", true).await?;
         scene.settled = scene.add("settled00@example.com", false).await?;
+        scene.regular = scene.add_regular("regular00@example.com").await?;
         scene.seasoned = scene.add_seasoned("seasoned0@example.com").await?;
         scene.target = scene.new_person().await?;
         for _ in 0..GUESTS {
             let guest = scene.new_person().await?;
             scene.guests.push(guest);
         }
-        scene.settled.populate(&scene.cloud, &scene.partner, 1..COLLEAGUES).await?;
-        set_user_count(&scene.cloud, &scene.partner, 5_000).await?;
+        scene.regular.fill(&scene.cloud, &scene.partner, 1, COLLEAGUES).await?;
+        let (large, reviewer) = scene.new_owner("reviewer@example.com").await?;
+        scene.regular.fill(&scene.cloud, &large, FIRST_REVIEWED, REVIEWED).await?;
+        scene.reviewer = reviewer;
         Ok(scene)
     }
 
@@ -97,6 +111,15 @@ impl Scene {
         });
         let answer = self.owned("add-user")?.body(&body).call(&self.hands.add_user).await?;
         Prototype::of(&self.cloud, &self.partner, &text(&answer, "/id")?, email).await
+    }
+
+    /// Adds a user and signs the user in.
+    async fn add_regular(&mut self, email: &str) -> Outcome<Prototype> {
+        let user = self.add(email, false).await?;
+        self.count += 1;
+        let body = json!({ "email": email, "password": PASSWORD, "partner_id": self.partner });
+        Event::read("sign-in")?.address(self.count).body(&body).call(&self.hands.sign_in).await?;
+        Prototype::of(&self.cloud, &self.partner, user.id(), email).await
     }
 
     async fn new_person(&mut self) -> Outcome<Person> {
@@ -157,6 +180,19 @@ impl Scene {
             }
             "set-password" => return self.set_password(History::None).await.map(Some),
             "sign-in" => return self.sign_in(History::None).await.map(Some),
+            FIRST_SIGN_IN => {
+                let person = self.settled.arrive(&self.cloud, count, &self.partner).await?;
+                let body = json!({ "email": person.email, "password": PASSWORD, "partner_id": self.partner });
+                Event::read("sign-in")?.body(&body)
+            }
+            "review-access" | "get-review-record" => {
+                forget_reads(&self.cloud, &self.reviewer.user_id()?).await?;
+                Event::read(function)?.claims(&self.reviewer)
+            }
+            "list-audit-events" => {
+                forget_reads(&self.cloud, &self.owner.user_id()?).await?;
+                self.owned(function)?
+            }
             "sign-out" => {
                 let session = self.open_session().await?;
                 let body = json!({ "refresh_token": session.refresh_token });
@@ -233,7 +269,7 @@ impl Scene {
 
     /// A user whose items can be copied to any partner.
     pub(crate) fn prototype(&self) -> &Prototype {
-        &self.settled
+        &self.regular
     }
 
     /// The raw reads: one user's item, and all items that a request about that user reads.
