@@ -179,9 +179,11 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use super::Scale;
     use crate::assumptions::Assumptions;
     use crate::bill::tests::{LARGE, SMALL, model, model_of};
     use crate::deployment::tests::changed;
+    use crate::table::thousands;
 
     #[test]
     fn a_small_portal_is_below_every_limit_and_a_large_one_is_not() {
@@ -205,6 +207,22 @@ mod tests {
         assert!(model.in_accounts(LARGE).unwrap() < sum, "they need no bought quota");
         let small = model.month(SMALL).unwrap().sum();
         assert!((model.in_accounts(SMALL).unwrap() - small).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_operations_guide_has_the_sums_of_the_bill() {
+        let scales = [(1.0, 30.0), (100.0, 30.0), (1.0, 10_000.0), (10_000.0, 30.0), (200_000.0, 30.0)];
+        let bills = scales.map(|(partners, users)| model().month(Scale { partners, users }).unwrap());
+        let guide = include_str!("../../../infra/README.md");
+        for (name, dollars) in [
+            ("**sum**", bills.each_ref().map(|bill| thousands(bill.sum()))),
+            ("the edge, in addition", bills.each_ref().map(|bill| thousands(bill.edge))),
+        ] {
+            let row = format!("| {name} | {} |", dollars.join(" | "));
+            assert!(guide.contains(&row), "infra/README.md lacks the row of the bill: {row}");
+        }
+        let accounts = format!("need {} accounts", model().accounts(LARGE).unwrap());
+        assert!(guide.contains(&accounts), "infra/README.md lacks: {accounts}");
     }
 
     #[test]
