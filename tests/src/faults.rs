@@ -2,9 +2,10 @@
 //! the one under test, reaches them only through this server. So the product needs no code for faults.
 //!
 //! A call belongs to a trace: a test sends a root in `X-Amzn-Trace-Id` with its request, and every call that the function
-//! makes for this request has the same root. A test watches its own trace and decides what happens to each call.
+//! makes for this request has the same root. A test watches its own trace and decides what happens to each call, or counts
+//! the write units of its calls.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -105,8 +106,7 @@ impl Seen {
         collect_tables(&self.body, &mut tables);
         tables.sort_unstable();
         tables.dedup();
-        let short = |name: &str| name.rsplit('-').next().unwrap_or(name).trim_end_matches("Table").to_owned();
-        let tables: Vec<String> = tables.iter().map(|name| short(name)).collect();
+        let tables: Vec<String> = tables.iter().map(|name| short_name(name)).collect();
         format!("{} {}", self.operation, tables.join(" ")).trim_end().to_owned()
     }
 }
@@ -225,6 +225,59 @@ fn transacted(seen: &Seen) -> usize {
 /// Decides what happens to the calls of a trace. It may wait before it decides.
 pub type Hook = Arc<dyn Fn(Seen, Moment) -> BoxFuture<'static, Verdict> + Send + Sync>;
 
+/// The write units that the calls of a trace consumed, by table and index: `Users` or `Users/by_name`.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger(Arc<Mutex<BTreeMap<String, f64>>>);
+
+impl Ledger {
+    /// The units by table and index.
+    pub fn units(&self) -> BTreeMap<String, f64> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// The sum of all units.
+    pub fn total(&self) -> f64 {
+        self.units().values().sum()
+    }
+
+    fn enter(&self, seen: &Seen, status: StatusCode, answer: &[u8]) {
+        let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let code = answer["__type"].as_str().unwrap_or_default();
+        let mut units = Vec::new();
+        if status.is_success() {
+            match &answer["ConsumedCapacity"] {
+                Value::Array(tables) => tables.iter().for_each(|table| collect_units(table, &mut units)),
+                table => collect_units(table, &mut units),
+            }
+        } else if code.ends_with("ConditionalCheckFailedException") {
+            // `DynamoDB` charges a write whose condition fails like one that succeeds, but the error does not say so. All
+            // items that single writes of the portal concern have less than 1 KB.
+            units.push((short_name(seen.body["TableName"].as_str().unwrap_or_default()), 1.0));
+        }
+        let mut ledger = self.0.lock().unwrap();
+        for (place, amount) in units {
+            *ledger.entry(place).or_default() += amount;
+        }
+    }
+}
+
+/// Collects the units of a table and of its indexes.
+fn collect_units(table: &Value, units: &mut Vec<(String, f64)>) {
+    let name = short_name(table["TableName"].as_str().unwrap_or_default());
+    let amount = |place: &Value| place["CapacityUnits"].as_f64().unwrap_or_default();
+    units.push((name.clone(), amount(&table["Table"])));
+    for indexes in ["LocalSecondaryIndexes", "GlobalSecondaryIndexes"] {
+        let indexes = table[indexes].as_object().into_iter().flatten();
+        units.extend(indexes.map(|(index, place)| (format!("{name}/{index}"), amount(place))));
+    }
+    units.retain(|(_, amount)| *amount > 0.0);
+}
+
+/// The name of a table without the stack: `Users`.
+fn short_name(table: &str) -> String {
+    table.rsplit('-').next().unwrap_or(table).trim_end_matches("Table").to_owned()
+}
+
 /// The server. It runs on its own thread.
 #[derive(Debug)]
 pub struct Faults {
@@ -238,6 +291,7 @@ struct Shared {
     cognito: String,
     client: reqwest::Client,
     hooks: Mutex<HashMap<Trace, Hook>>,
+    ledgers: Mutex<HashMap<Trace, Ledger>>,
     on_their_way: watch::Sender<usize>,
 }
 
@@ -254,6 +308,7 @@ impl Faults {
             cognito: cognito.to_owned(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             hooks: Mutex::default(),
+            ledgers: Mutex::default(),
             on_their_way: watch::Sender::new(0),
         });
         let (alive, gone) = oneshot::channel::<()>();
@@ -284,6 +339,11 @@ impl Faults {
         self.shared.hooks.lock().unwrap().insert(trace.clone(), hook);
     }
 
+    /// From now on the write units of `trace` are counted.
+    pub fn meter(&self, trace: &Trace) -> Ledger {
+        self.shared.ledgers.lock().unwrap().entry(trace.clone()).or_default().clone()
+    }
+
     /// Waits until no call is in progress. When every request has its response, the only calls in progress are those that a
     /// hook holds and those of processes that have ended.
     pub async fn quiet(&self) {
@@ -307,6 +367,12 @@ impl Shared {
         let (head, body) = request.into_parts();
         let Ok(body) = to_bytes(body, BODY_LIMIT).await else { return broken_off() };
         let trace = Trace::of(&head.headers);
+        let ledger = trace.as_ref().and_then(|trace| self.ledgers.lock().unwrap().get(trace).cloned());
+        if let Some((ledger, seen)) = ledger.and_then(|ledger| Some((ledger, Seen::read(&head.headers, &body)?)))
+            && seen.service == Service::DynamoDb
+        {
+            return self.forward_metered(head, &ledger, &seen).await;
+        }
         let hook = trace.and_then(|trace| self.hooks.lock().unwrap().get(&trace).cloned());
         let watched = hook.and_then(|hook| Some((hook, Seen::read(&head.headers, &body)?)));
         let Some((hook, seen)) = watched else { return self.forward(head, body).await };
@@ -319,6 +385,20 @@ impl Shared {
             Verdict::GoOn => answer,
             other => other.into_response(),
         }
+    }
+
+    /// Asks for the consumed capacity, and enters the units of a write in the ledger.
+    async fn forward_metered(&self, head: Parts, ledger: &Ledger, seen: &Seen) -> Response {
+        let mut body = seen.body.clone();
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("ReturnConsumedCapacity".to_owned(), json!("INDEXES"));
+        }
+        let (head, answer) = self.forward(head, body.to_string().into()).await.into_parts();
+        let Ok(answer) = to_bytes(answer, BODY_LIMIT).await else { return broken_off() };
+        if seen.is_single_write() || seen.operation == "TransactWriteItems" {
+            ledger.enter(seen, head.status, &answer);
+        }
+        Response::from_parts(head, answer.into())
     }
 
     async fn forward(&self, head: Parts, body: Bytes) -> Response {

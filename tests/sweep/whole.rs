@@ -224,6 +224,9 @@ impl Whole {
                 if credential["must_change"] != user["must_change_password"] {
                     report("must_change differs between user and credential".to_owned());
                 }
+                if credential["password_version"] != user["password_version"] {
+                    report("the number of passwords differs between user and credential".to_owned());
+                }
             }
         }
         let events = self.events.get(partner).map(Vec::as_slice).unwrap_or_default();

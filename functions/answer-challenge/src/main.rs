@@ -207,8 +207,7 @@ async fn choose_partner(
         return Ok(Step::Challenged(challenge));
     }
     let issued = sign_in.issue(&signing_in).await?;
-    sign_in.note(&mut transaction, user)?;
-    transaction.check_credential(&user.id, credential.version);
+    sign_in.note(&mut transaction, &signing_in)?;
     let after = user.signed_in(sign_in.now);
     let signed_in = sign_in.commit(transaction, issued, &signing_in, after, credential.changed_at).await?;
     Ok(Step::SignedIn(Box::new(signed_in)))

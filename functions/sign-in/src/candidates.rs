@@ -3,7 +3,7 @@
 use portal::actions::{SignIn, SigningIn};
 use portal::error::Failure;
 use portal::models::{Email, PartnerId, Status, Timestamp, User, UserId};
-use portal::passwords::{SubmittedPassword, verify_nobody};
+use portal::passwords::Digests;
 use portal::random;
 use portal::store::{Key, SourcesItem, Standing};
 
@@ -21,21 +21,23 @@ pub(crate) struct Candidate {
     found: Option<Box<SigningIn>>,
 }
 
-/// The result of a comparison.
-pub(crate) enum Outcome {
+/// What a comparison means for the sign-in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
     /// The right password of an active user.
-    Match(Box<SigningIn>),
+    Match,
+    /// The password was right, but it has expired: it was not changed in time.
+    Expired,
+    /// The source is blocked, so the password was refused whether or not it was right.
+    Blocked,
     /// Anything else.
-    Refused(Refused),
+    Wrong,
 }
 
 /// A candidate that the request did not sign in.
 pub(crate) struct Refused {
     pub(crate) candidate: Candidate,
-    /// The password was right, but it has expired: it was not changed in time.
-    pub(crate) is_expired: bool,
-    /// The source is blocked, so the password was refused whether or not it was right.
-    pub(crate) is_blocked: bool,
+    pub(crate) verdict: Verdict,
 }
 
 /// Returns the users with this email: the one at `partner`, or the first ones at all partners. Users whose
@@ -91,18 +93,17 @@ pub(crate) async fn load(sign_in: &SignIn<'_>, found: Vec<(PartnerId, UserId)>) 
 }
 
 impl Candidate {
-    /// Replaces the user with a placeholder unless the source of the request is known
-    /// to the user. Returns whether it is known.
-    pub(crate) fn keep_if_known(&mut self, sign_in: &SignIn<'_>) -> Result<bool, Failure> {
-        let is_known = self.found.as_ref().is_some_and(|found| {
-            let SigningIn { user, credential, sources } = &**found;
-            SourcesItem::knows(sources.as_ref(), credential.changed_at, &sign_in.source(&user.id), sign_in.now)
-        });
-        if !is_known {
-            let (partner, id) = placeholder(sign_in.now)?;
-            *self = Self { partner, id, found: None };
-        }
-        Ok(is_known)
+    /// Returns a placeholder in place of this candidate.
+    pub(crate) fn replaced(now: Timestamp) -> Result<Self, Failure> {
+        let (partner, id) = placeholder(now)?;
+        Ok(Self { partner, id, found: None })
+    }
+
+    /// Returns whether the source of the request is known to the user. `None` for a placeholder.
+    pub(crate) fn is_known(&self, sign_in: &SignIn<'_>) -> Option<bool> {
+        let SigningIn { user, credential, sources } = &**self.found.as_ref()?;
+        let source = sign_in.source(&user.id);
+        Some(SourcesItem::knows(sources.as_ref(), credential.changed_at, &source, sign_in.now))
     }
 
     /// Counts the attempt as failed, before the password is compared, and returns the standing of the
@@ -124,35 +125,31 @@ impl Candidate {
         Ok(Some(store.count_guess(&user.id, sources.as_ref(), set_at, &source, sign_in.now).await?))
     }
 
-    /// Computes one digest, and returns whether the password is right. A placeholder has no right password.
-    pub(crate) fn verify(&self, password: &SubmittedPassword) -> Result<bool, Failure> {
-        match &self.found {
-            Some(found) => Ok(found.credential.digests.verify(password)?),
-            None => Ok(verify_nobody(password).map(|()| false)?),
-        }
+    /// Returns what the password is compared with. A placeholder has no right password.
+    pub(crate) fn digests(&self) -> Option<Digests> {
+        self.found.as_ref().map(|found| found.credential.digests.clone())
     }
 
     /// Returns what the comparison means for the sign-in. A blocked source signs no user in, except with a generated
     /// password, which cannot be guessed.
-    pub(crate) fn outcome(self, is_right: bool, standing: Option<&Standing>, now: Timestamp) -> Outcome {
-        let Self { partner, id, found } = self;
-        let is_source_blocked = standing == Some(&Standing::Shut);
-        match found {
-            Some(found) if is_right && found.user.status == Status::Active => {
-                let (is_blocked, is_expired) =
-                    (is_source_blocked && !found.credential.is_generated, found.credential.is_expired(now));
-                if is_blocked || is_expired {
-                    let candidate = Self { partner, id, found: Some(found) };
-                    Outcome::Refused(Refused { candidate, is_expired: is_expired && !is_blocked, is_blocked })
-                } else {
-                    Outcome::Match(found)
-                }
-            }
-            found => {
-                let is_blocked =
-                    is_source_blocked && found.as_ref().is_some_and(|found| !found.credential.is_generated);
-                Outcome::Refused(Refused { candidate: Self { partner, id, found }, is_expired: false, is_blocked })
-            }
+    pub(crate) fn verdict(&self, is_right: bool, standing: Option<&Standing>, now: Timestamp) -> Verdict {
+        let Some(SigningIn { user, credential, .. }) = self.found.as_deref() else { return Verdict::Wrong };
+        if standing == Some(&Standing::Shut) && !credential.is_generated {
+            Verdict::Blocked
+        } else if !is_right || user.status != Status::Active {
+            Verdict::Wrong
+        } else if credential.is_expired(now) {
+            Verdict::Expired
+        } else {
+            Verdict::Match
+        }
+    }
+
+    /// Returns the user who signs in, or a refusal.
+    pub(crate) fn decided(self, verdict: Verdict) -> Result<SigningIn, Refused> {
+        match (verdict, self.found) {
+            (Verdict::Match, Some(found)) => Ok(*found),
+            (verdict, found) => Err(Refused { candidate: Self { found, ..self }, verdict }),
         }
     }
 

@@ -21,8 +21,14 @@ impl Limits {
         Ok(store.read(&self.0.each_ref().map(|counter| counter.item_key().clone())).await?)
     }
 
-    /// Counts an attempt. If too many have failed, it returns the seconds until the next one is allowed. `stored` is a
-    /// recent read of the counters.
+    /// Returns the seconds until the next attempt is allowed, if too many have failed.
+    pub(crate) fn blocked(&self, stored: &Items, now: Timestamp) -> Result<Option<u64>, Failure> {
+        let Self([pair, network]) = self;
+        Ok(pair.blocked(stored, now)?.max(network.blocked(stored, now)?))
+    }
+
+    /// Counts an attempt before its outcome is known. If too many have failed, it returns the seconds until the next one
+    /// is allowed. `stored` is a recent read of the counters.
     pub(crate) async fn count(
         &self,
         store: &Store,
@@ -30,9 +36,6 @@ impl Limits {
         now: Timestamp,
     ) -> Result<Result<Open, u64>, Failure> {
         let Self([pair, network]) = self;
-        if let Some(seconds) = pair.blocked(stored, now)?.max(network.blocked(stored, now)?) {
-            return Ok(Err(seconds));
-        }
         let (pair, network) =
             tokio::try_join!(store.count_open(pair, stored, now), store.count_open(network, stored, now))?;
         match (pair, network) {
@@ -44,6 +47,13 @@ impl Limits {
             }
             (Err(one), Err(other)) => Ok(Err(one.max(other))),
         }
+    }
+
+    /// Counts an attempt that failed and was not counted before.
+    pub(crate) async fn count_failure(&self, store: &Store, stored: &Items, now: Timestamp) -> Result<(), Failure> {
+        let Self([pair, network]) = self;
+        tokio::try_join!(store.count_failure(pair, stored, now), store.count_failure(network, stored, now))?;
+        Ok(())
     }
 }
 

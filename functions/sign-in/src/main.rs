@@ -8,19 +8,22 @@
 mod candidates;
 mod limits;
 
-use candidates::{Outcome, Refused};
-use futures_util::future::{join_all, try_join_all};
+use std::sync::Arc;
+
+use candidates::{Candidate, Refused, Verdict};
+use futures_util::future::{FutureExt as _, join_all, try_join_all};
 use limits::{Limits, Open};
 use portal::App;
 use portal::actions::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, SignIn, SigningIn};
 use portal::error::Failure;
 use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
 use portal::models::{Email, EventAction, PartnerId, PartnerName, Timestamp};
-use portal::passwords::SubmittedPassword;
+use portal::passwords::{Digests, HashingFailed, SubmittedPassword, verify_nobody};
 use portal::random;
-use portal::store::{Actor, ChoiceItem, Chosen, CommitError, Event, Key};
+use portal::store::{Actor, ChoiceItem, Chosen, CommitError, Event, Items, Key, Standing};
 use portal::telemetry;
 use serde::Serialize;
+use tokio::task::JoinError;
 
 const WRONG: Failure = Failure::Unauthenticated("The email or the password is wrong.");
 
@@ -31,7 +34,7 @@ async fn main() -> Result<(), Stopped> {
 
 struct Input {
     email: Email,
-    password: SubmittedPassword,
+    password: Arc<SubmittedPassword>,
     partner: Option<PartnerId>,
     refresh_token_in: RefreshTokenIn,
 }
@@ -68,7 +71,39 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     // A malformed id is treated as a partner that does not exist: the same response after the same work.
     let unknown = || PartnerId::new(Timestamp::from_unix_millis(0), [0; 10]);
     let partner = partner.map(|id| PartnerId::parse(&id).unwrap_or_else(|_| unknown()));
-    Ok(Input { email, password, partner, refresh_token_in })
+    Ok(Input { email, password: Arc::new(password), partner, refresh_token_in })
+}
+
+/// When a request counts towards the limits for requests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counting {
+    /// Before the password is compared.
+    First,
+    /// Only when it has failed. The source is known to every user that the password is compared with, and the counts of
+    /// these users, which are made before, limit it.
+    OnFailure,
+    /// The first attempt at this request has counted it, or the limit is reached.
+    Never,
+}
+
+/// The counts of a request, which are made before its password is compared.
+struct Counts {
+    open: Open,
+    /// The standing of the source with each candidate.
+    standings: Vec<Option<Standing>>,
+    /// A limit was reached meanwhile, so that only users to whom the source is known can sign in.
+    only_known: bool,
+}
+
+/// The request whose password is compared, and what was read for it.
+struct Comparison<'a> {
+    sign_in: &'a SignIn<'a>,
+    limits: Limits,
+    stored: Items,
+    counting: Counting,
+    candidates: Vec<Candidate>,
+    /// Whether the source is known to each candidate.
+    known: Vec<bool>,
 }
 
 /// Returns the users whose password was submitted.
@@ -77,74 +112,178 @@ fn parse(request: &Request) -> Result<Input, Failure> {
 /// [`Failure::Unauthenticated`] when there is none, [`Failure::InitialPasswordExpired`], [`Failure::TooManyRequests`],
 /// or why the password could not be compared.
 async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, Failure> {
-    let SignIn { app, origin, now, .. } = *sign_in;
-    let store = app.store();
-    let limits = Limits::of(&input.email, input.partner.as_ref(), origin.address);
-    let (found, stored) =
-        tokio::try_join!(candidates::find(sign_in, &input.email, input.partner.as_ref()), limits.read(store))?;
-    let count = async {
-        // The first attempt at this request has counted it.
-        if origin.is_retry { Ok(Ok(Open::default())) } else { limits.count(store, &stored, now).await }
-    };
-    let (open, mut candidates) = tokio::try_join!(count, candidates::load(sign_in, found))?;
-    let open = match open {
-        Ok(open) => open,
-        // A known source is not blocked by the failures of other clients in the same network.
-        Err(seconds) => {
-            let mut is_known = false;
-            for candidate in &mut candidates {
-                is_known |= candidate.keep_if_known(sign_in)?;
-            }
-            if !is_known {
-                return Err(Failure::TooManyRequests(seconds));
-            }
-            Open::default()
+    let comparison = Comparison::begin(sign_in, input).await?;
+    let hashes = hashes(&comparison.candidates, &input.password).shared();
+    let counted = async {
+        let mut counts = comparison.count().await?;
+        let verdicts = comparison.verdicts(&counts, right(hashes.clone().await)?);
+        if verdicts.contains(&Verdict::Match) {
+            counts.open.take_back(sign_in.app.store()).await?;
+            counts.open = Open::default();
         }
+        Ok::<_, Failure>((counts, verdicts))
     };
-
-    let counts = try_join_all(candidates.iter().map(|candidate| candidate.count(sign_in)));
-    let verifications = async {
-        // Yields first, so that the counts are sent before the digests occupy this thread.
+    let compared = async {
+        // Yields first, so that the counts are sent before the digests are computed.
         tokio::task::yield_now().await;
-        candidates.iter().map(|candidate| candidate.verify(&input.password)).collect::<Result<Vec<bool>, Failure>>()
+        right(hashes.clone().await)
     };
-    let (standings, are_right) = tokio::try_join!(counts, verifications)?;
+    let ((counts, verdicts), _) = tokio::try_join!(counted, compared)?;
+    comparison.end(counts, verdicts).await
+}
 
-    let (mut matching, mut refused) = (Vec::new(), Vec::new());
-    for ((candidate, standing), is_right) in candidates.into_iter().zip(standings).zip(are_right) {
-        match candidate.outcome(is_right, standing.as_ref(), now) {
-            Outcome::Match(signing_in) => matching.push((*signing_in, standing)),
-            Outcome::Refused(one) => refused.push(one),
+/// Computes the digest of the password for each candidate, on another thread: the counts are made meanwhile.
+fn hashes(
+    candidates: &[Candidate],
+    password: &Arc<SubmittedPassword>,
+) -> impl Future<Output = Result<Result<Vec<bool>, HashingFailed>, Arc<JoinError>>> + use<> {
+    let digests: Vec<Option<Digests>> = candidates.iter().map(Candidate::digests).collect();
+    let password = Arc::clone(password);
+    async move {
+        let verified = move || {
+            let one = |digests: &Option<Digests>| match digests {
+                Some(digests) => digests.verify(&password),
+                None => verify_nobody(&password).map(|()| false),
+            };
+            digests.iter().map(one).collect()
+        };
+        tokio::task::spawn_blocking(verified).await.map_err(Arc::new)
+    }
+}
+
+/// Returns for each candidate whether the password is right.
+fn right(hashed: Result<Result<Vec<bool>, HashingFailed>, Arc<JoinError>>) -> Result<Vec<bool>, Failure> {
+    Ok(hashed.map_err(|_| Failure::bug("the thread that hashes has panicked"))??)
+}
+
+impl<'a> Comparison<'a> {
+    /// Reads the limits and the candidates.
+    async fn begin(sign_in: &'a SignIn<'a>, input: &Input) -> Result<Self, Failure> {
+        let SignIn { app, origin, now, .. } = *sign_in;
+        let limits = Limits::of(&input.email, input.partner.as_ref(), origin.address);
+        let (found, stored) = tokio::try_join!(
+            candidates::find(sign_in, &input.email, input.partner.as_ref()),
+            limits.read(app.store())
+        )?;
+        let mut candidates = candidates::load(sign_in, found).await?;
+        let users: Vec<bool> = candidates.iter().filter_map(|candidate| candidate.is_known(sign_in)).collect();
+        let known: Vec<bool> =
+            candidates.iter().map(|candidate| candidate.is_known(sign_in).unwrap_or_default()).collect();
+        let blocked = if origin.is_retry { None } else { limits.blocked(&stored, now)? };
+        let counting = match blocked {
+            _ if origin.is_retry => Counting::Never,
+            // A known source is not blocked by the failures of other clients in the same network.
+            Some(_) if known.contains(&true) => {
+                keep(&mut candidates, &known, now)?;
+                Counting::Never
+            }
+            Some(seconds) => return Err(Failure::TooManyRequests(seconds)),
+            None if !users.is_empty() && !users.contains(&false) => Counting::OnFailure,
+            None => Counting::First,
+        };
+        Ok(Self { sign_in, limits, stored, counting, candidates, known })
+    }
+
+    /// Counts the request: first towards the limits for requests, and then for each candidate, so that a request above a
+    /// limit counts for no user.
+    async fn count(&self) -> Result<Counts, Failure> {
+        let SignIn { app, now, .. } = *self.sign_in;
+        let open = match self.counting {
+            Counting::First => self.limits.count(app.store(), &self.stored, now).await?,
+            Counting::OnFailure | Counting::Never => Ok(Open::default()),
+        };
+        let (open, only_known) = match open {
+            Ok(open) => (open, false),
+            Err(_) if self.known.contains(&true) => (Open::default(), true),
+            Err(seconds) => return Err(Failure::TooManyRequests(seconds)),
+        };
+        let candidates = self.candidates.iter().zip(&self.known);
+        let standings = candidates.map(|(candidate, is_known)| self.count_for(candidate, only_known && !is_known));
+        let standings = try_join_all(standings).await?;
+        Ok(Counts { open, standings, only_known })
+    }
+
+    async fn count_for(&self, candidate: &Candidate, is_replaced: bool) -> Result<Option<Standing>, Failure> {
+        if is_replaced {
+            Candidate::replaced(self.sign_in.now)?.count(self.sign_in).await
+        } else {
+            candidate.count(self.sign_in).await
         }
     }
-    if matching.is_empty() {
-        let (failed, _) =
-            tokio::join!(open.fail(store), join_all(refused.iter().map(|one| record_refused(sign_in, one))));
-        failed?;
-        if refused.iter().any(|one| one.is_blocked) {
-            telemetry::count("SignInsBlocked", 1);
-        }
-        return Err(if refused.iter().any(|one| one.is_expired) { Failure::InitialPasswordExpired } else { WRONG });
+
+    /// Returns what the comparison means for each candidate.
+    fn verdicts(&self, counts: &Counts, are_right: Vec<bool>) -> Vec<Verdict> {
+        let candidates = self.candidates.iter().zip(&self.known).zip(&counts.standings).zip(are_right);
+        let verdict =
+            |(((candidate, is_known), standing), is_right): (((&Candidate, &bool), &Option<Standing>), bool)| {
+                if counts.only_known && !is_known {
+                    Verdict::Wrong
+                } else {
+                    candidate.verdict(is_right, standing.as_ref(), self.sign_in.now)
+                }
+            };
+        candidates.map(verdict).collect()
     }
-    open.take_back(store).await?;
-    // Issued tokens reset all counts of the user. A challenge resets none, and the client may never answer it. So the
-    // count of this attempt is taken back here.
-    let is_challenged = matching.len() > 1 || matching.iter().any(|(one, _)| one.credential.must_change);
-    if is_challenged && !origin.is_retry {
-        for (SigningIn { user, credential, .. }, standing) in &matching {
-            if let Some(standing) = standing {
-                store.take_guess_back(&user.id, credential.changed_at, standing).await?;
+
+    /// Records what was refused, and returns the users who matched.
+    async fn end(mut self, counts: Counts, verdicts: Vec<Verdict>) -> Result<Vec<SigningIn>, Failure> {
+        let SignIn { app, origin, now, .. } = *self.sign_in;
+        let store = app.store();
+        if counts.only_known {
+            keep(&mut self.candidates, &self.known, now)?;
+        }
+        let (mut matching, mut refused) = (Vec::new(), Vec::new());
+        for ((candidate, standing), verdict) in self.candidates.into_iter().zip(counts.standings).zip(verdicts) {
+            match candidate.decided(verdict) {
+                Ok(signing_in) => matching.push((signing_in, standing)),
+                Err(one) => refused.push(one),
             }
         }
+        if matching.is_empty() {
+            let failed = async {
+                match self.counting {
+                    Counting::First => counts.open.fail(store).await,
+                    Counting::OnFailure => self.limits.count_failure(store, &self.stored, now).await,
+                    Counting::Never => Ok(()),
+                }
+            };
+            let recorded = join_all(refused.iter().map(|one| record_refused(self.sign_in, one)));
+            let (failed, _) = tokio::join!(failed, recorded);
+            failed?;
+            let is_any = |verdict| refused.iter().any(|one| one.verdict == verdict);
+            if is_any(Verdict::Blocked) {
+                telemetry::count("SignInsBlocked", 1);
+            }
+            return Err(if is_any(Verdict::Expired) { Failure::InitialPasswordExpired } else { WRONG });
+        }
+        // Issued tokens reset all counts of the user. A challenge resets none, and the client may never answer it. So the
+        // count of this attempt is taken back here.
+        let is_challenged = matching.len() > 1 || matching.iter().any(|(one, _)| one.credential.must_change);
+        if is_challenged && !origin.is_retry {
+            for (SigningIn { user, credential, .. }, standing) in &matching {
+                if let Some(standing) = standing {
+                    store.take_guess_back(&user.id, credential.changed_at, standing).await?;
+                }
+            }
+        }
+        Ok(matching.into_iter().map(|(signing_in, _)| signing_in).collect())
     }
-    Ok(matching.into_iter().map(|(signing_in, _)| signing_in).collect())
+}
+
+/// Replaces the candidates to whom the source is not known with placeholders.
+fn keep(candidates: &mut [Candidate], known: &[bool], now: Timestamp) -> Result<(), Failure> {
+    for (candidate, _) in candidates.iter_mut().zip(known).filter(|(_, is_known)| !**is_known) {
+        *candidate = Candidate::replaced(now)?;
+    }
+    Ok(())
 }
 
 /// Records a refused sign-in in the user's history, at most once in 15 minutes. For a placeholder it sends the same
 /// transaction with a condition that fails. A failure to record the refusal is logged and otherwise ignored.
 async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
     let SignIn { app, origin, now, .. } = *sign_in;
-    let action = if refused.is_blocked { EventAction::SignInBlocked } else { EventAction::SignInRefused };
+    let is_blocked = refused.verdict == Verdict::Blocked;
+    let action = if is_blocked { EventAction::SignInBlocked } else { EventAction::SignInRefused };
     let user = refused.candidate.user();
     let result = async {
         let event = Event::new(action, now, Actor::Anonymous, user, Some(origin.address), origin.request_id)?;
@@ -178,12 +317,10 @@ async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) 
     }
     let issued = sign_in.issue(signing_in).await?;
     let SigningIn { user, credential, .. } = signing_in;
-    sign_in.note(&mut transaction, user)?;
+    sign_in.note(&mut transaction, signing_in)?;
     if credential.digests.is_outdated() {
         let renewed = credential.renewed(credential.digests.renewed(&input.password, random::bytes()?)?);
         transaction.change_credential(&user.id, credential, &renewed);
-    } else {
-        transaction.check_credential(&user.id, credential.version);
     }
     let after = user.signed_in(sign_in.now);
     let signed_in = sign_in.commit(transaction, issued, signing_in, after, credential.changed_at).await?;

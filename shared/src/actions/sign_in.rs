@@ -81,13 +81,14 @@ impl SignIn<'_> {
         Ok(Issued { tokens: tokens?, term, superseded })
     }
 
-    /// Adds the sign-in and its event to `transaction`, which then requires that the user is active and in the
-    /// generation that was read. The caller of this method adds the condition on the password.
+    /// Adds the sign-in and its event to `transaction`, which then requires that the user is active, in the generation
+    /// that was read, and has the password that was compared.
     ///
     /// # Errors
     /// As [`Event::new`].
-    pub fn note(&self, transaction: &mut Transaction<'_>, user: &User) -> Result<(), Failure> {
-        transaction.note_sign_in(user, self.now);
+    pub fn note(&self, transaction: &mut Transaction<'_>, signing_in: &SigningIn) -> Result<(), Failure> {
+        let SigningIn { user, credential, .. } = signing_in;
+        transaction.note_sign_in(user, credential, self.now);
         self.record(transaction, user, &self.event(EventAction::SessionStarted, user)?)
     }
 

@@ -1,7 +1,7 @@
 //! Counters of attempts, which limit guessing. A window starts with its first attempt and lasts 15 minutes. Blocked
 //! attempts do not extend it.
 //!
-//! An attempt is counted before it is checked. An attempt in flight, or one whose process died, counts as failed. If
+//! An attempt is counted before it is checked, unless another count limits it (that of a known source). An attempt in flight, or one whose process died, counts as failed. If
 //! enough attempts have failed to reach the limit, the next one is blocked at once. If some of them are still in
 //! flight, the next one waits for a moment, because they may succeed.
 
@@ -127,6 +127,25 @@ impl Counter {
         (expression, expires_at)
     }
 
+    /// Returns the update that counts a failed attempt. Attempts in flight may fill the window, so it needs no room.
+    fn failure(item: Option<&CounterItem>, now: Timestamp) -> Expression {
+        let mut expression = Expression::default();
+        match item {
+            Some(item) if item.is_live(now) => {
+                expression.when("expires_at", "=", number(item.expires_at));
+                expression.add("attempts", 1);
+                expression.add("failed", 1);
+            }
+            Some(_) | None => {
+                expression.when_absent_or_expired(now);
+                expression.set("attempts", number(1));
+                expression.set("failed", number(1));
+                expression.set("expires_at", number(now.plus(WINDOW).unix_seconds()));
+            }
+        }
+        expression
+    }
+
     fn item(&self, stored: &Items) -> Result<Option<CounterItem>, StoreError> {
         stored.item(&self.item_key).map(from_item).transpose()
     }
@@ -237,6 +256,24 @@ impl Store {
     /// Returns [`StoreError`] if the call fails. The attempt then counts as in flight until the end of its window.
     pub async fn count_failed(&self, counted: &Counted) -> Result<(), StoreError> {
         self.settle(counted, "failed", 1).await
+    }
+
+    /// Counts an attempt that failed and was not counted before, unless too many have failed already. `stored` must
+    /// contain a recent read of the counter.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the attempt could not be counted.
+    pub async fn count_failure(&self, counter: &Counter, stored: &Items, now: Timestamp) -> Result<(), StoreError> {
+        let mut item = counter.item(stored)?;
+        for _ in 0..MAX_WRITES {
+            if item.as_ref().is_some_and(|item| item.blocked(counter.limit, now).is_some())
+                || self.update_if(&counter.item_key, Counter::failure(item.as_ref(), now)).await?
+            {
+                return Ok(());
+            }
+            item = self.read_counter(counter).await?;
+        }
+        Err(StoreError::Unavailable("too many concurrent writes to a counter".to_owned()))
     }
 
     /// Subtracts a counted attempt that succeeded.

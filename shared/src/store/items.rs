@@ -263,6 +263,9 @@ pub struct EmailItem {
 pub struct CredentialItem {
     /// The version, which every change increments.
     pub version: u64,
+    /// Counts the user's passwords. The user's item has the same number. A digest that is renewed with other parameters
+    /// does not change it.
+    pub password_version: u64,
     /// The digests of the current password and the previous ones.
     pub digests: Digests,
     /// Whether the user must choose a new password at the next sign-in.
@@ -285,7 +288,16 @@ impl CredentialItem {
     /// Returns the credential of a new user.
     pub fn new(digests: Digests, must_change: bool, at: Timestamp, machine_secret: String) -> Self {
         let must_change_by = must_change.then(|| at.plus(INITIAL_PASSWORD_LIFETIME));
-        Self { version: 1, digests, must_change, must_change_by, changed_at: at, machine_secret, is_generated: false }
+        Self {
+            version: 1,
+            password_version: 1,
+            digests,
+            must_change,
+            must_change_by,
+            changed_at: at,
+            machine_secret,
+            is_generated: false,
+        }
     }
 
     /// Sets whether the portal generated the password.
@@ -297,7 +309,11 @@ impl CredentialItem {
     /// Returns the credential after a change of the password.
     #[must_use]
     pub fn changed(&self, digests: Digests, must_change: bool, at: Timestamp) -> Self {
-        Self { version: self.version + 1, ..Self::new(digests, must_change, at, self.machine_secret.clone()) }
+        Self {
+            version: self.version + 1,
+            password_version: self.password_version + 1,
+            ..Self::new(digests, must_change, at, self.machine_secret.clone())
+        }
     }
 
     /// Returns the credential with the same password, hashed with today's parameters.

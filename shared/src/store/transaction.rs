@@ -242,12 +242,15 @@ impl Transaction<'_> {
         self.update(Condition::Actor, &Key::partner(&from.partner_id).item_key, expression);
     }
 
-    /// Records a sign-in, and requires that the user is active and still in the generation that was read.
-    pub fn note_sign_in(&mut self, user: &User, at: Timestamp) {
+    /// Records a sign-in, and requires that the user is active, still in the generation that was read, and still has the
+    /// password of `credential`. Every change of the password also writes the user, so the user's own count of passwords
+    /// shows one, and the credential needs no condition.
+    pub fn note_sign_in(&mut self, user: &User, credential: &CredentialItem, at: Timestamp) {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("session_generation", "=", number(user.session_generation));
         expression.when("status", "=", text(crate::models::Status::Active.as_str()));
+        expression.when("password_version", "=", number(credential.password_version));
         expression.set("last_sign_in_at", text(at.to_string()));
         expression.set("last_sign_in_key", text(last_sign_in_key(&user.id, Some(at))));
         expression.add("sign_ins", 1);

@@ -54,6 +54,9 @@ pub struct User {
     /// The time at which the password was set. Unknown in records from before this field existed.
     #[serde(default)]
     pub password_changed_at: Option<Timestamp>,
+    /// Counts the passwords of the user, as the credential does. A sign-in compares it in the write that records the
+    /// sign-in, so that it needs no condition on the credential.
+    pub password_version: u64,
     /// The time of the last decision of an access review about this user.
     #[serde(default)]
     pub reviewed_at: Option<Timestamp>,
@@ -116,6 +119,7 @@ impl User {
             session_generation: 1,
             sign_ins: 0,
             password_changed_at: Some(at),
+            password_version: 1,
             reviewed_at: None,
             reviewed_by: None,
             raised_at: None,
@@ -150,7 +154,8 @@ impl User {
     /// Returns the user after a password was set.
     #[must_use]
     pub fn with_new_password(self, must_change_password: bool, at: Timestamp) -> Self {
-        Self { must_change_password, password_changed_at: Some(at), ..self }
+        let password_version = self.password_version + 1;
+        Self { must_change_password, password_changed_at: Some(at), password_version, ..self }
     }
 
     /// Returns the user after a review decision about their access.
@@ -266,6 +271,7 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             session_generation: _,
             sign_ins: _,
             password_changed_at: _,
+            password_version: _,
             reviewed_at: _,
             reviewed_by: _,
             raised_at: _,
@@ -318,6 +324,7 @@ mod tests {
             session_generation: 1,
             sign_ins: 0,
             password_changed_at: Some(at),
+            password_version: 1,
             reviewed_at: Some(at),
             reviewed_by: Some(Reviewer { id: UserId::new(at, [3; 10]), name: "Bo Chen".to_owned() }),
             raised_at: None,
@@ -382,7 +389,8 @@ mod tests {
         assert_eq!(before.changed(at), changed);
 
         for must_change_password in [true, false] {
-            let expected = User { must_change_password, password_changed_at: Some(at), ..before.clone() };
+            let expected =
+                User { must_change_password, password_changed_at: Some(at), password_version: 2, ..before.clone() };
             assert_eq!(before.clone().with_new_password(must_change_password, at), expected);
         }
 

@@ -48,6 +48,7 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         session_generation: 1,
         sign_ins: 0,
         password_changed_at: None,
+        password_version: 1,
         reviewed_at: None,
         reviewed_by: None,
         raised_at: None,
