@@ -1,9 +1,12 @@
-//! What a sign-in writes. The benchmark's `SIGN_IN.md` explains each unit.
+//! What a sign-in writes, and which of its calls wait for others. The benchmark's `SIGN_IN.md` explains each write unit.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use portal_tests::faults::{FaultyStack, Ledger, Trace};
-use portal_tests::{Client, Partner};
+use portal_tests::faults::{FaultyStack, Ledger, Moment, Service, Trace, Verdict};
+use portal_tests::rows::Rows;
+use portal_tests::{Client, Partner, User};
+use tokio::sync::watch;
 
 /// The units of a sign-in from a known source, with a partner.
 const KNOWN: &[(&str, f64)] = &[
@@ -57,5 +60,69 @@ async fn a_sign_in_writes_at_most_16_units_from_a_known_source_and_20_from_a_new
         // A failure from a known source still counts towards the limits: two counters and the user's own count.
         let failed = metered(&client, names_partner, "wrong", 401).await;
         assert_eq!(failed.units()["Sessions"], 3.0 + more, "{failed:?}");
+    }
+}
+
+/// The calls of a sign-in to Cognito.
+async fn cognito_calls(stack: &FaultyStack, user: &User) -> Vec<String> {
+    let (trace, calls) = (Trace::new(), Arc::new(Mutex::new(Vec::new())));
+    let seen_calls = Arc::clone(&calls);
+    stack.faults.watch(&trace, move |seen, moment| {
+        if moment == Moment::Before && seen.service == Service::Cognito {
+            seen_calls.lock().unwrap().push(seen.operation);
+        }
+        async { Verdict::GoOn }
+    });
+    let call = Client::of(&stack.ready).sign_in_at(&user.partner_id, &user.email, &user.password);
+    call.within(&trace).await.expect(200);
+    calls.lock().unwrap().clone()
+}
+
+/// Starts two stacks.
+#[tokio::test]
+async fn only_the_first_sign_in_of_a_generation_creates_a_cognito_user() {
+    let stack = FaultyStack::start("first-sign-in").unwrap_or_else(|error| panic!("{error}"));
+    let partner = Partner::of(&stack.ready).await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let first = ["AdminCreateUser", "AdminSetUserPassword", "AdminInitiateAuth"];
+    assert_eq!(cognito_calls(&stack, &ann).await, first);
+    assert_eq!(cognito_calls(&stack, &ann).await, ["AdminInitiateAuth"]);
+
+    partner.owner().force_logout(&ann).await.expect(200);
+    assert_eq!(cognito_calls(&stack, &ann).await, first);
+    assert_eq!(cognito_calls(&stack, &ann).await, ["AdminInitiateAuth"]);
+
+    // The user pool is lost, although the item says that the Cognito user exists.
+    Rows::of(&stack.ready).lose_cognito_users(&partner.id).await;
+    assert_eq!(cognito_calls(&stack, &ann).await, [&["AdminInitiateAuth"], &first[..]].concat());
+    assert_eq!(cognito_calls(&stack, &ann).await, ["AdminInitiateAuth"]);
+}
+
+/// Starts two stacks. No count of the attempt is carried out before Cognito is called, so a sign-in that waited for its
+/// counts would fail.
+#[tokio::test]
+async fn tokens_are_issued_while_the_attempt_is_counted() {
+    let stack = FaultyStack::start("early-tokens").unwrap_or_else(|error| panic!("{error}"));
+    let partner = Partner::of(&stack.ready).await;
+    let ann = partner.owner().add("Ann", "Lee").created().await;
+    let client = Client::of(&stack.ready);
+    for _ in ["from a new source, and the first of its generation", "from a known source"] {
+        let (trace, called) = (Trace::new(), watch::Sender::new(false));
+        let is_called = called.clone();
+        stack.faults.watch(&trace, move |seen, moment| {
+            is_called.send_if_modified(|is_called| {
+                let is_first = !*is_called && seen.service == Service::Cognito;
+                *is_called |= is_first;
+                is_first
+            });
+            let (waits, mut changes) = (moment == Moment::Before && seen.is_single_write(), is_called.subscribe());
+            async move {
+                if waits {
+                    changes.wait_for(|is_called| *is_called).await.unwrap();
+                }
+                Verdict::GoOn
+            }
+        });
+        client.sign_in_at(&partner.id, &ann.email, &ann.password).within(&trace).await.expect(200);
     }
 }

@@ -145,6 +145,15 @@ impl Candidate {
         }
     }
 
+    /// Returns the user, if a right password signs the user in without another step, and if the source is certainly not
+    /// blocked. So the time of a response reveals nothing if tokens are issued before all counts are made.
+    pub(crate) fn ready(&self) -> Option<&SigningIn> {
+        let found = self.found.as_deref()?;
+        let SigningIn { user, credential, sources } = found;
+        let is_open = credential.is_generated || SourcesItem::is_far_from_shut(sources.as_ref(), credential.changed_at);
+        (is_open && user.status == Status::Active && !credential.must_change).then_some(found)
+    }
+
     /// Returns the user who signs in, or a refusal.
     pub(crate) fn decided(self, verdict: Verdict) -> Result<SigningIn, Refused> {
         match (verdict, self.found) {

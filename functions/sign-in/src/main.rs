@@ -14,7 +14,7 @@ use candidates::{Candidate, Refused, Verdict};
 use futures_util::future::{FutureExt as _, join_all, try_join_all};
 use limits::{Limits, Open};
 use portal::App;
-use portal::actions::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, SignIn, SigningIn};
+use portal::actions::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Issued, SignIn, SigningIn};
 use portal::error::Failure;
 use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
 use portal::models::{Email, EventAction, PartnerId, PartnerName, Timestamp};
@@ -106,12 +106,19 @@ struct Comparison<'a> {
     known: Vec<bool>,
 }
 
+/// The users whose password was submitted.
+struct Compared {
+    matching: Vec<SigningIn>,
+    /// The tokens of the only user, if they were issued while the request was counted.
+    issued: Option<Result<Issued, Failure>>,
+}
+
 /// Returns the users whose password was submitted.
 ///
 /// # Errors
 /// [`Failure::Unauthenticated`] when there is none, [`Failure::InitialPasswordExpired`], [`Failure::TooManyRequests`],
 /// or why the password could not be compared.
-async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, Failure> {
+async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Compared, Failure> {
     let comparison = Comparison::begin(sign_in, input).await?;
     let hashes = hashes(&comparison.candidates, &input.password).shared();
     let counted = async {
@@ -126,10 +133,15 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Vec<SigningIn>, 
     let compared = async {
         // Yields first, so that the counts are sent before the digests are computed.
         tokio::task::yield_now().await;
-        right(hashes.clone().await)
+        let are_right = right(hashes.clone().await)?;
+        // Tokens are worth nothing without a session, which begins only after all counts are made.
+        Ok(match comparison.only_match(&are_right) {
+            Some(signing_in) => Some(sign_in.issue(signing_in).await),
+            None => None,
+        })
     };
-    let ((counts, verdicts), _) = tokio::try_join!(counted, compared)?;
-    comparison.end(counts, verdicts).await
+    let ((counts, verdicts), issued) = tokio::try_join!(counted, compared)?;
+    Ok(Compared { matching: comparison.end(counts, verdicts).await?, issued })
 }
 
 /// Computes the digest of the password for each candidate, on another thread: the counts are made meanwhile.
@@ -208,6 +220,17 @@ impl<'a> Comparison<'a> {
             Candidate::replaced(self.sign_in.now)?.count(self.sign_in).await
         } else {
             candidate.count(self.sign_in).await
+        }
+    }
+
+    /// Returns the only user whose password is right, if this is certain to be a sign-in unless a limit is reached. Above a
+    /// limit only users to whom the source is known can sign in, so it must be known to this user if it is to another.
+    fn only_match(&self, are_right: &[bool]) -> Option<&SigningIn> {
+        let candidates = self.candidates.iter().zip(&self.known).zip(are_right);
+        let mut right = candidates.filter(|(_, is_right)| **is_right).map(|(candidate, _)| candidate);
+        match (right.next(), right.next()) {
+            (Some((candidate, is_known)), None) if *is_known || !self.known.contains(&true) => candidate.ready(),
+            (_, _) => None,
         }
     }
 
@@ -307,7 +330,8 @@ async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
 }
 
 /// Continues a sign-in whose password is right: completes it, or returns a challenge.
-async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) -> Result<Answer, Failure> {
+async fn proceed(sign_in: &SignIn<'_>, input: &Input, compared: Compared) -> Result<Answer, Failure> {
+    let Compared { matching, issued } = compared;
     let [signing_in] = matching.as_slice() else { return ask_for_partner(sign_in, &matching).await };
     let mut transaction = sign_in.app.store().transaction();
     if signing_in.credential.must_change {
@@ -315,7 +339,10 @@ async fn proceed(sign_in: &SignIn<'_>, input: &Input, matching: Vec<SigningIn>) 
         transaction.commit().await?;
         return Answer::json(200, &challenge);
     }
-    let issued = sign_in.issue(signing_in).await?;
+    let issued = match issued {
+        Some(issued) => issued?,
+        None => sign_in.issue(signing_in).await?,
+    };
     let SigningIn { user, credential, .. } = signing_in;
     sign_in.note(&mut transaction, signing_in)?;
     if credential.digests.is_outdated() {

@@ -75,8 +75,8 @@ impl SignIn<'_> {
         let SigningIn { user, credential, .. } = signing_in;
         let term = session::SessionWindow { from: self.now, lifetime: self.app.session_lifetime()? };
         let (identity, store, generation) = (self.app.identity()?, self.app.store(), Generation::of(user));
-        let (tokens, sessions) =
-            tokio::join!(identity.issue(&generation, &credential.machine_secret), store.sessions_of(&user.id));
+        let issue = identity.issue(&generation, &credential.machine_secret, user.has_cognito_user());
+        let (tokens, sessions) = tokio::join!(issue, store.sessions_of(&user.id));
         let superseded = session::superseded(store, &user.id, sessions?, self.now).await?;
         Ok(Issued { tokens: tokens?, term, superseded })
     }

@@ -144,14 +144,19 @@ impl Identity {
         self.pool_client.as_deref().ok_or_else(|| IdentityError::Refused("USER_POOL_CLIENT_ID is not set".to_owned()))
     }
 
-    /// Issues tokens for a generation. It creates or repairs the Cognito user if Cognito rejects the sign-in: at the
-    /// first sign-in, after the loss of the user pool, or after the user deleted it with their own token.
+    /// Issues tokens for a generation. It creates the Cognito user at the first sign-in. It creates or repairs it if
+    /// Cognito rejects a later sign-in: after the loss of the user pool, or after the user deleted it with their own token.
     ///
     /// # Errors
     /// Returns [`IdentityError`] if the call fails.
-    pub async fn issue(&self, generation: &Generation, secret: &str) -> Result<Tokens, IdentityError> {
+    pub async fn issue(
+        &self,
+        generation: &Generation,
+        secret: &str,
+        is_created: bool,
+    ) -> Result<Tokens, IdentityError> {
         let name = generation.name();
-        if let Some(tokens) = self.try_issue(&name, secret).await? {
+        if is_created && let Some(tokens) = self.try_issue(&name, secret).await? {
             return Ok(tokens);
         }
         self.create(&name, secret).await?;

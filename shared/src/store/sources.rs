@@ -132,6 +132,12 @@ impl SourcesItem {
         }
     }
 
+    /// Returns whether far fewer wrong passwords are counted than close the account to unknown sources, so that attempts
+    /// in flight do not reach that number.
+    pub fn is_far_from_shut(item: Option<&Self>, password_set_at: Timestamp) -> bool {
+        Self::of(item, password_set_at).is_none_or(|item| item.failures < MAX_UNKNOWN / 2)
+    }
+
     /// Returns the item after a sign-in from `source`: all counts are zero, and the source is known.
     #[must_use]
     pub fn signed_in(before: Option<&Self>, password_set_at: Timestamp, source: &Source, now: Timestamp) -> Self {
@@ -315,6 +321,16 @@ mod tests {
         }
         let known = |number| SourcesItem::knows(item.as_ref(), at(0), &source(number), at(8));
         assert_eq!((1..=7).map(known).collect::<Vec<_>>(), [false, false, true, true, true, true, true]);
+    }
+
+    #[test]
+    fn half_of_the_wrong_passwords_are_near_the_limit() {
+        let signed_in = SourcesItem::signed_in(None, at(0), &source(1), at(1));
+        let after = |failures| SourcesItem { failures, ..signed_in.clone() };
+        assert!(SourcesItem::is_far_from_shut(None, at(0)));
+        assert!(SourcesItem::is_far_from_shut(Some(&after(MAX_UNKNOWN / 2 - 1)), at(0)));
+        assert!(!SourcesItem::is_far_from_shut(Some(&after(MAX_UNKNOWN / 2)), at(0)));
+        assert!(SourcesItem::is_far_from_shut(Some(&after(MAX_UNKNOWN)), at(1)), "they are of another password");
     }
 
     #[test]

@@ -253,6 +253,7 @@ impl Transaction<'_> {
         expression.when("password_version", "=", number(credential.password_version));
         expression.set("last_sign_in_at", text(at.to_string()));
         expression.set("last_sign_in_key", text(last_sign_in_key(&user.id, Some(at))));
+        expression.set("issued_generation", number(user.session_generation));
         expression.add("sign_ins", 1);
         self.update(Condition::Target, &Key::user(&user.partner_id, &user.id).item_key, expression);
     }

@@ -51,6 +51,9 @@ pub struct User {
     pub session_generation: u64,
     /// Counts sign-ins, so that a change can detect a sign-in since the user was read.
     pub sign_ins: u64,
+    /// The generation of the last sign-in, which made sure that this generation has a Cognito user. 0 before the first
+    /// sign-in.
+    pub issued_generation: u64,
     /// The time at which the password was set. Unknown in records from before this field existed.
     #[serde(default)]
     pub password_changed_at: Option<Timestamp>,
@@ -118,6 +121,7 @@ impl User {
             access_version: 1,
             session_generation: 1,
             sign_ins: 0,
+            issued_generation: 0,
             password_changed_at: Some(at),
             password_version: 1,
             reviewed_at: None,
@@ -143,7 +147,18 @@ impl User {
     /// Returns the user after a sign-in.
     #[must_use]
     pub fn signed_in(&self, at: Timestamp) -> Self {
-        Self { last_sign_in_at: Some(at), sign_ins: self.sign_ins + 1, ..self.clone() }
+        Self {
+            last_sign_in_at: Some(at),
+            sign_ins: self.sign_ins + 1,
+            issued_generation: self.session_generation,
+            ..self.clone()
+        }
+    }
+
+    /// Returns whether a sign-in of the current generation has created its Cognito user. The user pool may have lost it
+    /// since.
+    pub fn has_cognito_user(&self) -> bool {
+        self.issued_generation == self.session_generation
     }
 
     /// Returns the time at which the user was last active: the last sign-in, or a later recorded refresh.
@@ -270,6 +285,7 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             access_version: _,
             session_generation: _,
             sign_ins: _,
+            issued_generation: _,
             password_changed_at: _,
             password_version: _,
             reviewed_at: _,
@@ -323,6 +339,7 @@ mod tests {
             access_version: 2,
             session_generation: 1,
             sign_ins: 0,
+            issued_generation: 0,
             password_changed_at: Some(at),
             password_version: 1,
             reviewed_at: Some(at),
@@ -377,8 +394,19 @@ mod tests {
         let at = Timestamp::from_unix_millis(1_795_350_600_000);
         let again = Timestamp::from_unix_millis(1_795_350_700_000);
         let once = ada().signed_in(at);
-        assert_eq!(once, User { last_sign_in_at: Some(at), sign_ins: 1, ..ada() });
-        assert_eq!(once.signed_in(again), User { last_sign_in_at: Some(again), sign_ins: 2, ..ada() });
+        let signed_in = User { last_sign_in_at: Some(at), sign_ins: 1, issued_generation: 1, ..ada() };
+        assert_eq!(once, signed_in);
+        assert_eq!(once.signed_in(again), User { last_sign_in_at: Some(again), sign_ins: 2, ..signed_in });
+    }
+
+    #[test]
+    fn each_generation_gets_its_cognito_user_at_its_first_sign_in() {
+        let at = Timestamp::from_unix_millis(1_795_350_600_000);
+        let signed_in = ada().signed_in(at);
+        assert!(!ada().has_cognito_user());
+        assert!(signed_in.has_cognito_user());
+        assert!(!signed_in.signed_out(at).has_cognito_user());
+        assert!(signed_in.signed_out(at).signed_in(at).has_cognito_user());
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         access_version: 1,
         session_generation: 1,
         sign_ins: 0,
+        issued_generation: 0,
         password_changed_at: None,
         password_version: 1,
         reviewed_at: None,
