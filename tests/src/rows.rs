@@ -8,7 +8,7 @@ use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, AuthenticationResultT
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::types::{AttributeValue, Get, PutRequest, TransactGetItem, WriteRequest};
 use aws_smithy_http_client::Builder;
-use portal_core::models::Timestamp;
+use portal_core::models::{Timestamp, UserId};
 use serde_json::Value;
 
 use crate::faults::Seen;
@@ -234,7 +234,8 @@ impl Rows {
         let mut rows = answer.responses.unwrap().into_iter().map(|found| found.item.unwrap());
         let named = rows.next().unwrap()["primary_admin_id"].as_s().unwrap().clone();
         let primary = rows.filter(|row| row["role"].as_s().unwrap() == "primary_admin");
-        (named, primary.map(|row| row["id"].as_s().unwrap().clone()).collect())
+        let id = |row: Row| row["sk"].as_s().unwrap().strip_prefix("USER#").unwrap().to_owned();
+        (named, primary.map(id).collect())
     }
 
     /// The items of a user without sessions: the user, the email entry, the credential, and the events about the user.
@@ -290,11 +291,13 @@ impl Rows {
         let copies = (0..count).map(|number| {
             let id = format!("usr_{:012x}70008{number:015x}", 1_577_836_800_000_u64);
             let mut row = like.clone();
-            for (name, value) in [("sk", format!("USER#{id}")), ("id", id)] {
-                row.insert(name.to_owned(), AttributeValue::S(value));
-            }
-            let created_at = row["created_at"].as_s().unwrap().clone();
-            set_fact(&mut row, "created_at", &created_at);
+            row.insert("sk".to_owned(), AttributeValue::S(format!("USER#{id}")));
+            // An item without this time was created at the time of its id.
+            let created_at = like.get("created_at").map_or_else(
+                || UserId::parse(&user.id).unwrap().at(),
+                |millis| Timestamp::from_unix_millis(millis.as_n().unwrap().parse().unwrap()),
+            );
+            set_row_time(&mut row, "created_at", created_at);
             row
         });
         self.put_many("UsersTable", copies).await;
@@ -380,16 +383,14 @@ impl Rows {
 
     /// Sets the time of the user's last sign-in.
     pub async fn set_last_sign_in(&self, user: &User, at: &str) {
-        let key = format!("{at}#{}", user.id);
-        self.set_text("UsersTable", self.user(user).await, "last_sign_in_at", at).await;
-        self.set_text("UsersTable", self.user(user).await, "last_sign_in_key", &key).await;
+        self.set_text("UsersTable", self.user(user).await, "last_sign_in_key", at).await;
     }
 
     /// Sets a time of the user: `created_at`, `password_changed_at` or `reviewed_at`.
     pub async fn set_time(&self, user: &User, of: &str, at: &str) {
         let mut row = self.user(user).await;
-        assert!(row.insert(of.to_owned(), AttributeValue::S(at.to_owned())).is_some(), "the user has no {of}");
-        set_fact(&mut row, of, at);
+        assert!(of == "created_at" || row.contains_key(of), "the user has no {of}");
+        set_row_time(&mut row, of, Timestamp::parse(at).unwrap());
         self.put_user(row).await;
     }
 
@@ -530,8 +531,10 @@ fn with_replaced(value: &AttributeValue, replaced: &[(&str, &str)]) -> Attribute
     }
 }
 
-/// Sets a time in the short text that an access review reads: a letter, and the milliseconds in hexadecimal.
-fn set_fact(row: &mut Row, of: &str, at: &str) {
+/// Sets a time of a user, and the same time in the short text that an access review reads: a letter, and the milliseconds
+/// in hexadecimal.
+fn set_row_time(row: &mut Row, of: &str, at: Timestamp) {
+    row.insert(of.to_owned(), AttributeValue::N(at.unix_millis().to_string()));
     let letter = match of {
         "created_at" => "c",
         "password_changed_at" => "i",
@@ -543,7 +546,7 @@ fn set_fact(row: &mut Row, of: &str, at: &str) {
     if of == "password_changed_at" && !text.split(' ').any(|word| word.starts_with('i')) {
         return;
     }
-    let millis = Timestamp::parse(at).unwrap().unix_millis();
+    let millis = at.unix_millis();
     let others = text.split(' ').enumerate().filter(|(index, word)| *index == 0 || !word.starts_with(letter));
     let mut words: Vec<String> = others.map(|(_, word)| word.to_owned()).collect();
     words.push(format!("{letter}{millis:x}"));

@@ -457,14 +457,14 @@ impl Scene {
         let text = |attribute: &str| row[attribute].as_s().cloned().unwrap_or_default();
         match self.action.effect {
             Effect::Stores(attribute, value) => assert_eq!(text(attribute), value),
-            Effect::ChangesEmail => assert_eq!(text("email_key"), self.new_email),
+            Effect::ChangesEmail => assert_eq!(text("email"), self.new_email),
             Effect::MakesPrimaryAdmin => assert_eq!(text("role"), "primary_admin"),
             Effect::Suspends => assert_eq!(text("status"), "suspended"),
             Effect::Reactivates => assert_eq!(text("status"), "active"),
             Effect::Nothing | Effect::EndsAllSessions | Effect::SetsPassword { .. } | Effect::Removes => {}
         }
         if self.action.is_sign_in {
-            assert!(row["last_sign_in_at"] != old_row["last_sign_in_at"], "the sign-in did not update its time");
+            assert!(row["last_sign_in_key"] != old_row["last_sign_in_key"], "the sign-in did not update its time");
         }
         assert_eq!(credential["digests"] != old_credential["digests"], self.action.sets_password(), "the digest");
     }

@@ -178,7 +178,7 @@ impl Whole {
         }
         for ((email, partner), entry) in &self.emails {
             let id = text(entry, "user_id");
-            if self.user(partner, &id).is_none_or(|user| text(user, "email_key") != *email) {
+            if self.user(partner, &id).is_none_or(|user| text(user, "email") != *email) {
                 report(partner, Some(&id), "an email entry has no user".to_owned());
             }
         }
@@ -205,13 +205,22 @@ impl Whole {
     }
 
     fn check_user(&self, (partner, id): &Who, user: &Row, report: &mut dyn FnMut(String)) {
-        let missing = ["id", "version", "access_version", "session_generation", "email_key", "status", "role"]
-            .into_iter()
-            .find(|attribute| !user.contains_key(*attribute));
+        let missing = [
+            "version",
+            "access_version",
+            "session_generation",
+            "email",
+            "name_key",
+            "last_sign_in_key",
+            "status",
+            "role",
+        ]
+        .into_iter()
+        .find(|attribute| !user.contains_key(*attribute));
         if let Some(missing) = missing {
             return report(format!("the item has no {missing}"));
         }
-        let entry = self.emails.get(&(text(user, "email_key"), partner.clone()));
+        let entry = self.emails.get(&(text(user, "email"), partner.clone()));
         if entry.is_none_or(|entry| text(entry, "user_id") != *id) {
             report("there is no email entry".to_owned());
         }
@@ -248,7 +257,7 @@ impl Whole {
                 count(&["user.added", "partner.created"])
             ));
         }
-        let is_reviewed = !text(user, "reviewed_at").is_empty();
+        let is_reviewed = user.contains_key("reviewed_at");
         if is_reviewed != (count(&["access.reviewed"]) != 0) {
             report(format!("reviewed is {is_reviewed}, but the audit trail differs"));
         }

@@ -13,6 +13,7 @@ pub(super) struct Expression {
     values: HashMap<String, AttributeValue>,
     conditions: Vec<String>,
     sets: Vec<String>,
+    removes: Vec<String>,
     adds: Vec<String>,
 }
 
@@ -56,6 +57,11 @@ impl Expression {
         self.sets.push(format!("{name} = {value}"));
     }
 
+    pub(super) fn remove(&mut self, attribute: &str) {
+        let name = self.name(attribute);
+        self.removes.push(name);
+    }
+
     pub(super) fn add(&mut self, attribute: &str, amount: i64) {
         let (name, value) = (self.name(attribute), self.value(number(amount)));
         self.adds.push(format!("{name} {value}"));
@@ -93,7 +99,7 @@ impl Expression {
     }
 
     pub(super) fn write(self) -> Written {
-        let update = [("SET", self.sets), ("ADD", self.adds)]
+        let update = [("SET", self.sets), ("REMOVE", self.removes), ("ADD", self.adds)]
             .into_iter()
             .filter(|(_, clauses)| !clauses.is_empty())
             .map(|(verb, clauses)| format!("{verb} {}", clauses.join(", ")))

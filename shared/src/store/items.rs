@@ -1,11 +1,16 @@
-//! The stored items, without their keys. Times are RFC 3339, except for `expires_at`, which is in seconds since 1970
-//! for DynamoDB's TTL. TTL deletes items late, so every reader must check the expiry.
+//! The stored items, without their keys. Times are RFC 3339, except for those of users, and for `expires_at`, which is in
+//! seconds since 1970 for DynamoDB's TTL. TTL deletes items late, so every reader must check the expiry.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::models::{Email, InvalidTimestamp, PartnerId, PartnerName, Role, Status, Timestamp, User, UserId, fold};
+use super::keys;
+use super::read::Item;
+use crate::models::{
+    Email, InvalidTimestamp, PartnerId, PartnerName, Permissions, PersonName, Reviewer, Role, Status, Timestamp, User,
+    UserId, fold,
+};
 use crate::passwords::Digests;
 use crate::review::Facts;
 
@@ -22,78 +27,235 @@ pub struct PartnerItem {
     pub created_at: Timestamp,
 }
 
-/// A user, with the sort keys of the indexes.
+/// A user. [`Stored`] is the stored form.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(into = "Stored", try_from = "Stored")]
 pub struct UserItem {
     /// The user.
-    #[serde(flatten)]
     pub user: User,
+}
+
+impl From<User> for UserItem {
+    fn from(user: User) -> Self {
+        Self { user }
+    }
+}
+
+/// A user as stored, with the sort keys of the indexes. An item of more than 1 KB costs twice as much to write, in the
+/// table and in two indexes. So nothing is stored twice, and values that follow from others or are empty are left out.
+/// Times are in milliseconds since 1970, in which a search for an earlier time is possible too.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Stored {
+    /// Contains the partner's id.
+    #[serde(skip_serializing)]
+    pk: String,
+    /// Contains the user's id.
+    #[serde(skip_serializing)]
+    sk: String,
+    first_name: PersonName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_name: Option<PersonName>,
+    /// The normalized email: the sort key of `by_email`.
+    email: String,
+    /// The capital letters of the email as typed, if it differs only by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email_capitals: Option<String>,
+    /// The email as typed, if it differs in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    typed_email: Option<String>,
+    role: Role,
+    /// The permissions, if they are not the role's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    permissions: Option<Permissions>,
+    status: Status,
+    /// Exists if the user is suspended. Indexes contain it instead of the status, because most users are active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suspended: Option<bool>,
+    must_change_password: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_refresh_at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed_out_at: Option<Millis>,
+    /// The time of creation, if it is not the time of the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_by: Option<UserId>,
+    updated_at: Millis,
+    version: u64,
+    access_version: u64,
+    session_generation: u64,
+    sign_ins: u64,
+    issued_generation: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password_changed_at: Option<Millis>,
+    password_version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reviewed_at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reviewed_by: Option<Reviewer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    raised_at: Option<Millis>,
+    /// The folded name: the sort key of `by_name`, and the name that a search compares.
     name_key: String,
-    email_key: String,
+    /// The time of the last sign-in: the sort key of `by_last_sign_in`.
     last_sign_in_key: String,
-    search: String,
     review: String,
+}
+
+/// A time in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Millis(i64);
+
+impl From<Timestamp> for Millis {
+    fn from(at: Timestamp) -> Self {
+        Self(at.unix_millis())
+    }
+}
+
+impl From<Millis> for Timestamp {
+    fn from(Millis(millis): Millis) -> Self {
+        Self::from_unix_millis(millis)
+    }
+}
+
+impl From<UserItem> for Stored {
+    fn from(UserItem { user }: UserItem) -> Self {
+        let email_capitals = capitals(&user.email);
+        let is_typed = email_capitals.is_none() && user.email.typed() != user.email.normalized();
+        Self {
+            pk: keys::partition(&user.partner_id),
+            sk: keys::user_sort_key(&user.id),
+            name_key: name_key(&user),
+            last_sign_in_key: last_sign_in_key(&user.id, user.last_sign_in_at),
+            review: ReviewText::of(&user).write(&user.id),
+            email: user.email.normalized().to_owned(),
+            email_capitals,
+            typed_email: is_typed.then(|| user.email.typed().to_owned()),
+            permissions: (user.permissions != user.role.default_permissions()).then_some(user.permissions),
+            suspended: (user.status == Status::Suspended).then_some(true),
+            created_at: (user.created_at != user.id.at()).then(|| user.created_at.into()),
+            first_name: user.first_name,
+            last_name: user.last_name,
+            role: user.role,
+            status: user.status,
+            must_change_password: user.must_change_password,
+            last_refresh_at: user.last_refresh_at.map(Into::into),
+            signed_out_at: user.signed_out_at.map(Into::into),
+            created_by: user.created_by,
+            updated_at: user.updated_at.into(),
+            version: user.version,
+            access_version: user.access_version,
+            session_generation: user.session_generation,
+            sign_ins: user.sign_ins,
+            issued_generation: user.issued_generation,
+            password_changed_at: user.password_changed_at.map(Into::into),
+            password_version: user.password_version,
+            reviewed_at: user.reviewed_at.map(Into::into),
+            reviewed_by: user.reviewed_by,
+            raised_at: user.raised_at.map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<Stored> for UserItem {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let id = stored.sk.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok()).ok_or("an invalid user id")?;
+        let partner_id = stored.pk.strip_prefix("PARTNER#").and_then(|id| PartnerId::parse(id).ok());
+        let email = match (stored.typed_email, stored.email_capitals) {
+            (Some(typed), _) => Email::parse(&typed),
+            (None, Some(capitals)) => Email::parse(&capitalized(&stored.email, &capitals)),
+            (None, None) => Email::parse(&stored.email),
+        };
+        let user = User {
+            partner_id: partner_id.ok_or("an invalid partner id")?,
+            first_name: stored.first_name,
+            last_name: stored.last_name,
+            email: email.ok().filter(|email| email.normalized() == stored.email).ok_or("an invalid email")?,
+            role: stored.role,
+            permissions: stored.permissions.unwrap_or_else(|| stored.role.default_permissions()),
+            status: stored.status,
+            must_change_password: stored.must_change_password,
+            last_sign_in_at: last_sign_in_of_key(&stored.last_sign_in_key).map_err(|_| "an invalid last sign-in")?,
+            last_refresh_at: stored.last_refresh_at.map(Into::into),
+            signed_out_at: stored.signed_out_at.map(Into::into),
+            created_at: stored.created_at.map_or_else(|| id.at(), Into::into),
+            created_by: stored.created_by,
+            updated_at: stored.updated_at.into(),
+            version: stored.version,
+            access_version: stored.access_version,
+            session_generation: stored.session_generation,
+            sign_ins: stored.sign_ins,
+            issued_generation: stored.issued_generation,
+            password_changed_at: stored.password_changed_at.map(Into::into),
+            password_version: stored.password_version,
+            reviewed_at: stored.reviewed_at.map(Into::into),
+            reviewed_by: stored.reviewed_by,
+            raised_at: stored.raised_at.map(Into::into),
+            id,
+        };
+        Ok(Self { user })
+    }
+}
+
+/// Returns the positions of the capital letters of an email, as bits in hexadecimal digits: the first digit stands for the
+/// first four characters. `None` if there are none, or if the email differs from its normalized form in another way.
+fn capitals(email: &Email) -> Option<String> {
+    let (typed, normalized) = (email.typed(), email.normalized());
+    if typed == normalized || !typed.eq_ignore_ascii_case(normalized) {
+        return None;
+    }
+    let digit = |letters: &[u8]| {
+        let bits = letters.iter().enumerate().map(|(index, letter)| u32::from(letter.is_ascii_uppercase()) << index);
+        char::from_digit(bits.sum(), 16).unwrap_or_default()
+    };
+    let digits: String = typed.as_bytes().chunks(4).map(digit).collect();
+    Some(digits.trim_end_matches('0').to_owned())
+}
+
+/// Returns an email with the capital letters that [`capitals`] describes.
+fn capitalized(normalized: &str, capitals: &str) -> String {
+    let digits: Vec<u32> = capitals.chars().map(|digit| digit.to_digit(16).unwrap_or_default()).collect();
+    let is_capital = |index: usize| digits.get(index / 4).is_some_and(|bits| bits >> (index % 4) & 1 == 1);
+    let letters = normalized.chars().enumerate();
+    letters.map(|(index, letter)| if is_capital(index) { letter.to_ascii_uppercase() } else { letter }).collect()
 }
 
 /// This character sorts before all characters of names, so that "de" + "Zoe" comes before "de la" + "Ann".
 const SEPARATOR: char = '\u{1}';
 
-/// The maximum number of bytes of one folded name in a key. Two names and an id fit into the 1,024 bytes of an index
-/// key.
+/// The maximum number of bytes of one folded name in a key. Two names fit into the 1,024 bytes of an index key.
 const NAME_BYTES: usize = 450;
 
-impl From<User> for UserItem {
-    fn from(user: User) -> Self {
-        let searched = SearchText::of(&user);
-        Self {
-            name_key: name_key(&searched, &user.id),
-            email_key: email_key(&user.email),
-            last_sign_in_key: last_sign_in_key(&user.id, user.last_sign_in_at),
-            search: searched.write(),
-            review: ReviewText::of(&user).write(&user.id),
-            user,
-        }
-    }
-}
-
-/// The values that a search compares. They are stored as one text, because a search reads them for all users of a
-/// partner.
+/// The values that a search compares. The indexes that a search reads contain only these attributes, because a search
+/// reads them for all users of a partner.
 #[derive(Debug)]
 pub struct SearchText {
-    /// The folded last name. Empty if there is none.
+    /// The folded last name, or the single name.
     last_name: String,
-    /// The folded first name.
+    /// The folded first name. Empty if there is a single name.
     first_name: String,
     /// The folded email.
-    pub(super) email: String,
+    email: String,
     /// The status.
     pub status: Status,
 }
 
 impl SearchText {
-    fn of(user: &User) -> Self {
-        Self {
-            last_name: user.last_name.as_ref().map(|name| fold(name.as_str())).unwrap_or_default(),
-            first_name: fold(user.first_name.as_str()),
-            email: fold(user.email.typed()),
-            status: user.status,
-        }
-    }
-
-    fn write(&self) -> String {
-        let Self { last_name, first_name, email, status } = self;
-        format!("{last_name}{SEPARATOR}{first_name}{SEPARATOR}{email}{SEPARATOR}{}", status.as_str())
-    }
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let mut parts = text.split(SEPARATOR);
-        let (last_name, first_name, email) = (parts.next()?, parts.next()?, parts.next()?);
-        let status = Status::parse(parts.next()?).ok()?;
+    /// Reads an entry of an index.
+    pub(super) fn read(item: &Item) -> Option<Self> {
+        let text = |attribute: &str| item.get(attribute)?.as_s().ok();
+        let (last_name, first_name) = text("name_key")?.split_once(SEPARATOR)?;
         Some(Self {
             last_name: last_name.to_owned(),
             first_name: first_name.to_owned(),
-            email: email.to_owned(),
-            status,
+            email: match text("typed_email") {
+                Some(typed) => fold(typed),
+                None => text("email")?.clone(),
+            },
+            status: if item.contains_key("suspended") { Status::Suspended } else { Status::Active },
         })
     }
 
@@ -222,23 +384,22 @@ pub fn is_east_asian(letter: char) -> bool {
 }
 
 /// Returns the sort key of the name. A single name sorts among the last names.
-pub(super) fn name_key(name: &SearchText, id: &UserId) -> String {
-    let (last, first) = (within_a_key(&name.last_name), within_a_key(&name.first_name));
-    let (last, first) = if last.is_empty() { (first, "") } else { (last, first) };
-    format!("{last}{SEPARATOR}{first}{SEPARATOR}{id}")
+fn name_key(user: &User) -> String {
+    let first = fold(user.first_name.as_str());
+    let (last, first) = match &user.last_name {
+        Some(last) => (fold(last.as_str()), first),
+        None => (first, String::new()),
+    };
+    format!("{}{SEPARATOR}{}", within_a_key(&last), within_a_key(&first))
 }
 
 fn within_a_key(folded: &str) -> &str {
     folded.get(..folded.floor_char_boundary(NAME_BYTES)).unwrap_or_default()
 }
 
-fn email_key(email: &Email) -> String {
-    email.normalized().to_owned()
-}
-
 /// Returns the sort key of the last sign-in. Users who have never signed in sort before all others.
 pub(super) fn last_sign_in_key(user: &UserId, at: Option<Timestamp>) -> String {
-    at.map_or_else(|| format!("-#{user}"), |at| format!("{at}#{user}"))
+    at.map_or_else(|| format!("-#{user}"), |at| at.to_string())
 }
 
 /// Returns the time of the last sign-in from its sort key, or `None` if the user has never signed in.
@@ -393,39 +554,178 @@ pub struct Chosen {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
     use proptest::prelude::*;
 
+    use super::super::Key;
     use super::*;
-    use crate::models::{Permissions, PersonName, Profile, Reviewer};
+    use crate::models::Profile;
+
+    /// The item as DynamoDB stores it, with its key.
+    fn stored(user: &User) -> Item {
+        let mut item: Item = serde_dynamo::to_item(UserItem::from(user.clone())).unwrap();
+        item.extend(Key::user(&user.partner_id, &user.id).item_key.attributes());
+        item
+    }
+
+    /// The size of an item by DynamoDB's documented rules.
+    fn size(item: &Item) -> usize {
+        item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
+    }
+
+    fn value_size(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            // One byte for two significant digits, and one more.
+            AttributeValue::N(digits) => digits.trim_end_matches('0').len().div_ceil(2) + 1,
+            AttributeValue::Bool(_) | AttributeValue::Null(_) => 1,
+            AttributeValue::L(values) => 3 + values.iter().map(|value| 1 + value_size(value)).sum::<usize>(),
+            AttributeValue::M(values) => {
+                3 + values.iter().map(|(name, value)| 1 + name.len() + value_size(value)).sum::<usize>()
+            }
+            other => panic!("users have no such value: {other:?}"),
+        }
+    }
+
+    /// A user with every field at its longest ordinary value, who was reviewed and raised since.
+    fn longest() -> User {
+        let at = Timestamp::from_unix_millis(1_795_350_591_123);
+        let later = |days: u64| Some(at.plus(Duration::from_hours(24 * days)));
+        let profile = Profile {
+            first_name: PersonName::parse("Maximiliane-Friederike").unwrap(),
+            last_name: PersonName::parse("von Hohenlohe-Langenburg-Weikersheim").ok(),
+            email: Email::parse("Maximiliane-Friederike.von.Hohenlohe@international-consultants.example").unwrap(),
+            role: Role::Manager,
+            permissions: Role::Manager.default_permissions(),
+            must_change_password: false,
+        };
+        User {
+            status: Status::Suspended,
+            last_sign_in_at: later(401),
+            last_refresh_at: later(402),
+            signed_out_at: later(403),
+            updated_at: later(404).unwrap(),
+            version: 1_234,
+            access_version: 123,
+            session_generation: 123,
+            issued_generation: 123,
+            sign_ins: 123_456,
+            password_changed_at: later(300),
+            password_version: 123,
+            reviewed_at: later(200),
+            reviewed_by: Some(Reviewer {
+                id: UserId::new(at, [3; 10]),
+                name: "Maximiliane-Friederike von Hohenlohe-Langenburg-Weikersheim".to_owned(),
+            }),
+            raised_at: later(400),
+            ..User::new(
+                UserId::new(at, [1; 10]),
+                PartnerId::new(at, [2; 10]),
+                profile,
+                at,
+                Some(UserId::new(at, [3; 10])),
+            )
+        }
+    }
+
+    /// A user who has not chosen a password has `pending`, which is shorter than a `pending_email`, and cannot have both.
+    #[test]
+    fn the_longest_ordinary_user_has_less_than_a_kilobyte_with_room_for_later_attributes() {
+        let user = longest();
+        assert_eq!(user.email.typed().len(), 70);
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let later = [
+            ("language", text("en")),
+            ("mail_state", text("complained")),
+            ("pending_email", text(user.email.normalized())),
+            ("second_factor", text("passkey")),
+            ("invitation", AttributeValue::N("123".to_owned())),
+        ];
+        let mut item = stored(&user);
+        item.extend(later.map(|(name, value)| (name.to_owned(), value)));
+        let bytes = size(&item);
+        assert!(bytes < 1_024, "{bytes} bytes: {item:?}");
+        // The permissions are stored only if they are not the default.
+        let chosen = stored(&User { permissions: Role::Manager.ceiling(), ..user });
+        assert!(size(&chosen) < 1_024, "{chosen:?}");
+    }
 
     #[test]
-    fn a_user_can_be_flattened_into_a_stored_item() {
-        #[derive(Serialize, Deserialize, PartialEq, Debug)]
-        struct Flattened {
-            pk: String,
-            #[serde(flatten)]
-            user: User,
-        }
+    fn nothing_that_follows_from_other_attributes_is_stored() {
         let at = Timestamp::from_unix_millis(1_795_350_591_123);
         let profile = Profile {
-            first_name: PersonName::parse("Ada").unwrap(),
-            last_name: PersonName::parse("Lovelace").ok(),
-            email: Email::parse("Ada@example.com").unwrap(),
+            first_name: PersonName::parse("Ann").unwrap(),
+            last_name: PersonName::parse("Lee").ok(),
+            email: Email::parse("ann@example.com").unwrap(),
             role: Role::Viewer,
-            permissions: Role::Viewer.ceiling(),
+            permissions: Role::Viewer.default_permissions(),
             must_change_password: true,
         };
-        let user = User {
-            signed_out_at: Some(at),
-            version: 3,
-            access_version: 2,
-            reviewed_at: Some(at),
-            reviewed_by: Some(Reviewer { id: UserId::new(at, [3; 10]), name: "Bo Chen".to_owned() }),
-            ..User::new(UserId::new(at, [1; 10]), PartnerId::new(at, [2; 10]), profile, at, None)
-        };
-        let item = Flattened { pk: "PARTNER#p".to_owned(), user };
-        let stored: serde_dynamo::Item = serde_dynamo::to_item(&item).unwrap();
-        assert_eq!(serde_dynamo::from_item::<_, Flattened>(stored).unwrap(), item);
+        let user = User::new(UserId::new(at, [1; 10]), PartnerId::new(at, [2; 10]), profile, at, None);
+        let item = stored(&user);
+        for absent in [
+            "id",
+            "partner_id",
+            "email_capitals",
+            "typed_email",
+            "permissions",
+            "suspended",
+            "created_at",
+            "created_by",
+            "last_sign_in_at",
+            "last_refresh_at",
+            "signed_out_at",
+            "reviewed_at",
+            "reviewed_by",
+            "raised_at",
+        ] {
+            assert!(!item.contains_key(absent), "{absent}: {item:?}");
+        }
+        assert_eq!(serde_dynamo::from_item::<_, UserItem>(item).unwrap().user, user);
+    }
+
+    #[test]
+    fn a_stored_user_is_read_back_unchanged() {
+        let at = Timestamp::from_unix_millis(1_795_350_000_000);
+        let longest = longest();
+        let single = User { last_name: None, created_at: at, last_sign_in_at: None, ..longest.clone() };
+        let chosen = User { permissions: Permissions::none(), reviewed_by: None, ..longest.clone() };
+        for user in [longest, single, chosen] {
+            assert_eq!(serde_dynamo::from_item::<_, UserItem>(stored(&user)).unwrap().user, user);
+        }
+    }
+
+    #[test]
+    fn an_email_is_read_back_as_typed_and_found_as_typed() {
+        for (email, found) in [
+            ("ann@example.com", "ann@ex"),
+            ("Ann.LEE@Example.com", "ann.lee@example"),
+            ("ANN@EXAMPLE.COM", "@example"),
+            ("ann@b\u{fc}cher.example", "bucher"),
+            ("Ann@B\u{fc}cher.example", "ann@bucher"),
+        ] {
+            let email = Email::parse(email).unwrap();
+            let user = User { email: email.clone(), ..longest() };
+            let item = stored(&user);
+            assert!(SearchText::read(&item).unwrap().has_words(&[fold(found)]), "{item:?}");
+            let read = serde_dynamo::from_item::<_, UserItem>(item).unwrap().user;
+            assert_eq!(read.email.typed(), email.typed());
+        }
+    }
+
+    #[test]
+    fn a_user_with_an_invalid_key_or_email_is_not_read() {
+        let valid = stored(&longest());
+        for (attribute, value) in
+            [("sk", "USER#x"), ("pk", "PARTNER#x"), ("email", "other@example.com"), ("last_sign_in_key", "today")]
+        {
+            let mut item = valid.clone();
+            item.insert(attribute.to_owned(), AttributeValue::S(value.to_owned()));
+            if attribute == "email" {
+                item.insert("typed_email".to_owned(), AttributeValue::S("ann@example.com".to_owned()));
+            }
+            assert!(serde_dynamo::from_item::<_, UserItem>(item).is_err(), "{attribute}");
+        }
     }
 
     #[test]
@@ -449,17 +749,12 @@ mod tests {
             user(4, "Ann", "Suhartono"),
             user(5, "Ann", "Tan"),
         ];
-        let items = users.map(UserItem::from);
-        assert!(items.is_sorted_by_key(|item| &item.name_key), "{items:?}");
-        let single = &items[1];
-        let searched = SearchText::read(&single.search).unwrap();
-        assert_eq!(name_key(&searched, &single.user.id), single.name_key);
+        assert!(users.is_sorted_by_key(name_key), "{users:?}");
+        let searched = SearchText::read(&stored(&users[1])).unwrap();
         for (words, is_found) in [(&["suharto"][..], true), (&["uhar", "example"], true), (&["ann"], false)] {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             assert_eq!(searched.has_words(&words), is_found, "{words:?}");
         }
-        let stored: serde_dynamo::Item = serde_dynamo::to_item(single).unwrap();
-        assert_eq!(serde_dynamo::from_item::<_, UserItem>(stored).unwrap().user, single.user);
     }
 
     proptest! {
@@ -493,11 +788,11 @@ mod tests {
                 raised_at,
                 ..new
             };
-            let item = UserItem::from(user.clone());
-            let text = ReviewText::read(&item.review, &user.id).unwrap();
+            let item = stored(&user);
+            let text = ReviewText::read(item["review"].as_s().unwrap(), &user.id).unwrap();
             prop_assert_eq!(text.role(), user.role);
-            let signed_in = last_sign_in_of_key(&item.last_sign_in_key).unwrap();
-            let facts = text.facts(SearchText::read(&item.search).unwrap().status, signed_in, user.last_refresh_at);
+            let signed_in = last_sign_in_of_key(item["last_sign_in_key"].as_s().unwrap()).unwrap();
+            let facts = text.facts(SearchText::read(&item).unwrap().status, signed_in, user.last_refresh_at);
             prop_assert_eq!(facts, Facts::of(&user));
         }
 

@@ -33,7 +33,7 @@ impl Sort {
     fn index(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Name => Some(("by_name", "name_key")),
-            Self::Email => Some(("by_email", "email_key")),
+            Self::Email => Some(("by_email", "email")),
             Self::LastSignInAt => Some(("by_last_sign_in", "last_sign_in_key")),
             Self::CreatedAt => None,
         }
@@ -195,8 +195,8 @@ impl Position {
         Self { sk: user_sort_key(user), key: None }
     }
 
-    /// Compares two positions. Keys of an index end with the user's id or are unique like emails, so positions of
-    /// different users are never equal.
+    /// Compares two positions. Users with the same key in an index are sorted by their keys in the table, so positions
+    /// of different users are never equal.
     pub(super) fn compare(&self, other: &Self, order: Order) -> Ordering {
         let ascending = (&self.key, &self.sk).cmp(&(&other.key, &other.sk));
         match order {
@@ -214,7 +214,8 @@ fn page(found: Vec<(Position, User)>, limit: usize) -> Page {
     Page { users, next: positions.pop().filter(|_| is_more), matching: 0 }
 }
 
-fn position(sort: Sort, item: &Item) -> Result<Position, StoreError> {
+/// Returns the position of a user in a list, from an entry of any index that contains the sort key of the list.
+pub(super) fn position(sort: Sort, item: &Item) -> Result<Position, StoreError> {
     let key = sort.index().map(|(_, attribute)| string(item, attribute)).transpose()?;
     Ok(Position { sk: string(item, "sk")?, key })
 }

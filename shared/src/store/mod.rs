@@ -24,7 +24,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use conflict::retry_conflicts;
-use expression::{Expression, number, text};
+use expression::{Expression, number};
 
 pub use attempts::{Counted, Counter, CounterItem};
 pub use audit::{Actor, Event, Target};
@@ -136,8 +136,8 @@ impl Store {
         expression.when_present();
         expression.when("session_generation", "=", number(user.session_generation));
         // Of several refreshes at the same time, one writes. The time never becomes an earlier one.
-        expression.when_absent_or_less("last_refresh_at", text(today.to_string()));
-        expression.set("last_refresh_at", text(at.to_string()));
+        expression.when_absent_or_less("last_refresh_at", number(today.unix_millis()));
+        expression.set("last_refresh_at", number(at.unix_millis()));
         self.update_if(&Key::user(&user.partner_id, &user.id).item_key, expression).await?;
         Ok(())
     }

@@ -175,6 +175,13 @@ fn key_of(table: Table, item: &Item) -> Result<ItemKey, StoreError> {
     Ok(ItemKey { table, pk: string(item, "pk")?, sk })
 }
 
+/// Returns a number, if the item has this attribute.
+pub(super) fn integer(item: &Item, attribute: &str) -> Result<Option<i64>, StoreError> {
+    let Some(value) = item.get(attribute) else { return Ok(None) };
+    let number = value.as_n().ok().and_then(|digits| digits.parse().ok());
+    number.map(Some).ok_or_else(|| StoreError::Refused(format!("an item with an invalid {attribute}")))
+}
+
 pub(super) fn string(item: &Item, attribute: &str) -> Result<String, StoreError> {
     item.get(attribute)
         .and_then(|value| value.as_s().ok())

@@ -15,10 +15,10 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 
 use super::expression::{Expression, number, text};
-use super::items::{ReviewText, SearchText, last_sign_in_of_key, name_key};
+use super::items::{ReviewText, SearchText, last_sign_in_of_key};
 use super::keys::{self, partition};
 use super::listing::{Order, Position, Sort};
-use super::read::{Item, string};
+use super::read::{Item, integer, string};
 use super::search::user_id;
 use super::{Store, StoreError, Table};
 use crate::error::Failure;
@@ -378,15 +378,12 @@ fn ids(item: &Item, attribute: &str) -> Result<Vec<UserId>, StoreError> {
 fn review_entry(item: &Item) -> Result<ReviewEntry, StoreError> {
     let wrong = || StoreError::Refused("a user without valid attributes for a review".to_owned());
     let id = user_id(item)?;
-    let searched = SearchText::read(&string(item, "search")?).ok_or_else(wrong)?;
+    let searched = SearchText::read(item).ok_or_else(wrong)?;
     let last_sign_in_at = last_sign_in_of_key(&string(item, "last_sign_in_key")?).map_err(|_| wrong())?;
-    let last_refresh_at = match item.get("last_refresh_at") {
-        Some(_) => Some(Timestamp::parse(&string(item, "last_refresh_at")?).map_err(|_| wrong())?),
-        None => None,
-    };
+    let last_refresh_at = integer(item, "last_refresh_at")?.map(Timestamp::from_unix_millis);
     let facts = ReviewText::read(&string(item, "review")?, &id).ok_or_else(wrong)?;
     Ok(ReviewEntry {
-        name_key: name_key(&searched, &id),
+        name_key: string(item, "name_key")?,
         facts: facts.facts(searched.status, last_sign_in_at, last_refresh_at),
         id,
     })

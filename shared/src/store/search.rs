@@ -3,9 +3,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::items::{ReviewText, SearchText, name_key};
+use super::items::{ReviewText, SearchText};
 use super::keys::{Key, partition};
-use super::listing::{Order, Page, Position, Sort};
+use super::listing::{Order, Page, Position, Sort, position};
 use super::read::{Item, string};
 use super::{Store, StoreError, Table};
 use crate::models::{PartnerId, Role, User, UserId};
@@ -42,7 +42,7 @@ impl Store {
             for item in &items {
                 let user = search_entry(item)?;
                 if matches(&user) {
-                    found.push((position(sort, item, &user)?, user.id));
+                    found.push((position(sort, item)?, user.id));
                 }
             }
             start = last;
@@ -117,7 +117,7 @@ fn search_entry(item: &Item) -> Result<SearchEntry, StoreError> {
         None => Role::parse(&string(item, "role")?).ok(),
     };
     let role = role.ok_or_else(wrong)?;
-    Ok(SearchEntry { id, searched: SearchText::read(&string(item, "search")?).ok_or_else(wrong)?, role })
+    Ok(SearchEntry { id, searched: SearchText::read(item).ok_or_else(wrong)?, role })
 }
 
 /// Returns the id of the user that an item is about.
@@ -125,15 +125,4 @@ pub(super) fn user_id(item: &Item) -> Result<UserId, StoreError> {
     let sk = string(item, "sk")?;
     let id = sk.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok());
     id.ok_or_else(|| StoreError::Refused("a user without a valid sort key".to_owned()))
-}
-
-/// Returns the user's position, which is the same as in the unfiltered list.
-fn position(sort: Sort, item: &Item, user: &SearchEntry) -> Result<Position, StoreError> {
-    let key = match sort {
-        Sort::Name => Some(name_key(&user.searched, &user.id)),
-        Sort::Email => Some(user.searched.email.clone()),
-        Sort::LastSignInAt => Some(string(item, "last_sign_in_key")?),
-        Sort::CreatedAt => None,
-    };
-    Ok(Position { sk: string(item, "sk")?, key })
 }

@@ -201,13 +201,17 @@ impl Transaction<'_> {
         let items = (item(&UserItem::from(before.clone())), item(&UserItem::from(after.clone())));
         let (Some(old), Some(new)) = (self.record_error(items.0), self.record_error(items.1)) else { return };
         let item_key = Key::user(&before.partner_id, &before.id).item_key;
-        let differing: Vec<_> = new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect();
-        if differing.is_empty() {
+        let removed: Vec<&String> = old.keys().filter(|name| !new.contains_key(*name)).collect();
+        let differing: Vec<_> = new.iter().filter(|(name, value)| old.get(*name) != Some(value)).collect();
+        if differing.is_empty() && removed.is_empty() {
             // An update that sets nothing is not possible.
             self.check(Condition::Target, &item_key, expression);
         } else {
             for (attribute, value) in differing {
-                expression.set(&attribute, value);
+                expression.set(attribute, value.clone());
+            }
+            for attribute in removed {
+                expression.remove(attribute);
             }
             self.update(Condition::Target, &item_key, expression);
         }
@@ -251,7 +255,6 @@ impl Transaction<'_> {
         expression.when("session_generation", "=", number(user.session_generation));
         expression.when("status", "=", text(crate::models::Status::Active.as_str()));
         expression.when("password_version", "=", number(credential.password_version));
-        expression.set("last_sign_in_at", text(at.to_string()));
         expression.set("last_sign_in_key", text(last_sign_in_key(&user.id, Some(at))));
         expression.set("issued_generation", number(user.session_generation));
         expression.add("sign_ins", 1);

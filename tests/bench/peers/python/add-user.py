@@ -6,12 +6,9 @@ from argon2 import PasswordHasher
 
 from runtime import serve
 from store import (
-    CREDENTIALS, USERS, Context, added, commit, item, new_id, now, partner_key, shown, user_key, written,
+    CREDENTIALS, USERS, Context, added, commit, completed, item, millis, new_id, now, partner_key, shown, user_key,
+    written,
 )
-
-ADMIN = (
-    "users.read users.add users.edit users.remove users.force_logout users.set_permissions audit.read"
-).split()
 
 hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 
@@ -25,22 +22,21 @@ def add_user(event):
     at = now()
     user_id = new_id("usr", at)
     first, last, email = body["first_name"], body["last_name"], body["email"]
-    user = {
-        "id": user_id, "partner_id": context.partner, "first_name": first, "last_name": last, "email": email,
-        "role": "admin", "permissions": ADMIN, "status": "active", "must_change_password": True,
-        "last_sign_in_at": None, "signed_out_at": None, "created_at": written(at),
-        "created_by": context.caller["id"], "updated_at": written(at), "version": 1, "access_version": 1,
-        "session_generation": 1, "sign_ins": 0,
-        "name_key": f"{last}\u0001{first}\u0001{user_id}".lower(),
-        "email_key": email.lower(),
+    stored = {
+        **user_key(context.partner, user_id), "first_name": first, "last_name": last, "email": email.lower(),
+        "role": "admin", "status": "active", "must_change_password": True, "created_by": context.caller["id"],
+        "updated_at": millis(at), "version": 1, "access_version": 1, "session_generation": 1, "sign_ins": 0,
+        "issued_generation": 0, "password_changed_at": millis(at), "password_version": 1,
+        "name_key": f"{last}\u0001{first}".lower(),
         "last_sign_in_key": f"-#{user_id}",
-        "search": f"{last}\u0001{first}\u0001{email}\u0001active".lower(),
+        "review": "a i",
     }
+    user = completed(stored)
     commit([
         *context.vouched(),
-        added(USERS, {**user_key(context.partner, user_id), **user}),
+        added(USERS, stored),
         added(USERS, {
-            "pk": f"EMAIL#{user['email_key']}", "sk": f"PARTNER#{context.partner}",
+            "pk": f"EMAIL#{user['email']}", "sk": f"PARTNER#{context.partner}",
             "partner_id": context.partner, "user_id": user_id,
         }),
         {
@@ -53,7 +49,7 @@ def add_user(event):
             }
         },
         added(CREDENTIALS, {
-            "pk": f"USER#{user_id}", "version": 1, "digests": {"present": digest, "previous": []},
+            "pk": f"USER#{user_id}", "version": 1, "password_version": 1, "digests": {"present": digest, "previous": []},
             "must_change": True, "must_change_by": written(at + timedelta(days=7)), "changed_at": written(at),
             "machine_secret": secrets.token_urlsafe(32),
         }),

@@ -3,7 +3,7 @@ import os
 import boto3
 
 from runtime import serve
-from store import USERS, Context, commit, item, now, user_key, written
+from store import USERS, Context, commit, item, millis, now, user_key, written
 
 cognito = boto3.client("cognito-idp")
 
@@ -30,7 +30,7 @@ def force_logout(event):
                 "ConditionExpression": "attribute_exists(pk) AND version = :v0 AND access_version = :a0",
                 "ExpressionAttributeValues": item({
                     ":g": generation + 1, ":a": target["access_version"] + 1, ":v": target["version"] + 1,
-                    ":now": written(at), ":v0": target["version"], ":a0": target["access_version"],
+                    ":now": millis(at), ":v0": target["version"], ":a0": target["access_version"],
                 }),
             }
         },

@@ -25,13 +25,41 @@ SHOWN = (
 ).split()
 
 
+ALL = "users.read users.add users.edit users.remove users.force_logout users.set_permissions audit.read".split()
+DEFAULTS = {"manager": "users.read users.add users.edit users.force_logout".split(), "viewer": ["users.read"]}
+
+
 def item(values):
     return {name: serializer.serialize(value) for name, value in values.items()}
 
 
 def row(stored):
     values = {name: deserializer.deserialize(value) for name, value in stored.items()}
-    return {name: int(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+    values = {name: int(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+    return completed(values) if "name_key" in values else values
+
+
+def completed(user):
+    """Adds what a stored user leaves out, and writes times as text."""
+    user_id, signed_in = user["sk"].removeprefix("USER#"), user["last_sign_in_key"]
+    times = {"created_at": int(user_id[4:16], 16), "updated_at": None, "signed_out_at": None}
+    texts = {name: text(user.get(name, default)) for name, default in times.items()}
+    return {
+        "permissions": DEFAULTS.get(user["role"], ALL),
+        **user,
+        **texts,
+        "id": user_id,
+        "partner_id": user["pk"].removeprefix("PARTNER#"),
+        "last_sign_in_at": None if signed_in.startswith("-") else signed_in,
+    }
+
+
+def millis(at):
+    return int(at.timestamp() * 1000)
+
+
+def text(at):
+    return None if at is None else written(datetime.fromtimestamp(at / 1000, timezone.utc))
 
 
 def partner_key(partner):

@@ -3,12 +3,8 @@ import { hash } from "@node-rs/argon2";
 import { marshall } from "@aws-sdk/util-dynamodb";
 import { serve } from "./runtime.mjs";
 import {
-  CREDENTIALS_TABLE, USERS_TABLE, added, commit, newId, partnerKey, read, recorded, shown, userKey, vouched,
+  CREDENTIALS_TABLE, USERS_TABLE, added, commit, completed, newId, partnerKey, read, recorded, shown, userKey, vouched,
 } from "./store.mjs";
-
-const ADMIN = [
-  "users.read", "users.add", "users.edit", "users.remove", "users.force_logout", "users.set_permissions", "audit.read",
-];
 
 serve(async (event) => {
   const context = await read(event, "users.add");
@@ -20,19 +16,19 @@ serve(async (event) => {
   const at = new Date();
   const now = at.toISOString();
   const id = newId("usr", at);
-  const user = {
-    id, partner_id: partner, first_name, last_name, email, role: "admin", permissions: ADMIN, status: "active",
-    must_change_password: true, last_sign_in_at: null, signed_out_at: null, created_at: now, created_by: caller.id,
-    updated_at: now, version: 1, access_version: 1, session_generation: 1, sign_ins: 0,
-    name_key: `${last_name}\u0001${first_name}\u0001${id}`.toLowerCase(),
-    email_key: email.toLowerCase(),
+  const stored = {
+    ...userKey(partner, id), first_name, last_name, email: email.toLowerCase(), role: "admin", status: "active",
+    must_change_password: true, created_by: caller.id, updated_at: at.getTime(), version: 1, access_version: 1,
+    session_generation: 1, sign_ins: 0, issued_generation: 0, password_changed_at: at.getTime(), password_version: 1,
+    name_key: `${last_name}\u0001${first_name}`.toLowerCase(),
     last_sign_in_key: `-#${id}`,
-    search: `${last_name}\u0001${first_name}\u0001${email}\u0001active`.toLowerCase(),
+    review: "a i",
   };
+  const user = completed(stored);
   await commit([
     ...vouched(context),
-    added(USERS_TABLE, { ...userKey(partner, id), ...user }),
-    added(USERS_TABLE, { pk: `EMAIL#${user.email_key}`, sk: `PARTNER#${partner}`, partner_id: partner, user_id: id }),
+    added(USERS_TABLE, stored),
+    added(USERS_TABLE, { pk: `EMAIL#${user.email}`, sk: `PARTNER#${partner}`, partner_id: partner, user_id: id }),
     {
       Update: {
         TableName: USERS_TABLE,
@@ -43,7 +39,7 @@ serve(async (event) => {
       },
     },
     added(CREDENTIALS_TABLE, {
-      pk: `USER#${id}`, version: 1, digests: { present: digest, previous: [] }, must_change: true,
+      pk: `USER#${id}`, version: 1, password_version: 1, digests: { present: digest, previous: [] }, must_change: true,
       must_change_by: new Date(at.getTime() + 7 * 86400e3).toISOString(), changed_at: now,
       machine_secret: randomBytes(32).toString("base64url"),
     }),

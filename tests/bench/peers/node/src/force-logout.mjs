@@ -27,7 +27,7 @@ serve(async (event) => {
           "SET session_generation = :g, access_version = :a, version = :v, updated_at = :now, signed_out_at = :now",
         ConditionExpression: "attribute_exists(pk) AND version = :v0 AND access_version = :a0",
         ExpressionAttributeValues: marshall({
-          ":g": generation + 1, ":a": target.access_version + 1, ":v": target.version + 1, ":now": now,
+          ":g": generation + 1, ":a": target.access_version + 1, ":v": target.version + 1, ":now": at.getTime(),
           ":v0": target.version, ":a0": target.access_version,
         }),
       },

@@ -24,7 +24,7 @@ export async function read(event, permission, keysFor = () => []) {
       },
     }),
   );
-  const rows = found[USERS_TABLE].map((item) => unmarshall(item));
+  const rows = found[USERS_TABLE].map((item) => completed(unmarshall(item)));
   const at = ({ pk, sk }) => rows.find((row) => row.pk === pk && row.sk === sk);
   const caller = at(userKey(partner, user));
   const stored = found[SESSIONS_TABLE][0] && unmarshall(found[SESSIONS_TABLE][0]);
@@ -60,6 +60,31 @@ export const vouched = ({ caller, session, partner }) => [
   checked(USERS_TABLE, userKey(partner, caller.id), " AND access_version = :v", { ":v": caller.access_version }),
   checked(SESSIONS_TABLE, session, ""),
 ];
+
+const ALL = [
+  "users.read", "users.add", "users.edit", "users.remove", "users.force_logout", "users.set_permissions", "audit.read",
+];
+const DEFAULTS = {
+  manager: ["users.read", "users.add", "users.edit", "users.force_logout"],
+  viewer: ["users.read"],
+};
+
+// Adds what a stored user leaves out, and writes times as text.
+export function completed(user) {
+  if (user.name_key === undefined) return user;
+  const id = user.sk.slice("USER#".length);
+  const text = (at) => (at === undefined ? null : new Date(at).toISOString());
+  return {
+    permissions: DEFAULTS[user.role] ?? ALL,
+    ...user,
+    id,
+    partner_id: user.pk.slice("PARTNER#".length),
+    created_at: text(user.created_at ?? Number.parseInt(id.slice(4, 16), 16)),
+    updated_at: text(user.updated_at),
+    signed_out_at: text(user.signed_out_at),
+    last_sign_in_at: user.last_sign_in_key.startsWith("-") ? null : user.last_sign_in_key,
+  };
+}
 
 export const added = (TableName, item) => ({
   Put: { TableName, Item: marshall(item), ConditionExpression: "attribute_not_exists(pk)" },
