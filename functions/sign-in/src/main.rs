@@ -122,7 +122,7 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Compared, Failur
     let comparison = Comparison::begin(sign_in, input).await?;
     let hashes = hashes(&comparison.candidates, &input.password).shared();
     let counted = async {
-        let mut counts = comparison.count().await?;
+        let mut counts = Box::pin(comparison.count()).await?;
         let verdicts = comparison.verdicts(&counts, right(hashes.clone().await)?);
         if verdicts.contains(&Verdict::Match) {
             counts.open.take_back(sign_in.app.store()).await?;
@@ -141,7 +141,7 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Compared, Failur
         })
     };
     let ((counts, verdicts), issued) = tokio::try_join!(counted, compared)?;
-    Ok(Compared { matching: comparison.end(counts, verdicts).await?, issued })
+    Ok(Compared { matching: Box::pin(comparison.end(counts, verdicts)).await?, issued })
 }
 
 /// Computes the digest of the password for each candidate, on another thread: the counts are made meanwhile.
@@ -201,7 +201,7 @@ impl<'a> Comparison<'a> {
     async fn count(&self) -> Result<Counts, Failure> {
         let SignIn { app, now, .. } = *self.sign_in;
         let open = match self.counting {
-            Counting::First => self.limits.count(app.store(), &self.stored, now).await?,
+            Counting::First => Box::pin(self.limits.count(app.store(), &self.stored, now)).await?,
             Counting::OnFailure | Counting::Never => Ok(Open::default()),
         };
         let (open, only_known) = match open {
