@@ -101,14 +101,11 @@ impl Stored {
     fn is(&self, person: &Person) -> bool {
         let row = &self.row;
         // Permissions are stored only if they are not the default of the role.
-        let permissions: BTreeSet<&str> = match row.get("permissions") {
-            Some(chosen) => {
-                chosen.as_l().unwrap().iter().map(|permission| permission.as_s().unwrap().as_str()).collect()
-            }
-            None => {
-                let role = Role::parse(text(row, "role")).unwrap();
-                role.default_permissions().iter().map(Permission::as_str).collect()
-            }
+        let permissions: BTreeSet<&str> = if let Some(chosen) = row.get("permissions") {
+            chosen.as_l().unwrap().iter().map(|permission| permission.as_s().unwrap().as_str()).collect()
+        } else {
+            let role = Role::parse(text(row, "role")).unwrap();
+            role.default_permissions().iter().map(Permission::as_str).collect()
         };
         let reviewed_at = row.get("reviewed_at").map(|millis| millis.as_n().unwrap().parse().unwrap());
         let reviewed_at = reviewed_at.map(|millis| Timestamp::from_unix_millis(millis).to_string());
