@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::operation::{Access, Action, Operation, Reply, Session};
+use crate::operation::{Access, Action, Operation, Session};
 use crate::recorder::Commit;
 
 /// All permissions.
@@ -111,19 +111,19 @@ impl Person {
         self.is_active && self.password == password
     }
 
-    fn sign_out(&mut self, at: &str) {
+    pub(crate) fn sign_out(&mut self, at: &str) {
         self.version += 1;
         self.generation += 1;
         self.access_version += 1;
         self.signed_out_at = Some(at.to_owned());
     }
 
-    fn suspend(&mut self, at: &str) {
+    pub(crate) fn suspend(&mut self, at: &str) {
         self.sign_out(at);
         self.is_active = false;
     }
 
-    fn take_all_permissions_as(&mut self, role: &'static str) {
+    pub(crate) fn take_all_permissions_as(&mut self, role: &'static str) {
         self.version += 1;
         self.access_version += 1;
         self.access = Access { role, permissions: ALL.into() };
@@ -216,70 +216,7 @@ impl State {
         }
         let person = self.users.get_mut(&commit.target).ok_or("the changed user does not exist")?;
         let person = Arc::make_mut(person);
-        match &operation.action {
-            Action::Edit { first_name, email, .. } => {
-                person.version += 1;
-                person.first_name.clone_from(first_name.as_ref().unwrap_or(&person.first_name.clone()));
-                person.email.clone_from(email.as_ref().unwrap_or(&person.email.clone()));
-            }
-            Action::SetPermissions { access, .. } => {
-                person.version += 1;
-                person.access_version += 1;
-                person.access = access.clone();
-            }
-            Action::SetPassword { password, .. } => {
-                person.password.clone_from(password);
-                person.must_change = false;
-                person.sign_out(&commit.at);
-            }
-            Action::ForceLogout { .. } => person.sign_out(&commit.at),
-            Action::SetStatus { is_active: true, .. } => {
-                person.version += 1;
-                person.access_version += 1;
-                person.is_active = true;
-            }
-            Action::SetStatus { is_active: false, .. } => person.suspend(&commit.at),
-            Action::HandOver { .. } => person.take_all_permissions_as("primary_admin"),
-            Action::Decide { decision, .. } => {
-                match *decision {
-                    "suspend" if person.is_active => person.suspend(&commit.at),
-                    _ => person.version += 1,
-                }
-                if *decision == "reduce" {
-                    person.access_version += 1;
-                    person.access = reduced(&person.access).ok_or("the access could not be reduced")?;
-                }
-                person.reviewed_at = Some(commit.at.clone());
-            }
-            Action::EndSession { session, .. } => {
-                person.sessions.remove(session).ok_or("it ended no session")?;
-            }
-            Action::OwnPassword { new, .. } => {
-                person.version += 1;
-                person.password.clone_from(new);
-                let own = operation.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
-                person.sessions.retain(|session, _| *session == own);
-            }
-            Action::SignIn { .. } | Action::AnswerChallenge { .. } => {
-                if let Action::AnswerChallenge { reply: Reply::Password(password), .. } = &operation.action {
-                    person.version += 1;
-                    person.password.clone_from(password);
-                    person.must_change = false;
-                }
-                for session in &commit.ended {
-                    person.sessions.remove(session);
-                }
-                person.last_sign_in_at = Some(commit.at.clone());
-                person.sessions.extend(commit.begun.iter().cloned());
-            }
-            Action::SignOut => {
-                let own = operation.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
-                person.sessions.remove(&own).ok_or("it ended no session")?;
-            }
-            Action::Add { .. } | Action::Remove { .. } => return Err("it is not a change of a user".to_owned()),
-            Action::Me | Action::Get { .. } | Action::List | Action::Refresh => return Err("it only reads".to_owned()),
-        }
-        Ok(())
+        operation.apply(person, commit)
     }
 }
 
@@ -350,7 +287,7 @@ pub(crate) fn default_permissions(role: &str) -> &'static [&'static str] {
 }
 
 /// The next lower access: without the permissions beyond the role's defaults, or else with the next lower role.
-fn reduced(access: &Access) -> Option<Access> {
+pub(crate) fn reduced(access: &Access) -> Option<Access> {
     let within = |role: &'static str| {
         let default = default_permissions(role);
         let held = access.permissions.iter().copied().filter(|held| default.contains(held));

@@ -8,7 +8,7 @@ use portal_tests::faults::Trace;
 use portal_tests::{Answer, Client, secrets};
 use serde_json::{Value, json};
 
-use crate::model::ALL;
+use crate::model::{ALL, Person, reduced};
 use crate::random::Random;
 use crate::recorder::Commit;
 
@@ -684,6 +684,74 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
+    /// Changes the model of the target as a success does. Users who are added or removed have no such change.
+    pub(crate) fn apply(&self, person: &mut Person, commit: &Commit) -> Result<(), String> {
+        match &self.action {
+            Action::Edit { first_name, email, .. } => {
+                person.version += 1;
+                person.first_name.clone_from(first_name.as_ref().unwrap_or(&person.first_name.clone()));
+                person.email.clone_from(email.as_ref().unwrap_or(&person.email.clone()));
+            }
+            Action::SetPermissions { access, .. } => {
+                person.version += 1;
+                person.access_version += 1;
+                person.access = access.clone();
+            }
+            Action::SetPassword { password, .. } => {
+                person.password.clone_from(password);
+                person.must_change = false;
+                person.sign_out(&commit.at);
+            }
+            Action::ForceLogout { .. } => person.sign_out(&commit.at),
+            Action::SetStatus { is_active: true, .. } => {
+                person.version += 1;
+                person.access_version += 1;
+                person.is_active = true;
+            }
+            Action::SetStatus { is_active: false, .. } => person.suspend(&commit.at),
+            Action::HandOver { .. } => person.take_all_permissions_as("primary_admin"),
+            Action::Decide { decision, .. } => {
+                match *decision {
+                    "suspend" if person.is_active => person.suspend(&commit.at),
+                    _ => person.version += 1,
+                }
+                if *decision == "reduce" {
+                    person.access_version += 1;
+                    person.access = reduced(&person.access).ok_or("the access could not be reduced")?;
+                }
+                person.reviewed_at = Some(commit.at.clone());
+            }
+            Action::EndSession { session, .. } => {
+                person.sessions.remove(session).ok_or("it ended no session")?;
+            }
+            Action::OwnPassword { new, .. } => {
+                person.version += 1;
+                person.password.clone_from(new);
+                let own = self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+                person.sessions.retain(|session, _| *session == own);
+            }
+            Action::SignIn { .. } | Action::AnswerChallenge { .. } => {
+                if let Action::AnswerChallenge { reply: Reply::Password(password), .. } = &self.action {
+                    person.version += 1;
+                    person.password.clone_from(password);
+                    person.must_change = false;
+                }
+                for session in &commit.ended {
+                    person.sessions.remove(session);
+                }
+                person.last_sign_in_at = Some(commit.at.clone());
+                person.sessions.extend(commit.begun.iter().cloned());
+            }
+            Action::SignOut => {
+                let own = self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+                person.sessions.remove(&own).ok_or("it ended no session")?;
+            }
+            Action::Add { .. } | Action::Remove { .. } => return Err("it is not a change of a user".to_owned()),
+            Action::Me | Action::Get { .. } | Action::List | Action::Refresh => return Err("it only reads".to_owned()),
+        }
+        Ok(())
+    }
+
     /// Whether it succeeded and the client knows it.
     pub(crate) fn is_granted(&self) -> bool {
         (200..300).contains(&self.answer.status)
