@@ -67,7 +67,8 @@ async fn changes_between_pages_do_not_change_the_order_and_every_user_is_listed_
     Client::new().signed_in(evans).await;
     owner.decide(frank, "suspend").await.expect(200);
     owner.set_permissions(green, &json!({ "role": "manager", "permissions": ["audit.read"] })).await.expect(200);
-    let added = viewers(owner, &["Aaron", "Abbott", "Abel"]).await;
+    // The last one has a name between those of the order.
+    let added = viewers(owner, &["Aaron", "Abbott", "Evers"]).await;
 
     let rest = rest(owner, "limit=2", &first).await;
     let expected = [davis, evans, frank, green].map(|user| &user.id);
@@ -230,8 +231,9 @@ async fn later_pages_read_only_their_users_and_a_fault_hides_no_user() {
     let cursor = next(&first);
     let path = format!("/v1/access-review?cursor={cursor}");
     let (second, made) = calls(&stack, owner, &path, |_| Verdict::GoOn).await;
-    assert_eq!(items(&second.expect(200)).len(), 25);
-    assert_eq!(made, ["BatchGetItem Sessions Users", "GetItem Sessions", "BatchGetItem Users"]);
+    let second = second.expect(200);
+    assert_eq!(items(&second).len(), 25);
+    assert_eq!(made, ["BatchGetItem Sessions Users", "GetItem Sessions", "Query Users"]);
 
     // A large page is counted.
     let (_, made) = calls(&stack, owner, &format!("{path}&limit=26"), |_| Verdict::GoOn).await;
@@ -243,10 +245,64 @@ async fn later_pages_read_only_their_users_and_a_fault_hides_no_user() {
     })
     .await;
     answer.problem(503, "unavailable");
+    let (answer, _) = calls(&stack, owner, &path, |call| match call.operation.as_str() {
+        "Query" => Verdict::fault(Service::DynamoDb),
+        _ => Verdict::GoOn,
+    })
+    .await;
+    answer.problem(503, "unavailable");
+
+    // A user whom the query does not find is read alone.
+    let moved = items(&second)[3]["user"].clone();
+    let path_of_moved = format!("/v1/users/{}", moved["id"].as_str().unwrap());
+    owner.patch(&path_of_moved, &json!({ "last_name": "Zimmer" })).await.expect(200);
+    let (again, made) = calls(&stack, owner, &path, |_| Verdict::GoOn).await;
+    assert_eq!(ids(&items(&again.expect(200))), ids(&items(&second)));
+    assert_eq!(made, ["BatchGetItem Sessions Users", "GetItem Sessions", "Query Users", "BatchGetItem Users"]);
     let (answer, _) = calls(&stack, owner, &path, |call| match call.name().as_str() {
         "BatchGetItem Users" => Verdict::unprocessed(call),
         _ => Verdict::GoOn,
     })
     .await;
     answer.problem(503, "unavailable");
+}
+
+/// Starts two stacks.
+///
+/// A review of 10,000 users has 400 pages of 25. Its first page reads 525 units if no user has signed in and 725 if all
+/// have, and 25 for its users. So it reads at most 550 + 399 × 8 = 3,742 units or 750 + 399 × 20.5 = 8,930.
+#[tokio::test]
+async fn a_later_page_reads_8_units_and_half_a_unit_for_each_user_with_sessions() {
+    let stack = FaultyStack::start("review-units").unwrap();
+    let rows = Rows::of(&stack.ready);
+    for (has_signed_in, most) in [(false, 8.0), (true, 20.5)] {
+        let partner = Partner::of(&stack.ready).await;
+        let owner = partner.owner();
+        let ann = owner.add("Ann", "Lee").role("viewer").created().await;
+        if has_signed_in {
+            Client::of(&stack.ready).signed_in(&ann).await;
+        }
+        rows.put_copies_of_user(&ann, 450).await;
+        let (mut cursor, mut found) = (String::new(), 0);
+        loop {
+            let trace = Trace::new();
+            let ledger = stack.faults.meter(&trace);
+            let path = if cursor.is_empty() { String::new() } else { format!("?cursor={cursor}") };
+            let page = owner.get(&format!("/v1/access-review{path}")).within(&trace).await.expect(200);
+            stack.faults.quiet().await;
+            let (reads, writes) = (ledger.total_reads(), ledger.total());
+            if cursor.is_empty() {
+                // The count of the read, and three parts of the order, of which the last has 52 users.
+                assert!(reads <= 70.0 && writes <= 1.0 + 4.0 + 4.0 + 2.0, "{ledger:?}");
+            } else {
+                assert!(reads <= most && writes == 0.0, "{has_signed_in} {found}: {ledger:?}");
+            }
+            found += items(&page).len();
+            cursor = next(&page);
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(found, 452);
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! A call belongs to a trace: a test sends a root in `X-Amzn-Trace-Id` with its request, and every call that the function
 //! makes for this request has the same root. A test watches its own trace and decides what happens to each call, or counts
-//! the write units of its calls.
+//! the units of its calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -98,6 +98,11 @@ impl Seen {
     /// Whether it writes one item.
     pub fn is_single_write(&self) -> bool {
         matches!(self.operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem")
+    }
+
+    /// Whether it writes items. The portal makes no other writes.
+    fn is_write(&self) -> bool {
+        self.is_single_write() || self.operation == "TransactWriteItems"
     }
 
     /// The operation and its tables: `TransactWriteItems Audit Users`.
@@ -225,19 +230,32 @@ fn transacted(seen: &Seen) -> usize {
 /// Decides what happens to the calls of a trace. It may wait before it decides.
 pub type Hook = Arc<dyn Fn(Seen, Moment) -> BoxFuture<'static, Verdict> + Send + Sync>;
 
-/// The write units that the calls of a trace consumed, by table and index: `Users` or `Users/by_name`.
+/// The units that the calls of a trace consumed, by table and index: `Users` or `Users/by_name`.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger(Arc<Mutex<BTreeMap<String, f64>>>);
+pub struct Ledger {
+    writes: Arc<Mutex<BTreeMap<String, f64>>>,
+    reads: Arc<Mutex<BTreeMap<String, f64>>>,
+}
 
 impl Ledger {
-    /// The units by table and index.
+    /// The write units by table and index.
     pub fn units(&self) -> BTreeMap<String, f64> {
-        self.0.lock().unwrap().clone()
+        self.writes.lock().unwrap().clone()
     }
 
-    /// The sum of all units.
+    /// The sum of all write units.
     pub fn total(&self) -> f64 {
         self.units().values().sum()
+    }
+
+    /// The read units by table and index.
+    pub fn reads(&self) -> BTreeMap<String, f64> {
+        self.reads.lock().unwrap().clone()
+    }
+
+    /// The sum of all read units.
+    pub fn total_reads(&self) -> f64 {
+        self.reads().values().sum()
     }
 
     fn enter(&self, seen: &Seen, status: StatusCode, answer: &[u8]) {
@@ -254,7 +272,7 @@ impl Ledger {
             // items that single writes of the portal concern have less than 1 KB.
             units.push((short_name(seen.body["TableName"].as_str().unwrap_or_default()), 1.0));
         }
-        let mut ledger = self.0.lock().unwrap();
+        let mut ledger = if seen.is_write() { self.writes.lock().unwrap() } else { self.reads.lock().unwrap() };
         for (place, amount) in units {
             *ledger.entry(place).or_default() += amount;
         }
@@ -339,7 +357,7 @@ impl Faults {
         self.shared.hooks.lock().unwrap().insert(trace.clone(), hook);
     }
 
-    /// From now on the write units of `trace` are counted.
+    /// From now on the units of `trace` are counted.
     pub fn meter(&self, trace: &Trace) -> Ledger {
         self.shared.ledgers.lock().unwrap().entry(trace.clone()).or_default().clone()
     }
@@ -387,7 +405,7 @@ impl Shared {
         }
     }
 
-    /// Asks for the consumed capacity, and enters the units of a write in the ledger.
+    /// Asks for the consumed capacity, and enters the units in the ledger.
     async fn forward_metered(&self, head: Parts, ledger: &Ledger, seen: &Seen) -> Response {
         let mut body = seen.body.clone();
         if let Some(fields) = body.as_object_mut() {
@@ -395,9 +413,7 @@ impl Shared {
         }
         let (head, answer) = self.forward(head, body.to_string().into()).await.into_parts();
         let Ok(answer) = to_bytes(answer, BODY_LIMIT).await else { return broken_off() };
-        if seen.is_single_write() || seen.operation == "TransactWriteItems" {
-            ledger.enter(seen, head.status, &answer);
-        }
+        ledger.enter(seen, head.status, &answer);
         Response::from_parts(head, answer.into())
     }
 

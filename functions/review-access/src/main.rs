@@ -7,7 +7,7 @@ use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
-use portal::models::{PartnerId, PublicUser, Reviewer, Status, Timestamp, User};
+use portal::models::{PartnerId, PublicUser, Reviewer, Timestamp, User};
 use portal::policy::Action;
 use portal::review::{Access, Facts, Reason, Review, Summary, reduced};
 use portal::store::{Counter, Place, ReviewCursor, ReviewEntry, ReviewOrder, ReviewPage, Store};
@@ -126,19 +126,22 @@ async fn first_page(store: &Store, partner: &PartnerId, review: Review, limit: u
     let ranked = |entry: ReviewEntry| {
         let rank = review.rank(&entry.facts, &review.reasons(&entry.facts));
         summary.count(&review, &entry.facts, rank);
-        (rank, entry.name_key, entry.id)
+        (entry.name_key, entry.id, rank)
     };
-    // Keys of names end with the user's id, so they are unique, and the ids do not decide.
-    let mut ranked: Vec<_> = store.review_entries(partner).await?.into_iter().map(ranked).collect();
-    ranked.sort_unstable();
-    let ids: Vec<_> = ranked.into_iter().map(|(_, _, id)| id).collect();
-    let whole = if ids.len() <= limit { Some(store.users(partner, &ids).await?) } else { None };
-    let order = ReviewOrder::new(partner, ids, summary, review.now)?;
-    if let Some(users) = whole {
+    let mut by_name: Vec<_> = store.review_entries(partner).await?.into_iter().map(ranked).collect();
+    by_name.sort_unstable();
+    let places = by_name.into_iter().enumerate();
+    let mut ranked: Vec<_> = places.map(|(place, (_, id, rank))| (rank, place, id)).collect();
+    ranked.sort_unstable_by_key(|(rank, place, _)| (*rank, *place));
+    let users = ranked.into_iter().map(|(_, place, id)| (place, id));
+    let order = ReviewOrder::new(partner, users, summary, review.now)?;
+    if order.ids().len() <= limit {
+        let users = store.users(partner, order.ids()).await?;
         return Ok(Page { order, page: ReviewPage { users, next: None } });
     }
     let kept = store.keep_review_order(&order, review.now);
-    let ((), page) = try_join(kept, store.review_page(&order, &Place::InOrder(0), limit, review.now)).await?;
+    let start = Place::InOrder { before: 0, after: None };
+    let ((), page) = try_join(kept, store.review_page(&order, &start, limit, review.now)).await?;
     Ok(Page { page: page.ok_or_else(Failure::cursor)?, order })
 }
 
@@ -182,8 +185,7 @@ async fn open_sessions(store: &Store, entries: &[Entry], now: Timestamp) -> Resu
 }
 
 async fn count_sessions(store: &Store, user: &User, now: Timestamp) -> Result<usize, Failure> {
-    // A user who has never signed in has no session, and a suspension ended all sessions.
-    if user.last_sign_in_at.is_none() || user.status == Status::Suspended {
+    if !user.may_have_sessions() {
         return Ok(0);
     }
     let sessions = store.sessions_of_eventually(&user.id).await?;

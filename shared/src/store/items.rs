@@ -384,7 +384,7 @@ pub fn is_east_asian(letter: char) -> bool {
 }
 
 /// Returns the sort key of the name. A single name sorts among the last names.
-fn name_key(user: &User) -> String {
+pub(super) fn name_key(user: &User) -> String {
     let first = fold(user.first_name.as_str());
     let (last, first) = match &user.last_name {
         Some(last) => (fold(last.as_str()), first),

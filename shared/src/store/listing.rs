@@ -143,7 +143,7 @@ impl Store {
         }
     }
 
-    async fn query_users(
+    pub(super) async fn query_users(
         &self,
         partner: &PartnerId,
         (sort, order): (Sort, Order),
@@ -220,7 +220,7 @@ pub(super) fn position(sort: Sort, item: &Item) -> Result<Position, StoreError> 
     Ok(Position { sk: string(item, "sk")?, key })
 }
 
-fn exclusive_start(partner: &PartnerId, sort: Sort, position: &Position) -> Item {
+pub(super) fn exclusive_start(partner: &PartnerId, sort: Sort, position: &Position) -> Item {
     let mut start = HashMap::from([
         ("pk".to_owned(), AttributeValue::S(partition(partner))),
         ("sk".to_owned(), AttributeValue::S(position.sk.clone())),

@@ -3,6 +3,11 @@
 //!
 //! An order is never changed, and expires after a day. It is stored in parts, each of which costs one read unit. Users
 //! who are added after the order was computed follow at its end, sorted by creation.
+//!
+//! Users with the same rank are sorted by name. So the users of a page are often near each other in the index by name,
+//! and one query of that index reads them for less than single reads. The order contains the distances in the index, and
+//! the cursor the place where the query starts. Both are from the start of the review and can be outdated: they only
+//! decide how the users are read. Those that the query does not find are read one by one.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -15,10 +20,10 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 
 use super::expression::{Expression, number, text};
-use super::items::{ReviewText, SearchText, last_sign_in_of_key};
-use super::keys::{self, partition};
-use super::listing::{Order, Position, Sort};
-use super::read::{Item, integer, string};
+use super::items::{ReviewText, SearchText, UserItem, last_sign_in_of_key, name_key};
+use super::keys::{self, partition, user_sort_key};
+use super::listing::{Order, Position, Sort, exclusive_start};
+use super::read::{Item, from_item, integer, string};
 use super::search::user_id;
 use super::{Store, StoreError, Table};
 use crate::error::Failure;
@@ -43,6 +48,16 @@ const COMMIT_TIME: Duration = Duration::from_secs(35);
 /// The maximum number of entries that one query returns. A megabyte of them would be larger in memory.
 const ENTRIES: i32 = 3_000;
 
+/// The maximum number of entries of the index by name that a query reads for each user of a page. As items have less
+/// than 1 KB, four entries cost at most one read unit, which is the cost of reading the user alone.
+const NEAR: usize = 4;
+
+/// The distance of a user who does not follow the previous user of the order within this number of entries.
+const FAR: u8 = u8::MAX;
+
+/// The maximum length of a sort key of an index in bytes.
+const MAX_SORT_KEY: usize = 1_024;
+
 /// The length of an order's id in bytes, and as text.
 const ID: usize = 16;
 const ID_TEXT: usize = 22;
@@ -61,8 +76,13 @@ pub struct ReviewEntry {
 /// A place in a review, at which a page starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// A place in the order: the number of users before it.
-    InOrder(usize),
+    /// A place in the order.
+    InOrder {
+        /// The number of users before it.
+        before: usize,
+        /// The position of the last user before it in the list sorted by name, if it is known.
+        after: Option<Position>,
+    },
     /// A place among the users who were added later.
     Added {
         /// The last part of the order.
@@ -85,9 +105,14 @@ pub struct ReviewOrder {
     partner: PartnerId,
     id: String,
     summary: Summary,
+    /// The start of the review. A part has it rounded up to a second.
+    started_at: Timestamp,
     /// The number of users before the first of `ids`.
     start: usize,
     ids: Vec<UserId>,
+    /// For each user, the number of places by which it follows the previous user of the order in the list sorted by name,
+    /// or [`FAR`].
+    distances: Vec<u8>,
     /// Exists if `ids` contains the end of the order.
     end: Option<End>,
 }
@@ -118,11 +143,16 @@ impl ReviewCursor {
             return None;
         }
         let key = key?;
-        let place = match key.split_once(' ') {
-            None => Place::InOrder(key.parse().ok()?),
-            Some((last_part, after)) => {
-                Place::Added { last_part: last_part.parse().ok()?, after: UserId::parse(after).ok()? }
-            }
+        let place = if let Some((before, after)) = key.split_once('\n') {
+            let (id, name_key) = after.split_once('\n')?;
+            let sk = user_sort_key(&UserId::parse(id).ok()?);
+            let is_key = (1..=MAX_SORT_KEY).contains(&name_key.len());
+            let after = is_key.then(|| Position { sk, key: Some(name_key.to_owned()) })?;
+            Place::InOrder { before: before.parse().ok()?, after: Some(after) }
+        } else if let Some((last_part, after)) = key.split_once(' ') {
+            Place::Added { last_part: last_part.parse().ok()?, after: UserId::parse(after).ok()? }
+        } else {
+            Place::InOrder { before: key.parse().ok()?, after: None }
         };
         Some(Self { order, place })
     }
@@ -134,22 +164,40 @@ impl ReviewCursor {
 
     fn part(&self) -> usize {
         match self.place {
-            Place::InOrder(before) => before / PART,
+            Place::InOrder { before, .. } => before / PART,
             Place::Added { last_part, .. } => last_part,
         }
     }
 }
 
 impl ReviewOrder {
-    /// Returns the order of a review that starts at `now`.
+    /// Returns the order of a review that starts at `now`. `users` has each user with the place in the list sorted by
+    /// name.
     ///
     /// # Errors
     /// Returns [`Failure::Internal`] if there are no random bytes.
-    pub fn new(partner: &PartnerId, ids: Vec<UserId>, summary: Summary, now: Timestamp) -> Result<Self, Failure> {
+    pub fn new(
+        partner: &PartnerId,
+        users: impl IntoIterator<Item = (usize, UserId)>,
+        summary: Summary,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let (mut ids, mut distances, mut previous) = (Vec::new(), Vec::new(), None);
+        for (place, id) in users {
+            distances.push(distance(previous, place));
+            previous = Some(place);
+            ids.push(id);
+        }
         let after = UserId::new(now.minus(COMMIT_TIME), [0; 10]);
         let listed = ids.iter().filter(|id| **id > after).cloned().collect();
         let id = URL_SAFE_NO_PAD.encode(random::bytes::<ID>()?);
-        Ok(Self { partner: partner.clone(), id, summary, start: 0, ids, end: Some(End { after, listed }) })
+        let end = Some(End { after, listed });
+        Ok(Self { partner: partner.clone(), id, summary, started_at: now, start: 0, ids, distances, end })
+    }
+
+    /// Returns the ids of all users in this order.
+    pub fn ids(&self) -> &[UserId] {
+        &self.ids
     }
 
     /// Returns the summary at the start of the review.
@@ -160,21 +208,51 @@ impl ReviewOrder {
     /// Returns the cursor of a place in this order. `list` identifies the list by its partner and parameters.
     pub fn cursor(&self, place: &Place, list: &str) -> String {
         let key = match place {
-            Place::InOrder(before) => before.to_string(),
+            Place::InOrder { before, after: None } => before.to_string(),
+            Place::InOrder { before, after: Some(Position { sk, key }) } => {
+                let id = sk.strip_prefix("USER#").unwrap_or_default();
+                format!("{before}\n{id}\n{}", key.as_deref().unwrap_or_default())
+            }
             Place::Added { last_part, after } => format!("{last_part} {after}"),
         };
         Position { sk: self.id.clone(), key: Some(key) }.to_cursor(list)
     }
 
-    /// Returns up to `limit` users from this place on. At the end of the part that was read, there are none.
-    fn ids_from(&self, before: usize, limit: usize) -> &[UserId] {
-        let ids = before.checked_sub(self.start).and_then(|skipped| self.ids.get(skipped..)).unwrap_or_default();
-        ids.get(..limit).unwrap_or(ids)
+    /// Returns up to `limit` users from this place on, and their distances. At the end of the part that was read, there are
+    /// none.
+    fn slice(&self, before: usize, limit: usize) -> (&[UserId], &[u8]) {
+        let Some(skipped) = before.checked_sub(self.start) else { return (&[], &[]) };
+        (range(&self.ids, skipped, limit), range(&self.distances, skipped, limit))
+    }
+
+    /// Returns the position of a user in the list sorted by name, if the name is certainly that of the start of the review.
+    fn position(&self, user: &User) -> Option<Position> {
+        let is_unchanged = user.updated_at <= self.started_at;
+        is_unchanged.then(|| Position { sk: user_sort_key(&user.id), key: Some(name_key(user)) })
     }
 
     fn length(&self) -> usize {
         self.start + self.ids.len()
     }
+}
+
+/// Returns up to `limit` values after the first `skipped` ones.
+fn range<T>(values: &[T], skipped: usize, limit: usize) -> &[T] {
+    let values = values.get(skipped..).unwrap_or_default();
+    values.get(..limit).unwrap_or(values)
+}
+
+fn distance(previous: Option<usize>, place: usize) -> u8 {
+    let places = previous.and_then(|previous| place.checked_sub(previous));
+    places.and_then(|places| u8::try_from(places).ok()).unwrap_or(FAR)
+}
+
+/// Returns the number of entries of the index by name that contain all users with these distances, if reading them
+/// costs less than reading the users one by one.
+fn entries(distances: &[u8]) -> Option<usize> {
+    let entries = distances.iter().map(|distance| usize::from(*distance)).sum();
+    let is_near = !distances.contains(&FAR) && (1..=NEAR * distances.len()).contains(&entries);
+    is_near.then_some(entries)
 }
 
 impl Store {
@@ -219,12 +297,13 @@ impl Store {
     pub async fn keep_review_order(&self, order: &ReviewOrder, now: Timestamp) -> Result<(), StoreError> {
         let expires_at = now.plus(LIFETIME).unix_seconds();
         let summary: AttributeValue = serde_dynamo::to_attribute_value(order.summary)?;
-        let parts = order.ids.chunks(PART).enumerate();
+        let parts = order.ids.chunks(PART).zip(order.distances.chunks(PART)).enumerate();
         let last = order.ids.len().div_ceil(PART).saturating_sub(1);
         let writes: Vec<_> = parts
-            .map(|(part, ids)| {
+            .map(|(part, (ids, distances))| {
                 let mut expression = Expression::default();
                 expression.set("ids", bytes(ids));
+                expression.set("distances", AttributeValue::B(Blob::new(distances)));
                 expression.set("summary", summary.clone());
                 expression.set("expires_at", number(expires_at));
                 if let Some(end) = order.end.as_ref().filter(|_| part == last) {
@@ -268,11 +347,13 @@ impl Store {
         let mut order = order;
         let (last_part, mut after) = match place {
             Place::Added { last_part, after } => (*last_part, after.clone()),
-            Place::InOrder(before) => {
-                let mut before = *before;
+            Place::InOrder { before, after } => {
+                let (mut before, mut after) = (*before, after.clone());
                 loop {
-                    let ids = order.ids_from(before, limit - users.len());
-                    users.extend(self.users(&order.partner, ids).await?);
+                    let (ids, distances) = order.slice(before, limit - users.len());
+                    users.extend(self.users_near(&order.partner, ids, distances, after.take()).await?);
+                    let last = users.last().filter(|last| Some(&last.id) == ids.last());
+                    after = last.and_then(|last| order.position(last));
                     before += ids.len();
                     if before == order.length()
                         && let Some(end) = &order.end
@@ -280,7 +361,7 @@ impl Store {
                         break (before.saturating_sub(1) / PART, end.after.clone());
                     }
                     if users.len() == limit {
-                        return Ok(Some(ReviewPage { users, next: Some(Place::InOrder(before)) }));
+                        return Ok(Some(ReviewPage { users, next: Some(Place::InOrder { before, after }) }));
                     }
                     if before == order.length() {
                         let next = self.read_part(&order.partner, &order.id, before / PART, now).await?;
@@ -305,6 +386,35 @@ impl Store {
         }
         users.append(&mut added);
         Ok(Some(ReviewPage { users, next: has_more.then_some(Place::Added { last_part, after }) }))
+    }
+
+    /// Reads these users in this order. Users who no longer exist are left out. If they are near each other in the list
+    /// sorted by name, after the position `after`, one query of that list reads them.
+    async fn users_near(
+        &self,
+        partner: &PartnerId,
+        ids: &[UserId],
+        distances: &[u8],
+        after: Option<Position>,
+    ) -> Result<Vec<User>, StoreError> {
+        let (Some(after), Some(entries)) = (after, entries(distances)) else { return self.users(partner, ids).await };
+        let start = exclusive_start(partner, Sort::Name, &after);
+        let by_name = (Sort::Name, Order::Ascending);
+        let (items, _) = self.query_users(partner, by_name, Some(start), Some(entries)).await?;
+        let wanted: HashSet<&UserId> = ids.iter().collect();
+        let mut found = HashMap::with_capacity(ids.len());
+        for item in items {
+            let id = user_id(&item)?;
+            if wanted.contains(&id) {
+                found.insert(id, from_item::<UserItem>(&item)?.user);
+            }
+        }
+        let others: Vec<UserId> = ids.iter().filter(|id| !found.contains_key(id)).cloned().collect();
+        if !others.is_empty() {
+            let others = self.users(partner, &others).await?;
+            found.extend(others.into_iter().map(|user| (user.id.clone(), user)));
+        }
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
     /// Returns up to `limit` users after this id who are not in the order.
@@ -350,7 +460,10 @@ impl Store {
             None
         };
         let ids = ids(&item, "ids")?;
-        Ok(Some(ReviewOrder { partner: partner.clone(), id: order.to_owned(), summary, start: part * PART, ids, end }))
+        let distances = blob(&item, "distances")?.to_vec();
+        let (partner, id, start) = (partner.clone(), order.to_owned(), part * PART);
+        let started_at = Timestamp::from_unix_millis(expires_at * 1_000 + 999).minus(LIFETIME);
+        Ok(Some(ReviewOrder { partner, id, summary, started_at, start, ids, distances, end }))
     }
 }
 
@@ -369,9 +482,12 @@ fn bytes(ids: &[UserId]) -> AttributeValue {
     AttributeValue::B(Blob::new(ids.iter().flat_map(UserId::to_bytes).collect::<Vec<u8>>()))
 }
 
+fn blob<'a>(item: &'a Item, attribute: &str) -> Result<&'a [u8], StoreError> {
+    Ok(item.get(attribute).and_then(|value| value.as_b().ok()).ok_or_else(wrong)?.as_ref())
+}
+
 fn ids(item: &Item, attribute: &str) -> Result<Vec<UserId>, StoreError> {
-    let bytes = item.get(attribute).and_then(|value| value.as_b().ok()).ok_or_else(wrong)?;
-    let (ids, []) = bytes.as_ref().as_chunks() else { return Err(wrong()) };
+    let (ids, []) = blob(item, attribute)?.as_chunks() else { return Err(wrong()) };
     ids.iter().map(|id| UserId::from_bytes(*id).map_err(|_| wrong())).collect()
 }
 
@@ -406,7 +522,7 @@ mod tests {
     fn order(users: u64) -> ReviewOrder {
         let now = Timestamp::from_unix_millis(1_795_350_600_000);
         let partner = PartnerId::new(now, [2; 10]);
-        ReviewOrder::new(&partner, (0..users).map(id).collect(), Summary::default(), now).unwrap()
+        ReviewOrder::new(&partner, (0..users).map(id).enumerate(), Summary::default(), now).unwrap()
     }
 
     #[test]
@@ -418,21 +534,42 @@ mod tests {
     }
 
     #[test]
-    fn a_page_gets_the_ids_from_its_place_on() {
+    fn a_page_gets_the_ids_and_distances_from_its_place_on() {
         let part = ReviewOrder { start: 200, ..order(3) };
-        assert_eq!(part.ids_from(201, 9), [id(1), id(2)]);
-        assert_eq!(part.ids_from(201, 1), [id(1)]);
-        assert_eq!(part.ids_from(203, 9), []);
-        assert_eq!(part.ids_from(204, 9), []);
-        assert_eq!(part.ids_from(199, 9), []);
+        assert_eq!(part.slice(200, 9), (&[id(0), id(1), id(2)][..], &[FAR, 1, 1][..]));
+        assert_eq!(part.slice(201, 9), (&[id(1), id(2)][..], &[1, 1][..]));
+        assert_eq!(part.slice(201, 1), (&[id(1)][..], &[1][..]));
+        for before in [199, 203, 204] {
+            assert_eq!(part.slice(before, 9), (&[][..], &[][..]), "{before}");
+        }
         assert_eq!(part.length(), 203);
+    }
+
+    #[test]
+    fn a_distance_is_the_number_of_places_to_a_later_user_nearby() {
+        let distances = |places: &[usize]| {
+            let now = Timestamp::from_unix_millis(1_795_350_600_000);
+            let users: Vec<_> = places.iter().map(|place| (*place, id(0))).collect();
+            ReviewOrder::new(&PartnerId::new(now, [2; 10]), users, Summary::default(), now).unwrap().distances
+        };
+        assert_eq!(distances(&[7, 8, 12, 266, 521, 500]), [FAR, 1, 4, 254, FAR, FAR]);
+    }
+
+    #[test]
+    fn users_are_read_together_if_there_are_few_others_between_them() {
+        assert_eq!(entries(&[1, 1, 1]), Some(3));
+        assert_eq!(entries(&[10, 1, 1]), Some(12));
+        assert_eq!(entries(&[10, 1, 2]), None);
+        assert_eq!(entries(&[1; 200]), Some(200));
+        assert_eq!(entries(&[]), None);
+        assert_eq!(entries(&[&[1; 199][..], &[FAR]].concat()), None);
     }
 
     #[test]
     fn the_end_knows_the_users_who_were_added_just_before_the_review() {
         let (now, old) =
             (Timestamp::from_unix_millis(1_795_350_600_000), UserId::new(Timestamp::from_unix_millis(1), [1; 10]));
-        let ids = vec![id(1), old.clone(), id(0)];
+        let ids = [id(1), old.clone(), id(0)].into_iter().enumerate();
         let order = ReviewOrder::new(&PartnerId::new(now, [2; 10]), ids, Summary::default(), now).unwrap();
         let End { after, listed } = order.end.unwrap();
         assert_eq!(listed, [id(1), id(0)]);
@@ -441,9 +578,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_is_valid_for_its_own_list(before: usize, last_part: usize, number: u64) {
+        fn a_cursor_is_valid_for_its_own_list(before: usize, last_part: usize, number: u64, name in "(?s).{1,40}") {
             let order = order(1);
-            for place in [Place::InOrder(before), Place::Added { last_part, after: id(number) }] {
+            let after = Position { sk: user_sort_key(&id(number)), key: Some(name) };
+            for place in [
+                Place::InOrder { before, after: None },
+                Place::InOrder { before, after: Some(after) },
+                Place::Added { last_part, after: id(number) },
+            ] {
                 let cursor = order.cursor(&place, "list");
                 let read = ReviewCursor::read("list", &cursor).unwrap();
                 prop_assert_eq!((&read.order, read.place()), (&order.id, &place));
@@ -457,6 +599,16 @@ mod tests {
             if let Some(read) = ReviewCursor::read("list", &cursor) {
                 prop_assert_eq!(read.order.len(), ID_TEXT);
             }
+        }
+
+        #[test]
+        fn a_forged_position_is_a_valid_key_or_is_rejected(user in "[^\n]{0,40}", length in 0..1_100_usize) {
+            let forged = |user: &str| {
+                let key = format!("25\n{user}\n{}", "x".repeat(length));
+                ReviewCursor::read("list", &Position { sk: order(1).id, key: Some(key) }.to_cursor("list"))
+            };
+            prop_assert!(forged(&user).is_none());
+            prop_assert_eq!(forged(id(1).as_str()).is_some(), (1..=MAX_SORT_KEY).contains(&length));
         }
     }
 }

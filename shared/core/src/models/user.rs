@@ -155,6 +155,12 @@ impl User {
         self.issued_generation == self.session_generation
     }
 
+    /// Returns whether the user can have sessions: there was a sign-in of the current generation, which only ends when all
+    /// sessions do, as in a suspension.
+    pub fn may_have_sessions(&self) -> bool {
+        self.issued_generation == self.session_generation
+    }
+
     /// Returns the time at which the user was last active: the last sign-in, or a later recorded refresh.
     pub fn last_active_at(&self) -> Option<Timestamp> {
         self.last_sign_in_at.max(self.last_refresh_at)
@@ -401,6 +407,7 @@ mod tests {
         assert!(signed_in.has_cognito_user());
         assert!(!signed_in.signed_out(at).has_cognito_user());
         assert!(signed_in.signed_out(at).signed_in(at).has_cognito_user());
+        assert!(signed_in.may_have_sessions() && !signed_in.signed_out(at).may_have_sessions());
     }
 
     #[test]
