@@ -20,7 +20,7 @@ const WINDOW: u64 = 15 * 60;
 const COUNT: &str = "UpdateItem Sessions";
 
 /// Every limited read: its counter, its path, and whether it requests a CSV table.
-const READS: [((&str, u32), &str, bool); 8] = [
+const READS: [((&str, u32), &str, bool); 9] = [
     (EXPENSIVE, "/v1/users?search=ann", false),
     (EXPENSIVE, "/v1/users?role=viewer", false),
     (EXPENSIVE, "/v1/users", true),
@@ -28,6 +28,7 @@ const READS: [((&str, u32), &str, bool); 8] = [
     (EXPENSIVE, "/v1/access-review/record", true),
     (ALL_USERS, "/v1/access-review", false),
     (ALL_USERS, "/v1/access-review", true),
+    (ALL_USERS, "/v1/access-review?summary_only=true", false),
     (ALL_USERS, "/v1/access-review/record", false),
 ];
 

@@ -142,6 +142,34 @@ async fn a_review_that_fits_on_one_page_stores_nothing() {
     assert_eq!(rows.review_orders(&owner.partner_id).await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_summary_has_the_current_numbers_without_users_and_stores_nothing() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let rows = Rows::of(&stack().ready);
+    let users = viewers(owner, &["Adams", "Baker"]).await;
+    owner.decide(&users[0], "keep").await.expect(200);
+    let whole = page(owner, "inactive_days=30", "").await;
+    for query in ["summary_only=true", "summary_only=true&limit=1"] {
+        let summary = page(owner, &format!("inactive_days=30&{query}"), "").await;
+        assert_eq!(summary.json["items"], json!([]));
+        for field in ["inactive_days", "next_cursor", "total", "summary"] {
+            assert_eq!(summary.json[field], whole.json[field], "{field}");
+        }
+    }
+    assert_eq!(rows.review_orders(&owner.partner_id).await, []);
+
+    let first = page(owner, "limit=1&summary_only=false", "").await;
+    assert_eq!(items(&first).len(), 1);
+    let cursor = next(&first);
+    for query in [format!("summary_only=true&cursor={cursor}"), "summary_only=1".to_owned()] {
+        let answer = owner.get(&format!("/v1/access-review?{query}")).await;
+        answer.problem(400, "invalid_request").names_field("summary_only");
+    }
+    let table = owner.get("/v1/access-review?summary_only=true").header("accept", "text/csv").await;
+    table.problem(400, "invalid_request").names_field("summary_only");
+}
+
 /// Reads 452 users in pages.
 #[tokio::test]
 async fn a_large_review_lists_every_user_once() {

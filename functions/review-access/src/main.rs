@@ -9,11 +9,11 @@ use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PartnerId, PublicUser, Reviewer, Timestamp, User};
 use portal::policy::Action;
-use portal::review::{Access, Facts, Reason, Review, Summary, reduced};
+use portal::review::{Access, Facts, Rank, Reason, Review, Summary, reduced};
 use portal::store::{Counter, Place, ReviewCursor, ReviewEntry, ReviewOrder, ReviewPage, Store};
 use serde::Serialize;
 
-const PARAMETERS: [&str; 3] = ["limit", "cursor", "inactive_days"];
+const PARAMETERS: [&str; 4] = ["limit", "cursor", "inactive_days", "summary_only"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -95,6 +95,7 @@ async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
     let review = Review { now, inactive_days: input.inactive_days };
     let page = async {
         match &input.cursor {
+            None if input.is_summary_only => summary(store, &caller.partner_id, review).await,
             None => first_page(store, &caller.partner_id, review, input.limit).await,
             Some(cursor) => later_page(store, &caller.partner_id, &list, cursor, input.limit, now).await,
         }
@@ -119,13 +120,29 @@ async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
     }
 }
 
+/// Counts a user, and returns the user's rank.
+fn count(summary: &mut Summary, review: &Review, user: &Facts) -> Rank {
+    let rank = review.rank(user, &review.reasons(user));
+    summary.count(review, user, rank);
+    rank
+}
+
+/// Reads all users, and returns a page without users. Its order is neither computed nor stored.
+async fn summary(store: &Store, partner: &PartnerId, review: Review) -> Result<Page, Failure> {
+    let mut summary = Summary::default();
+    for entry in store.review_entries(partner).await? {
+        count(&mut summary, &review, &entry.facts);
+    }
+    let order = ReviewOrder::new(partner, [], summary, review.now)?;
+    Ok(Page { order, page: ReviewPage { users: Vec::new(), next: None } })
+}
+
 /// Reads all users, and computes the order and the summary of the review. If there are more users than the page holds,
 /// the order is stored for the other pages.
 async fn first_page(store: &Store, partner: &PartnerId, review: Review, limit: usize) -> Result<Page, Failure> {
     let mut summary = Summary::default();
     let ranked = |entry: ReviewEntry| {
-        let rank = review.rank(&entry.facts, &review.reasons(&entry.facts));
-        summary.count(&review, &entry.facts, rank);
+        let rank = count(&mut summary, &review, &entry.facts);
         (entry.name_key, entry.id, rank)
     };
     let mut by_name: Vec<_> = store.review_entries(partner).await?.into_iter().map(ranked).collect();
@@ -200,6 +217,7 @@ struct Input {
     limit: usize,
     cursor: Option<String>,
     inactive_days: u32,
+    is_summary_only: bool,
 }
 
 impl Input {
@@ -218,6 +236,11 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     let limit = query.limit(request.format());
     let cursor = query.take("cursor", "", |text| Some(text.to_owned()));
     let inactive_days = query.number("inactive_days", DAYS, 1..=3_650);
+    let summary_only = query.take("summary_only", "The value must be true or false.", |text| text.parse().ok());
     query.finish()?;
-    Ok(Input { limit, cursor, inactive_days: inactive_days.unwrap_or(90) })
+    let is_summary_only = summary_only.unwrap_or(false);
+    if is_summary_only && (cursor.is_some() || request.format() == Format::Csv) {
+        return Err(Failure::query("summary_only", "The summary has no pages, and is not available as CSV."));
+    }
+    Ok(Input { limit, cursor, inactive_days: inactive_days.unwrap_or(90), is_summary_only })
 }

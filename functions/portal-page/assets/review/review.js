@@ -105,7 +105,7 @@ export function review(frame) {
     clearTimeout(recountTimer);
     recountTimer = setTimeout(async () => {
       try {
-        renderSummary((await call("GET", path(1))).summary);
+        renderSummary((await call("GET", `${path()}&summary_only=true`)).summary);
       } catch {
         // The old numbers stay. The decision itself was already confirmed.
       }
