@@ -186,7 +186,7 @@ impl Period {
         let is_decided = |user: &User| {
             user.reviewed_at.is_some_and(|at| self.contains(at)) && user.raised_at.is_none_or(|at| at >= self.to)
         };
-        let visit = |_, user: User| {
+        let visit = |user: User| {
             if user.created_at < self.to {
                 all += 1;
                 if !is_decided(&user) {

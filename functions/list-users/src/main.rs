@@ -63,7 +63,7 @@ async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
             let count = call.partner(&partner_key)?.user_count;
             Ok((store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count))
         } else {
-            let matches = |user: &SearchEntry| input.filter.matches(user);
+            let matches = |user: &SearchEntry<'_>| input.filter.matches(user);
             let page =
                 store.find_users(partner, sorted, after.as_ref(), input.limit, input.filter.role, matches).await?;
             let count = u64::try_from(page.matching).unwrap_or(u64::MAX);
@@ -120,7 +120,7 @@ impl Filter {
         self.search.is_none() && self.role.is_none() && self.status.is_none()
     }
 
-    fn matches(&self, user: &SearchEntry) -> bool {
+    fn matches(&self, user: &SearchEntry<'_>) -> bool {
         self.role.is_none_or(|role| role == user.role)
             && self.status.is_none_or(|status| status == user.searched.status)
             && self.search.as_ref().is_none_or(|search| user.searched.has_words(search))

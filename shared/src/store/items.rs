@@ -1,6 +1,7 @@
 //! The stored items, without their keys. Times are RFC 3339, except for those of users, and for `expires_at`, which is in
 //! seconds since 1970 for DynamoDB's TTL. TTL deletes items late, so every reader must check the expiry.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -229,34 +230,35 @@ const SEPARATOR: char = '\u{1}';
 /// The maximum number of bytes of one folded name in a key. Two names fit into the 1,024 bytes of an index key.
 const NAME_BYTES: usize = 450;
 
-/// The values that a search compares. The indexes that a search reads contain only these attributes, because a search
-/// reads them for all users of a partner.
+/// Returns the status of a user from an entry of an index.
+pub(super) fn indexed_status(item: &Item) -> Status {
+    if item.contains_key("suspended") { Status::Suspended } else { Status::Active }
+}
+
+/// The values that a search compares, in an entry of an index. The indexes that a search reads contain only these
+/// attributes, because a search reads them for all users of a partner.
 #[derive(Debug)]
-pub struct SearchText {
+pub struct SearchText<'a> {
     /// The folded last name, or the single name.
-    last_name: String,
+    last_name: &'a str,
     /// The folded first name. Empty if there is a single name.
-    first_name: String,
+    first_name: &'a str,
     /// The folded email.
-    email: String,
+    email: Cow<'a, str>,
     /// The status.
     pub status: Status,
 }
 
-impl SearchText {
+impl<'a> SearchText<'a> {
     /// Reads an entry of an index.
-    pub(super) fn read(item: &Item) -> Option<Self> {
+    pub(super) fn read(item: &'a Item) -> Option<Self> {
         let text = |attribute: &str| item.get(attribute)?.as_s().ok();
         let (last_name, first_name) = text("name_key")?.split_once(SEPARATOR)?;
-        Some(Self {
-            last_name: last_name.to_owned(),
-            first_name: first_name.to_owned(),
-            email: match text("typed_email") {
-                Some(typed) => fold(typed),
-                None => text("email")?.clone(),
-            },
-            status: if item.contains_key("suspended") { Status::Suspended } else { Status::Active },
-        })
+        let email = match text("typed_email") {
+            Some(typed) => fold(typed).into(),
+            None => text("email")?.into(),
+        };
+        Some(Self { last_name, first_name, email, status: indexed_status(item) })
     }
 
     /// Returns whether each of these folded words occurs in the name or the email, in any order. Chinese, Japanese and
@@ -269,7 +271,7 @@ impl SearchText {
                 .any(|(one, other)| format!("{one}{other}").contains(word))
         };
         words.iter().all(|word| {
-            [first_name, last_name, email].iter().any(|text| text.contains(word))
+            [*first_name, *last_name, &**email].iter().any(|text| text.contains(word.as_str()))
                 || (word.chars().any(is_east_asian) && in_either_order(word))
         })
     }
@@ -323,7 +325,7 @@ impl ReviewText {
         let mut words = text.split(' ');
         let letter = words.next()?;
         let mut read = Self {
-            role: Role::ALL.into_iter().find(|role| role_letter(*role) == letter)?,
+            role: role_of_letter(letter)?,
             exceeds_role_default: false,
             is_raised: false,
             created_at: id.at(),
@@ -343,8 +345,9 @@ impl ReviewText {
         Some(read)
     }
 
-    pub(super) fn role(&self) -> Role {
-        self.role
+    /// Returns the role without reading the rest.
+    pub(super) fn role_of(text: &str) -> Option<Role> {
+        role_of_letter(text.split(' ').next()?)
     }
 
     /// Returns all facts, with those from other attributes.
@@ -368,6 +371,10 @@ impl ReviewText {
     }
 }
 
+fn role_of_letter(letter: &str) -> Option<Role> {
+    Role::ALL.into_iter().find(|role| role_letter(*role) == letter)
+}
+
 fn role_letter(role: Role) -> &'static str {
     match role {
         Role::PrimaryAdmin => "p",
@@ -384,7 +391,7 @@ pub fn is_east_asian(letter: char) -> bool {
 }
 
 /// Returns the sort key of the name. A single name sorts among the last names.
-pub(super) fn name_key(user: &User) -> String {
+pub fn name_key(user: &User) -> String {
     let first = fold(user.first_name.as_str());
     let (last, first) = match &user.last_name {
         Some(last) => (fold(last.as_str()), first),
@@ -750,7 +757,8 @@ mod tests {
             user(5, "Ann", "Tan"),
         ];
         assert!(users.is_sorted_by_key(name_key), "{users:?}");
-        let searched = SearchText::read(&stored(&users[1])).unwrap();
+        let entry = stored(&users[1]);
+        let searched = SearchText::read(&entry).unwrap();
         for (words, is_found) in [(&["suharto"][..], true), (&["uhar", "example"], true), (&["ann"], false)] {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             assert_eq!(searched.has_words(&words), is_found, "{words:?}");
@@ -790,9 +798,10 @@ mod tests {
             };
             let item = stored(&user);
             let text = ReviewText::read(item["review"].as_s().unwrap(), &user.id).unwrap();
-            prop_assert_eq!(text.role(), user.role);
+            prop_assert_eq!(ReviewText::role_of(item["review"].as_s().unwrap()), Some(user.role));
             let signed_in = last_sign_in_of_key(item["last_sign_in_key"].as_s().unwrap()).unwrap();
-            let facts = text.facts(SearchText::read(&item).unwrap().status, signed_in, user.last_refresh_at);
+            prop_assert_eq!(SearchText::read(&item).unwrap().status, user.status);
+            let facts = text.facts(indexed_status(&item), signed_in, user.last_refresh_at);
             prop_assert_eq!(facts, Facts::of(&user));
         }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::keys::{email_partition, partition, user_sort_key};
-use super::read::{Item, from_item, string};
+use super::read::{Item, from_item, owned_item, string};
 use super::search::user_id;
 use super::{EmailItem, Store, StoreError, Table, UserItem};
 use crate::models::{Email, PartnerId, User, UserId};
@@ -90,8 +90,8 @@ impl Store {
             if sort == Sort::LastSignInAt {
                 found.extend(self.users_of_entries(partner, sort, &items).await?);
             } else {
-                for item in &items {
-                    found.push((position(sort, item)?, from_item::<UserItem>(item)?.user));
+                for item in items {
+                    found.push((position(sort, &item)?, owned_item::<UserItem>(item)?.user));
                 }
             }
             start = last;
@@ -120,21 +120,16 @@ impl Store {
         Ok(users.into_iter().filter_map(|user| Some((positions.remove(&user.id)?, user))).collect())
     }
 
-    /// Calls `visit` with every user of a partner and their position, sorted by name. Only a few users at a time are in
-    /// memory.
+    /// Calls `visit` with every user of a partner, sorted by name. Only a few users at a time are in memory.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the call fails.
-    pub async fn visit_users(
-        &self,
-        partner: &PartnerId,
-        mut visit: impl FnMut(Position, User),
-    ) -> Result<(), StoreError> {
+    pub async fn visit_users(&self, partner: &PartnerId, mut visit: impl FnMut(User)) -> Result<(), StoreError> {
         let mut start = None;
         loop {
             let (items, last) = self.query_users(partner, (Sort::Name, Order::Ascending), start, Some(VISITED)).await?;
             for item in items {
-                visit(position(Sort::Name, &item)?, from_item::<UserItem>(&item)?.user);
+                visit(owned_item::<UserItem>(item)?.user);
             }
             start = last;
             if start.is_none() {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::de::DeserializeOwned;
 
@@ -50,7 +51,12 @@ impl Items {
 /// # Errors
 /// Returns [`StoreError::Shape`] if the item is not valid.
 pub fn from_item<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
-    Ok(serde_dynamo::from_item(item.clone())?)
+    owned_item(item.clone())
+}
+
+/// Does the same as [`from_item`] without a copy of the item.
+pub(super) fn owned_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    Ok(serde_dynamo::from_item(item)?)
 }
 
 impl Store {
@@ -182,9 +188,20 @@ pub(super) fn integer(item: &Item, attribute: &str) -> Result<Option<i64>, Store
     number.map(Some).ok_or_else(|| StoreError::Refused(format!("an item with an invalid {attribute}")))
 }
 
+/// Returns a text.
+pub(super) fn text<'a>(item: &'a Item, attribute: &str) -> Result<&'a str, StoreError> {
+    let value = item.get(attribute).and_then(|value| value.as_s().ok());
+    value.map(String::as_str).ok_or_else(|| StoreError::Refused(format!("an item without {attribute}")))
+}
+
 pub(super) fn string(item: &Item, attribute: &str) -> Result<String, StoreError> {
-    item.get(attribute)
-        .and_then(|value| value.as_s().ok())
-        .cloned()
-        .ok_or_else(|| StoreError::Refused(format!("an item without {attribute}")))
+    text(item, attribute).map(str::to_owned)
+}
+
+/// Makes a query return only these attributes. It costs the same, but less is parsed and in memory.
+pub(super) fn projected(query: QueryFluentBuilder, attributes: &[&str]) -> QueryFluentBuilder {
+    let placeholders: Vec<String> = attributes.iter().map(|attribute| format!("#{attribute}")).collect();
+    let expression = placeholders.join(", ");
+    let names = placeholders.into_iter().zip(attributes.iter().map(|attribute| (*attribute).to_owned())).collect();
+    query.projection_expression(expression).set_expression_attribute_names(Some(names))
 }

@@ -10,6 +10,7 @@
 //! decide how the users are read. Those that the query does not find are read one by one.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::primitives::Blob;
@@ -20,10 +21,10 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 
 use super::expression::{Expression, number, text};
-use super::items::{ReviewText, SearchText, UserItem, last_sign_in_of_key, name_key};
+use super::items::{ReviewText, UserItem, indexed_status, last_sign_in_of_key, name_key};
 use super::keys::{self, partition, user_sort_key};
 use super::listing::{Order, Position, Sort, exclusive_start};
-use super::read::{Item, from_item, integer, string};
+use super::read::{Item, integer, owned_item, projected, string, text as text_of};
 use super::search::user_id;
 use super::{Store, StoreError, Table};
 use crate::error::Failure;
@@ -45,8 +46,10 @@ const AT_ONCE: usize = 16;
 /// these functions, 29 s, and the difference of their clocks.
 const COMMIT_TIME: Duration = Duration::from_secs(35);
 
-/// The maximum number of entries that one query returns. A megabyte of them would be larger in memory.
-const ENTRIES: i32 = 3_000;
+/// The maximum number of entries that one query returns, and the attributes of each. A megabyte of whole entries takes
+/// ten in memory.
+const ENTRIES: i32 = 1_000;
+const ATTRIBUTES: [&str; 6] = ["sk", "name_key", "last_sign_in_key", "last_refresh_at", "suspended", "review"];
 
 /// The maximum number of entries of the index by name that a query reads for each user of a page. As items have less
 /// than 1 KB, four entries cost at most one read unit, which is the cost of reading the user alone.
@@ -261,12 +264,33 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError`] if a call fails.
     pub async fn review_entries(&self, partner: &PartnerId) -> Result<Vec<ReviewEntry>, StoreError> {
-        // A user who signs in meanwhile moves towards the end of the index, so the query can return the user twice, but
-        // never misses the user.
-        let mut entries = HashMap::new();
+        let (mut entries, mut indexes) = (Vec::new(), HashMap::new());
+        let visit = |entry: ReviewEntry| {
+            let index = *indexes.entry(entry.id.to_bytes()).or_insert(entries.len());
+            match entries.get_mut(index) {
+                Some(earlier) => *earlier = entry,
+                None => entries.push(entry),
+            }
+            ControlFlow::Continue(())
+        };
+        self.visit_review_entries(partner, visit).await?;
+        Ok(entries)
+    }
+
+    /// Calls `visit` with the entry of every user of a partner, in any order, until it breaks. A user who signs in meanwhile
+    /// moves towards the end of the index. So `visit` may get several entries of a user, of which the last is current, but
+    /// it never misses the user.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if a call fails.
+    pub async fn visit_review_entries(
+        &self,
+        partner: &PartnerId,
+        mut visit: impl FnMut(ReviewEntry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
         let mut start = None;
         loop {
-            let response = self
+            let query = self
                 .client
                 .query()
                 .table_name(self.name_of(Table::Users)?)
@@ -275,17 +299,17 @@ impl Store {
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", AttributeValue::S(partition(partner)))
                 .limit(ENTRIES)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| StoreError::from_sdk("Query", &error))?;
+                .set_exclusive_start_key(start);
+            let response = projected(query, &ATTRIBUTES).send().await;
+            let response = response.map_err(|error| StoreError::from_sdk("Query", &error))?;
             for item in response.items.unwrap_or_default() {
-                let entry = review_entry(&item)?;
-                entries.insert(entry.id.clone(), entry);
+                if visit(review_entry(&item)?).is_break() {
+                    return Ok(());
+                }
             }
             start = response.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() {
-                return Ok(entries.into_values().collect());
+                return Ok(());
             }
         }
     }
@@ -406,7 +430,7 @@ impl Store {
         for item in items {
             let id = user_id(&item)?;
             if wanted.contains(&id) {
-                found.insert(id, from_item::<UserItem>(&item)?.user);
+                found.insert(id, owned_item::<UserItem>(item)?.user);
             }
         }
         let others: Vec<UserId> = ids.iter().filter(|id| !found.contains_key(id)).cloned().collect();
@@ -494,13 +518,12 @@ fn ids(item: &Item, attribute: &str) -> Result<Vec<UserId>, StoreError> {
 fn review_entry(item: &Item) -> Result<ReviewEntry, StoreError> {
     let wrong = || StoreError::Refused("a user without valid attributes for a review".to_owned());
     let id = user_id(item)?;
-    let searched = SearchText::read(item).ok_or_else(wrong)?;
-    let last_sign_in_at = last_sign_in_of_key(&string(item, "last_sign_in_key")?).map_err(|_| wrong())?;
+    let last_sign_in_at = last_sign_in_of_key(text_of(item, "last_sign_in_key")?).map_err(|_| wrong())?;
     let last_refresh_at = integer(item, "last_refresh_at")?.map(Timestamp::from_unix_millis);
-    let facts = ReviewText::read(&string(item, "review")?, &id).ok_or_else(wrong)?;
+    let facts = ReviewText::read(text_of(item, "review")?, &id).ok_or_else(wrong)?;
     Ok(ReviewEntry {
         name_key: string(item, "name_key")?,
-        facts: facts.facts(searched.status, last_sign_in_at, last_refresh_at),
+        facts: facts.facts(indexed_status(item), last_sign_in_at, last_refresh_at),
         id,
     })
 }

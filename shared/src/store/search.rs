@@ -6,16 +6,18 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::items::{ReviewText, SearchText};
 use super::keys::{Key, partition};
 use super::listing::{Order, Page, Position, Sort, position};
-use super::read::{Item, string};
+use super::read::{Item, projected, text};
 use super::{Store, StoreError, Table};
 use crate::models::{PartnerId, Role, User, UserId};
 
-/// The part of a user that a search reads.
+/// The attributes of [`SearchText`] and of the position in a list. The one for the role depends on the index.
+const SEARCHED: [&str; 5] = ["sk", "name_key", "email", "typed_email", "suspended"];
+
+/// The part of a user that a search compares.
 #[derive(Debug)]
-pub struct SearchEntry {
-    id: UserId,
+pub struct SearchEntry<'a> {
     /// The name, email and status.
-    pub searched: SearchText,
+    pub searched: SearchText<'a>,
     /// The role.
     pub role: Role,
 }
@@ -33,16 +35,15 @@ impl Store {
         after: Option<&Position>,
         limit: usize,
         role: Option<Role>,
-        matches: impl Fn(&SearchEntry) -> bool,
+        matches: impl Fn(&SearchEntry<'_>) -> bool,
     ) -> Result<Page, StoreError> {
         let mut found: Vec<(Position, UserId)> = Vec::new();
         let mut start = None;
         loop {
             let (items, last) = self.query_search_entries(partner, sort, role, start).await?;
             for item in &items {
-                let user = search_entry(item)?;
-                if matches(&user) {
-                    found.push((position(sort, item)?, user.id));
+                if matches(&search_entry(item)?) {
+                    found.push((position(sort, item)?, user_id(item)?));
                 }
             }
             start = last;
@@ -93,36 +94,37 @@ impl Store {
         let query = match (sort, role) {
             // Only this index contains the last sign-in. If the other index contained it too, each sign-in would also
             // write there.
-            (Sort::LastSignInAt, _) => query.index_name("by_last_sign_in").key_condition_expression("pk = :pk"),
-            (Sort::Name | Sort::Email | Sort::CreatedAt, None) => {
-                query.index_name("by_role").key_condition_expression("pk = :pk")
+            (Sort::LastSignInAt, _) => {
+                let attributes = [&SEARCHED[..], &["review", "last_sign_in_key"]].concat();
+                projected(query, &attributes).index_name("by_last_sign_in").key_condition_expression("pk = :pk")
             }
-            (Sort::Name | Sort::Email | Sort::CreatedAt, Some(role)) => query
-                .index_name("by_role")
-                .key_condition_expression("pk = :pk AND #role = :role")
-                .expression_attribute_names("#role", "role")
-                .expression_attribute_values(":role", AttributeValue::S(role.as_str().to_owned())),
+            (Sort::Name | Sort::Email | Sort::CreatedAt, role) => {
+                let query = projected(query, &[&SEARCHED[..], &["role"]].concat()).index_name("by_role");
+                match role {
+                    None => query.key_condition_expression("pk = :pk"),
+                    Some(role) => query
+                        .key_condition_expression("pk = :pk AND #role = :role")
+                        .expression_attribute_values(":role", AttributeValue::S(role.as_str().to_owned())),
+                }
+            }
         };
         let response = query.send().await.map_err(|error| StoreError::from_sdk("Query", &error))?;
         Ok((response.items.unwrap_or_default(), response.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 }
 
-fn search_entry(item: &Item) -> Result<SearchEntry, StoreError> {
+fn search_entry(item: &Item) -> Result<SearchEntry<'_>, StoreError> {
     let wrong = || StoreError::Refused("a user without valid search attributes".to_owned());
-    let id = user_id(item)?;
     // The index by the last sign-in has the role among the facts for reviews.
     let role = match item.get("review") {
-        Some(_) => ReviewText::read(&string(item, "review")?, &id).map(|text| text.role()),
-        None => Role::parse(&string(item, "role")?).ok(),
+        Some(_) => ReviewText::role_of(text(item, "review")?),
+        None => Role::parse(text(item, "role")?).ok(),
     };
-    let role = role.ok_or_else(wrong)?;
-    Ok(SearchEntry { id, searched: SearchText::read(item).ok_or_else(wrong)?, role })
+    Ok(SearchEntry { searched: SearchText::read(item).ok_or_else(wrong)?, role: role.ok_or_else(wrong)? })
 }
 
 /// Returns the id of the user that an item is about.
 pub(super) fn user_id(item: &Item) -> Result<UserId, StoreError> {
-    let sk = string(item, "sk")?;
-    let id = sk.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok());
+    let id = text(item, "sk")?.strip_prefix("USER#").and_then(|id| UserId::parse(id).ok());
     id.ok_or_else(|| StoreError::Refused("a user without a valid sort key".to_owned()))
 }
