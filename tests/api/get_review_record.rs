@@ -1,7 +1,10 @@
 //! `GET /v1/access-review/record`.
 
+use std::sync::{Arc, Mutex};
+
+use portal_tests::faults::{FaultyStack, Moment, Trace, Verdict};
 use portal_tests::rows::Rows;
-use portal_tests::{Answer, Partner, stack};
+use portal_tests::{Answer, Partner, User, stack};
 use serde_json::{Value, json};
 
 use crate::csv_export;
@@ -106,6 +109,72 @@ async fn a_record_of_a_past_period_covers_only_that_period() {
     let record = owner.get(&format!("{RECORD}?from={}&to={}", at[0], at[1])).await.expect(200);
     assert_eq!(texts(&record, "outstanding", "/id"), [&bo.id, &owner.id]);
     assert_eq!(record.json["users"], 3);
+}
+
+/// Starts two stacks.
+#[tokio::test]
+async fn a_record_with_few_users_without_a_decision_reads_a_small_entry_of_each_user() {
+    let stack = FaultyStack::start("review-record").unwrap();
+    let partner = Partner::of(&stack.ready).await;
+    let owner = partner.owner();
+    let mut users = Vec::new();
+    for (first_name, last_name) in [("Ann", "Lee"), ("Cleo", "Zimmer"), ("Dora", "Adams"), ("Eva", "Baker")] {
+        users.push(owner.add(first_name, last_name).role("viewer").created().await);
+    }
+    let [ann, cleo, dora, eva] = &users[..] else { unreachable!("four users") };
+    let from = owner.decide(ann, "keep").await.expect(200).text_at("/reviewed_at").to_owned();
+    Rows::of(&stack.ready).put_copies_of_user(ann, 300).await;
+    for user in [cleo, dora] {
+        owner.decide(user, "keep").await.expect(200);
+    }
+    let decided = owner.decide(eva, "keep").await.expect(200).text_at("/reviewed_at").to_owned();
+    let bo = owner.add("Bo", "Day").email("Bo.Day@Typed.Example.COM").role("viewer").created().await;
+    // The decision about Cleo does not cover the raised access.
+    owner.set_permissions(cleo, &json!({ "role": "manager", "permissions": ["users.read"] })).await.expect(200);
+    let raised = owner.see(cleo).await["updated_at"].as_str().unwrap().to_owned();
+    // The last decision about Dora is later than the second period.
+    owner.decide(dora, "keep").await.expect(200);
+
+    let ids = |users: &[&User]| users.iter().map(|user| user.id.clone()).collect::<Vec<_>>();
+    let until_bo = &owner.see(&bo).await["created_at"].as_str().unwrap().to_owned();
+    for (to, expected, all) in [
+        (None, ids(&[&bo, &**owner, cleo]), 306),
+        // These decisions were made before the access was raised and before the later decision.
+        (Some(&raised), ids(&[&bo, &**owner]), 306),
+        (Some(until_bo), ids(&[&**owner]), 305),
+        // The last decision in the first period is the one about Dora.
+        (Some(&decided), ids(&[eva, &**owner]), 305),
+    ] {
+        let to = to.map(|to| format!("&to={to}")).unwrap_or_default();
+        let path = format!("{RECORD}?from={from}&limit=1{to}");
+        let (trace, indexes) = (Trace::new(), Arc::new(Mutex::new(Vec::new())));
+        let seen = Arc::clone(&indexes);
+        stack.faults.watch(&trace, move |call, moment| {
+            if moment == Moment::Before && call.name() == "Query Users" {
+                seen.lock().unwrap().push(call.body["IndexName"].as_str().unwrap_or_default().to_owned());
+            }
+            async { Verdict::GoOn }
+        });
+        let record = owner.get(&path).within(&trace).await.expect(200);
+        assert_eq!(texts(&record, "outstanding", "/id"), expected, "{to}");
+        assert_eq!(record.json["users"], all, "{to}");
+        assert_eq!(*indexes.lock().unwrap(), ["by_last_sign_in"], "{to}");
+        if to.is_empty() {
+            let of_bo = json!({ "id": bo.id, "name": "Bo Day", "email": "Bo.Day@Typed.Example.COM", "role": "viewer" });
+            assert_eq!(record.json["outstanding"][0], of_bo);
+        }
+    }
+
+    // A whole user takes three times as much as an entry.
+    let trace = Trace::new();
+    let ledger = stack.faults.meter(&trace);
+    owner.get(&format!("{RECORD}?from={from}&limit=1")).within(&trace).await.expect(200);
+    assert!(ledger.total_reads() <= 45.0, "{ledger:?}");
+    let trace = Trace::new();
+    let ledger = stack.faults.meter(&trace);
+    let record = owner.get(&format!("{RECORD}?limit=1&to={from}")).within(&trace).await.expect(200);
+    assert_eq!(texts(&record, "outstanding", "/id").len(), 305, "all were added before the first decision");
+    assert!(ledger.total_reads() > 60.0, "{ledger:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! `GET /v1/access-review/record`: the decisions on users' access in a period, newest
 //! first, and the users without a decision.
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
 use futures_util::future::try_join;
 use portal::App;
 use portal::actions::Call;
@@ -10,9 +13,16 @@ use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timest
 use portal::policy::Action;
 use portal::review;
 use portal::session::Claims;
-use portal::store::{Actor, Counter, Event, EventFilter, Position, Store, Target};
+use portal::store::{Actor, Counter, Event, EventFilter, Position, ReviewEntry, Store, Target, name_key};
 use serde::Serialize;
 use serde_json::Value;
+
+/// The share of undecided users, as the divisor of all users, above which all complete users cost less to read than the
+/// entries of all users and the complete users of this share. An entry takes a third of a user.
+const MANY: usize = 8;
+
+/// The number of complete users that are read at once.
+const AT_ONCE: usize = 100;
 
 const PARAMETERS: [&str; 4] = ["limit", "cursor", "from", "to"];
 
@@ -49,7 +59,7 @@ struct Record<'a> {
     items: Vec<Item<'a>>,
     next_cursor: Option<String>,
     /// The users without a decision, among those who existed in the period and still exist. On the first page only.
-    outstanding: Option<Vec<Outstanding<'a>>>,
+    outstanding: Option<Vec<Outstanding>>,
     /// The number of users who existed in the period and still exist, with or
     /// without a decision. On the first page only.
     users: Option<usize>,
@@ -84,11 +94,25 @@ struct DecidedBy<'a> {
 }
 
 #[derive(Serialize)]
-struct Outstanding<'a> {
-    id: &'a UserId,
+struct Outstanding {
+    id: UserId,
     name: String,
-    email: &'a str,
+    email: String,
     role: Role,
+}
+
+/// The users who existed in a period and still exist.
+struct Users {
+    /// Those without a decision, sorted by name.
+    outstanding: Vec<Outstanding>,
+    /// The number of all of them.
+    all: usize,
+}
+
+/// A user without a decision in the period, unless the audit trail has an earlier decision than the last one.
+struct Undecided {
+    reviewed_at: Option<Timestamp>,
+    outstanding: Outstanding,
 }
 
 async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failure> {
@@ -119,17 +143,15 @@ async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failur
     };
     let after = start.as_ref().map(|(_, position)| position);
     let result = try_join(async { Ok(store.events(&caller.partner_id, &filter, after, input.limit).await?) }, async {
-        if is_first { period.outstanding(store, &caller.partner_id).await.map(Some) } else { Ok(None) }
+        if is_first { period.users(store, &caller.partner_id, partner.user_count).await.map(Some) } else { Ok(None) }
     });
     let counter = if is_first { whole_partner } else { expensive };
-    let (page, outstanding) = call.counted(&counter, Box::pin(result)).await?;
+    let (page, users) = call.counted(&counter, Box::pin(result)).await?;
 
     let next_cursor = page.next.map(|position| period.next_page(position).to_cursor(&list));
     let items: Vec<Item<'_>> = page.events.iter().map(Item::from).collect();
     match request.format() {
         Format::Json => {
-            let users = outstanding.as_ref().map(|(_, users)| *users);
-            let outstanding = outstanding.as_ref().map(|(users, _)| users.iter().map(Outstanding::from).collect());
             let record = Record {
                 from: period.from,
                 to: period.to,
@@ -138,8 +160,8 @@ async fn get_review_record(app: &App, request: Request) -> Result<Answer, Failur
                 partner: Partner { id: &caller.partner_id, name: &partner.name },
                 items,
                 next_cursor,
-                outstanding,
-                users,
+                users: users.as_ref().map(|users| users.all),
+                outstanding: users.map(|users| users.outstanding),
             };
             Answer::json(200, &record)
         }
@@ -177,30 +199,83 @@ impl Period {
         self.from <= at && at < self.to
     }
 
-    /// Returns the users without a decision, among those who existed in the period and
-    /// still exist, and the number of all of them.
-    async fn outstanding(self, store: &Store, partner: &PartnerId) -> Result<(Vec<User>, usize), Failure> {
-        let (mut users, mut all) = (Vec::new(), 0);
-        // For most users the last decision is enough: it is in the period, and the user's access was not raised between
-        // it and the end of the period. For a user whose last decision is later, the audit trail is read.
-        let is_decided = |user: &User| {
-            user.reviewed_at.is_some_and(|at| self.contains(at)) && user.raised_at.is_none_or(|at| at >= self.to)
+    /// Returns the users without a decision, among those who existed in the period and still exist, and the number of all
+    /// of them. `user_count` is the number of the partner's users.
+    async fn users(self, store: &Store, partner: &PartnerId, user_count: u64) -> Result<Users, Failure> {
+        let (mut undecided, all) = match self.few(store, partner, user_count).await? {
+            Some(found) => found,
+            None => self.many(store, partner).await?,
         };
+        // For most users the last decision is enough. For a user whose last decision is after the period, the audit trail
+        // is read.
+        let is_later = |one: &Undecided| one.reviewed_at >= Some(self.to);
+        if undecided.iter().any(is_later) {
+            let reviewed = store.reviewed(partner, self.from, self.to).await?;
+            undecided.retain(|one| !is_later(one) || !reviewed.contains(&one.outstanding.id));
+        }
+        Ok(Users { outstanding: undecided.into_iter().map(|one| one.outstanding).collect(), all })
+    }
+
+    /// Reads a small entry of every user, and then the complete users whose last decision is not certainly in the period.
+    /// Returns `None` if there are many of these.
+    async fn few(
+        self,
+        store: &Store,
+        partner: &PartnerId,
+        user_count: u64,
+    ) -> Result<Option<(Vec<Undecided>, usize)>, Failure> {
+        let user_count = usize::try_from(user_count).unwrap_or(usize::MAX);
+        // Contains whether each user is undecided. Of several entries of a user, the last is current.
+        let (mut users, mut read, mut count, mut are_many) = (HashMap::new(), 0, 0, false);
+        let visit = |page: Vec<ReviewEntry>| {
+            read += page.len();
+            for ReviewEntry { id, facts, .. } in page.into_iter().filter(|entry| entry.facts.created_at < self.to) {
+                // The time is absent if the access was raised since the decision.
+                let is_undecided = !facts.reviewed_at.is_some_and(|at| self.contains(at));
+                let was_undecided = users.insert(id, is_undecided).unwrap_or_default();
+                count = count + usize::from(is_undecided) - usize::from(was_undecided);
+            }
+            are_many = count > user_count.max(read) / MANY;
+            if are_many { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        store.visit_review_entries(partner, visit).await?;
+        if are_many {
+            return Ok(None);
+        }
+        let mut all = users.len();
+        let ids: Vec<UserId> = users.into_iter().filter(|(_, is_undecided)| *is_undecided).map(|(id, _)| id).collect();
+        let mut undecided = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(AT_ONCE) {
+            let found = store.users(partner, ids).await?;
+            all -= ids.len() - found.len();
+            let open = found.iter().filter(|user| !self.has_last_decision_of(user));
+            undecided.extend(open.map(|user| (name_key(user), Undecided::from(user))));
+        }
+        undecided.sort_unstable_by(|(key, one), (other_key, other)| {
+            (key, &one.outstanding.id).cmp(&(other_key, &other.outstanding.id))
+        });
+        Ok(Some((undecided.into_iter().map(|(_, one)| one).collect(), all)))
+    }
+
+    /// Reads all users completely.
+    async fn many(self, store: &Store, partner: &PartnerId) -> Result<(Vec<Undecided>, usize), Failure> {
+        let (mut undecided, mut all) = (Vec::new(), 0);
         let visit = |user: User| {
             if user.created_at < self.to {
                 all += 1;
-                if !is_decided(&user) {
-                    users.push(user);
+                if !self.has_last_decision_of(&user) {
+                    undecided.push(Undecided::from(&user));
                 }
             }
         };
         store.visit_users(partner, visit).await?;
-        let is_later = |user: &User| user.reviewed_at >= Some(self.to);
-        if users.iter().any(is_later) {
-            let reviewed = store.reviewed(partner, self.from, self.to).await?;
-            users.retain(|user| !is_later(user) || !reviewed.contains(&user.id));
-        }
-        Ok((users, all))
+        Ok((undecided, all))
+    }
+
+    /// Returns whether the last decision about the user is in the period, and the user's access was not raised between it
+    /// and the end of the period.
+    fn has_last_decision_of(self, user: &User) -> bool {
+        user.reviewed_at.is_some_and(|at| self.contains(at)) && user.raised_at.is_none_or(|at| at >= self.to)
     }
 }
 
@@ -255,8 +330,9 @@ impl<'a> From<&'a Event> for Item<'a> {
     }
 }
 
-impl<'a> From<&'a User> for Outstanding<'a> {
-    fn from(user: &'a User) -> Self {
-        Self { id: &user.id, name: user.full_name(), email: user.email.typed(), role: user.role }
+impl From<&User> for Undecided {
+    fn from(user: &User) -> Self {
+        let (id, name, email) = (user.id.clone(), user.full_name(), user.email.typed().to_owned());
+        Self { reviewed_at: user.reviewed_at, outstanding: Outstanding { id, name, email, role: user.role } }
     }
 }

@@ -33,6 +33,7 @@ pub use everyone::{Everyone, Found};
 pub use idempotency::{Created, IdempotencyItem, Import, Imported};
 pub use items::{
     ChallengeItem, ChoiceItem, Chosen, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem, is_east_asian,
+    name_key,
 };
 pub use keys::{ItemKey, Key, Table, hash};
 pub use listing::{Order, Page, Position, Sort};

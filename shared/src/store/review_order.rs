@@ -265,11 +265,13 @@ impl Store {
     /// Returns [`StoreError`] if a call fails.
     pub async fn review_entries(&self, partner: &PartnerId) -> Result<Vec<ReviewEntry>, StoreError> {
         let (mut entries, mut indexes) = (Vec::new(), HashMap::new());
-        let visit = |entry: ReviewEntry| {
-            let index = *indexes.entry(entry.id.to_bytes()).or_insert(entries.len());
-            match entries.get_mut(index) {
-                Some(earlier) => *earlier = entry,
-                None => entries.push(entry),
+        let visit = |page: Vec<ReviewEntry>| {
+            for entry in page {
+                let index = *indexes.entry(entry.id.to_bytes()).or_insert(entries.len());
+                match entries.get_mut(index) {
+                    Some(earlier) => *earlier = entry,
+                    None => entries.push(entry),
+                }
             }
             ControlFlow::Continue(())
         };
@@ -277,16 +279,16 @@ impl Store {
         Ok(entries)
     }
 
-    /// Calls `visit` with the entry of every user of a partner, in any order, until it breaks. A user who signs in meanwhile
-    /// moves towards the end of the index. So `visit` may get several entries of a user, of which the last is current, but
-    /// it never misses the user.
+    /// Calls `visit` with the entries of all users of a partner, some at a time and in any order, until it breaks. A user
+    /// who signs in meanwhile moves towards the end of the index. So `visit` may get several entries of a user, of which the
+    /// last is current, but it never misses the user.
     ///
     /// # Errors
     /// Returns [`StoreError`] if a call fails.
     pub async fn visit_review_entries(
         &self,
         partner: &PartnerId,
-        mut visit: impl FnMut(ReviewEntry) -> ControlFlow<()>,
+        mut visit: impl FnMut(Vec<ReviewEntry>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let mut start = None;
         loop {
@@ -302,10 +304,9 @@ impl Store {
                 .set_exclusive_start_key(start);
             let response = projected(query, &ATTRIBUTES).send().await;
             let response = response.map_err(|error| StoreError::from_sdk("Query", &error))?;
-            for item in response.items.unwrap_or_default() {
-                if visit(review_entry(&item)?).is_break() {
-                    return Ok(());
-                }
+            let items = response.items.unwrap_or_default();
+            if visit(items.iter().map(review_entry).collect::<Result<_, _>>()?).is_break() {
+                return Ok(());
             }
             start = response.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() {
