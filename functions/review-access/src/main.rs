@@ -9,7 +9,7 @@ use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
 use portal::models::{PartnerId, PublicUser, Reviewer, Timestamp, User};
 use portal::policy::Action;
-use portal::review::{Access, Facts, Rank, Reason, Review, Summary, reduced};
+use portal::review::{Access, Facts, Reason, Review, Share, Summary, reduced};
 use portal::store::{Counter, Place, ReviewCursor, ReviewEntry, ReviewOrder, ReviewPage, Store};
 use serde::Serialize;
 
@@ -120,18 +120,11 @@ async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
     }
 }
 
-/// Counts a user, and returns the user's rank.
-fn count(summary: &mut Summary, review: &Review, user: &Facts) -> Rank {
-    let rank = review.rank(user, &review.reasons(user));
-    summary.count(review, user, rank);
-    rank
-}
-
 /// Reads all users, and returns a page without users. Its order is neither computed nor stored.
 async fn summary(store: &Store, partner: &PartnerId, review: Review) -> Result<Page, Failure> {
     let mut summary = Summary::default();
-    for entry in store.review_entries(partner).await? {
-        count(&mut summary, &review, &entry.facts);
+    for share in store.review_entries(partner, |entry| Share::of(&entry.facts, &review)).await? {
+        summary.count(share);
     }
     let order = ReviewOrder::new(partner, [], summary, review.now)?;
     Ok(Page { order, page: ReviewPage { users: Vec::new(), next: None } })
@@ -141,19 +134,21 @@ async fn summary(store: &Store, partner: &PartnerId, review: Review) -> Result<P
 /// the order is stored for the other pages.
 async fn first_page(store: &Store, partner: &PartnerId, review: Review, limit: usize) -> Result<Page, Failure> {
     let mut summary = Summary::default();
-    let ranked = |entry: ReviewEntry| {
-        let rank = count(&mut summary, &review, &entry.facts);
-        (entry.name_key, entry.id, rank)
-    };
-    let mut by_name: Vec<_> = store.review_entries(partner).await?.into_iter().map(ranked).collect();
-    by_name.sort_unstable();
-    let places = by_name.into_iter().enumerate();
-    let mut ranked: Vec<_> = places.map(|(place, (_, id, rank))| (rank, place, id)).collect();
+    let kept =
+        |entry: ReviewEntry| (entry.name_key.into_boxed_str(), entry.id.to_bytes(), Share::of(&entry.facts, &review));
+    let mut by_name = store.review_entries(partner, kept).await?;
+    by_name.sort_unstable_by(|(key, id, _), (other_key, other_id, _)| (key, id).cmp(&(other_key, other_id)));
+    let mut ranked = Vec::with_capacity(by_name.len());
+    for (place, (_, id, share)) in by_name.into_iter().enumerate() {
+        summary.count(share);
+        ranked.push((share.rank, place, id));
+    }
     ranked.sort_unstable_by_key(|(rank, place, _)| (*rank, *place));
+    let count = ranked.len();
     let users = ranked.into_iter().map(|(_, place, id)| (place, id));
     let order = ReviewOrder::new(partner, users, summary, review.now)?;
-    if order.ids().len() <= limit {
-        let users = store.users(partner, order.ids()).await?;
+    if count <= limit {
+        let users = store.users(partner, &order.ids()?).await?;
         return Ok(Page { order, page: ReviewPage { users, next: None } });
     }
     let kept = store.keep_review_order(&order, review.now);

@@ -48,7 +48,7 @@ const COMMIT_TIME: Duration = Duration::from_secs(35);
 
 /// The maximum number of entries that one query returns, and the attributes of each. A megabyte of whole entries takes
 /// ten in memory.
-const ENTRIES: i32 = 1_000;
+const ENTRIES: i32 = 500;
 const ATTRIBUTES: [&str; 6] = ["sk", "name_key", "last_sign_in_key", "last_refresh_at", "suspended", "review"];
 
 /// The maximum number of entries of the index by name that a query reads for each user of a page. As items have less
@@ -60,6 +60,9 @@ const FAR: u8 = u8::MAX;
 
 /// The maximum length of a sort key of an index in bytes.
 const MAX_SORT_KEY: usize = 1_024;
+
+/// The id of a user, in the bytes that an order contains.
+type Id = [u8; 16];
 
 /// The length of an order's id in bytes, and as text.
 const ID: usize = 16;
@@ -112,7 +115,7 @@ pub struct ReviewOrder {
     started_at: Timestamp,
     /// The number of users before the first of `ids`.
     start: usize,
-    ids: Vec<UserId>,
+    ids: Vec<Id>,
     /// For each user, the number of places by which it follows the previous user of the order in the list sorted by name,
     /// or [`FAR`].
     distances: Vec<u8>,
@@ -126,7 +129,7 @@ struct End {
     /// All of them have later ids.
     after: UserId,
     /// The users with later ids who are in the order.
-    listed: Vec<UserId>,
+    listed: Vec<Id>,
 }
 
 /// A page of a review.
@@ -181,7 +184,7 @@ impl ReviewOrder {
     /// Returns [`Failure::Internal`] if there are no random bytes.
     pub fn new(
         partner: &PartnerId,
-        users: impl IntoIterator<Item = (usize, UserId)>,
+        users: impl IntoIterator<Item = (usize, [u8; 16])>,
         summary: Summary,
         now: Timestamp,
     ) -> Result<Self, Failure> {
@@ -192,15 +195,18 @@ impl ReviewOrder {
             ids.push(id);
         }
         let after = UserId::new(now.minus(COMMIT_TIME), [0; 10]);
-        let listed = ids.iter().filter(|id| **id > after).cloned().collect();
+        let listed = ids.iter().filter(|id| **id > after.to_bytes()).copied().collect();
         let id = URL_SAFE_NO_PAD.encode(random::bytes::<ID>()?);
         let end = Some(End { after, listed });
         Ok(Self { partner: partner.clone(), id, summary, started_at: now, start: 0, ids, distances, end })
     }
 
     /// Returns the ids of all users in this order.
-    pub fn ids(&self) -> &[UserId] {
-        &self.ids
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if an id is not valid.
+    pub fn ids(&self) -> Result<Vec<UserId>, StoreError> {
+        user_ids(&self.ids)
     }
 
     /// Returns the summary at the start of the review.
@@ -223,7 +229,7 @@ impl ReviewOrder {
 
     /// Returns up to `limit` users from this place on, and their distances. At the end of the part that was read, there are
     /// none.
-    fn slice(&self, before: usize, limit: usize) -> (&[UserId], &[u8]) {
+    fn slice(&self, before: usize, limit: usize) -> (&[Id], &[u8]) {
         let Some(skipped) = before.checked_sub(self.start) else { return (&[], &[]) };
         (range(&self.ids, skipped, limit), range(&self.distances, skipped, limit))
     }
@@ -259,18 +265,22 @@ fn entries(distances: &[u8]) -> Option<usize> {
 }
 
 impl Store {
-    /// Returns the entries of all users of a partner, in any order.
+    /// Returns what `kept` makes of the entries of all users of a partner, in any order.
     ///
     /// # Errors
     /// Returns [`StoreError`] if a call fails.
-    pub async fn review_entries(&self, partner: &PartnerId) -> Result<Vec<ReviewEntry>, StoreError> {
+    pub async fn review_entries<T>(
+        &self,
+        partner: &PartnerId,
+        kept: impl Fn(ReviewEntry) -> T,
+    ) -> Result<Vec<T>, StoreError> {
         let (mut entries, mut indexes) = (Vec::new(), HashMap::new());
         let visit = |page: Vec<ReviewEntry>| {
             for entry in page {
                 let index = *indexes.entry(entry.id.to_bytes()).or_insert(entries.len());
                 match entries.get_mut(index) {
-                    Some(earlier) => *earlier = entry,
-                    None => entries.push(entry),
+                    Some(earlier) => *earlier = kept(entry),
+                    None => entries.push(kept(entry)),
                 }
             }
             ControlFlow::Continue(())
@@ -376,7 +386,8 @@ impl Store {
                 let (mut before, mut after) = (*before, after.clone());
                 loop {
                     let (ids, distances) = order.slice(before, limit - users.len());
-                    users.extend(self.users_near(&order.partner, ids, distances, after.take()).await?);
+                    let ids = user_ids(ids)?;
+                    users.extend(self.users_near(&order.partner, &ids, distances, after.take()).await?);
                     let last = users.last().filter(|last| Some(&last.id) == ids.last());
                     after = last.and_then(|last| order.position(last));
                     before += ids.len();
@@ -450,11 +461,11 @@ impl Store {
         after: &UserId,
         limit: usize,
     ) -> Result<Vec<User>, StoreError> {
-        let listed: HashSet<&UserId> = end.listed.iter().filter(|id| *id > after).collect();
+        let listed: HashSet<&Id> = end.listed.iter().filter(|id| **id > after.to_bytes()).collect();
         let position = Position::by_creation(after);
         let by_creation = (Sort::CreatedAt, Order::Ascending);
         let page = self.list_users(partner, by_creation, Some(&position), limit + listed.len()).await?;
-        Ok(page.users.into_iter().filter(|user| !listed.contains(&user.id)).take(limit).collect())
+        Ok(page.users.into_iter().filter(|user| !listed.contains(&user.id.to_bytes())).take(limit).collect())
     }
 
     async fn read_part(
@@ -503,17 +514,21 @@ fn wrong() -> StoreError {
     StoreError::Refused("an order of a review that is not valid".to_owned())
 }
 
-fn bytes(ids: &[UserId]) -> AttributeValue {
-    AttributeValue::B(Blob::new(ids.iter().flat_map(UserId::to_bytes).collect::<Vec<u8>>()))
+fn bytes(ids: &[Id]) -> AttributeValue {
+    AttributeValue::B(Blob::new(ids.as_flattened()))
+}
+
+fn user_ids(ids: &[Id]) -> Result<Vec<UserId>, StoreError> {
+    ids.iter().map(|id| UserId::from_bytes(*id).map_err(|_| wrong())).collect()
 }
 
 fn blob<'a>(item: &'a Item, attribute: &str) -> Result<&'a [u8], StoreError> {
     Ok(item.get(attribute).and_then(|value| value.as_b().ok()).ok_or_else(wrong)?.as_ref())
 }
 
-fn ids(item: &Item, attribute: &str) -> Result<Vec<UserId>, StoreError> {
+fn ids(item: &Item, attribute: &str) -> Result<Vec<Id>, StoreError> {
     let (ids, []) = blob(item, attribute)?.as_chunks() else { return Err(wrong()) };
-    ids.iter().map(|id| UserId::from_bytes(*id).map_err(|_| wrong())).collect()
+    Ok(ids.to_vec())
 }
 
 fn review_entry(item: &Item) -> Result<ReviewEntry, StoreError> {
@@ -543,16 +558,21 @@ mod tests {
         })
     }
 
+    fn raw(number: u64) -> Id {
+        id(number).to_bytes()
+    }
+
     fn order(users: u64) -> ReviewOrder {
         let now = Timestamp::from_unix_millis(1_795_350_600_000);
         let partner = PartnerId::new(now, [2; 10]);
-        ReviewOrder::new(&partner, (0..users).map(id).enumerate(), Summary::default(), now).unwrap()
+        ReviewOrder::new(&partner, (0..users).map(raw).enumerate(), Summary::default(), now).unwrap()
     }
 
     #[test]
     fn ids_are_stored_as_bytes_and_read_again() {
         let item = Item::from([("ids".to_owned(), bytes(&order(3).ids))]);
-        assert_eq!(ids(&item, "ids").unwrap(), [id(0), id(1), id(2)]);
+        assert_eq!(user_ids(&ids(&item, "ids").unwrap()).unwrap(), [id(0), id(1), id(2)]);
+        assert!(user_ids(&[[0; 16]]).is_err());
         let cut = Item::from([("ids".to_owned(), AttributeValue::B(Blob::new([0; 17])))]);
         assert!(ids(&cut, "ids").is_err());
     }
@@ -560,9 +580,9 @@ mod tests {
     #[test]
     fn a_page_gets_the_ids_and_distances_from_its_place_on() {
         let part = ReviewOrder { start: 200, ..order(3) };
-        assert_eq!(part.slice(200, 9), (&[id(0), id(1), id(2)][..], &[FAR, 1, 1][..]));
-        assert_eq!(part.slice(201, 9), (&[id(1), id(2)][..], &[1, 1][..]));
-        assert_eq!(part.slice(201, 1), (&[id(1)][..], &[1][..]));
+        assert_eq!(part.slice(200, 9), (&[raw(0), raw(1), raw(2)][..], &[FAR, 1, 1][..]));
+        assert_eq!(part.slice(201, 9), (&[raw(1), raw(2)][..], &[1, 1][..]));
+        assert_eq!(part.slice(201, 1), (&[raw(1)][..], &[1][..]));
         for before in [199, 203, 204] {
             assert_eq!(part.slice(before, 9), (&[][..], &[][..]), "{before}");
         }
@@ -573,7 +593,7 @@ mod tests {
     fn a_distance_is_the_number_of_places_to_a_later_user_nearby() {
         let distances = |places: &[usize]| {
             let now = Timestamp::from_unix_millis(1_795_350_600_000);
-            let users: Vec<_> = places.iter().map(|place| (*place, id(0))).collect();
+            let users: Vec<_> = places.iter().map(|place| (*place, raw(0))).collect();
             ReviewOrder::new(&PartnerId::new(now, [2; 10]), users, Summary::default(), now).unwrap().distances
         };
         assert_eq!(distances(&[7, 8, 12, 266, 521, 500]), [FAR, 1, 4, 254, FAR, FAR]);
@@ -593,10 +613,10 @@ mod tests {
     fn the_end_knows_the_users_who_were_added_just_before_the_review() {
         let (now, old) =
             (Timestamp::from_unix_millis(1_795_350_600_000), UserId::new(Timestamp::from_unix_millis(1), [1; 10]));
-        let ids = [id(1), old.clone(), id(0)].into_iter().enumerate();
+        let ids = [raw(1), old.to_bytes(), raw(0)].into_iter().enumerate();
         let order = ReviewOrder::new(&PartnerId::new(now, [2; 10]), ids, Summary::default(), now).unwrap();
         let End { after, listed } = order.end.unwrap();
-        assert_eq!(listed, [id(1), id(0)]);
+        assert_eq!(listed, [raw(1), raw(0)]);
         assert!(old < after && after < id(0));
     }
 

@@ -19,7 +19,7 @@ const READ_UNIT: f64 = 4_096.0;
 /// The users on a page of a review.
 pub const PAGE_SIZE: f64 = 25.0;
 /// The maximum number of entries that one query of a review returns.
-const ENTRIES: f64 = 3_000.0;
+const ENTRIES: f64 = 500.0;
 /// The users in one part of the order of a review, and the parts that are written at once.
 const PART: f64 = 200.0;
 const PARTS_AT_ONCE: f64 = 16.0;

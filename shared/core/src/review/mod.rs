@@ -7,7 +7,7 @@ mod summary;
 
 pub use facts::Facts;
 pub use reduced::{Access, reduced};
-pub use summary::{Summary, WithinDays};
+pub use summary::{Share, Summary, WithinDays};
 
 use std::time::Duration;
 

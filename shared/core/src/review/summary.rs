@@ -40,10 +40,45 @@ pub struct Summary {
     never_signed_in: u64,
 }
 
+/// The ends of the ranges in days.
+const RANGES: [Option<u32>; 5] = [Some(7), Some(30), Some(90), Some(365), None];
+
+/// What one user adds to the numbers. It is small, so that it can be kept for each user while all of them are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// The rank of the user.
+    pub rank: Rank,
+    role: Role,
+    is_reviewed: bool,
+    /// The indexes of the ranges with the last sign-in and the last activity, if there was any.
+    ranges: Option<(u8, u8)>,
+}
+
+impl Share {
+    /// Returns what a user with these facts adds.
+    pub fn of(user: &Facts, review: &Review) -> Self {
+        Self {
+            rank: review.rank(user, &review.reasons(user)),
+            role: user.role,
+            is_reviewed: review.is_reviewed(user),
+            ranges: user.last_sign_in_at.zip(user.last_active_at).map(|(signed_in, active)| {
+                let index = |at| {
+                    let found = (0..).zip(RANGES).find(|(_, range)| is_within(*range, review, at));
+                    found.map_or(0, |(index, _)| index)
+                };
+                (index(signed_in), index(active))
+            }),
+        }
+    }
+}
+
+fn is_within(range: Option<u32>, review: &Review, at: Timestamp) -> bool {
+    range.is_none_or(|number| !review.is_ago(days(number), at))
+}
+
 impl Default for Summary {
     fn default() -> Self {
-        let ranges =
-            [Some(7), Some(30), Some(90), Some(365), None].map(|within_days| WithinDays { within_days, users: 0 });
+        let ranges = RANGES.map(|within_days| WithinDays { within_days, users: 0 });
         Self {
             users: 0,
             to_look_at: 0,
@@ -57,11 +92,11 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Adds one user, who has this rank, to the numbers.
-    pub fn count(&mut self, review: &Review, user: &Facts, rank: Rank) {
+    /// Adds one user to the numbers.
+    pub fn count(&mut self, user: Share) {
         self.users += 1;
-        self.to_look_at += u64::from(rank == Rank::Pressing);
-        self.reviewed += u64::from(review.is_reviewed(user));
+        self.to_look_at += u64::from(user.rank == Rank::Pressing);
+        self.reviewed += u64::from(user.is_reviewed);
         let of_role = match user.role {
             Role::PrimaryAdmin => &mut self.by_role.primary_admin,
             Role::Admin => &mut self.by_role.admin,
@@ -69,19 +104,15 @@ impl Summary {
             Role::Viewer => &mut self.by_role.viewer,
         };
         *of_role += 1;
-        let (Some(signed_in), Some(active)) = (user.last_sign_in_at, user.last_active_at) else {
+        let Some((signed_in, active)) = user.ranges else {
             self.never_signed_in += 1;
             return;
         };
-        count_in(&mut self.by_last_sign_in, review, signed_in);
-        count_in(&mut self.by_last_active, review, active);
-    }
-}
-
-fn count_in(ranges: &mut [WithinDays], review: &Review, at: Timestamp) {
-    let is_within = |range: &&mut WithinDays| range.within_days.is_none_or(|number| !review.is_ago(days(number), at));
-    if let Some(range) = ranges.iter_mut().find(is_within) {
-        range.users += 1;
+        for (ranges, index) in [(&mut self.by_last_sign_in, signed_in), (&mut self.by_last_active, active)] {
+            if let Some(range) = ranges.get_mut(usize::from(index)) {
+                range.users += 1;
+            }
+        }
     }
 }
 
@@ -115,8 +146,7 @@ mod tests {
         ];
         let mut summary = Summary::default();
         for user in &users {
-            let facts = Facts::of(user);
-            summary.count(&review, &facts, review.rank(&facts, &review.reasons(&facts)));
+            summary.count(Share::of(&Facts::of(user), &review));
         }
         let expected = json!({
             "users": 11,
