@@ -158,7 +158,7 @@ impl User {
     /// Returns whether the user can have sessions: there was a sign-in of the current generation, which only ends when all
     /// sessions do, as in a suspension.
     pub fn may_have_sessions(&self) -> bool {
-        self.issued_generation == self.session_generation
+        self.has_cognito_user()
     }
 
     /// Returns the time at which the user was last active: the last sign-in, or a later recorded refresh.
