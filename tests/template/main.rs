@@ -149,10 +149,8 @@ fn no_function_changes_or_deletes_events_and_only_two_read_them() {
     }
 }
 
-/// The workspace optimises exactly the functions that hash passwords, so access to the digests also needs an entry in the
-/// root `Cargo.toml`.
 #[test]
-fn only_functions_that_hash_passwords_access_the_digests() {
+fn only_functions_that_handle_passwords_access_the_digests() {
     let mut hashing = 0;
     for function in functions() {
         let mut allowed = actions(&function, "CredentialsTable");

@@ -76,12 +76,6 @@ fn an_api_function_times_out_before_the_api_does() {
     }
 }
 
-/// Returns whether the function hashes passwords, which everything with credentials does that does not only remove them.
-fn hashes(function: &Function) -> bool {
-    let only_removes = ["change-users", "decide-access", "remove-user"].contains(&folder(function));
-    function.environment.iter().any(|name| name == "CREDENTIALS_TABLE") && !only_removes
-}
-
 #[test]
 fn functions_that_hash_passwords_or_read_all_users_have_a_whole_vcpu() {
     let template = read("template.yaml");
@@ -126,18 +120,6 @@ fn nested_templates_get_exactly_the_parameters_that_they_declare() {
     for (id, stack) in nested {
         let path = stack["Properties"]["TemplateURL"].as_str().unwrap();
         assert_eq!(names(&stack["Properties"]["Parameters"]), names(&read(path)["Parameters"]), "{id}");
-    }
-}
-
-#[test]
-fn functions_that_hash_passwords_are_optimised_for_speed() {
-    let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
-    let packages = manifest.split_once("[profile.release.package]\n").unwrap().1.split("\n[").next().unwrap();
-    let optimised: BTreeSet<_> =
-        packages.lines().filter_map(|line| line.strip_suffix(" = { opt-level = 3 }")).collect();
-    for function in functions() {
-        let name = folder(&function);
-        assert_eq!(optimised.contains(name), hashes(&function), "{name} in [profile.release.package] of Cargo.toml");
     }
 }
 
