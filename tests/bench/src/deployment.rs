@@ -213,7 +213,10 @@ pub(crate) mod tests {
         assert!(deployment.memory_mb.contains_key("sign-in"));
         assert!(deployment.memory_mb["sign-in"] > deployment.memory_mb["get-me"]);
         let alarms = templates(PORTAL).alarms.matches("Type: AWS::CloudWatch::Alarm").count();
-        assert!(deployment.alarm_metrics > f64::from(u32::try_from(alarms).unwrap()), "some alarms have several metrics");
+        assert!(
+            deployment.alarm_metrics > f64::from(u32::try_from(alarms).unwrap()),
+            "some alarms have several metrics"
+        );
         assert!(deployment.edge_rules > 0.0 && deployment.dashboards > 0.0);
     }
 
