@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
 use crate::Outcome;
-use crate::record::{EMPTY, Recorder};
+use crate::record::{self, EMPTY, Recorder};
 use crate::template::{Function, Template};
 use crate::user_pool::UserPools;
 
@@ -134,6 +134,17 @@ impl Cloud {
         let dynamodb = format!("{}{}", self.recorder_url, if is_empty { EMPTY } else { "" });
         environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb);
         environment.insert("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER".to_owned(), self.recorder_url.clone());
+        environment
+    }
+
+    /// The same environment, with a Cognito whose calls take so many milliseconds.
+    pub(crate) fn with_cognito(
+        &self,
+        milliseconds: u64,
+        mut environment: BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let url = format!("{}{}", self.recorder_url, record::slow(milliseconds));
+        environment.insert("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER".to_owned(), url);
         environment
     }
 }

@@ -101,6 +101,7 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
             subject.figures.instructions = Some(callgrind::instructions(&subject.program).await?);
         }
     }
+    slow_cognito(&mut scene, &mut subjects).await?;
     let program = |function: &str| {
         let found = subjects.iter().find(|subject| subject.kind == OURS && subject.function == function);
         found.map(|subject| subject.program.clone())
@@ -134,6 +135,21 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
     let folder = folder("")?;
     println!("{}", results.write(&folder)?);
     eprintln!("written to {}results.md and results.json", folder.display());
+    Ok(())
+}
+
+/// Measures our programs that call Cognito with the slow Cognitos of prices.json.
+async fn slow_cognito(scene: &mut Scene, subjects: &mut [Subject]) -> Outcome<()> {
+    let trips = report::prices()?.assumed_milliseconds;
+    for subject in subjects.iter_mut().filter(|subject| subject.kind == OURS && subject.waits_for_cognito()) {
+        eprintln!("slow Cognito: {}", subject.function);
+        for milliseconds in [trips.cognito, trips.cognito_slow] {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "30 and 200")]
+            let milliseconds = milliseconds as u64;
+            let sample = measure::slow_cognito(scene, subject, milliseconds).await?;
+            subject.figures.slow_cognito.insert(milliseconds, sample);
+        }
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Runs programs and measures them.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::mem;
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ use crate::stand_in::{Process, Program};
 /// The number of requests that a process gets in one turn. With turns, other load on the machine affects all processes
 /// equally.
 const TURN: usize = 10;
+
+/// The number of requests with each slow Cognito. They differ little, because the delay is most of their time.
+const SLOW_REQUESTS: usize = 11;
 
 /// A program and its measurements.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub(crate) struct Figures {
     /// The instructions before the first `next`.
     pub(crate) instructions: Option<u64>,
     pub(crate) calls: Option<Calls>,
+    /// Later requests with each slow Cognito, by the milliseconds that a call to it takes.
+    pub(crate) slow_cognito: BTreeMap<u64, Sample>,
 }
 
 /// The calls of one request.
@@ -211,6 +217,24 @@ pub(crate) fn summary(calls: &[Call], answered_at: std::time::Instant) -> Calls 
     }
 }
 
+/// Measures warm requests while each call to Cognito takes so many milliseconds.
+pub(crate) async fn slow_cognito(scene: &mut Scene, subject: &Subject, milliseconds: u64) -> Outcome<Sample> {
+    let environment = scene.cloud.with_cognito(milliseconds, subject.program.environment.clone());
+    let program = Program { environment, ..subject.program.clone() };
+    let process = Process::start(&program).await?.0;
+    let mut times = Vec::new();
+    // The first request warms up.
+    for number in 0..=SLOW_REQUESTS {
+        let Some(request) = request(scene, subject).await? else { break };
+        let answer = process.invoke(&request).await?;
+        check(subject, &answer.body)?;
+        if number > 0 {
+            times.push(self::milliseconds(answer.after));
+        }
+    }
+    Ok(Sample::new(times))
+}
+
 /// Measures the size of the program, uncompressed and as it is uploaded.
 pub(crate) fn sizes(subject: &mut Subject) -> Outcome<()> {
     let (mut plain, mut compressed) = (0, 0);
@@ -244,6 +268,11 @@ impl Subject {
             self.function.as_str(),
             "create-partner" | "recover-primary-admin" | "repair-identities" | "end-all-sessions"
         )
+    }
+
+    /// Whether the response of the measured request waits for Cognito.
+    pub(crate) fn waits_for_cognito(&self) -> bool {
+        self.figures.calls.as_ref().is_some_and(|calls| calls.dynamodb_in_sequence < calls.in_sequence())
     }
 
     /// Whether it uses the user pool.

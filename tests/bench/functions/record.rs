@@ -1,5 +1,6 @@
 //! A proxy in front of DynamoDB and Cognito that records the start, the end and the consumed capacity of every call. It
-//! is slow, so only the order of calls is measured through it.
+//! is slow, so only the order of calls is measured through it. Another path of it is a Cognito whose calls take a given
+//! time.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,21 @@ pub(crate) const EMPTY: &str = "/empty";
 
 /// The delay of every response. It makes concurrent calls overlap even if they are fast.
 const HOLD: Duration = Duration::from_millis(20);
+
+/// The path of the proxy in front of Cognito that records nothing. The time that each call takes follows, in
+/// milliseconds.
+const SLOW: &str = "/slow/";
+
+/// The path of a Cognito whose calls take this time.
+pub(crate) fn slow(milliseconds: u64) -> String {
+    format!("{SLOW}{milliseconds}")
+}
+
+/// The time that a call on this path takes, if it is for a slow Cognito.
+fn delay(path: &str) -> Option<Duration> {
+    let milliseconds = path.strip_prefix(SLOW)?.trim_end_matches('/');
+    milliseconds.parse().ok().map(Duration::from_millis)
+}
 
 /// One call of a function.
 #[derive(Debug, Clone)]
@@ -72,15 +88,19 @@ impl Recorder {
             headers.remove(name);
         }
         let answer = self.http.post(url).headers(headers).body(body).send().await?;
-        tokio::time::sleep(HOLD).await;
         let status = answer.status();
         let content_type = answer.headers().get(header::CONTENT_TYPE).cloned();
         let body = answer.bytes().await?;
-        let units = units(&body);
-        let is_read = ["GetItem", "Query", "Scan"].iter().any(|word| operation.contains(word));
-        let (read_units, write_units) = if is_read { (units, 0.0) } else { (0.0, units) };
-        let call = Call { operation, is_dynamodb, start, end: Instant::now(), read_units, write_units };
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        if let Some(delay) = delay(path) {
+            tokio::time::sleep_until((start + delay).into()).await;
+        } else {
+            tokio::time::sleep(HOLD).await;
+            let units = units(&body);
+            let is_read = ["GetItem", "Query", "Scan"].iter().any(|word| operation.contains(word));
+            let (read_units, write_units) = if is_read { (units, 0.0) } else { (0.0, units) };
+            let call = Call { operation, is_dynamodb, start, end: Instant::now(), read_units, write_units };
+            self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        }
         let mut answer = (status, body).into_response();
         if let Some(content_type) = content_type {
             answer.headers_mut().insert(header::CONTENT_TYPE, content_type);

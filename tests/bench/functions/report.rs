@@ -25,7 +25,7 @@ pub(crate) struct Results {
 impl Results {
     /// Writes `results.md` and `results.json` and returns the Markdown.
     pub(crate) fn write(&self, folder: &Path) -> Outcome<String> {
-        let prices: Prices = serde_json::from_str(&fs::read_to_string(root().join("tests/bench/prices.json"))?)?;
+        let prices = prices()?;
         let verdicts = verdicts(&self.subjects, &self.growth, &self.hash);
         let markdown = self.markdown(&verdicts, &prices);
         fs::write(folder.join("results.md"), &markdown)?;
@@ -56,6 +56,7 @@ impl Results {
         }
         self.programs(&mut page);
         self.calls(&mut page, prices);
+        self.slow_cognito(&mut page, prices);
         goals(&mut page, verdicts);
         self.lists(&mut page);
         self.hashes(&mut page);
@@ -144,6 +145,24 @@ impl Results {
         write_table(page, &table, "AWS calls and DynamoDB request units of one warm request");
     }
 
+    fn slow_cognito(&self, page: &mut String, prices: &Prices) {
+        let trips = &prices.assumed_milliseconds;
+        let [usual, slow] = [trips.cognito, trips.cognito_slow].map(|ms| format!("Cognito {ms}, p50 ms"));
+        let mut table = Table::new(&["function", "calls to Cognito in sequence", "no delay, p50 ms", &usual, &slow]);
+        for subject in self.subjects.iter().filter(|subject| !subject.figures.slow_cognito.is_empty()) {
+            let figures = &subject.figures;
+            let in_sequence = figures.calls.as_ref().map(|calls| calls.in_sequence() - calls.dynamodb_in_sequence);
+            let times = figures.slow_cognito.values().map(|sample| shown(sample.median(), 0));
+            let cells = [
+                Some(subject.function.clone()),
+                in_sequence.map(|count| count.to_string()),
+                shown(figures.warm.median(), 2),
+            ];
+            table.row(&cells.into_iter().chain(times).collect::<Vec<_>>());
+        }
+        write_table(page, &table, "Requests with a slow Cognito");
+    }
+
     fn lists(&self, page: &mut String) {
         let mut table = Table::new(&[
             "list",
@@ -221,6 +240,11 @@ impl Results {
         write_table(page, &table, "Cost");
         let _ = writeln!(page, "{}", prices.source);
     }
+}
+
+/// The prices and assumed round trips.
+pub(crate) fn prices() -> Outcome<Prices> {
+    Ok(serde_json::from_str(&fs::read_to_string(root().join("tests/bench/prices.json"))?)?)
 }
 
 fn json_of(subject: &Subject, prices: &Prices) -> Value {
