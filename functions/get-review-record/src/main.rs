@@ -13,7 +13,7 @@ use portal::models::{EventAction, PartnerId, PartnerName, Reviewer, Role, Timest
 use portal::policy::Action;
 use portal::review;
 use portal::session::Claims;
-use portal::store::{Actor, Counter, Event, EventFilter, Position, ReviewEntry, Store, Target, name_key};
+use portal::store::{Actor, Counter, Event, EventFilter, MAX_USERS, Position, ReviewEntry, Store, Target, name_key};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -204,7 +204,7 @@ impl Period {
     async fn users(self, store: &Store, partner: &PartnerId, user_count: u64) -> Result<Users, Failure> {
         let (mut undecided, all) = match self.few(store, partner, user_count).await? {
             Some(found) => found,
-            None => self.many(store, partner).await?,
+            None => self.many(store, partner, user_count).await?,
         };
         // For most users the last decision is enough. For a user whose last decision is after the period, the audit trail
         // is read.
@@ -258,8 +258,14 @@ impl Period {
     }
 
     /// Reads all users completely.
-    async fn many(self, store: &Store, partner: &PartnerId) -> Result<(Vec<Undecided>, usize), Failure> {
-        let (mut undecided, mut all) = (Vec::new(), 0);
+    async fn many(
+        self,
+        store: &Store,
+        partner: &PartnerId,
+        user_count: u64,
+    ) -> Result<(Vec<Undecided>, usize), Failure> {
+        let count = usize::try_from(user_count.min(MAX_USERS)).unwrap_or_default();
+        let (mut undecided, mut all) = (Vec::with_capacity(count), 0);
         let visit = |user: User| {
             if user.created_at < self.to {
                 all += 1;

@@ -13,7 +13,7 @@ use super::{EmailItem, Store, StoreError, Table, UserItem};
 use crate::models::{Email, PartnerId, User, UserId};
 
 /// The maximum number of users that a visit of all users reads at once. A megabyte of them takes ten in memory.
-const VISITED: usize = 500;
+const VISITED: usize = 200;
 
 /// The value by which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
