@@ -8,8 +8,8 @@ use portal_tests::rows::Rows;
 use portal_tests::{Client, Invoked, Partner, invoke_within};
 use serde_json::{Value, json};
 
+use crate::all_faults::repair;
 use crate::fault::failing;
-use crate::sweep::repair;
 use crate::whole::Whole;
 
 /// Invokes `end-all-sessions` while `hook` decides what happens to its calls.

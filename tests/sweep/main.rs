@@ -1,8 +1,8 @@
 //! Checks that DynamoDB and Cognito stay consistent: after any fault at any call to AWS, both are as if the request had been
 //! carried out completely or not at all.
 //!
-//! `sweep` counts the calls of every changing action and tries the possible faults at each of them. Faults that leave the same
-//! state take turns.
+//! `all_faults` counts the calls of every changing action and tries the possible faults at each of them. Faults that leave the
+//! same state take turns. It takes longest, so it has the first name: tests start in the order of their names.
 //! `PORTAL_SWEEP_ACTION=<text>` restricts it to the actions whose names contain the text. `aws_faults`, `everyone`, `import`
 //! and `stragglers` test single scenarios. Each suite has its own stack, whose calls to AWS can be made to fail.
 #![allow(
@@ -14,13 +14,13 @@
 )]
 
 mod action;
+mod all_faults;
 mod aws_faults;
 mod everyone;
 mod fault;
 mod import;
 mod scene;
 mod stragglers;
-mod sweep;
 mod whole;
 
 use std::sync::OnceLock;
