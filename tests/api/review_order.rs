@@ -280,7 +280,7 @@ async fn later_pages_read_only_their_users_and_a_fault_hides_no_user() {
     .await;
     answer.problem(503, "unavailable");
 
-    // A user whom the query does not find is read alone.
+    // A user that the query does not find is read alone.
     let moved = items(&second)[3]["user"].clone();
     let path_of_moved = format!("/v1/users/{}", moved["id"].as_str().unwrap());
     owner.patch(&path_of_moved, &json!({ "last_name": "Zimmer" })).await.expect(200);

@@ -91,7 +91,7 @@ struct Counts {
     open: Open,
     /// The standing of the source with each candidate.
     standings: Vec<Option<Standing>>,
-    /// A limit was reached meanwhile, so that only users to whom the source is known can sign in.
+    /// A limit was reached meanwhile, so only users with this known source can sign in.
     only_known: bool,
 }
 
@@ -178,20 +178,21 @@ impl<'a> Comparison<'a> {
             limits.read(app.store())
         )?;
         let mut candidates = candidates::load(sign_in, found).await?;
-        let users: Vec<bool> = candidates.iter().filter_map(|candidate| candidate.is_known(sign_in)).collect();
-        let known: Vec<bool> =
-            candidates.iter().map(|candidate| candidate.is_known(sign_in).unwrap_or_default()).collect();
-        let blocked = if origin.is_retry { None } else { limits.blocked(&stored, now)? };
-        let counting = match blocked {
-            _ if origin.is_retry => Counting::Never,
+        let are_known: Vec<Option<bool>> = candidates.iter().map(|candidate| candidate.is_known(sign_in)).collect();
+        let known: Vec<bool> = are_known.iter().map(|is_known| is_known.unwrap_or_default()).collect();
+        let counting = if origin.is_retry {
+            Counting::Never
+        } else if let Some(seconds) = limits.blocked(&stored, now)? {
             // A known source is not blocked by the failures of other clients in the same network.
-            Some(_) if known.contains(&true) => {
-                keep(&mut candidates, &known, now)?;
-                Counting::Never
+            if !known.contains(&true) {
+                return Err(Failure::TooManyRequests(seconds));
             }
-            Some(seconds) => return Err(Failure::TooManyRequests(seconds)),
-            None if !users.is_empty() && !users.contains(&false) => Counting::OnFailure,
-            None => Counting::First,
+            keep(&mut candidates, &known, now)?;
+            Counting::Never
+        } else if known.contains(&true) && !are_known.contains(&Some(false)) {
+            Counting::OnFailure
+        } else {
+            Counting::First
         };
         Ok(Self { sign_in, limits, stored, counting, candidates, known })
     }
@@ -224,7 +225,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Returns the only user whose password is right, if this is certain to be a sign-in unless a limit is reached. Above a
-    /// limit only users to whom the source is known can sign in, so it must be known to this user if it is to another.
+    /// limit only users with this known source can sign in, so the user must have it if another one has it.
     fn only_match(&self, are_right: &[bool]) -> Option<&SigningIn> {
         let candidates = self.candidates.iter().zip(&self.known).zip(are_right);
         let mut right = candidates.filter(|(_, is_right)| **is_right).map(|(candidate, _)| candidate);
@@ -293,7 +294,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Replaces the candidates to whom the source is not known with placeholders.
+/// Replaces the candidates without this known source with placeholders.
 fn keep(candidates: &mut [Candidate], known: &[bool], now: Timestamp) -> Result<(), Failure> {
     for (candidate, _) in candidates.iter_mut().zip(known).filter(|(_, is_known)| !**is_known) {
         *candidate = Candidate::replaced(now)?;

@@ -40,7 +40,7 @@ pub struct Assumptions {
     /// Decisions of access reviews.
     #[arg(long, default_value_t = 0.33, value_name = "NUMBER")]
     pub decisions: f64,
-    /// Users who are added, each of whom then answers the challenge for a new password.
+    /// Users who are added. Each of them then answers the challenge for a new password.
     #[arg(long, default_value_t = 0.03, value_name = "NUMBER")]
     pub added: f64,
     /// Users who are removed.
