@@ -77,6 +77,11 @@ impl App {
         self.base.now()
     }
 
+    /// Returns whether mail is on. If it is off, no action adds a mail.
+    pub fn sends_mail(&self) -> bool {
+        self.store.has_outbox()
+    }
+
     /// Returns the lifetime of a session, which is that of its refresh token.
     ///
     /// # Errors

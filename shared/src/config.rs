@@ -12,6 +12,17 @@ use aws_sdk_dynamodb::config::{
 #[error("the environment variable {0} is not set")]
 pub struct Missing(pub &'static str);
 
+/// How mail is sent.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// The sender, as an address.
+    pub from: String,
+    /// The address of the portal's page, with which links in mail start. It never comes from a request.
+    pub portal_url: String,
+    /// The configuration set of the mail service.
+    pub configuration_set: Option<String>,
+}
+
 /// The configuration in a function's environment. Tables and the user pool are absent if the function does not use
 /// them.
 #[derive(Debug)]
@@ -20,18 +31,21 @@ pub struct Config {
     pub(crate) credentials_table: Option<String>,
     pub(crate) sessions_table: Option<String>,
     pub(crate) audit_table: Option<String>,
+    pub(crate) outbox_table: Option<String>,
     pub(crate) user_pool_id: Option<String>,
     pub(crate) user_pool_client_id: Option<String>,
     pub(crate) refresh_token_days: Option<u32>,
     pub(crate) sign_in_history_days: Option<u32>,
     pub(crate) origin_secret_digests: Option<String>,
     pub(crate) email_hash_key: Option<String>,
+    mail: Option<Mail>,
     region: String,
     access_key_id: String,
     secret_access_key: String,
     session_token: Option<String>,
     dynamodb_endpoint: Option<String>,
     cognito_endpoint: Option<String>,
+    ses_endpoint: Option<String>,
 }
 
 #[allow(clippy::disallowed_methods, reason = "only this module reads the environment")]
@@ -66,19 +80,31 @@ impl Config {
             credentials_table: variable("CREDENTIALS_TABLE"),
             sessions_table: variable("SESSIONS_TABLE"),
             audit_table: variable("AUDIT_TABLE"),
+            outbox_table: variable("OUTBOX_TABLE"),
             user_pool_id: variable("USER_POOL_ID"),
             user_pool_client_id: variable("USER_POOL_CLIENT_ID"),
             refresh_token_days: variable("REFRESH_TOKEN_DAYS").and_then(|days| days.parse().ok()),
             sign_in_history_days: variable("SIGN_IN_HISTORY_DAYS").and_then(|days| days.parse().ok()),
             origin_secret_digests: variable("ORIGIN_SECRET_DIGESTS"),
             email_hash_key: variable("EMAIL_HASH_KEY"),
+            mail: variable("MAIL_FROM").zip(variable("PORTAL_URL")).map(|(from, portal_url)| Mail {
+                from,
+                portal_url: portal_url.trim_end_matches('/').to_owned(),
+                configuration_set: variable("MAIL_CONFIGURATION_SET"),
+            }),
             region: required("AWS_REGION")?,
             access_key_id: required("AWS_ACCESS_KEY_ID")?,
             secret_access_key: required("AWS_SECRET_ACCESS_KEY")?,
             session_token: variable("AWS_SESSION_TOKEN"),
             dynamodb_endpoint: variable("AWS_ENDPOINT_URL_DYNAMODB"),
             cognito_endpoint: variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"),
+            ses_endpoint: variable("AWS_ENDPOINT_URL_SESV2"),
         })
+    }
+
+    /// Returns how mail is sent. `None` if this function sends none, or if mail is off.
+    pub fn mail(&self) -> Option<&Mail> {
+        self.mail.as_ref()
     }
 
     /// Returns a DynamoDB client.

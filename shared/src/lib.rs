@@ -16,4 +16,4 @@ pub mod store;
 pub mod telemetry;
 
 pub use app::{App, BaseApp};
-pub use portal_core::{error, models, passwords, policy, review};
+pub use portal_core::{error, mail, models, passwords, policy, review};

@@ -324,7 +324,7 @@ impl<'a> From<&'a Event> for Item<'a> {
             note: after("reason"),
             reviewed_by: match &event.actor {
                 Actor::User { id, name } => Some(DecidedBy { id, name }),
-                Actor::Operator { .. } | Actor::Anonymous | Actor::Other { .. } => None,
+                Actor::Operator { .. } | Actor::Anonymous | Actor::System | Actor::Other { .. } => None,
             },
             role_before: before("role"),
             role_after: after("role"),

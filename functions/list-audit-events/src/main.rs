@@ -120,6 +120,7 @@ impl<'a> From<&'a Event> for Item<'a> {
                 Actor::User { id, name } => PublicActor { kind: "user", id: Some(id.as_str()), name: Some(name) },
                 Actor::Operator { name } => PublicActor { kind: "operator", id: None, name: name.as_deref() },
                 Actor::Anonymous => PublicActor { kind: "anonymous", id: None, name: None },
+                Actor::System => PublicActor { kind: "system", id: None, name: None },
                 Actor::Other { kind, id, name } => PublicActor { kind, id: id.as_deref(), name: name.as_deref() },
             },
             target: event.target.as_ref(),

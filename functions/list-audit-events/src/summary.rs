@@ -21,6 +21,7 @@ pub(crate) fn summary(event: &Event) -> String {
         Actor::Operator { name: Some(name) } => (format!("The operator {name}"), None),
         Actor::Operator { name: None } => ("An operator".to_owned(), None),
         Actor::Anonymous => ("An unknown client".to_owned(), None),
+        Actor::System => ("The portal".to_owned(), None),
         Actor::Other { kind, name, .. } => (name.as_ref().unwrap_or(kind).clone(), None),
     };
     let target = event.target.as_ref().map_or("an unknown user", |target| &target.name);

@@ -18,7 +18,7 @@ async fn main() -> Result<(), Stopped> {
 }
 
 /// The columns of a CSV response: every field of a user. New columns come last, for readers that count them.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 21] = [
     "id",
     "partner_id",
     "first_name",
@@ -35,6 +35,11 @@ const COLUMNS: [&str; 16] = [
     "updated_at",
     "version",
     "last_active_at",
+    "pending_email",
+    "mail_state",
+    "language",
+    "pending.kind",
+    "pending.expires_at",
 ];
 
 #[derive(Serialize)]

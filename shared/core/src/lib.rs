@@ -1,8 +1,10 @@
-//! The domain of the partner portal: models, policy, access review, passwords and the closed set of failures. Neither
+//! The domain of the partner portal: models, policy, access review, passwords, mail and
+//! the closed set of failures. Neither
 //! this crate nor its dependencies use AWS or HTTP. Modules depend downward only: `error` → `policy`, `passwords`,
-//! `review` → `models`.
+//! `review`, `mail` → `models`.
 
 pub mod error;
+pub mod mail;
 pub mod models;
 pub mod passwords;
 pub mod policy;

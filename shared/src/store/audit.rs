@@ -31,6 +31,8 @@ pub enum Actor {
     },
     /// A client that has not authenticated.
     Anonymous,
+    /// The portal itself, without a request.
+    System,
     /// An actor of a kind that a later version writes.
     #[serde(untagged)]
     Other {
@@ -214,7 +216,7 @@ impl<'a> EventItem<'a> {
     pub(super) fn new(partner: &PartnerId, event: &'a Event, retention: Option<Duration>) -> Self {
         let actor = match &event.actor {
             Actor::User { id, .. } => Some(id),
-            Actor::Operator { .. } | Actor::Anonymous | Actor::Other { .. } => None,
+            Actor::Operator { .. } | Actor::Anonymous | Actor::System | Actor::Other { .. } => None,
         };
         Self {
             target_key: event.target.as_ref().map(|target| keys::person(partner, &target.id)),
@@ -271,7 +273,7 @@ mod tests {
         assert_eq!(serde_json::to_value(kind(ann.clone())).unwrap(), ann);
         for later in [
             json!({ "kind": "scim", "id": "scim_1", "name": "Directory", "scope": ["users"] }),
-            json!({ "kind": "system" }),
+            json!({ "kind": "api_key" }),
         ] {
             let Actor::Other { kind, id, name } = kind(later.clone()) else { panic!("{later}") };
             assert_eq!(json!([kind, id, name]), json!([later["kind"], later["id"], later["name"]]));

@@ -79,6 +79,13 @@ impl Expression {
         self.conditions.push(format!("(attribute_not_exists({name}) OR {name} < {value})"));
     }
 
+    /// Requires that a map has this entry. The entry's name may contain any characters.
+    pub(super) fn when_entry_exists(&mut self, map: &str, entry: &str) {
+        self.names.insert("#entry".to_owned(), entry.to_owned());
+        let map = self.name(map);
+        self.conditions.push(format!("attribute_exists({map}.#entry)"));
+    }
+
     /// Adds a condition on a number in an entry of a map.
     pub(super) fn when_in(&mut self, map: &str, entry: &str, attribute: &str, operator: &str, than: i64) {
         let (path, value) = (self.path(map, entry, attribute), self.value(number(than)));

@@ -2,15 +2,14 @@
 //! seconds since 1970 for DynamoDB's TTL. TTL deletes items late, so every reader must check the expiry.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::keys;
 use super::read::Item;
 use crate::models::{
-    Email, InvalidTimestamp, PartnerId, PartnerName, Permissions, PersonName, Reviewer, Role, Status, Timestamp, User,
-    UserId, fold,
+    Email, InvalidTimestamp, Language, MailState, PENDING_LIFETIME, PartnerId, PartnerName, Permissions, PersonName,
+    Reviewer, Role, Status, Timestamp, User, UserId, fold,
 };
 use crate::passwords::Digests;
 use crate::review::Facts;
@@ -64,6 +63,15 @@ struct Stored {
     /// The email as typed, if it differs in another way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     typed_email: Option<String>,
+    /// The new email that is not confirmed, as typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending_email: Option<Email>,
+    /// Exists if mail does not reach the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mail_state: Option<MailState>,
+    /// The language, if it is not the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    language: Option<Language>,
     role: Role,
     /// The permissions, if they are not the role's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +81,11 @@ struct Stored {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     suspended: Option<bool>,
     must_change_password: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    invited_at: Option<Millis>,
+    /// The number of invitations, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    invitations: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_refresh_at: Option<Millis>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,11 +149,16 @@ impl From<UserItem> for Stored {
             permissions: (user.permissions != user.role.default_permissions()).then_some(user.permissions),
             suspended: (user.status == Status::Suspended).then_some(true),
             created_at: (user.created_at != user.id.at()).then(|| user.created_at.into()),
+            pending_email: user.pending_email,
+            mail_state: (user.mail_state != MailState::Ok).then_some(user.mail_state),
+            language: (user.language != Language::default()).then_some(user.language),
             first_name: user.first_name,
             last_name: user.last_name,
             role: user.role,
             status: user.status,
             must_change_password: user.must_change_password,
+            invited_at: user.invited_at.map(Into::into),
+            invitations: (user.invitations > 0).then_some(user.invitations),
             last_refresh_at: user.last_refresh_at.map(Into::into),
             signed_out_at: user.signed_out_at.map(Into::into),
             created_by: user.created_by,
@@ -175,10 +193,15 @@ impl TryFrom<Stored> for UserItem {
             first_name: stored.first_name,
             last_name: stored.last_name,
             email: email.ok().filter(|email| email.normalized() == stored.email).ok_or("an invalid email")?,
+            pending_email: stored.pending_email,
+            mail_state: stored.mail_state.unwrap_or_default(),
+            language: stored.language.unwrap_or_default(),
             role: stored.role,
             permissions: stored.permissions.unwrap_or_else(|| stored.role.default_permissions()),
             status: stored.status,
             must_change_password: stored.must_change_password,
+            invited_at: stored.invited_at.map(Into::into),
+            invitations: stored.invitations.unwrap_or_default(),
             last_sign_in_at: last_sign_in_of_key(&stored.last_sign_in_key).map_err(|_| "an invalid last sign-in")?,
             last_refresh_at: stored.last_refresh_at.map(Into::into),
             signed_out_at: stored.signed_out_at.map(Into::into),
@@ -449,13 +472,10 @@ pub struct CredentialItem {
     pub is_generated: bool,
 }
 
-/// The lifetime of a password that the user must change (OWASP ASVS 6.4.1: initial secrets are short-lived).
-const INITIAL_PASSWORD_LIFETIME: Duration = Duration::from_hours(7 * 24);
-
 impl CredentialItem {
     /// Returns the credential of a new user.
     pub fn new(digests: Digests, must_change: bool, at: Timestamp, machine_secret: String) -> Self {
-        let must_change_by = must_change.then(|| at.plus(INITIAL_PASSWORD_LIFETIME));
+        let must_change_by = must_change.then(|| at.plus(PENDING_LIFETIME));
         Self {
             version: 1,
             password_version: 1,
@@ -561,6 +581,8 @@ pub struct Chosen {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use aws_sdk_dynamodb::types::AttributeValue;
     use proptest::prelude::*;
 
@@ -607,6 +629,10 @@ mod tests {
             must_change_password: false,
         };
         User {
+            pending_email: Some(profile.email.clone()),
+            mail_state: MailState::Complained,
+            language: Language::French,
+            invitations: 123,
             status: Status::Suspended,
             last_sign_in_at: later(401),
             last_refresh_at: later(402),
@@ -635,19 +661,13 @@ mod tests {
         }
     }
 
-    /// A user who has not chosen a password has `pending`, which is shorter than a `pending_email`, and cannot have both.
+    /// A user who has not chosen a password has `invited_at`, which is shorter than a `pending_email`, and cannot have both.
     #[test]
     fn the_longest_ordinary_user_has_less_than_a_kilobyte_with_room_for_later_attributes() {
         let user = longest();
         assert_eq!(user.email.typed().len(), 70);
         let text = |value: &str| AttributeValue::S(value.to_owned());
-        let later = [
-            ("language", text("en")),
-            ("mail_state", text("complained")),
-            ("pending_email", text(user.email.normalized())),
-            ("second_factor", text("passkey")),
-            ("invitation", AttributeValue::N("123".to_owned())),
-        ];
+        let later = [("second_factor", text("passkey"))];
         let mut item = stored(&user);
         item.extend(later.map(|(name, value)| (name.to_owned(), value)));
         let bytes = size(&item);
@@ -675,6 +695,11 @@ mod tests {
             "partner_id",
             "email_capitals",
             "typed_email",
+            "pending_email",
+            "mail_state",
+            "language",
+            "invited_at",
+            "invitations",
             "permissions",
             "suspended",
             "created_at",
@@ -697,7 +722,8 @@ mod tests {
         let longest = longest();
         let single = User { last_name: None, created_at: at, last_sign_in_at: None, ..longest.clone() };
         let chosen = User { permissions: Permissions::none(), reviewed_by: None, ..longest.clone() };
-        for user in [longest, single, chosen] {
+        let invited = longest.clone().invited(at);
+        for user in [longest, single, chosen, invited] {
             assert_eq!(serde_dynamo::from_item::<_, UserItem>(stored(&user)).unwrap().user, user);
         }
     }

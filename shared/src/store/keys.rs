@@ -11,17 +11,19 @@ use sha2::{Digest as _, Sha256};
 use super::items::{ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem};
 use crate::models::{Email, EventId, PartnerId, Timestamp, UserId};
 
-/// One of the four tables.
+/// One of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
     /// Partners, users, email entries, idempotency keys and marks.
     Users,
     /// Digests and machine secrets.
     Credentials,
-    /// Sessions, challenges, choices, counters, sources and orders of reviews. All of them expire.
+    /// Sessions, challenges, choices, mailed links, counters, sources and orders of reviews. All of them expire.
     Sessions,
     /// The audit trail.
     Audit,
+    /// Mail that is to be sent.
+    Outbox,
 }
 
 /// The primary key of one item, with its table.

@@ -10,8 +10,10 @@ mod expression;
 mod idempotency;
 mod items;
 mod keys;
+mod links;
 mod listing;
 mod marks;
+mod outbox;
 mod read;
 mod review_order;
 mod search;
@@ -36,8 +38,10 @@ pub use items::{
     name_key,
 };
 pub use keys::{ItemKey, Key, Table, hash};
+pub use links::LinksItem;
 pub use listing::{Order, Page, Position, Sort};
 pub use marks::{Backlog, Mark, Marks};
+pub use outbox::{OutboxItem, Waiting};
 pub use read::{Items, from_item};
 pub use review_order::{Place, ReviewCursor, ReviewEntry, ReviewOrder, ReviewPage};
 pub use search::SearchEntry;
@@ -52,7 +56,7 @@ use crate::models::{Timestamp, User};
 /// The maximum number of users of a partner.
 pub const MAX_USERS: u64 = 10_000;
 
-/// The four tables and their client.
+/// The tables and their client.
 #[derive(Debug)]
 pub struct Store {
     client: aws_sdk_dynamodb::Client,
@@ -60,6 +64,7 @@ pub struct Store {
     credentials: Option<String>,
     sessions: Option<String>,
     audit: Option<String>,
+    outbox: Option<String>,
 }
 
 impl Store {
@@ -71,7 +76,13 @@ impl Store {
             credentials: config.credentials_table.clone(),
             sessions: config.sessions_table.clone(),
             audit: config.audit_table.clone(),
+            outbox: config.outbox_table.clone(),
         }
+    }
+
+    /// Returns whether mail is on: the environment then names the table of the outbox.
+    pub fn has_outbox(&self) -> bool {
+        self.outbox.is_some()
     }
 
     /// Reads one item, if it exists.
@@ -149,6 +160,7 @@ impl Store {
             Table::Credentials => &self.credentials,
             Table::Sessions => &self.sessions,
             Table::Audit => &self.audit,
+            Table::Outbox => &self.outbox,
         };
         name.as_deref().ok_or(StoreError::NoTable(table))
     }

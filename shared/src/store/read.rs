@@ -175,7 +175,7 @@ fn consistent(keys: Vec<Item>) -> Result<KeysAndAttributes, StoreError> {
 
 fn key_of(table: Table, item: &Item) -> Result<ItemKey, StoreError> {
     let sk = match table {
-        Table::Credentials => None,
+        Table::Credentials | Table::Outbox => None,
         Table::Users | Table::Sessions | Table::Audit => Some(string(item, "sk")?),
     };
     Ok(ItemKey { table, pk: string(item, "pk")?, sk })

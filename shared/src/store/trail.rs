@@ -92,7 +92,7 @@ impl EventFilter {
     fn accepts(&self, event: &Event) -> bool {
         let is_by = |actor: &UserId| match &event.actor {
             Actor::User { id, .. } => id == actor,
-            Actor::Operator { .. } | Actor::Anonymous | Actor::Other { .. } => false,
+            Actor::Operator { .. } | Actor::Anonymous | Actor::System | Actor::Other { .. } => false,
         };
         self.action.is_none_or(|action| event.action == action.as_str())
             && self.actor.as_ref().is_none_or(is_by)

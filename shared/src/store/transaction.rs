@@ -18,6 +18,7 @@ use super::items::{
 };
 use super::keys::{self, ItemKey, Key};
 use super::marks::Mark;
+use super::outbox::OutboxItem;
 use super::read::{Item, Items};
 use super::{MAX_USERS, Store, StoreError};
 use crate::error::{Cause, Failure};
@@ -41,6 +42,8 @@ pub enum Condition {
     Credential,
     /// A challenge or a choice has not been used.
     Challenge,
+    /// A mailed link has not been redeemed.
+    Link,
     /// The entry of an idempotency key is as expected.
     Idempotency,
     /// A counter has room for one more attempt.
@@ -76,6 +79,7 @@ impl From<CommitError> for Failure {
             | Condition::Target
             | Condition::Credential
             | Condition::Challenge
+            | Condition::Link
             | Condition::Idempotency
             | Condition::Counter => true,
             Condition::Email | Condition::Partner | Condition::Refusal | Condition::Unconditional | Condition::New => {
@@ -353,6 +357,11 @@ impl Transaction<'_> {
         self.delete(Condition::Unconditional, counter.item_key(), Expression::default());
     }
 
+    /// Adds a mail, which is sent after the commit. Mail must be on: see [`Store::has_outbox`].
+    pub fn send(&mut self, mail: &OutboxItem) {
+        self.put_new(Condition::New, &mail.item_key(), mail);
+    }
+
     /// Adds an audit event. Every change has one. A second event records a review's decision, the change of another
     /// user, or a sign-in in the same transaction.
     pub fn record(&mut self, partner: &PartnerId, event: &Event) {
@@ -479,7 +488,7 @@ impl Transaction<'_> {
         self.push(condition, update.map(|update| TransactWriteItem::builder().update(update).build()));
     }
 
-    fn delete(&mut self, condition: Condition, item_key: &ItemKey, expression: Expression) {
+    pub(super) fn delete(&mut self, condition: Condition, item_key: &ItemKey, expression: Expression) {
         let Some(table) = self.table(item_key) else { return };
         let written = expression.write();
         let delete = Delete::builder()

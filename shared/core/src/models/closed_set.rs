@@ -47,8 +47,8 @@ macro_rules! closed_set {
             }
         }
 
-        crate::models::text_form::text_form!($name, $error, as_str);
+        crate::models::text_form!($name, $error, as_str);
     };
 }
 
-pub(super) use closed_set;
+pub(crate) use closed_set;

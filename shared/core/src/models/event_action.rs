@@ -22,7 +22,7 @@ macro_rules! event_actions {
             ///
             /// - `{target}`: the name of the target;
             /// - `{whose}`: "their own" if the target is the actor, otherwise the name of the target;
-            /// - `{the password}`, `{the sessions}`: "their own password" or "the password of" the target;
+            /// - `{the password}`, `{the email}`, `{the sessions}`: "their own password" or "the password of" the target;
             /// - `{changes}`: "changed" and the fields, with their values;
             /// - `{role}`: the role after the action;
             /// - `{decision}`: the decision of a review;
@@ -66,6 +66,14 @@ event_actions! {
     PasswordSet = "password.set", "set a new password for {target}";
     /// A user changed their own password.
     PasswordChanged = "password.changed", "changed {the password}";
+    /// A user chose a new password with a mailed link.
+    PasswordReset = "password.reset", "chose a new password with a mailed link";
+    /// A user was invited, or got another invitation.
+    InvitationSent = "invitation.sent", "sent an invitation to {target}";
+    /// A user accepted the invitation and chose a password.
+    InvitationAccepted = "invitation.accepted", "accepted the invitation";
+    /// A user asked to change their own email, and has to confirm the new one.
+    EmailChangeRequested = "email_change.requested", "asked to change {the email}";
     /// All sessions of a user were ended.
     LogoutForced = "logout.forced", "ended {the sessions}";
     /// A user signed in.
@@ -77,6 +85,12 @@ event_actions! {
     /// A sign-in from an unknown source was rejected because of too many wrong passwords.
     SignInBlocked = "sign_in.blocked",
         "tried to sign in as {target} and was blocked after too many wrong passwords from unknown sources";
+    /// A mail could not be sent.
+    MailFailed = "mail.failed", "could not send mail to {target} ({code})";
+    /// Mail to a user was rejected permanently.
+    MailBounced = "mail.bounced", "recorded that mail to {target} was rejected";
+    /// A user marked a mail as unwanted.
+    MailComplained = "mail.complained", "recorded that {target} marked mail as unwanted";
     /// A review decided about a user's access.
     AccessReviewed = "access.reviewed", "reviewed the access of {target} and {decision}";
     /// A user attempted a change that was rejected.
@@ -89,8 +103,18 @@ mod tests {
 
     #[test]
     fn a_sentence_has_only_known_placeholders() {
-        let known =
-            ["target", "whose", "the password", "the sessions", "changes", "role", "decision", "attempt", "code"];
+        let known = [
+            "target",
+            "whose",
+            "the password",
+            "the email",
+            "the sessions",
+            "changes",
+            "role",
+            "decision",
+            "attempt",
+            "code",
+        ];
         for sentence in EventAction::ALL.iter().flat_map(|action| [true, false].map(|has| action.sentence(has))) {
             let placeholders: Vec<_> = sentence.split(['{', '}']).skip(1).step_by(2).collect();
             assert!(placeholders.iter().all(|placeholder| known.contains(placeholder)), "{sentence}");

@@ -81,6 +81,10 @@ id!(
     /// The id of an audit event: `evt_…`.
     EventId, "evt_"
 );
+id!(
+    /// The id of a mail that is to be sent: `mail_…`.
+    MailId, "mail_"
+);
 
 fn write(prefix: &str, at: Timestamp, random: [u8; 10]) -> String {
     let uuid = Builder::from_unix_timestamp_millis(at.unix_millis().unsigned_abs(), &random).into_uuid();

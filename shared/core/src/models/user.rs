@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Email, PartnerId, Permissions, PersonName, Role, Status, Timestamp, UserId};
+use super::{
+    Email, Language, MailState, PENDING_LIFETIME, PartnerId, Pending, PendingKind, Permissions, PersonName, Role,
+    Status, Timestamp, UserId,
+};
 
 /// A person who uses the portal of one partner.
 ///
@@ -19,14 +22,24 @@ pub struct User {
     pub last_name: Option<PersonName>,
     /// The email that the user signs in with. It is unique within the partner.
     pub email: Email,
+    /// The new email that the user has asked for, and not confirmed yet.
+    pub pending_email: Option<Email>,
+    /// What the mail service reported about `email`.
+    pub mail_state: MailState,
+    /// The language in which the portal writes to the user.
+    pub language: Language,
     /// The role.
     pub role: Role,
     /// The permissions, which never exceed the role's ceiling.
     pub permissions: Permissions,
     /// Whether the user is active or suspended.
     pub status: Status,
-    /// Whether the next sign-in first requires a new password.
+    /// Whether the user has not chosen a password: the next sign-in first requires a new one, or there is none at all.
     pub must_change_password: bool,
+    /// The time of the invitation that the user has not accepted yet. Such a user has no password.
+    pub invited_at: Option<Timestamp>,
+    /// Counts the invitations of the user. Only links of the last one are valid.
+    pub invitations: u64,
     /// The time of the last sign-in, if any.
     pub last_sign_in_at: Option<Timestamp>,
     /// The time of the last refresh that was recorded. At most one is recorded for each day (in UTC), and none on a day
@@ -101,10 +114,15 @@ impl User {
             first_name: profile.first_name,
             last_name: profile.last_name,
             email: profile.email,
+            pending_email: None,
+            mail_state: MailState::Ok,
+            language: Language::default(),
             role: profile.role,
             permissions: profile.permissions,
             status: Status::Active,
             must_change_password: profile.must_change_password,
+            invited_at: None,
+            invitations: 0,
             last_sign_in_at: None,
             last_refresh_at: None,
             signed_out_at: None,
@@ -166,11 +184,44 @@ impl User {
         self.last_sign_in_at.max(self.last_refresh_at)
     }
 
-    /// Returns the user after a password was set.
+    /// Returns the user after a password was set. This voids an invitation, and a new email that is not confirmed.
     #[must_use]
     pub fn with_new_password(self, must_change_password: bool, at: Timestamp) -> Self {
-        let password_version = self.password_version + 1;
-        Self { must_change_password, password_changed_at: Some(at), password_version, ..self }
+        Self {
+            must_change_password,
+            password_changed_at: Some(at),
+            password_version: self.password_version + 1,
+            invited_at: None,
+            pending_email: None,
+            ..self
+        }
+    }
+
+    /// Returns the user with an invitation to choose a password, which voids earlier ones.
+    #[must_use]
+    pub fn invited(self, at: Timestamp) -> Self {
+        Self { must_change_password: true, invited_at: Some(at), invitations: self.invitations + 1, ..self }
+    }
+
+    /// Returns the user with this email. What was reported about another address is dropped, and so is a new email that
+    /// is not confirmed.
+    #[must_use]
+    pub fn with_email(self, email: Email) -> Self {
+        let mail_state = if email.same_address(&self.email) { self.mail_state } else { MailState::Ok };
+        Self { email, mail_state, pending_email: None, ..self }
+    }
+
+    /// Returns since when the user could have chosen a password. `None` if the user has chosen one.
+    pub fn pending_since(&self) -> Option<Timestamp> {
+        let since = self.invited_at.or(self.password_changed_at).unwrap_or(self.created_at);
+        self.must_change_password.then_some(since)
+    }
+
+    /// Returns the state of a user who has not chosen a password.
+    pub fn pending(&self) -> Option<Pending> {
+        let expires_at = self.pending_since()?.plus(PENDING_LIFETIME);
+        let kind = self.invited_at.map_or(PendingKind::InitialPassword, |_| PendingKind::Invitation);
+        Some(Pending { kind, expires_at })
     }
 
     /// Returns the user after a review decision about their access.
@@ -211,13 +262,14 @@ impl User {
         self.last_sign_in_at.is_some() && !self.must_change_password
     }
 
-    /// Returns the user after a change that ends all sessions.
+    /// Returns the user after a change that ends all sessions. This voids a new email that is not confirmed.
     #[must_use]
     pub fn signed_out(&self, at: Timestamp) -> Self {
         Self {
             access_version: self.access_version + 1,
             session_generation: self.session_generation + 1,
             signed_out_at: Some(at),
+            pending_email: None,
             ..self.changed(at)
         }
     }
@@ -249,10 +301,14 @@ pub struct PublicUser<'a> {
     first_name: &'a PersonName,
     last_name: Option<&'a PersonName>,
     email: &'a Email,
+    pending_email: Option<&'a Email>,
+    mail_state: MailState,
+    language: Language,
     role: Role,
     permissions: Permissions,
     status: Status,
     must_change_password: bool,
+    pending: Option<Pending>,
     last_sign_in_at: Option<Timestamp>,
     last_active_at: Option<Timestamp>,
     signed_out_at: Option<Timestamp>,
@@ -271,10 +327,15 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             first_name,
             last_name,
             email,
+            pending_email,
+            mail_state,
+            language,
             role,
             permissions,
             status,
             must_change_password,
+            invited_at: _,
+            invitations: _,
             last_sign_in_at,
             last_refresh_at: _,
             signed_out_at,
@@ -298,10 +359,14 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             first_name,
             last_name: last_name.as_ref(),
             email,
+            pending_email: pending_email.as_ref(),
+            mail_state: *mail_state,
+            language: *language,
             role: *role,
             permissions: *permissions,
             status: *status,
             must_change_password: *must_change_password,
+            pending: user.pending(),
             last_sign_in_at: *last_sign_in_at,
             last_active_at: user.last_active_at(),
             signed_out_at: *signed_out_at,
@@ -325,10 +390,15 @@ mod tests {
             first_name: PersonName::parse("Ada").unwrap(),
             last_name: PersonName::parse("Lovelace").ok(),
             email: Email::parse("Ada@example.com").unwrap(),
+            pending_email: Email::parse("ada@example.org").ok(),
+            mail_state: MailState::Bounced,
+            language: Language::French,
             role: Role::Viewer,
             permissions: Role::Viewer.ceiling(),
             status: Status::Active,
             must_change_password: true,
+            invited_at: None,
+            invitations: 0,
             last_sign_in_at: None,
             last_refresh_at: None,
             signed_out_at: Some(at),
@@ -359,6 +429,9 @@ mod tests {
   "first_name": "Ada",
   "last_name": "Lovelace",
   "email": "Ada@example.com",
+  "pending_email": "ada@example.org",
+  "mail_state": "bounced",
+  "language": "fr",
   "role": "viewer",
   "permissions": [
     "users.read",
@@ -366,6 +439,10 @@ mod tests {
   ],
   "status": "active",
   "must_change_password": true,
+  "pending": {
+    "kind": "initial_password",
+    "expires_at": "2026-11-29T12:29:51.123Z"
+  },
   "last_sign_in_at": null,
   "last_active_at": null,
   "signed_out_at": "2026-11-22T12:29:51.123Z",
@@ -413,17 +490,20 @@ mod tests {
     #[test]
     fn each_change_of_a_record_sets_exactly_its_own_fields() {
         let at = Timestamp::from_unix_millis(1_795_350_600_000);
-        let before = User { sign_ins: 5, session_generation: 7, ..ada() };
+        let before = User { sign_ins: 5, session_generation: 7, invited_at: Some(at), ..ada() };
         let changed = User { version: 4, updated_at: at, ..before.clone() };
         assert_eq!(before.changed(at), changed);
 
         for must_change_password in [true, false] {
-            let expected =
-                User { must_change_password, password_changed_at: Some(at), password_version: 2, ..before.clone() };
+            let password = User { password_changed_at: Some(at), password_version: 2, ..before.clone() };
+            let expected = User { must_change_password, invited_at: None, pending_email: None, ..password };
             assert_eq!(before.clone().with_new_password(must_change_password, at), expected);
         }
+        let invited = User { must_change_password: true, invitations: 1, ..before.clone() };
+        assert_eq!(User { must_change_password: false, invited_at: None, ..before.clone() }.invited(at), invited);
 
         let signed_out = User { access_version: 3, session_generation: 8, signed_out_at: Some(at), ..changed.clone() };
+        let signed_out = User { pending_email: None, ..signed_out };
         assert_eq!(before.signed_out(at), signed_out);
 
         let role = Role::Manager;
@@ -433,6 +513,28 @@ mod tests {
 
         let suspended = User { status: Status::Suspended, ..before };
         assert_eq!(suspended.reactivated(at), raised);
+    }
+
+    #[test]
+    fn another_address_has_no_bounces() {
+        let email = |text| Email::parse(text).unwrap();
+        let other = email("ada@example.net");
+        let expected = User { email: other.clone(), mail_state: MailState::Ok, pending_email: None, ..ada() };
+        assert_eq!(ada().with_email(other), expected);
+        let same = email("ADA@example.com");
+        assert_eq!(ada().with_email(same.clone()), User { email: same, pending_email: None, ..ada() });
+    }
+
+    #[test]
+    fn a_user_is_pending_for_seven_days_from_the_invitation_or_the_initial_password() {
+        let (at, later) = (ada().created_at, ada().created_at.plus(std::time::Duration::from_hours(1)));
+        let until = |kind, from: Timestamp| Some(Pending { kind, expires_at: from.plus(PENDING_LIFETIME) });
+        assert_eq!(ada().pending(), until(PendingKind::InitialPassword, at));
+        assert_eq!(ada().invited(later).pending(), until(PendingKind::Invitation, later));
+        let from_before = User { password_changed_at: None, ..ada() };
+        assert_eq!(from_before.pending_since(), Some(ada().created_at));
+        let chosen = ada().invited(at).with_new_password(false, later);
+        assert_eq!((chosen.pending(), chosen.pending_since()), (None, None));
     }
 
     #[test]

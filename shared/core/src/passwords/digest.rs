@@ -90,6 +90,11 @@ impl Digest {
         Ok(Self { recipe, hash })
     }
 
+    /// Returns a digest that no password is known to have.
+    pub(super) fn of_no_password(recipe: Recipe, random: [u8; HASH_LENGTH]) -> Self {
+        Self { recipe, hash: random }
+    }
+
     pub(super) fn recipe(&self) -> &Recipe {
         &self.recipe
     }

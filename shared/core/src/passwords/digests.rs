@@ -29,6 +29,12 @@ impl Digests {
         Ok(Self { present, previous: Vec::new() })
     }
 
+    /// Returns the digests of a user who has no password yet. `salt` is random and unique to the user, and `random` stands
+    /// for a digest, so that no password verifies, and a sign-in does the same work as for other users.
+    pub fn without_password(salt: [u8; 16], random: [u8; 32]) -> Self {
+        Self { present: Digest::of_no_password(Recipe::new(Cost::TODAY, &salt), random), previous: Vec::new() }
+    }
+
     /// Returns whether this is the current password. Computes one hash for any input.
     pub fn verify(&self, attempt: &SubmittedPassword) -> Result<bool, HashingFailed> {
         let typed = Digest::compute(attempt.as_bytes(), self.present.recipe().clone())?;
@@ -132,6 +138,16 @@ mod tests {
         assert!(!digests.verify(&SubmittedPassword::parse("")).unwrap());
         assert!(!digests.verify(&SubmittedPassword::parse("Password number 2")).unwrap());
         assert!(!digests.verify(&SubmittedPassword::parse("password number 2 ")).unwrap());
+    }
+
+    #[test]
+    fn a_user_without_a_password_has_the_work_of_others_and_can_choose_one() {
+        let digests = Digests::without_password(SALT, [3; 32]);
+        let (verified, hashes) = count::during(|| digests.verify(&attempt(1)).unwrap());
+        assert_eq!((verified, hashes), (false, 1));
+        let chosen = (1..=5).fold(digests, |digests, number| digests.change_to(&password(number)).unwrap().unwrap());
+        assert!(chosen.verify(&attempt(5)).unwrap());
+        assert!(matches!(chosen.change_to(&password(1)).unwrap(), Err(Rejection::Reused)));
     }
 
     #[test]

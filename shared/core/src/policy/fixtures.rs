@@ -1,7 +1,9 @@
 //! Fixtures for the policy tests: users as actors and targets, and the parameters of actions.
 
 use super::actions::{Action, ActionKind, Parameters};
-use crate::models::{Email, PartnerId, Permissions, PersonName, Role, Status, Timestamp, User, UserId};
+use crate::models::{
+    Email, Language, MailState, PartnerId, Permissions, PersonName, Role, Status, Timestamp, User, UserId,
+};
 
 /// A kind of action and the values of its parameters, except for the target. Parameters that the kind does not have
 /// are ignored.
@@ -33,10 +35,15 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         first_name: PersonName::parse("Ada").unwrap(),
         last_name: PersonName::parse("Lovelace").ok(),
         email: Email::parse("ada@example.com").unwrap(),
+        pending_email: None,
+        mail_state: MailState::Ok,
+        language: Language::English,
         role,
         permissions,
         status: Status::Active,
         must_change_password: false,
+        invited_at: None,
+        invitations: 0,
         last_sign_in_at: Some(at),
         last_refresh_at: None,
         signed_out_at: None,

@@ -12,7 +12,7 @@ pub struct Facts {
     pub status: Status,
     /// Whether the user has a permission that the role does not have by default.
     pub exceeds_role_default: bool,
-    /// The time at which the password was set, if the next sign-in first requires a new one.
+    /// The time at which the user was invited or was given an initial password, unless the user has chosen a password.
     pub initial_password_set_at: Option<Timestamp>,
     /// The time at which the user was added.
     pub created_at: Timestamp,
@@ -29,12 +29,11 @@ pub struct Facts {
 impl Facts {
     /// Returns the facts about a user.
     pub fn of(user: &User) -> Self {
-        let password_set_at = user.password_changed_at.unwrap_or(user.created_at);
         Self {
             role: user.role,
             status: user.status,
             exceeds_role_default: !user.permissions.is_subset_of(&user.role.default_permissions()),
-            initial_password_set_at: Some(password_set_at).filter(|_| user.must_change_password),
+            initial_password_set_at: user.pending_since(),
             created_at: user.created_at,
             last_sign_in_at: user.last_sign_in_at,
             last_active_at: user.last_active_at(),
