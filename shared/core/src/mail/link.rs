@@ -145,6 +145,16 @@ impl LinkToken {
         &self.text
     }
 
+    /// Returns the address of the link. The token is in the fragment, which browsers do not send to a server.
+    pub fn url(&self, portal_url: &str) -> String {
+        let what = match self.kind {
+            LinkKind::Invitation => "invitation",
+            LinkKind::PasswordReset => "reset",
+            LinkKind::EmailChange => "email",
+        };
+        format!("{portal_url}/#{what}={}", self.text)
+    }
+
     /// Returns the hash, which is stored.
     pub fn hash(&self) -> String {
         hash(&self.text)
@@ -213,6 +223,8 @@ mod tests {
             assert_eq!((parsed.kind(), parsed.partner(), parsed.user()), (kind, &ann().partner_id, &ann().id));
             assert_eq!(parsed, token);
             assert_eq!(token.expose().len(), 68);
+            assert!(token.url("https://portal.example").starts_with("https://portal.example/#"));
+            assert!(token.url("https://portal.example").ends_with(&format!("={}", token.expose())));
         }
     }
 

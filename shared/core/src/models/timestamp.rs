@@ -27,7 +27,25 @@ pub struct Timestamp(OffsetDateTime);
 #[error("a time is written as 2026-11-22T12:29:51.123Z")]
 pub struct InvalidTimestamp;
 
+/// The parts of a time in UTC, for texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) year: i32,
+    /// 1 for January.
+    pub(crate) month: u8,
+    pub(crate) day: u8,
+    pub(crate) hour: u8,
+    pub(crate) minute: u8,
+}
+
 impl Timestamp {
+    /// Returns the parts of the time in UTC.
+    pub(crate) fn in_parts(self) -> Parts {
+        let (year, month, day) = self.0.to_calendar_date();
+        let (hour, minute, _) = self.0.to_hms();
+        Parts { year, month: month.into(), day, hour, minute }
+    }
+
     /// Returns the time this many milliseconds after the start of 1970. Times before 1970 or after 9999 are clamped.
     pub fn from_unix_millis(millis: i64) -> Self {
         let since_epoch = time::Duration::milliseconds(millis.clamp(0, MAX_MILLIS));
