@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::edge::Edge;
 use crate::error::Failure;
 use crate::identity::Identity;
+use crate::mailer::Mailer;
 use crate::models::{Email, Timestamp};
 use crate::store::Store;
 use crate::{config, connector};
@@ -31,6 +32,7 @@ pub struct App {
     http_client: SharedHttpClient,
     store: Store,
     identity: OnceLock<Identity>,
+    mailer: OnceLock<Mailer>,
 }
 
 impl BaseApp {
@@ -64,7 +66,7 @@ impl App {
         let base = BaseApp::from_environment()?;
         let http_client = connector::http_client()?;
         let store = Store::new(&base.config, http_client.clone());
-        Ok(Self { base, http_client, store, identity: OnceLock::new() })
+        Ok(Self { base, http_client, store, identity: OnceLock::new(), mailer: OnceLock::new() })
     }
 
     /// Returns the part that needs no AWS service.
@@ -115,6 +117,18 @@ impl App {
     /// Returns the client for DynamoDB.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Returns the client for the mail service, which only the functions that send mail use.
+    ///
+    /// # Errors
+    /// Returns [`Failure::Internal`] if the environment does not contain the sender and the address of the portal.
+    pub fn mailer(&self) -> Result<&Mailer, Failure> {
+        if let Some(mailer) = self.mailer.get() {
+            return Ok(mailer);
+        }
+        let mailer = Mailer::new(&self.base.config, self.http_client.clone())?;
+        Ok(self.mailer.get_or_init(|| mailer))
     }
 
     /// Returns the client for Cognito. It is created at the first use, because most functions never use it.

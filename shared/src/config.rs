@@ -133,6 +133,21 @@ impl Config {
         aws_sdk_cognitoidentityprovider::Client::from_conf(builder.build())
     }
 
+    /// Returns a client for the mail service. It does not retry: a response can be lost after the mail was accepted, and
+    /// each retry could send another copy. The outbox retries later.
+    pub(crate) fn ses(&self, http_client: SharedHttpClient) -> aws_sdk_sesv2::Client {
+        const TIMEOUT: Duration = Duration::from_secs(10);
+        let mut builder = aws_sdk_sesv2::Config::builder()
+            .behavior_version(aws_sdk_sesv2::config::BehaviorVersion::latest())
+            .region(aws_sdk_sesv2::config::Region::new(self.region.clone()))
+            .credentials_provider(self.credentials())
+            .http_client(http_client)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(TIMEOUT).build());
+        builder.set_endpoint_url(self.ses_endpoint.clone());
+        aws_sdk_sesv2::Client::from_conf(builder.build())
+    }
+
     /// Returns the credentials of the process. They do not need to be refreshed, because they are valid for its whole
     /// lifetime.
     fn credentials(&self) -> SharedCredentialsProvider {

@@ -1,5 +1,6 @@
 //! The library that all functions of the partner portal use. The domain is in `portal-core`. Dependencies point
-//! downward only: functions → `actions` → `session` → `http` → `app` → `store`, `identity` → `portal-core`.
+//! downward only: functions → `actions` → `session` → `http` → `app` → `store`, `identity`, `mailer` →
+//! `portal-core`.
 
 pub mod actions;
 mod app;
@@ -9,6 +10,7 @@ mod connector;
 mod edge;
 pub mod http;
 pub mod identity;
+pub mod mailer;
 pub mod origin;
 pub mod random;
 pub mod session;

@@ -23,12 +23,16 @@ use portal_tests::workspace;
 use serde_yaml_ng::Value;
 
 /// The variables that `config.rs` reads and the template sets.
-const KNOWN_VARIABLES: [&str; 9] = [
+const KNOWN_VARIABLES: [&str; 13] = [
     "EMAIL_HASH_KEY",
     "USERS_TABLE",
     "CREDENTIALS_TABLE",
     "SESSIONS_TABLE",
     "AUDIT_TABLE",
+    "OUTBOX_TABLE",
+    "MAIL_FROM",
+    "MAIL_CONFIGURATION_SET",
+    "PORTAL_URL",
     "USER_POOL_ID",
     "USER_POOL_CLIENT_ID",
     "REFRESH_TOKEN_DAYS",
@@ -93,6 +97,7 @@ fn a_function_gets_a_resource_name_exactly_when_it_may_use_the_resource() {
         ("CREDENTIALS_TABLE", "CredentialsTable"),
         ("SESSIONS_TABLE", "SessionsTable"),
         ("AUDIT_TABLE", "AuditTable"),
+        ("OUTBOX_TABLE", "OutboxTable"),
         ("USER_POOL_ID", "UserPool"),
     ];
     for function in functions() {
@@ -169,11 +174,27 @@ fn only_functions_that_handle_passwords_access_the_digests() {
 }
 
 #[test]
-fn only_end_all_sessions_scans_a_table() {
+fn only_end_all_sessions_scans_the_users_and_only_sweep_outbox_the_outbox() {
+    let scans = |function: &Function, table| actions(function, table).contains("dynamodb:Scan");
     for function in functions() {
-        let scans =
-            function.statements.iter().any(|statement| list(statement, "Action").contains(&"dynamodb:Scan".into()));
-        assert_eq!(scans, function.logical_id == "EndAllSessionsFunction", "{}", function.logical_id);
+        assert_eq!(scans(&function, "UsersTable"), folder(&function) == "end-all-sessions", "{}", function.logical_id);
+        assert_eq!(scans(&function, "OutboxTable"), folder(&function) == "sweep-outbox", "{}", function.logical_id);
+        for table in ["CredentialsTable", "SessionsTable", "AuditTable"] {
+            assert!(!scans(&function, table), "{} scans {table}", function.logical_id);
+        }
+    }
+}
+
+/// Other functions add mail, and cannot read or change it.
+#[test]
+fn only_the_functions_that_send_mail_read_the_outbox_and_call_the_mail_service() {
+    for function in functions() {
+        let sends = ["send-mail", "sweep-outbox"].contains(&folder(&function));
+        let only_adds = actions(&function, "OutboxTable").iter().all(|action| action == "dynamodb:PutItem");
+        assert_eq!(!only_adds, sends, "{}", function.logical_id);
+        let calls = function.statements.iter().any(|statement| list(statement, "Action") == ["ses:SendEmail"]);
+        assert_eq!(calls, sends, "{}", function.logical_id);
+        assert!(!sends || actions(&function, "CredentialsTable").is_empty(), "{}", function.logical_id);
     }
 }
 
@@ -198,13 +219,20 @@ fn only_the_page_has_routes_outside_of_the_contract() {
 }
 
 #[test]
-fn operator_functions_have_no_route() {
+fn functions_of_operators_schedules_and_events_have_no_route() {
     let off: BTreeSet<_> = functions()
         .into_iter()
         .filter(|function| function.routes.is_empty())
         .map(|function| (folder(&function).to_owned(), function.schedules))
         .collect();
-    let expected =
-        [("create-partner", 0), ("end-all-sessions", 0), ("recover-primary-admin", 0), ("repair-identities", 1)];
+    let expected = [
+        ("create-partner", 0),
+        ("end-all-sessions", 0),
+        ("note-delivery", 0),
+        ("recover-primary-admin", 0),
+        ("repair-identities", 1),
+        ("send-mail", 0),
+        ("sweep-outbox", 1),
+    ];
     assert_eq!(off, expected.map(|(folder, schedules)| (folder.to_owned(), schedules)).into());
 }

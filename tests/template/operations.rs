@@ -161,7 +161,8 @@ fn only_the_listed_routes_are_reachable_without_the_authorizer() {
         for (name, event) in properties["Events"].as_mapping().cloned().unwrap_or_default() {
             let authorizer = &event["Properties"]["Auth"]["Authorizer"];
             assert!(authorizer.is_null() || authorizer == "NONE", "{} {name:?}", function.logical_id);
-            assert!(matches!(event["Type"].as_str(), Some("HttpApi" | "Schedule")), "{} {name:?}", function.logical_id);
+            let kinds = ["HttpApi", "Schedule", "DynamoDB", "EventBridgeRule"];
+            assert!(kinds.iter().any(|kind| event["Type"] == *kind), "{} {name:?}", function.logical_id);
         }
     }
 }
@@ -215,7 +216,7 @@ fn no_alarm_depends_on_log_lines_that_a_log_level_drops() {
 fn tables_and_the_user_pool_survive_the_stack_and_mistakes() {
     let template = read("template.yaml");
     let tables = of_type(&template, "AWS::DynamoDB::Table");
-    assert_eq!(tables.len(), 4);
+    assert_eq!(tables.len(), 5);
     for (name, table) in tables.iter().chain(&of_type(&template, "AWS::Cognito::UserPool")) {
         assert_eq!(
             (&table["DeletionPolicy"], &table["UpdateReplacePolicy"]),
@@ -226,7 +227,9 @@ fn tables_and_the_user_pool_survive_the_stack_and_mistakes() {
     for (name, table) in tables {
         let properties = &table["Properties"];
         assert_eq!(properties["DeletionProtectionEnabled"], true, "{name}");
-        assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
+        // No backup keeps the addresses in the outbox, or sends its mail again.
+        let is_recoverable = properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true;
+        assert_eq!(is_recoverable, name != "OutboxTable", "{name}");
         assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
     }
     let pool = &template["Resources"]["UserPool"]["Properties"];
@@ -236,6 +239,45 @@ fn tables_and_the_user_pool_survive_the_stack_and_mistakes() {
     assert_eq!(client["EnableTokenRevocation"], true);
     assert_eq!(client["ExplicitAuthFlows"].as_sequence().unwrap().len(), 2);
     assert_eq!(client["WriteAttributes"].as_sequence().unwrap().len(), 1);
+}
+
+#[test]
+fn nothing_of_mail_but_its_table_exists_while_it_is_off() {
+    let template = read("template.yaml");
+    let identities =
+        ["AWS::SES::EmailIdentity", "AWS::SES::ConfigurationSet", "AWS::SES::ConfigurationSetEventDestination"];
+    let service = identities.iter().flat_map(|kind| of_type(&template, kind)).map(|(name, _)| name);
+    let functions = ["SendMailFunction", "SweepOutboxFunction", "NoteDeliveryFunction"];
+    let queue = ["MailDeadLetters", "MailDeadLettersPolicy"];
+    let all: Vec<&str> = service.chain(functions).chain(queue).collect();
+    assert_eq!(all.len(), 8);
+    for name in all {
+        assert_eq!(template["Resources"][name]["Condition"], "HasMail", "{name}");
+    }
+    assert_eq!(template["Parameters"]["MailFrom"]["Default"], "");
+    for function in portal_tests::template::functions() {
+        let variables = &properties(&template, &function)["Environment"]["Variables"];
+        let outbox = &variables["OUTBOX_TABLE"];
+        let is_conditional = template["Resources"][function.logical_id.as_str()]["Condition"] == "HasMail";
+        assert!(
+            outbox.is_null() || is_conditional || text(outbox).contains("HasMail"),
+            "{} adds mail while mail is off",
+            function.logical_id
+        );
+    }
+}
+
+#[test]
+fn mail_that_fails_reaches_the_dead_letter_queue_and_is_filtered_by_the_stream() {
+    let template = read("template.yaml");
+    let added = &template["Resources"]["SendMailFunction"]["Properties"]["Events"]["Added"]["Properties"];
+    assert!(text(&added["DestinationConfig"]).contains("MailDeadLetters.Arn"));
+    assert_eq!(added["FunctionResponseTypes"][0], "ReportBatchItemFailures");
+    assert!(text(&added["FilterCriteria"]).contains("INSERT"), "a change of an item would send it again");
+    let table = &template["Resources"]["OutboxTable"]["Properties"];
+    assert_eq!(table["StreamSpecification"]["StreamViewType"], "KEYS_ONLY", "a stream keeps its records for a day");
+    let note = &template["Resources"]["NoteDeliveryFunction"]["Properties"];
+    assert!(text(&note["DeadLetterQueue"]).contains("MailDeadLetters.Arn"));
 }
 
 #[test]

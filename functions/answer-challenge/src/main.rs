@@ -7,6 +7,7 @@ use portal::App;
 use portal::actions::{CHOOSE_PARTNER, Challenge, NEW_PASSWORD, SignIn, SigningIn};
 use portal::error::{Failure, FieldError};
 use portal::http::{Answer, Fields, FromField, RefreshTokenIn, Request, Stopped, serve};
+use portal::mail::MailKind;
 use portal::models::{EventAction, PartnerId, PartnerName, Status, Timestamp, UserId};
 use portal::passwords::{About, Password};
 use portal::session::SignedIn;
@@ -207,9 +208,9 @@ async fn choose_partner(
         return Ok(Step::Challenged(challenge));
     }
     let issued = sign_in.issue(&signing_in).await?;
-    sign_in.note(&mut transaction, &signing_in)?;
+    let event = sign_in.note(&mut transaction, &signing_in)?;
     let after = user.signed_in(sign_in.now);
-    let signed_in = sign_in.commit(transaction, issued, &signing_in, after, credential.changed_at).await?;
+    let signed_in = sign_in.commit(transaction, issued, &signing_in, &event, after, credential.changed_at).await?;
     Ok(Step::SignedIn(Box::new(signed_in)))
 }
 
@@ -239,6 +240,8 @@ async fn set_password(
     transaction.change_credential(&before.id, credential, &changed);
     let event = sign_in.event(EventAction::PasswordChanged, before)?.changing(Some(before), Some(&after));
     transaction.record(&before.partner_id, &event);
-    sign_in.record(&mut transaction, before, &sign_in.event(EventAction::SessionStarted, before)?.sorted_last()?)?;
-    sign_in.commit(transaction, issued, signing_in, after, changed.changed_at).await
+    sign_in.notify(&mut transaction, MailKind::PasswordChanged, before, &event)?;
+    let started = sign_in.event(EventAction::SessionStarted, before)?.sorted_last()?;
+    sign_in.record(&mut transaction, before, &started)?;
+    sign_in.commit(transaction, issued, signing_in, &started, after, changed.changed_at).await
 }

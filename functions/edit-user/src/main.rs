@@ -27,12 +27,13 @@ async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let call = read.send().await?;
     let input = parse(&request)?;
     let target = call.target(&target)?;
+    let email = input.email.unwrap_or_else(|| target.email.clone());
     let edited = User {
         first_name: input.first_name.unwrap_or_else(|| target.first_name.clone()),
         last_name: input.last_name.map_or_else(|| target.last_name.clone(), |LastName(name)| name),
-        email: input.email.unwrap_or_else(|| target.email.clone()),
         ..target.clone()
     };
+    let edited = if email == target.email { edited } else { edited.with_email(email) };
     call.authorize(&Action::EditUser { target: &target, email: edited.email != target.email }).await?;
     let is_unchanged = edited == target;
     if is_unchanged {
@@ -49,6 +50,7 @@ async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
         call.count_own_change(&mut transaction, counter)?;
     }
     let event = call.event(EventAction::UserEdited, &target)?.changing(Some(&target), Some(&after));
+    call.notify_of_email(&mut transaction, &target, &after, &event)?;
     // An edit keeps the generation, so Cognito has nothing to revoke.
     let _ = call.commit(transaction, &target, Some(&after), &[event]).await?;
     Answer::user(&after)

@@ -6,6 +6,7 @@ use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
+use portal::mail::MailKind;
 use portal::models::{EventAction, Role, User, UserId};
 use portal::passwords::SubmittedPassword;
 use portal::policy::Action;
@@ -67,7 +68,11 @@ async fn commit(
     let stepped_down = call.event(EventAction::PermissionsSet, &caller.user)?.changing(Some(&caller.user), Some(&old));
     transaction.record(&target.partner_id, &stepped_down);
     let event = call.event(EventAction::PrimaryAdminHandedOver, target)?.changing(Some(target), Some(&new));
-    transaction.record(&target.partner_id, &event.sorted_last()?);
+    let event = event.sorted_last()?;
+    transaction.record(&target.partner_id, &event);
+    for user in [&caller.user, target] {
+        call.notify(&mut transaction, MailKind::HandedOver, user, &event)?;
+    }
     transaction.commit().await?;
     Ok(new)
 }

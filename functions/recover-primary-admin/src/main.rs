@@ -4,6 +4,7 @@ use portal::App;
 use portal::error::Failure;
 use portal::http::{Fields, Stopped, serve_invocations};
 use portal::identity::Generation;
+use portal::mail::MailKind;
 use portal::models::{EventAction, PartnerId, PartnerName, PersonName, PublicUser, User};
 use portal::passwords::{About, Issued, Password};
 use portal::random;
@@ -41,6 +42,7 @@ async fn recover_primary_admin(app: &App, mut input: Fields, request_id: String)
     let event = Event::new(EventAction::PrimaryAdminRecovered, now, actor, &user, None, &request_id)?
         .changing(Some(&user), Some(&after));
     transaction.record(&partner, &event);
+    transaction.notify(MailKind::PasswordSet, &user, &event, None)?;
     transaction.commit().await?;
 
     app.identity()?.end_soon(&[Generation::of(&user)]).await;

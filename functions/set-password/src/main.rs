@@ -7,6 +7,7 @@ use portal::App;
 use portal::actions::{Call, Read};
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
+use portal::mail::MailKind;
 use portal::models::{EventAction, User, UserId};
 use portal::passwords::{About, Digests, Password, SubmittedPassword};
 use portal::policy::Action;
@@ -157,7 +158,9 @@ impl Setting<'_> {
             transaction.end_session(&user.id, session_id);
         }
         transaction.clear_counter(&own.attempts);
-        transaction.record(&user.partner_id, &self.event(EventAction::PasswordChanged, &after)?);
+        let event = self.event(EventAction::PasswordChanged, &after)?;
+        transaction.record(&user.partner_id, &event);
+        self.call.notify(&mut transaction, MailKind::PasswordChanged, user, &event)?;
         transaction.commit().await?;
         Ok(())
     }
@@ -169,6 +172,7 @@ impl Setting<'_> {
         let mut transaction = self.call.transaction();
         transaction.change_credential(&user.id, self.credential, &self.credential.changed(digests, must_change, now));
         let event = self.event(EventAction::PasswordSet, &after)?;
+        self.call.notify(&mut transaction, MailKind::PasswordSet, user, &event)?;
         let revocation = self.call.commit(transaction, user, Some(&after), &[event]).await?;
         self.call.revoke(revocation).await
     }

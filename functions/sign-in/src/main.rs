@@ -17,6 +17,7 @@ use portal::App;
 use portal::actions::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Issued, SignIn, SigningIn};
 use portal::error::Failure;
 use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
+use portal::mail::MailKind;
 use portal::models::{Email, EventAction, PartnerId, PartnerName, Timestamp};
 use portal::passwords::{Digests, HashingFailed, SubmittedPassword, verify_nobody};
 use portal::random;
@@ -314,6 +315,10 @@ async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
         let mut transaction = app.store().transaction();
         let (partner, id) = refused.candidate.ids();
         transaction.record_refused_sign_in(partner, id, &event, user.is_some());
+        if let Some(user) = user.filter(|_| is_blocked) {
+            // Of several on one day, the function that sends mail sends the first.
+            sign_in.notify(&mut transaction, MailKind::SignInBlocked, user, &event)?;
+        }
         match transaction.commit().await {
             // The refusal is already recorded, or the candidate is a placeholder.
             Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
@@ -345,13 +350,13 @@ async fn proceed(sign_in: &SignIn<'_>, input: &Input, compared: Compared) -> Res
         None => sign_in.issue(signing_in).await?,
     };
     let SigningIn { user, credential, .. } = signing_in;
-    sign_in.note(&mut transaction, signing_in)?;
+    let event = sign_in.note(&mut transaction, signing_in)?;
     if credential.digests.is_outdated() {
         let renewed = credential.renewed(credential.digests.renewed(&input.password, random::bytes()?)?);
         transaction.change_credential(&user.id, credential, &renewed);
     }
     let after = user.signed_in(sign_in.now);
-    let signed_in = sign_in.commit(transaction, issued, signing_in, after, credential.changed_at).await?;
+    let signed_in = sign_in.commit(transaction, issued, signing_in, &event, after, credential.changed_at).await?;
     Answer::signed_in(&signed_in, input.refresh_token_in)
 }
 

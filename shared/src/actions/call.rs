@@ -17,6 +17,7 @@ use crate::App;
 use crate::error::Failure;
 use crate::http::Request;
 use crate::identity::Generation;
+use crate::mail::MailKind;
 use crate::models::{EventAction, Timestamp, User, UserId};
 use crate::origin::Origin;
 use crate::session::{Caller, Claims};
@@ -199,6 +200,39 @@ impl<'a> Call<'a> {
     pub fn event<'b>(&self, action: EventAction, target: impl Into<Option<&'b User>>) -> Result<Event, Failure> {
         let Origin { address, request_id, .. } = self.origin;
         Event::new(action, self.now, Actor::user(&self.caller.user), target, Some(address), request_id)
+    }
+
+    /// Adds a notification of `user` about the change that `event` records. It adds nothing if mail is off.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`].
+    pub fn notify(
+        &self,
+        transaction: &mut Transaction<'_>,
+        kind: MailKind,
+        user: &User,
+        event: &Event,
+    ) -> Result<(), Failure> {
+        transaction.notify(kind, user, event, Some(self.origin.user_agent))
+    }
+
+    /// Adds notifications about a change of the email: to the previous address and to the new one. It adds nothing if mail
+    /// is off, or if both are the same address.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`].
+    pub fn notify_of_email(
+        &self,
+        transaction: &mut Transaction<'_>,
+        before: &User,
+        after: &User,
+        event: &Event,
+    ) -> Result<(), Failure> {
+        if !before.email.same_address(&after.email) {
+            self.notify(transaction, MailKind::EmailChanged, before, event)?;
+            self.notify(transaction, MailKind::EmailChanged, after, event)?;
+        }
+        Ok(())
     }
 
     /// Adds the change from `target` to `after` (`None` removes the user) and its events to

@@ -3,6 +3,7 @@
 
 use super::{Call, PendingRevocation, remove_user, set_permissions, set_status};
 use crate::error::Failure;
+use crate::mail::MailKind;
 use crate::models::{Decision, EventAction, Note, Status, User};
 use crate::policy::Action;
 use crate::review::Access;
@@ -54,15 +55,18 @@ pub async fn review(
     decision: &ResolvedDecision,
     note: Option<&Note>,
 ) -> Result<(Option<User>, Option<PendingRevocation>), Failure> {
+    let mut transaction = call.transaction();
     let (after, event) = match decision {
         ResolvedDecision::Keep => (Some(target.changed(call.now)), None),
         ResolvedDecision::Reduce(access) => {
             let (after, event) = set_permissions::decided(call, target, *access)?;
+            call.notify(&mut transaction, MailKind::AccessChanged, target, &event)?;
             (Some(after), Some(event))
         }
         ResolvedDecision::Suspend if target.status == Status::Suspended => (Some(target.changed(call.now)), None),
         ResolvedDecision::Suspend => {
             let (after, event) = set_status::decided(call, target, Status::Suspended, note)?;
+            call.notify(&mut transaction, MailKind::Suspended, target, &event)?;
             (Some(after), Some(event))
         }
         ResolvedDecision::Remove => (None, Some(remove_user::event(call, target)?)),
@@ -71,6 +75,6 @@ pub async fn review(
     let reviewed = call.event(EventAction::AccessReviewed, target)?;
     let reviewed = reviewed.deciding(decision.decision(), target, after.as_ref()).because(note);
     let events: Vec<_> = event.into_iter().chain([reviewed.sorted_last()?]).collect();
-    let revocation = call.commit(call.transaction(), target, after.as_ref(), &events).await?;
+    let revocation = call.commit(transaction, target, after.as_ref(), &events).await?;
     Ok((after, revocation))
 }

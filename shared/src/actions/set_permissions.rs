@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::error::Failure;
+use crate::mail::MailKind;
 use crate::models::{EventAction, User};
 use crate::review::Access;
 use crate::store::Event;
@@ -15,8 +16,10 @@ pub async fn set_permissions(call: &Call<'_>, target: &User, access: Access) -> 
         return Ok(target.clone());
     }
     let (after, event) = decided(call, target, access)?;
+    let mut transaction = call.transaction();
+    call.notify(&mut transaction, MailKind::AccessChanged, target, &event)?;
     // A change of permissions ends no session, so nothing has to be revoked.
-    let _ = call.commit(call.transaction(), target, Some(&after), &[event]).await?;
+    let _ = call.commit(transaction, target, Some(&after), &[event]).await?;
     Ok(after)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Call, PendingRevocation};
 use crate::error::Failure;
+use crate::mail::MailKind;
 use crate::models::{EventAction, Note, Status, User};
 use crate::store::Event;
 
@@ -21,7 +22,11 @@ pub async fn set_status(
         return Ok((target.clone(), None));
     }
     let (after, event) = decided(call, target, status, reason)?;
-    let revocation = call.commit(call.transaction(), target, Some(&after), &[event]).await?;
+    let mut transaction = call.transaction();
+    if after.status == Status::Suspended && target.status != Status::Suspended {
+        call.notify(&mut transaction, MailKind::Suspended, target, &event)?;
+    }
+    let revocation = call.commit(transaction, target, Some(&after), &[event]).await?;
     Ok((after, revocation))
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::App;
 use crate::error::Failure;
 use crate::identity::{Generation, Tokens};
+use crate::mail::MailKind;
 use crate::models::{EventAction, Timestamp, User, UserId};
 use crate::origin::Origin;
 use crate::random;
@@ -16,6 +17,10 @@ use crate::store::{Actor, ChallengeItem, CredentialItem, Event, SessionItem, Sou
 
 /// The time in which a client can answer a challenge.
 pub const CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
+
+/// The age of an account from which a sign-in from an unknown source is notified. A new user's first sources are all
+/// unknown.
+const NOTIFIED_AGE: Duration = Duration::from_mins(10);
 
 /// The challenge to choose a new password.
 pub const NEW_PASSWORD: &str = "new_password_required";
@@ -82,14 +87,30 @@ impl SignIn<'_> {
     }
 
     /// Adds the sign-in and its event to `transaction`, which then requires that the user is active, in the generation
-    /// that was read, and has the password that was compared.
+    /// that was read, and has the password that was compared. Returns the event.
     ///
     /// # Errors
     /// As [`Event::new`].
-    pub fn note(&self, transaction: &mut Transaction<'_>, signing_in: &SigningIn) -> Result<(), Failure> {
+    pub fn note(&self, transaction: &mut Transaction<'_>, signing_in: &SigningIn) -> Result<Event, Failure> {
         let SigningIn { user, credential, .. } = signing_in;
         transaction.note_sign_in(user, credential, self.now);
-        self.record(transaction, user, &self.event(EventAction::SessionStarted, user)?)
+        let event = self.event(EventAction::SessionStarted, user)?;
+        self.record(transaction, user, &event)?;
+        Ok(event)
+    }
+
+    /// Adds a notification of `user` about what `event` records. It adds nothing if mail is off.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`].
+    pub fn notify(
+        &self,
+        transaction: &mut Transaction<'_>,
+        kind: MailKind,
+        user: &User,
+        event: &Event,
+    ) -> Result<(), Failure> {
+        transaction.notify(kind, user, event, Some(self.origin.user_agent))
     }
 
     /// Adds the event of the sign-in to `transaction`. It expires, because sign-ins are most of a history.
@@ -109,7 +130,8 @@ impl SignIn<'_> {
         Event::new(action, self.now, Actor::user(user), user, Some(self.origin.address), self.origin.request_id)
     }
 
-    /// Commits `transaction` together with the session. The user is then as `after`.
+    /// Commits `transaction` together with the session. The user is then as `after`. `event` records the sign-in, of which
+    /// the user is notified if the source is unknown.
     /// At the same time it records the source for the password that was set at `password_set_at`, also when the commit
     /// fails. A failure to record the source is logged, and does not fail the sign-in.
     ///
@@ -120,6 +142,7 @@ impl SignIn<'_> {
         mut transaction: Transaction<'_>,
         issued: Issued,
         signing_in: &SigningIn,
+        event: &Event,
         after: User,
         password_set_at: Timestamp,
     ) -> Result<SignedIn, Failure> {
@@ -145,6 +168,9 @@ impl SignIn<'_> {
         let known = self.source(&user.id);
         let is_known_device = SourcesItem::knows_device(sources, password_set_at, &known, self.now);
         let is_known = SourcesItem::knows(sources, password_set_at, &known, self.now);
+        if !is_known && self.now >= user.created_at.plus(NOTIFIED_AGE) {
+            self.notify(&mut transaction, MailKind::NewSignIn, user, event)?;
+        }
         let devices = &self.client.devices;
         // A client that does not keep cookies is known by its network. It gets no device: a new one at each sign-in
         // would displace the known devices.

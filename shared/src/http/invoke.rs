@@ -13,14 +13,29 @@ use crate::App;
 use crate::error::Failure;
 use crate::telemetry;
 
-/// Serves invocations with `action`, one at a time, until Lambda ends the process. A failure becomes a function error:
-/// its type is the problem's code, and its message names the fields at fault.
+/// Serves invocations by operators and schedules with `action`. A failure becomes a function error: its type is the
+/// problem's code, and its message names the fields at fault.
 ///
 /// # Errors
-/// Returns an error if the environment lacks a variable, or if the Lambda runtime cannot be reached.
+/// Returns the same errors as [`serve_events`].
 pub async fn serve<F, A, T>(action: F) -> Result<(), lambda_runtime::Error>
 where
     F: Fn(&'static App, Fields, String) -> A + Send + Sync,
+    A: Future<Output = Result<T, Failure>> + Send,
+    T: Serialize,
+{
+    let action = &action;
+    serve_events(async move |app, payload, request_id| action(app, Fields::from_value(payload)?, request_id).await)
+        .await
+}
+
+/// Serves events of AWS services with `action`, one at a time, until Lambda ends the process.
+///
+/// # Errors
+/// Returns an error if the environment lacks a variable, or if the Lambda runtime cannot be reached.
+pub async fn serve_events<F, A, T>(action: F) -> Result<(), lambda_runtime::Error>
+where
+    F: Fn(&'static App, Value, String) -> A + Send + Sync,
     A: Future<Output = Result<T, Failure>> + Send,
     T: Serialize,
 {
@@ -30,14 +45,8 @@ where
     let action = &action;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
-        let result = match Fields::from_value(payload) {
-            Ok(fields) => {
-                let result =
-                    with_retries(|_is_retry| Box::pin(action(app, fields.clone(), context.request_id.clone())));
-                within(app.base(), context.deadline, result).await
-            }
-            Err(failure) => Err(failure),
-        };
+        let result = with_retries(|_is_retry| Box::pin(action(app, payload.clone(), context.request_id.clone())));
+        let result = within(app.base(), context.deadline, result).await;
         result.map_err(|failure| diagnostic(failure, &context.request_id))
     }))
     .await

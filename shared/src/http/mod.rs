@@ -23,7 +23,7 @@ pub use answer::Answer;
 pub use csv_upload::{Column, Content, CsvSchema, CsvUpload, LineError, Row};
 pub use fields::{Fields, FromField, LastName};
 pub use format::{Coding, Format};
-pub use invoke::serve as serve_invocations;
+pub use invoke::{serve as serve_invocations, serve_events};
 pub use part_problem::PartProblem;
 pub use query::Query;
 pub use request::{IdempotencyKey, RefreshTokenIn, Request};

@@ -106,7 +106,13 @@ impl Request {
 
     /// Returns where a change comes from, for the audit trail and the limits.
     pub fn origin(&self) -> Origin<'_> {
-        Origin { address: self.address(), request_id: self.id(), is_retry: self.is_retry }
+        let user_agent = self.inner.request.headers().get("user-agent").and_then(|value| value.to_str().ok());
+        Origin {
+            address: self.address(),
+            user_agent: user_agent.unwrap_or_default(),
+            request_id: self.id(),
+            is_retry: self.is_retry,
+        }
     }
 
     /// Returns the claims that the API's authorizer has verified. They are empty on a public route.

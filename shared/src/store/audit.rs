@@ -170,6 +170,13 @@ impl Event {
         self
     }
 
+    /// Adds why a mail could not be sent.
+    #[must_use]
+    pub fn failing(mut self, code: &str) -> Self {
+        self.after = Map::from_iter([("code".to_owned(), Value::from(code))]);
+        self
+    }
+
     /// Adds the reason that the actor gave, if any.
     #[must_use]
     pub fn because(mut self, reason: Option<&Note>) -> Self {

@@ -73,6 +73,12 @@ impl Expression {
         self.conditions.push(format!("(attribute_not_exists({name}) OR {name} <> {value})"));
     }
 
+    /// Requires that the attribute is absent, as in an absent item, or has this value.
+    pub(super) fn when_absent_or_same(&mut self, attribute: &str, value: AttributeValue) {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.conditions.push(format!("(attribute_not_exists({name}) OR {name} = {value})"));
+    }
+
     /// Requires that the attribute is absent or less than a value.
     pub(super) fn when_absent_or_less(&mut self, attribute: &str, value: AttributeValue) {
         let (name, value) = (self.name(attribute), self.value(value));

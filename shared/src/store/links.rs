@@ -12,8 +12,10 @@ use super::expression::{Expression, number};
 use super::keys::{self, ItemKey, Key, Table};
 use super::read::Item;
 use super::{Condition, Store, StoreError, Transaction};
+use crate::error::Failure;
 use crate::mail::{Binding, LinkKind, LinkToken};
 use crate::models::{Timestamp, User, UserId};
+use crate::random;
 
 /// The maximum number of links of one kind that are valid at the same time. A mail can be sent twice, and a user can ask
 /// for another link before the first one arrives: all of them work.
@@ -73,10 +75,7 @@ impl LinksItem {
 impl Store {
     /// Stores the hash of a new link of `user`. `before` must be a recent read of the user's links of this kind. Returns
     /// false if they have changed since, or if the user needs no such link.
-    ///
-    /// # Errors
-    /// Returns [`StoreError`] if the call fails.
-    pub async fn add_link(
+    async fn add_link(
         &self,
         token: &LinkToken,
         before: Option<&LinksItem>,
@@ -95,6 +94,40 @@ impl Store {
             expression.set(&attribute, value);
         }
         self.update_if(&Key::link(token).item_key, expression).await
+    }
+
+    async fn try_add(
+        &self,
+        token: &LinkToken,
+        user: &User,
+        expiry: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = Key::link(token);
+        let before = self.read(&[key.item_key()]).await?.get(&key)?;
+        self.add_link(token, before.as_ref(), user, expiry, now).await
+    }
+
+    /// Makes a link for `user` and stores its hash. Returns its token, which is stored nowhere.
+    ///
+    /// # Errors
+    /// Returns [`Failure::Conflict`] if the links kept changing or the user needs no such link, or why they could not be
+    /// written.
+    pub async fn new_link(
+        &self,
+        kind: LinkKind,
+        user: &User,
+        expiry: Timestamp,
+        now: Timestamp,
+    ) -> Result<LinkToken, Failure> {
+        const MAX_ATTEMPTS: u32 = 5;
+        let token = LinkToken::new(kind, &user.partner_id, &user.id, random::bytes()?);
+        for _ in 0..MAX_ATTEMPTS {
+            if self.try_add(&token, user, expiry, now).await? {
+                return Ok(token);
+            }
+        }
+        Err(Failure::Conflict)
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::audit::{Actor, Event};
-use super::expression::{Expression, number};
-use super::keys::{ItemKey, Key, Table};
+use super::expression::{Expression, number, text};
+use super::keys::{self, ItemKey, Key, Table};
 use super::read::{from_item, integer, string};
 use super::{Store, StoreError};
 use crate::error::Failure;
@@ -49,7 +49,7 @@ pub struct OutboxItem {
     /// The audit event of the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<EventId>,
-    /// The user who made the change, if it was another one.
+    /// The user who made the change. `None` for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_id: Option<UserId>,
     /// The client's address.
@@ -90,14 +90,13 @@ impl OutboxItem {
         })
     }
 
-    /// Returns a notification of `user` about the change that `event` records. It goes to the user's email before the
-    /// change.
+    /// Returns a notification of `user` about the change that `event` records. It goes to the email that `user` has.
     ///
     /// # Errors
     /// Returns [`Failure::Internal`] if there are no random bytes for the id.
     pub fn notification(kind: MailKind, user: &User, event: &Event) -> Result<Self, Failure> {
         let actor = match &event.actor {
-            Actor::User { id, .. } => Some(id).filter(|id| **id != user.id),
+            Actor::User { id, .. } => Some(id),
             Actor::Operator { .. } | Actor::Anonymous | Actor::System | Actor::Other { .. } => None,
         };
         Ok(Self {
@@ -136,16 +135,16 @@ impl OutboxItem {
         Ok(Self { partner_id: partner.cloned(), email: Some(email.clone()), ..item })
     }
 
-    /// Returns the same mail to another address.
-    #[must_use]
-    pub fn to(self, email: &Email) -> Self {
-        Self { email: Some(email.clone()), ..self }
-    }
-
-    /// Returns the same mail with the client that made the change.
+    /// Returns the same mail with the client's address and `User-Agent`.
     #[must_use]
     pub fn from_client(self, address: &str, user_agent: &str) -> Self {
-        Self { address: Some(address.to_owned()), browser: browser(user_agent), ..self }
+        Self { address: Some(address.to_owned()), ..self }.from_program(Some(user_agent))
+    }
+
+    /// Returns the same mail with the client's `User-Agent`.
+    #[must_use]
+    pub(super) fn from_program(self, user_agent: Option<&str>) -> Self {
+        Self { browser: user_agent.and_then(browser), ..self }
     }
 
     /// Returns the kind of the link in the mail.
@@ -228,6 +227,23 @@ impl Store {
     /// Returns [`StoreError`] if the call fails. The mail is then sent again when the lease ends.
     pub async fn delete_mail(&self, item: &OutboxItem) -> Result<(), StoreError> {
         self.delete(&item.item_key()).await
+    }
+
+    /// Marks that a mail about blocked sign-ins is sent to a user today (in UTC). Returns false if another mail is.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the call fails.
+    pub async fn mark_block_mail(&self, user: &UserId, mail: &OutboxItem) -> Result<bool, StoreError> {
+        const MARK_RETENTION: Duration = Duration::from_hours(2 * 24);
+        let day = mail.created_at.start_of_day();
+        let item_key =
+            ItemKey::new(Table::Sessions, keys::user_sort_key(user), format!("BLOCK_MAIL#{}", day.unix_seconds()));
+        let mut expression = Expression::default();
+        // A mail that is retried finds its own mark.
+        expression.when_absent_or_same("mail", text(mail.id()));
+        expression.set("mail", text(mail.id()));
+        expression.set("expires_at", number(day.plus(MARK_RETENTION).unix_seconds()));
+        self.update_if(&item_key, expression).await
     }
 
     /// Returns all mail in the outbox, in the order in which it should be sent: by rank, and then by time.

@@ -22,8 +22,12 @@ use super::outbox::OutboxItem;
 use super::read::{Item, Items};
 use super::{MAX_USERS, Store, StoreError};
 use crate::error::{Cause, Failure};
-use crate::models::{PartnerId, Timestamp, User, UserId};
+use crate::mail::MailKind;
+use crate::models::{MailState, PartnerId, Timestamp, User, UserId};
 use crate::random;
+
+/// The attribute that [`Transaction::set_mail_state`] writes.
+const MAIL_STATE: &str = "mail_state";
 
 /// The meaning of one condition of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub enum Condition {
     Challenge,
     /// A mailed link has not been redeemed.
     Link,
+    /// A mail is still claimed by this invocation.
+    Mail,
     /// The entry of an idempotency key is as expected.
     Idempotency,
     /// A counter has room for one more attempt.
@@ -80,6 +86,7 @@ impl From<CommitError> for Failure {
             | Condition::Credential
             | Condition::Challenge
             | Condition::Link
+            | Condition::Mail
             | Condition::Idempotency
             | Condition::Counter => true,
             Condition::Email | Condition::Partner | Condition::Refusal | Condition::Unconditional | Condition::New => {
@@ -205,7 +212,11 @@ impl Transaction<'_> {
         let items = (item(&UserItem::from(before.clone())), item(&UserItem::from(after.clone())));
         let (Some(old), Some(new)) = (self.record_error(items.0), self.record_error(items.1)) else { return };
         let item_key = Key::user(&before.partner_id, &before.id).item_key;
-        let removed: Vec<&String> = old.keys().filter(|name| !new.contains_key(*name)).collect();
+        let mut removed: Vec<&str> = old.keys().filter(|name| !new.contains_key(*name)).map(String::as_str).collect();
+        // A bounce of the previous email can be recorded after the read, without a change of the version.
+        if !before.email.same_address(&after.email) && !removed.contains(&MAIL_STATE) && !new.contains_key(MAIL_STATE) {
+            removed.push(MAIL_STATE);
+        }
         let differing: Vec<_> = new.iter().filter(|(name, value)| old.get(*name) != Some(value)).collect();
         if differing.is_empty() && removed.is_empty() {
             // An update that sets nothing is not possible.
@@ -357,9 +368,47 @@ impl Transaction<'_> {
         self.delete(Condition::Unconditional, counter.item_key(), Expression::default());
     }
 
-    /// Adds a mail, which is sent after the commit. Mail must be on: see [`Store::has_outbox`].
+    /// Adds a mail, which is sent after the commit. It adds nothing if mail is off.
     pub fn send(&mut self, mail: &OutboxItem) {
-        self.put_new(Condition::New, &mail.item_key(), mail);
+        if self.store.has_outbox() {
+            self.put_new(Condition::New, &mail.item_key(), mail);
+        }
+    }
+
+    /// Adds a notification of `user` about the change that `event` records, made by a client with this `User-Agent`. The
+    /// mail goes to the email that `user` has. It adds nothing if mail is off.
+    ///
+    /// # Errors
+    /// Returns [`Failure::Internal`] if there are no random bytes.
+    pub fn notify(
+        &mut self,
+        kind: MailKind,
+        user: &User,
+        event: &Event,
+        user_agent: Option<&str>,
+    ) -> Result<(), Failure> {
+        if self.store.has_outbox() {
+            let mail = OutboxItem::notification(kind, user, event)?;
+            self.send(&mail.from_program(user_agent));
+        }
+        Ok(())
+    }
+
+    /// Drops a mail that cannot be sent, and requires that no other invocation has claimed it since.
+    pub fn drop_mail(&mut self, mail: &OutboxItem) {
+        let mut expression = Expression::default();
+        expression.when("attempts", "=", number(mail.attempts));
+        self.delete(Condition::Mail, &mail.item_key(), expression);
+    }
+
+    /// Records what the mail service reported about the user's email, and requires that the user still has this email. It
+    /// does not move the version.
+    pub fn set_mail_state(&mut self, user: &User, state: MailState) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("email", "=", text(user.email.normalized()));
+        expression.set(MAIL_STATE, text(state.as_str()));
+        self.update(Condition::Target, &Key::user(&user.partner_id, &user.id).item_key, expression);
     }
 
     /// Adds an audit event. Every change has one. A second event records a review's decision, the change of another
