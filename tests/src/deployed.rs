@@ -43,6 +43,9 @@ pub(crate) fn ready(stack: &str) -> Result<Ready, String> {
         // The tests cannot access the tables of a deployed portal.
         dynamodb_url: String::new(),
         cognito_url: forward(format!("https://cognito-idp.{region}.amazonaws.com"))?,
+        // The mail of a deployed portal goes to real mailboxes.
+        ses_url: String::new(),
+        mail_url: None,
         client_id: output("UserPoolClientId")?,
         tables: tables.into_iter().map(output).collect::<Result<_, _>>()?,
         partner_id: String::new(),

@@ -37,6 +37,10 @@ pub struct Ready {
     pub dynamodb_url: String,
     /// The URL of the user pool, which accepts any credentials.
     pub cognito_url: String,
+    /// The URL of SES, which accepts any credentials.
+    pub ses_url: String,
+    /// The URL of the mailbox. `None` if mail is off.
+    pub mail_url: Option<String>,
     /// The user pool's id.
     pub user_pool_id: String,
     /// The user pool's only client.

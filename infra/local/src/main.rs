@@ -6,11 +6,15 @@ mod demo;
 mod gateway;
 mod iam;
 mod lambda;
+mod mail;
+mod pattern;
 mod plan;
 mod proxy;
 mod resources;
 mod servers;
+mod signature;
 mod stack;
+mod streams;
 mod template;
 mod user_pool;
 mod workspace;
@@ -28,6 +32,7 @@ use crate::stack::{Choices, Stack};
 /// Runs the partner portal on this machine, from template.yaml.
 #[derive(Debug, Parser)]
 #[command(version)]
+#[expect(clippy::struct_excessive_bools, reason = "each one is an option of the command line")]
 struct Options {
     /// The port of the portal; 0 selects a free port
     #[arg(long, default_value_t = 3000)]
@@ -47,6 +52,9 @@ struct Options {
     /// Use this Cognito instead of the embedded user pool
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     cognito_endpoint: Option<String>,
+    /// Use this SES instead of the embedded one and its mailbox
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    ses_endpoint: Option<String>,
     /// Set a parameter of template.yaml
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
@@ -56,6 +64,9 @@ struct Options {
     /// Run no function on a schedule
     #[arg(long, hide = true)]
     no_schedules: bool,
+    /// Run no function on the stream of a table
+    #[arg(long, hide = true)]
+    no_streams: bool,
 }
 
 /// Parses the address of a server. The result has no slash at its end.
@@ -98,9 +109,11 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         data: options.data_folder,
         dynamodb: options.dynamodb_endpoint,
         cognito: options.cognito_endpoint,
+        ses: options.ses_endpoint,
         parameters: options.parameters.into_iter().collect(),
         record: options.record_calls,
         no_schedules: options.no_schedules,
+        no_streams: options.no_streams,
     };
     let stack = tokio::select! {
         biased;
@@ -144,6 +157,7 @@ fn welcome(stack: &Stack) -> String {
         Some(folder) => format!("in {} (remove it to start with an empty portal)", folder.display()),
         None => "in memory, lost when this process ends".to_owned(),
     };
+    let mailbox = ready.mail_url.as_ref().map(|url| format!("  Mailbox     {url}\n")).unwrap_or_default();
     format!(
         "
   The partner portal is running.
@@ -152,7 +166,7 @@ fn welcome(stack: &Stack) -> String {
   Sign in as  {email}
   Password    {password}
 
-  Functions   {lambda} (for `aws lambda invoke --endpoint-url`)
+{mailbox}  Functions   {lambda} (for `aws lambda invoke --endpoint-url`)
   Data        {data}
   Logs        on stderr
 

@@ -1,25 +1,26 @@
-//! All AWS calls of the functions pass this proxy. It identifies the caller by its access key and the operation by its
-//! `X-Amz-Target`. It forwards the calls that the caller's policy allows to DynamoDB or Cognito, signed for that
-//! server.
+//! All AWS calls of the functions pass this proxy. It identifies the caller by its access key, and the operation by its
+//! `X-Amz-Target` or, for SES, by the request line. It forwards the calls that the caller's policy allows to DynamoDB,
+//! Cognito or SES, signed for that server. After a write it wakes the pollers of the table's stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningError, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use serde_json::json;
 
 use crate::iam::{self, Need, NeedsError, Policy, Record, Verdict};
-use crate::lambda::{clock, log};
+use crate::lambda::log;
+use crate::plan::Mail;
 use crate::servers::Server;
+use crate::signature::{self, NotSigned, Signable};
+use crate::streams::Wakes;
 use crate::template::ACCOUNT;
 
 /// DynamoDB's limit for the size of a request.
@@ -27,12 +28,24 @@ const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// The Cognito operations that need no signature and no policy.
 const UNSIGNED: &[&str] = &["RevokeToken"];
 
+/// The path of SES's operation `SendEmail`.
+const SEND_EMAIL: &str = "/v2/email/outbound-emails";
+
+/// The servers behind the proxy.
+pub(crate) struct Backends {
+    pub(crate) dynamodb: Server,
+    pub(crate) cognito: Server,
+    pub(crate) ses: Server,
+}
+
 /// The servers behind the proxy and its known callers.
 pub(crate) struct Proxy {
-    dynamodb: Server,
-    cognito: Server,
+    backends: Backends,
     /// The policies by access key.
     policies: BTreeMap<String, Policy>,
+    /// The identities of SES, which are resources of policies.
+    mail: Mail,
+    wakes: Wakes,
     record: Option<Record>,
     client: reqwest::Client,
 }
@@ -42,6 +55,7 @@ pub(crate) struct Proxy {
 enum Service {
     DynamoDb,
     Cognito,
+    Ses,
 }
 
 /// One call of a function.
@@ -49,6 +63,7 @@ enum Service {
 struct Call<'a> {
     service: Service,
     operation: &'a str,
+    path: &'a str,
     /// The access key of a signed call.
     access_key: Option<&'a str>,
 }
@@ -59,6 +74,7 @@ impl Service {
         match self {
             Self::DynamoDb => "dynamodb",
             Self::Cognito => "cognito-idp",
+            Self::Ses => "ses",
         }
     }
 }
@@ -66,60 +82,59 @@ impl Service {
 impl Proxy {
     /// A proxy for callers with these access keys.
     pub(crate) fn new(
-        dynamodb: Server,
-        cognito: Server,
+        backends: Backends,
         policies: BTreeMap<String, Policy>,
+        mail: Mail,
+        wakes: Wakes,
         record: Option<Record>,
     ) -> reqwest::Result<Self> {
         // The environment's HTTP proxy is not meant for loopback addresses. The functions handle redirects themselves.
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { dynamodb, cognito, policies, record, client })
+        Ok(Self { backends, policies, mail, wakes, record, client })
     }
 
-    /// Serves both APIs at one address.
+    /// Serves all APIs at one address.
     pub(crate) fn router(self) -> Router {
         Router::new().fallback(handle).with_state(Arc::new(self))
     }
 
-    /// The error response for a call that must not be forwarded.
-    fn refusal(&self, call: &Call<'_>, body: &[u8]) -> Option<Response> {
-        match call.access_key {
-            Some(key) => match self.policies.get(key) {
-                Some(policy) => self.denial(policy, call, body),
-                None => Some(error(
-                    StatusCode::BAD_REQUEST,
-                    "UnrecognizedClientException",
-                    "The security token included in the request is invalid.",
-                )),
-            },
-            None if call.service == Service::Cognito && UNSIGNED.contains(&call.operation) => None,
-            None => Some(error(
-                StatusCode::BAD_REQUEST,
-                "MissingAuthenticationTokenException",
-                "Request is missing Authentication Token",
-            )),
+    /// The permissions that an allowed call needed, or the error response for a call that must not be forwarded.
+    fn authorize(&self, call: &Call<'_>, body: &[u8]) -> Result<BTreeSet<Need>, Box<Response>> {
+        let refused = |code, message: &str| Box::new(error(StatusCode::BAD_REQUEST, code, message));
+        let policy = match call.access_key {
+            Some(key) => self.policies.get(key).ok_or_else(|| {
+                refused("UnrecognizedClientException", "The security token included in the request is invalid.")
+            })?,
+            None if call.service == Service::Cognito && UNSIGNED.contains(&call.operation) => {
+                return Ok(BTreeSet::new());
+            }
+            None => {
+                return Err(refused("MissingAuthenticationTokenException", "Request is missing Authentication Token"));
+            }
+        };
+        let needs = match call.service {
+            Service::DynamoDb => iam::dynamodb(call.operation, body),
+            Service::Cognito => iam::cognito(call.operation, body),
+            Service::Ses => iam::ses(body, &self.mail),
+        };
+        let needs = needs.map_err(|problem| {
+            let code = match problem {
+                NeedsError::Unreadable(_) => "SerializationException",
+                NeedsError::PartiQl => "ValidationException",
+            };
+            refused(code, &problem.to_string())
+        })?;
+        match self.denial(policy, call.service, &needs) {
+            Some(denial) => Err(Box::new(denial)),
+            None => Ok(needs),
         }
     }
 
     /// The error response for a call that the caller's policy does not allow.
-    fn denial(&self, policy: &Policy, call: &Call<'_>, body: &[u8]) -> Option<Response> {
-        let needs = match call.service {
-            Service::DynamoDb => iam::dynamodb(call.operation, body),
-            Service::Cognito => iam::cognito(call.operation, body),
-        };
-        let needs = match needs {
-            Ok(needs) => needs,
-            Err(problem) => {
-                let code = match problem {
-                    NeedsError::Unreadable(_) => "SerializationException",
-                    NeedsError::PartiQl => "ValidationException",
-                };
-                return Some(error(StatusCode::BAD_REQUEST, code, &problem.to_string()));
-            }
-        };
+    fn denial(&self, policy: &Policy, service: Service, needs: &BTreeSet<Need>) -> Option<Response> {
         let mut denial = None;
         // Check all needs, so that the record and the log name every permission that a transaction lacks.
-        for need in &needs {
+        for need in needs {
             let verdict = policy.decide(need);
             if let Some(record) = &self.record {
                 record.note(policy, need, verdict);
@@ -130,20 +145,21 @@ impl Proxy {
                 Verdict::Denied => "with an explicit deny in an identity-based policy".to_owned(),
             };
             log::line("proxy", &format!("{} may not {} on {}", policy.function(), need.action, need.resource));
-            denial.get_or_insert_with(|| access_denied(call.service, policy.function(), need, &reason));
+            denial.get_or_insert_with(|| access_denied(service, policy.function(), need, &reason));
         }
         denial
     }
 
     fn server(&self, service: Service) -> &Server {
         match service {
-            Service::DynamoDb => &self.dynamodb,
-            Service::Cognito => &self.cognito,
+            Service::DynamoDb => &self.backends.dynamodb,
+            Service::Cognito => &self.backends.cognito,
+            Service::Ses => &self.backends.ses,
         }
     }
 
-    async fn forward(&self, server: &Server, headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
-        let answer = self.client.post(&server.url).headers(headers).body(body).send().await?;
+    async fn forward(&self, url: String, headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
+        let answer = self.client.post(url).headers(headers).body(body).send().await?;
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await?;
         // These headers belong to the connection between the proxy and the server.
@@ -155,16 +171,18 @@ impl Proxy {
 
 async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let Some(call) = Call::read(&head.headers) else {
-        return error(StatusCode::BAD_REQUEST, "UnknownOperationException", "This is neither DynamoDB nor Cognito.");
+    let Some(call) = Call::read(&head) else {
+        let message = "This is no operation of DynamoDB, Cognito or SES that the local stack supports.";
+        return error(StatusCode::BAD_REQUEST, "UnknownOperationException", message);
     };
     // For an incomplete body the response does not matter, because its sender is gone.
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "The request is too large.");
     };
-    if let Some(refusal) = proxy.refusal(&call, &body) {
-        return refusal;
-    }
+    let needs = match proxy.authorize(&call, &body) {
+        Ok(needs) => needs,
+        Err(refusal) => return *refusal,
+    };
     let server = proxy.server(call.service);
     let headers = match forwarded(&call, &head.headers, server, &body) {
         Ok(headers) => headers,
@@ -173,7 +191,10 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
             return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", "The proxy cannot sign the call.");
         }
     };
-    match proxy.forward(server, headers, body).await {
+    let forwarded = proxy.forward(format!("{}{}", server.url, call.path), headers, body).await;
+    // Without a response, the server may still have carried out the call.
+    proxy.wakes.after(&needs);
+    match forwarded {
         Ok(answer) => answer,
         // If the server's connection breaks, break the caller's connection too: the caller cannot know whether the call
         // was carried out.
@@ -183,6 +204,7 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
             let code = match call.service {
                 Service::DynamoDb => "InternalServerError",
                 Service::Cognito => "InternalErrorException",
+                Service::Ses => "InternalServiceErrorException",
             };
             error(StatusCode::INTERNAL_SERVER_ERROR, code, "The server cannot be reached.")
         }
@@ -190,30 +212,43 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
 }
 
 impl<'a> Call<'a> {
-    fn read(headers: &'a HeaderMap) -> Option<Self> {
-        let (service, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
+    fn read(head: &'a Parts) -> Option<Self> {
+        let authorization = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let access_key = authorization.and_then(access_key);
+        let path = head.uri.path();
+        let Some(target) = head.headers.get("x-amz-target") else {
+            let is_known = head.method == Method::POST && path == SEND_EMAIL;
+            let is_for_ses = authorization.and_then(scope) == Some(Service::Ses.name());
+            return (is_known && is_for_ses).then_some(Self {
+                service: Service::Ses,
+                operation: "SendEmail",
+                path,
+                access_key,
+            });
+        };
+        let (service, operation) = target.to_str().ok()?.split_once('.')?;
         let service = match service {
             "DynamoDB_20120810" => Service::DynamoDb,
             "AWSCognitoIdentityProviderService" => Service::Cognito,
             _ => return None,
         };
-        let access_key = headers.get(header::AUTHORIZATION).and_then(|value| access_key(value.to_str().ok()?));
-        Some(Self { service, operation, access_key })
+        Some(Self { service, operation, path: "/", access_key })
     }
 }
 
 /// The access key in `AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/dynamodb/aws4_request, …`.
 fn access_key(authorization: &str) -> Option<&str> {
-    authorization.split_once("Credential=")?.1.split_once('/').map(|(key, _)| key)
+    credential(authorization)?.split('/').next()
 }
 
-/// Why a call could not be signed.
-#[derive(Debug, thiserror::Error)]
-enum NotSigned {
-    #[error(transparent)]
-    Parameters(#[from] v4::signing_params::BuildError),
-    #[error(transparent)]
-    Signing(#[from] SigningError),
+/// The service in such a header.
+fn scope(authorization: &str) -> Option<&str> {
+    credential(authorization)?.split('/').nth(3)
+}
+
+fn credential(authorization: &str) -> Option<&str> {
+    let credential = authorization.split_once("Credential=")?.1;
+    credential.contains('/').then_some(credential)
 }
 
 /// The headers for the server. The server does not know the function's signature, so a signed call is signed again.
@@ -228,38 +263,13 @@ fn forwarded(call: &Call<'_>, sent: &HeaderMap, server: &Server, body: &[u8]) ->
         headers.remove(name);
     }
     if call.access_key.is_some() {
-        for (name, value) in signature(call, &headers, server, body)? {
+        let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+        let signable = Signable { service: call.service.name(), path: call.path, target, body };
+        for (name, value) in signature::headers(server, &signable)? {
             headers.insert(name, value);
         }
     }
     Ok(headers)
-}
-
-fn signature(
-    call: &Call<'_>,
-    headers: &HeaderMap,
-    server: &Server,
-    body: &[u8],
-) -> Result<Vec<(HeaderName, HeaderValue)>, NotSigned> {
-    let identity = server.credentials.clone().into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(&server.region)
-        .name(call.service.name())
-        .time(UNIX_EPOCH + clock::since_1970())
-        .settings(SigningSettings::default())
-        .build()?;
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).map(|value| ("x-amz-target", value));
-    let url = format!("{}/", server.url);
-    let request = SignableRequest::new("POST", url.as_str(), target.into_iter(), SignableBody::Bytes(body))?;
-    let (instructions, _) = sign(request, &parameters.into())?.into_parts();
-    let (added, _) = instructions.into_parts();
-    Ok(added
-        .iter()
-        .filter_map(|header| {
-            Some((HeaderName::from_static(header.name()), HeaderValue::try_from(header.value()).ok()?))
-        })
-        .collect())
 }
 
 /// Sends no response: a body that fails before its first byte closes the connection.
@@ -269,14 +279,18 @@ fn broken_off() -> Response {
 }
 
 /// A denial in the format of each API. DynamoDB sends no header for the code, and names the message differently than in
-/// its other errors.
+/// its other errors. SES has its own words and status.
 fn access_denied(service: Service, function: &str, Need { action, resource }: &Need, reason: &str) -> Response {
     // SAM generates this role name, and Lambda names the session after the function.
     let user = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{function}Role/{function}");
+    if service == Service::Ses {
+        let message = format!("User `{user}' is not authorized to perform `{action}' on resource `{resource}'");
+        return error(StatusCode::FORBIDDEN, "AccessDeniedException", &message);
+    }
     let message = format!("User: {user} is not authorized to perform: {action} on resource: {resource} {reason}");
     let (code, content_type) = match service {
         Service::DynamoDb => ("com.amazon.coral.service#AccessDeniedException", "application/x-amz-json-1.0"),
-        Service::Cognito => ("AccessDeniedException", "application/x-amz-json-1.1"),
+        Service::Cognito | Service::Ses => ("AccessDeniedException", "application/x-amz-json-1.1"),
     };
     let body = Body::from(json!({ "__type": code, "Message": message }).to_string());
     let mut answer = (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, content_type)], body).into_response();
@@ -287,7 +301,7 @@ fn access_denied(service: Service, function: &str, Need { action, resource }: &N
     answer
 }
 
-/// An error in the format that both APIs use.
+/// An error in the format that all APIs use.
 fn error(status: StatusCode, code: &'static str, message: &str) -> Response {
     let body = json!({ "__type": code, "message": message }).to_string();
     let headers = [
@@ -299,11 +313,13 @@ fn error(status: StatusCode, code: &'static str, message: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Uri;
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::plan::Identity;
     use crate::servers::serve;
-    use crate::template::{table_arn, user_pool_arn};
+    use crate::template::{ses_arn, table_arn, user_pool_arn};
 
     const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AddUserFunction/20260101/us-east-1/dynamodb/aws4_request, \
                              SignedHeaders=host, Signature=0";
@@ -312,9 +328,11 @@ mod tests {
 
     /// Starts a server that responds with its name, the access key that it received, the body, and a header.
     async fn server(name: &'static str, tasks: &mut JoinSet<()>) -> String {
-        let echo = Router::new().fallback(async move |headers: HeaderMap, body: String| {
-            let key = headers.get("authorization").and_then(|value| access_key(value.to_str().ok()?));
-            let seen = format!("{name} {} {body}", key.unwrap_or("unsigned"));
+        let echo = Router::new().fallback(async move |uri: Uri, headers: HeaderMap, body: String| {
+            let authorization = headers.get("authorization").map(|value| value.to_str().unwrap());
+            let key = authorization.and_then(access_key).unwrap_or("unsigned");
+            let service = authorization.and_then(scope).unwrap_or("none");
+            let seen = format!("{name} {} {key} {service} {body}", uri.path());
             (StatusCode::IM_A_TEAPOT, [("x-amz-crc32", "7")], seen)
         });
         serve("echo", echo, tasks).await.unwrap()
@@ -336,10 +354,18 @@ mod tests {
             json!({ "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": table_arn("Users") }),
             json!({ "Effect": "Allow", "Action": "cognito-idp:AdminGetUser", "Resource": user_pool_arn("us-east-1_a") }),
             json!({ "Effect": "Deny", "Action": "dynamodb:DeleteItem", "Resource": "*" }),
+            json!({ "Effect": "Allow", "Action": "ses:SendEmail", "Resource": ses_arn("identity/portal@example.com") }),
         ];
         let policy = Policy::read("AddUserFunction", &statements).unwrap();
         let policies = BTreeMap::from([("AddUserFunction".to_owned(), policy)]);
-        let proxy = Proxy::new(Server::embedded(dynamodb), Server::embedded(cognito), policies, None).unwrap();
+        let backends = Backends {
+            dynamodb: Server::embedded(dynamodb),
+            ses: Server::embedded(cognito.clone()),
+            cognito: Server::embedded(cognito),
+        };
+        let identity = Identity { name: "portal@example.com".to_owned(), configuration_set: None };
+        let mail = Mail { identities: vec![identity], ..Mail::default() };
+        let proxy = Proxy::new(backends, policies, mail, Wakes::default(), None).unwrap();
         serve("proxy", proxy.router(), tasks).await.unwrap()
     }
 
@@ -349,13 +375,52 @@ mod tests {
         let (dynamodb, cognito) = (server("dynamodb", &mut tasks).await, server("cognito", &mut tasks).await);
         let proxy = proxy(dynamodb, cognito, &mut tasks).await;
         for (target, signature, expected) in [
-            ("DynamoDB_20120810.GetItem", Some(SIGNATURE), "dynamodb local"),
-            ("AWSCognitoIdentityProviderService.AdminGetUser", Some(SIGNATURE), "cognito local"),
-            ("AWSCognitoIdentityProviderService.RevokeToken", None, "cognito unsigned"),
-            ("AWSCognitoIdentityProviderService.RevokeToken", Some(SIGNATURE), "cognito local"),
+            ("DynamoDB_20120810.GetItem", Some(SIGNATURE), "dynamodb / local dynamodb"),
+            ("AWSCognitoIdentityProviderService.AdminGetUser", Some(SIGNATURE), "cognito / local cognito-idp"),
+            ("AWSCognitoIdentityProviderService.RevokeToken", None, "cognito / unsigned none"),
+            ("AWSCognitoIdentityProviderService.RevokeToken", Some(SIGNATURE), "cognito / local cognito-idp"),
         ] {
             let expected = (418, Some("7".to_owned()), format!("{expected} {BODY}"));
             assert_eq!(call(&proxy, target, signature).await, expected, "{target}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_to_ses_is_recognized_by_its_path_and_scope() {
+        let mut tasks = JoinSet::new();
+        let server = server("ses", &mut tasks).await;
+        let proxy = proxy(server.clone(), server, &mut tasks).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let signed = |service: &str| SIGNATURE.replace("dynamodb", service);
+        let body = |from: &str, set: &str| format!(r#"{{"FromEmailAddress":"{from}"{set}}}"#);
+        let ours = body("Portal <portal@example.com>", "");
+        let user =
+            "User `arn:aws:sts::000000000000:assumed-role/AddUserFunctionRole/AddUserFunction' is not authorized";
+        for (path, service, body, status, expected) in [
+            (SEND_EMAIL, "ses", ours.clone(), 418, format!("ses {SEND_EMAIL} local ses {ours}")),
+            (SEND_EMAIL, "dynamodb", ours.clone(), 400, "UnknownOperationException".to_owned()),
+            ("/v2/email/identities", "ses", ours, 400, "UnknownOperationException".to_owned()),
+            (SEND_EMAIL, "ses", "{".to_owned(), 400, "SerializationException".to_owned()),
+            (
+                SEND_EMAIL,
+                "ses",
+                body("other@example.com", ""),
+                403,
+                format!("{user} to perform `ses:SendEmail' on resource `{}'", ses_arn("identity/other@example.com")),
+            ),
+            (
+                SEND_EMAIL,
+                "ses",
+                body("portal@example.com", r#","ConfigurationSetName":"mail""#),
+                403,
+                format!("{user} to perform `ses:SendEmail' on resource `{}'", ses_arn("configuration-set/mail")),
+            ),
+        ] {
+            let call = client.post(format!("{proxy}{path}")).header("authorization", signed(service));
+            let answer = call.body(body.clone()).send().await.unwrap();
+            assert_eq!(answer.status(), status, "{path} {service} {body}");
+            let text = answer.text().await.unwrap();
+            assert!(text.contains(&expected), "{path} {service} {body}: {text}");
         }
     }
 

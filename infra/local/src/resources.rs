@@ -10,15 +10,17 @@ use aws_sdk_dynamodb as dynamodb;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, ProjectionType,
-    ScalarAttributeType, TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus, TimeToLiveSpecification,
+    TimeToLiveStatus,
 };
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
+use crate::lambda::log;
 use crate::servers::Server;
-use crate::template::{Index, KeyType, Keys, PoolIds, Projection, Table, Template, TemplateError};
+use crate::template::{Index, KeyType, Keys, PoolIds, Projection, StreamView, Table, Template, TemplateError};
 
 /// The name of the user pool and of its client.
 const NAME: &str = "portal-local";
@@ -72,6 +74,13 @@ struct Properties {
 
 /// Creates the missing tables concurrently. Returns whether any table was missing.
 pub(crate) async fn tables(server: &Server, tables: &[Table]) -> Result<bool, ResourceError> {
+    let client = client(server);
+    let made = try_join_all(tables.iter().map(|table| make_table(&client, table))).await?;
+    Ok(made.contains(&true))
+}
+
+/// A client for the tables of a server.
+pub(crate) fn client(server: &Server) -> dynamodb::Client {
     let config = dynamodb::Config::builder()
         .endpoint_url(&server.url)
         .region(dynamodb::config::Region::new(server.region.clone()))
@@ -79,9 +88,7 @@ pub(crate) async fn tables(server: &Server, tables: &[Table]) -> Result<bool, Re
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .timeout_config(dynamodb::config::timeout::TimeoutConfig::builder().operation_timeout(CALL_LIMIT).build())
         .build();
-    let client = dynamodb::Client::from_conf(config);
-    let made = try_join_all(tables.iter().map(|table| make_table(&client, table))).await?;
-    Ok(made.contains(&true))
+    dynamodb::Client::from_conf(config)
 }
 
 async fn make_table(client: &dynamodb::Client, table: &Table) -> Result<bool, ResourceError> {
@@ -105,6 +112,9 @@ async fn make_table(client: &dynamodb::Client, table: &Table) -> Result<bool, Re
     }
     if let Some(attribute) = &table.time_to_live {
         set_time_to_live(client, table, attribute).await?;
+    }
+    if let Some(view) = table.stream {
+        set_stream(client, table, view).await?;
     }
     Ok(missing)
 }
@@ -233,6 +243,31 @@ async fn set_time_to_live(client: &dynamodb::Client, table: &Table, attribute: &
         .map_err(|error| failed(&error))
 }
 
+/// Adds a stream to a table that has none, which is possible at any time. A server without streams is not an error: what
+/// depends on streams reports it.
+async fn set_stream(client: &dynamodb::Client, table: &Table, view: StreamView) -> Result<(), ResourceError> {
+    let found = describe(client, table).await?;
+    let is_enabled = |found: &TableDescription| {
+        found.stream_specification().is_some_and(dynamodb::types::StreamSpecification::stream_enabled)
+    };
+    if found.as_ref().is_some_and(is_enabled) {
+        return Ok(());
+    }
+    let view = match view {
+        StreamView::KeysOnly => StreamViewType::KeysOnly,
+        StreamView::NewImage => StreamViewType::NewImage,
+        StreamView::OldImage => StreamViewType::OldImage,
+        StreamView::NewAndOldImages => StreamViewType::NewAndOldImages,
+    };
+    let specification = StreamSpecification::builder().stream_enabled(true).stream_view_type(view).build();
+    let specification = specification.map_err(|error| ResourceError::failed(&table.logical_id, &error))?;
+    let updated = client.update_table().table_name(&table.name).stream_specification(specification).send().await;
+    if let Err(problem) = updated {
+        log::line("dynamodb", &ResourceError::failed(&table.logical_id, &problem).to_string());
+    }
+    Ok(())
+}
+
 /// The pool of an earlier start, if it exists and was created from the same properties, or else a new one. Users can
 /// sign in as before with a new pool, because the user pool stores nothing about them.
 pub(crate) async fn user_pool(
@@ -353,6 +388,7 @@ mod tests {
                 projection: Projection::KeysOnly,
             }],
             time_to_live: Some("expires_at".into()),
+            stream: None,
         }
     }
 
@@ -373,6 +409,19 @@ mod tests {
         assert!(matches!(tables(&server, &[changed]).await, Err(ResourceError::OtherTable(name)) if name == "Rows"));
     }
 
+    #[tokio::test]
+    async fn an_existing_table_gets_the_stream_that_the_template_adds() {
+        let mut tasks = JoinSet::new();
+        let server = servers::dynamodb(None, &mut tasks).await.unwrap();
+        tables(&server, &[table()]).await.unwrap();
+        let client = client(&server);
+        for view in [StreamView::NewImage, StreamView::NewImage] {
+            assert!(!tables(&server, &[Table { stream: Some(view), ..table() }]).await.unwrap());
+            let found = describe(&client, &table()).await.unwrap().unwrap();
+            assert_eq!(found.stream_specification().unwrap().stream_view_type(), Some(&StreamViewType::NewImage));
+        }
+    }
+
     fn template(access_minutes: u32) -> Template {
         let text = format!(
             r"
@@ -387,7 +436,7 @@ Resources:
       TokenValidityUnits: {{ AccessToken: minutes }}
 "
         );
-        Template::parse(&text, &BTreeMap::new()).unwrap()
+        Template::parse(&text, &BTreeMap::new(), &[]).unwrap()
     }
 
     #[tokio::test]

@@ -87,8 +87,18 @@ pub(crate) async fn user_pool(file: Option<&Path>, tasks: &mut JoinSet<()>) -> R
 
 /// Serves a router on a free port of 127.0.0.1 for as long as `tasks` live. Returns its URL.
 pub(crate) async fn serve(name: &'static str, router: Router, tasks: &mut JoinSet<()>) -> io::Result<String> {
+    serve_at_its_address(name, |_| router, tasks).await
+}
+
+/// Like [`serve`], for a router that depends on its address.
+pub(crate) async fn serve_at_its_address(
+    name: &'static str,
+    router: impl FnOnce(SocketAddr) -> Router,
+    tasks: &mut JoinSet<()>,
+) -> io::Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let url = url(listener.local_addr()?);
+    let address = listener.local_addr()?;
+    let (url, router) = (url(address), router(address));
     tasks.spawn(async move {
         if let Err(problem) = axum::serve(listener, router).await {
             log::line(name, &problem.to_string());

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
@@ -18,10 +20,12 @@ use crate::demo::{Demo, DemoError};
 use crate::gateway;
 use crate::iam::{Policy, PolicyError, Record};
 use crate::lambda::{self, Lambda, log};
-use crate::plan::{Function, Plan, Schedule};
-use crate::proxy::Proxy;
+use crate::mail::{self, Mailbox};
+use crate::plan::{Function, Mail, Plan, Schedule, Stream};
+use crate::proxy::{Backends, Proxy};
 use crate::resources::{self, Pool, ResourceError};
 use crate::servers::{self, Server, ServerError};
+use crate::streams::{Poller, Positions, Wakes};
 use crate::template::{REGION, Template, TemplateError};
 use crate::workspace::{self, DataFolder, Memory, WorkspaceError};
 
@@ -29,6 +33,8 @@ use crate::workspace::{self, DataFolder, Memory, WorkspaceError};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The key under which the ids of an embedded server are stored.
 const EMBEDDED: &str = "embedded";
+/// The sender of all mail.
+const MAIL_FROM: &str = "portal@example.com";
 /// The maximum number of attempts to find a port that is free on both loopback addresses.
 const PORT_ATTEMPTS: u32 = 16;
 
@@ -45,12 +51,16 @@ pub(crate) struct Choices {
     pub(crate) dynamodb: Option<String>,
     /// The URL of a Cognito that replaces the embedded one.
     pub(crate) cognito: Option<String>,
+    /// The URL of an SES that replaces the embedded one.
+    pub(crate) ses: Option<String>,
     /// Values for the template's parameters. Others have their defaults.
     pub(crate) parameters: BTreeMap<String, String>,
     /// The file that records the permissions and calls of the functions.
     pub(crate) record: Option<PathBuf>,
     /// Whether no function runs on a schedule.
     pub(crate) no_schedules: bool,
+    /// Whether no function processes the stream of a table.
+    pub(crate) no_streams: bool,
 }
 
 /// Why the stack could not be started. The message is one line for the developer.
@@ -74,8 +84,10 @@ pub(crate) enum StartError {
     Server(#[from] ServerError),
     #[error(transparent)]
     Resource(#[from] ResourceError),
-    #[error("cannot create the proxy: {0}")]
-    Proxy(#[from] reqwest::Error),
+    #[error("cannot create a client for AWS calls: {0}")]
+    Client(#[from] reqwest::Error),
+    #[error("the positions in streams cannot be read: {0}: remove the folder to start with an empty portal")]
+    Positions(#[source] io::Error),
     #[error(transparent)]
     Lambda(#[from] lambda::StartError),
     #[error("cannot create the demo partner: {0}")]
@@ -95,6 +107,9 @@ pub(crate) struct Ready {
     pub(crate) lambda_url: String,
     pub(crate) dynamodb_url: String,
     pub(crate) cognito_url: String,
+    pub(crate) ses_url: String,
+    /// The mailbox. `None` if mail is off or another SES sends it.
+    pub(crate) mail_url: Option<String>,
     pub(crate) user_pool_id: String,
     pub(crate) client_id: String,
     pub(crate) tables: Vec<String>,
@@ -115,9 +130,9 @@ pub(crate) struct Stack {
     /// The data folder, or `None` if all data is in memory.
     pub(crate) data: Option<PathBuf>,
     lambda: Lambda,
-    /// The tasks that serve the API. They end after `end_gateway` is signalled.
-    gateway: JoinSet<()>,
-    end_gateway: watch::Sender<()>,
+    /// The tasks that serve the API and read streams. They end after `end_sources` is signalled.
+    sources: JoinSet<()>,
+    end_sources: watch::Sender<()>,
     /// All other tasks. They end when this value is dropped.
     tasks: JoinSet<()>,
     /// The folder stays locked until the stack is dropped.
@@ -153,7 +168,7 @@ impl Stack {
         };
         let path = root.join("template.yaml");
         let text = std::fs::read_to_string(&path).map_err(|source| StartError::Unreadable { path, source })?;
-        let template = Template::parse(&text, &choices.parameters)?;
+        let template = Template::parse(&text, &choices.parameters, &local_parameters(&url))?;
 
         let mut memory = folder.as_ref().map_or_else(|| Ok(Memory::default()), DataFolder::recall)?;
         let mut tasks = JoinSet::new();
@@ -169,7 +184,12 @@ impl Stack {
                 Some(record.map_err(|source| StartError::Record { path: path.clone(), source })?)
             }
         };
-        let proxy = Proxy::new(cloud.dynamodb.clone(), cloud.cognito.clone(), cloud.policies, record)?;
+        let post_office = PostOffice::open(choices, cloud.plan.mail.clone(), &mut tasks).await?;
+        let streams = if choices.no_streams { Vec::new() } else { cloud.plan.streams };
+        let (wakes, pollers) = Wakes::new(&streams);
+        let backends =
+            Backends { dynamodb: cloud.dynamodb.clone(), cognito: cloud.cognito.clone(), ses: post_office.ses.clone() };
+        let proxy = Proxy::new(backends, cloud.policies, cloud.plan.mail, wakes, record)?;
         let proxy_url = servers::serve("proxy", proxy.router(), &mut tasks).await?;
         let environment = Box::new(move |function: &Function| environment(function, &proxy_url));
         let lambda = Lambda::start(cloud.plan.functions, lambda::Settings { binaries, environment }).await?;
@@ -186,24 +206,38 @@ impl Stack {
         let partner_id = demo.make(&lambda).await?;
         memory.partners.insert(server.to_owned(), demo.clone());
         remember(&memory)?;
+        tasks.spawn(mail::deliver(post_office.events, cloud.plan.rules, lambda.clone()));
+        let (end_sources, ended) = watch::channel(());
+        let mut sources = JoinSet::new();
+        let positions = Positions::open(folder.as_ref().map(DataFolder::streams)).map_err(StartError::Positions)?;
+        for (stream, wake) in streams.into_iter().zip(pollers) {
+            let server = cloud.dynamodb.clone();
+            let notice = without_stream(&stream);
+            let mut poller = Poller::new(stream, server, lambda.clone(), wake, positions.clone(), ended.clone())?;
+            if poller.is_available().await {
+                sources.spawn(poller.run());
+            } else {
+                log::line("streams", &notice);
+            }
+        }
         if !choices.no_schedules {
             for schedule in cloud.plan.schedules {
                 tasks.spawn(fire(schedule, lambda.clone()));
             }
         }
 
-        let (end_gateway, ended) = watch::channel(());
-        let mut gateway = JoinSet::new();
         let keys = gateway::Keys::new(cloud.cognito.url.clone());
         let router = gateway::router(cloud.plan.routes, cloud.plan.cors, lambda.clone(), keys);
         for listener in listeners {
-            gateway.spawn(serve_api(listener, router.clone(), ended.clone()));
+            sources.spawn(serve_api(listener, router.clone(), ended.clone()));
         }
         let ready = Ready {
             url,
             lambda_url,
             dynamodb_url: cloud.dynamodb.url,
             cognito_url: cloud.cognito.url,
+            ses_url: post_office.ses.url,
+            mail_url: post_office.mailbox,
             user_pool_id: cloud.pool.ids.user_pool,
             client_id: cloud.pool.ids.client,
             tables: cloud.tables,
@@ -211,18 +245,57 @@ impl Stack {
             primary_admin: PrimaryAdmin { email: demo.email, password: demo.password },
         };
         let data = folder.as_ref().map(|folder| folder.path().to_owned());
-        Ok(Self { ready, data, lambda, gateway, end_gateway, tasks, _folder: folder })
+        Ok(Self { ready, data, lambda, sources, end_sources, tasks, _folder: folder })
     }
 
     /// Gives requests a short time to finish, then ends everything, the functions' processes first.
     pub(crate) async fn stop(mut self) {
-        self.end_gateway.send_replace(());
-        let finished = async { while self.gateway.join_next().await.is_some() {} };
+        self.end_sources.send_replace(());
+        let finished = async { while self.sources.join_next().await.is_some() {} };
         // Requests that have not finished by then are cut off.
         let _ = timeout(PATIENCE, finished).await;
         let _ = timeout(PATIENCE, self.lambda.stop()).await;
-        self.gateway.shutdown().await;
+        self.sources.shutdown().await;
         self.tasks.shutdown().await;
+    }
+}
+
+/// The values of the template's parameters here, unless others are given. Mail is on, and its links lead to this portal.
+pub(crate) fn local_parameters(url: &str) -> Vec<(&'static str, String)> {
+    vec![("MailFrom", MAIL_FROM.to_owned()), ("PortalUrl", url.to_owned())]
+}
+
+/// The notice for a mapping whose server has no such stream.
+fn without_stream(stream: &Stream) -> String {
+    let Stream { function, table, .. } = stream;
+    format!("this DynamoDB has no stream of {table}: nothing invokes {function} after a write; schedules do its work")
+}
+
+/// The SES that the functions use.
+struct PostOffice {
+    ses: Server,
+    /// The URL of the mailbox.
+    mailbox: Option<String>,
+    events: mpsc::UnboundedReceiver<Value>,
+}
+
+impl PostOffice {
+    async fn open(choices: &Choices, mail: Mail, tasks: &mut JoinSet<()>) -> io::Result<Self> {
+        // With another SES, the sender is dropped and no events come.
+        let (sender, events) = mpsc::unbounded_channel();
+        if let Some(url) = &choices.ses {
+            return Ok(Self { ses: Server::external(url.clone()), mailbox: None, events });
+        }
+        let messages = Arc::new(Mailbox::new());
+        let is_on = !mail.identities.is_empty();
+        let url = servers::serve("ses", mail::ses_router(mail, Arc::clone(&messages), sender), tasks).await?;
+        let mailbox = if is_on {
+            let serve = |address| mail::mailbox_router(messages, address);
+            Some(servers::serve_at_its_address("mailbox", serve, tasks).await?)
+        } else {
+            None
+        };
+        Ok(Self { ses: Server::embedded(url), mailbox, events })
     }
 }
 
@@ -284,6 +357,7 @@ fn environment(function: &Function, proxy_url: &str) -> BTreeMap<String, String>
         ("AWS_SESSION_TOKEN", "local".to_owned()),
         ("AWS_ENDPOINT_URL_DYNAMODB", proxy_url.to_owned()),
         ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", proxy_url.to_owned()),
+        ("AWS_ENDPOINT_URL_SESV2", proxy_url.to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

@@ -87,6 +87,11 @@ impl DataFolder {
         self.path.join("user-pool.sqlite")
     }
 
+    /// The file of the positions in streams.
+    pub(crate) fn streams(&self) -> PathBuf {
+        self.path.join("streams.json")
+    }
+
     /// The data of earlier starts, which is empty at the first start.
     pub(crate) fn recall(&self) -> Result<Memory, WorkspaceError> {
         let path = self.memory();

@@ -6,6 +6,6 @@ mod needs;
 mod policy;
 mod record;
 
-pub(crate) use needs::{Need, NeedsError, cognito, dynamodb};
+pub(crate) use needs::{Need, NeedsError, cognito, dynamodb, ses};
 pub(crate) use policy::{Policy, PolicyError, Verdict};
 pub(crate) use record::Record;

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::template::{table_arn, user_pool_arn};
+use crate::mail::address;
+use crate::plan::Mail;
+use crate::template::{ses_arn, table_arn, user_pool_arn};
 
 /// One action on one resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +69,20 @@ struct OnPool {
     user_pool_id: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Message {
+    from_email_address: Option<String>,
+    configuration_set_name: Option<String>,
+    content: Option<MessageContent>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MessageContent {
+    raw: Option<IgnoredAny>,
+}
+
 /// The needs of a DynamoDB operation.
 ///
 /// A batch needs its action on each of its tables. A transaction has no action of its own: it needs the action of each
@@ -109,6 +125,25 @@ pub(crate) fn cognito(operation: &str, body: &[u8]) -> Result<BTreeSet<Need>, Ne
     Ok([Need { action: format!("cognito-idp:{operation}"), resource }].into())
 }
 
+/// The needs of SES's operation `SendEmail`: the identity that permits the sender's address, and the configuration set
+/// that the message or else the identity names. A raw message has an action of its own.
+pub(crate) fn ses(body: &[u8], mail: &Mail) -> Result<BTreeSet<Need>, NeedsError> {
+    let Message { from_email_address, configuration_set_name, content } = serde_json::from_slice(body)?;
+    let raw = content.is_some_and(|content| content.raw.is_some());
+    let action = if raw { "ses:SendRawEmail" } else { "ses:SendEmail" };
+    let from = from_email_address.unwrap_or_default();
+    let from = address(&from);
+    let identity = mail.identity(from);
+    let of_identity = || identity.and_then(|identity| identity.configuration_set.clone());
+    let set = configuration_set_name.or_else(of_identity);
+    let need = |resource: String| Need { action: action.to_owned(), resource: ses_arn(&resource) };
+    let name = identity.map_or(from, |identity| &identity.name);
+    Ok([need(format!("identity/{name}"))]
+        .into_iter()
+        .chain(set.map(|set| need(format!("configuration-set/{set}"))))
+        .collect())
+}
+
 impl Part {
     /// The name of the action and the name of the table.
     fn name_and_table(&self) -> (&'static str, &str) {
@@ -133,6 +168,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::plan::Identity;
 
     const TABLE: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/";
 
@@ -194,6 +230,49 @@ mod tests {
         let expected = vec![("cognito-idp:AdminCreateUser".to_owned(), pool.to_owned())];
         assert_eq!(needs(cognito, "AdminCreateUser", &body), expected);
         assert_eq!(needs(cognito, "RevokeToken", &json!({ "ClientId": "c", "Token": "t" })), []);
+    }
+
+    #[test]
+    fn a_message_needs_its_identity_and_its_configuration_set() {
+        let identity = |name: &str, set: Option<&str>| Identity {
+            name: name.to_owned(),
+            configuration_set: set.map(str::to_owned),
+        };
+        let mail = Mail {
+            identities: vec![identity("portal@example.com", None), identity("example.org", Some("default"))],
+            ..Mail::default()
+        };
+        let simple = json!({ "Simple": {} });
+        for (body, action, expected) in [
+            (
+                json!({ "FromEmailAddress": "Portal <portal@example.com>", "Content": simple }),
+                "SendEmail",
+                vec!["identity/portal@example.com"],
+            ),
+            (
+                json!({ "FromEmailAddress": "portal@example.com", "ConfigurationSetName": "mail", "Content": simple }),
+                "SendEmail",
+                vec!["configuration-set/mail", "identity/portal@example.com"],
+            ),
+            (
+                json!({ "FromEmailAddress": "a@example.org", "Content": simple }),
+                "SendEmail",
+                vec!["configuration-set/default", "identity/example.org"],
+            ),
+            (json!({ "FromEmailAddress": "a@b.example" }), "SendEmail", vec!["identity/a@b.example"]),
+            (
+                json!({ "FromEmailAddress": "portal@example.com", "Content": { "Raw": { "Data": "" } } }),
+                "SendRawEmail",
+                vec!["identity/portal@example.com"],
+            ),
+        ] {
+            let found = ses(body.to_string().as_bytes(), &mail).unwrap();
+            let found: Vec<_> = found.into_iter().map(|Need { action, resource }| (action, resource)).collect();
+            let expected: Vec<_> =
+                expected.into_iter().map(|resource| (format!("ses:{action}"), ses_arn(resource))).collect();
+            assert_eq!(found, expected, "{body}");
+        }
+        assert!(ses(b"[]", &mail).is_err());
     }
 
     #[test]

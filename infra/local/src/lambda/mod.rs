@@ -11,7 +11,7 @@ mod process;
 pub(crate) mod random;
 mod runtime_api;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trace;
 
 use std::collections::BTreeMap;

@@ -31,11 +31,74 @@ async fn function() {
         let environment: BTreeMap<String, String> = std::env::vars().collect();
         let (outcome, answer) = if let Some(message) = request.get("fail") {
             ("error", json!({ "errorType": "Failure", "errorMessage": message }))
+        } else if let Some(file) = environment.get("EVENTS_FILE") {
+            events::answer(Path::new(file), &request)
         } else {
             let left = u64::try_from(left).unwrap();
             ("response", json!({ "process": std::process::id(), "left_ms": left, "environment": environment }))
         };
         http.post(url(&format!("{request_id}/{outcome}"))).json(&answer).send().await.unwrap();
+    }
+}
+
+/// The function as a receiver of events: it keeps each event in a file, and fails as the event says.
+mod events {
+    use super::*;
+
+    /// Events with `fails: N` fail N times. A record fails if its item has `fails` (reported) or `crashes` (an error) and
+    /// was in fewer earlier events than that number.
+    pub(super) fn answer(file: &Path, request: &Value) -> (&'static str, Value) {
+        let earlier = read(file);
+        let lines: Vec<String> = earlier.iter().chain([request]).map(Value::to_string).collect();
+        std::fs::write(file, lines.join("\n")).unwrap();
+        let error = || ("error", json!({ "errorType": "Failure", "errorMessage": "on purpose" }));
+        if request["detail"]["fails"].as_u64().is_some_and(|fails| (earlier.len() as u64) < fails) {
+            return error();
+        }
+        let records = request["Records"].as_array().cloned().unwrap_or_default();
+        let seen = |record: &Value| {
+            let all = earlier.iter().flat_map(|event| event["Records"].as_array().unwrap());
+            all.filter(|other| other["eventID"] == record["eventID"]).count()
+        };
+        let is_due = |record: &Value, attribute: &str| {
+            let times =
+                record["dynamodb"]["NewImage"][attribute]["N"].as_str().map(|times| times.parse::<usize>().unwrap());
+            times.is_some_and(|times| seen(record) < times)
+        };
+        if records.iter().any(|record| is_due(record, "crashes")) {
+            return error();
+        }
+        let failures = records.iter().filter(|record| is_due(record, "fails"));
+        let failures = failures.map(|record| json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }));
+        ("response", json!({ "batchItemFailures": failures.collect::<Vec<_>>() }))
+    }
+
+    pub(super) fn read(file: &Path) -> Vec<Value> {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// A function that receives events.
+pub(crate) struct Receiver {
+    pub(crate) lambda: Lambda,
+    folder: Folder,
+}
+
+impl Receiver {
+    pub(crate) const NAME: &str = "TesterFunction";
+
+    pub(crate) async fn start() -> Self {
+        let folder = Folder::new();
+        let file = folder.0.join("events");
+        let lambda =
+            start(&folder.0, Duration::from_secs(20), &[("EVENTS_FILE", file.to_str().unwrap())]).await.unwrap();
+        Self { lambda, folder }
+    }
+
+    /// The events that the function received.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        events::read(&self.folder.0.join("events"))
     }
 }
 

@@ -1,19 +1,27 @@
 //! Reads a function of the template: its settings and its events.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Api;
 use super::section::{Entry, Place, Section, TemplateError};
+use super::{Api, sources};
 use crate::plan::{Function, JwtAuthorizer, LogLevel, Plan, Route, Schedule};
 
-/// Adds the function, its routes and its schedules to the plan.
+/// What the events of functions refer to.
+pub(super) struct Surroundings {
+    pub(super) api: Api,
+    /// The names of the tables, by the ARN of their stream.
+    pub(super) streams: BTreeMap<String, String>,
+}
+
+/// Adds the function and all that invokes it to the plan.
 pub(super) fn read(
     logical_id: &str,
     binary: Option<&str>,
     mut properties: Section,
-    api: &Api,
+    surroundings: &Surroundings,
     plan: &mut Plan,
 ) -> Result<(), TemplateError> {
     // These properties concern packaging, monitoring and deployment on AWS.
@@ -52,7 +60,7 @@ pub(super) fn read(
     };
     environment.finish()?;
     for (_, event) in properties.section("Events")?.rest() {
-        read_event(logical_id, event.section()?, api, plan)?;
+        read_event(logical_id, event.section()?, surroundings, plan)?;
     }
     properties.finish()?;
     plan.functions.push(function);
@@ -103,13 +111,18 @@ fn statements(policies: Entry) -> Result<Vec<Value>, TemplateError> {
     Ok(all)
 }
 
-fn read_event(function: &str, mut event: Section, api: &Api, plan: &mut Plan) -> Result<(), TemplateError> {
+fn read_event(
+    function: &str,
+    mut event: Section,
+    surroundings: &Surroundings,
+    plan: &mut Plan,
+) -> Result<(), TemplateError> {
     let kind = event.require("Type")?;
     let properties = event.section("Properties")?;
     event.finish()?;
     match kind.value.as_str() {
         Some("HttpApi") => {
-            let route = route(function, properties, api)?;
+            let route = route(function, properties, &surroundings.api)?;
             if plan.routes.iter().any(|other| other.method == route.method && other.path == route.path) {
                 return Err(kind.error(format!("{} {} is routed twice", route.method, route.path)));
             }
@@ -117,7 +130,14 @@ fn read_event(function: &str, mut event: Section, api: &Api, plan: &mut Plan) ->
         }
         Some("Schedule") => plan.schedules.extend(schedule(function, properties, "Schedule")?),
         Some("ScheduleV2") => plan.schedules.extend(schedule(function, properties, "ScheduleExpression")?),
-        _ => return Err(kind.error("the local stack supports only events of type HttpApi, Schedule and ScheduleV2")),
+        Some("DynamoDB") => plan.streams.extend(sources::stream(function, properties, &surroundings.streams)?),
+        Some("EventBridgeRule") => plan.rules.extend(sources::rule(function, properties)?),
+        _ => {
+            return Err(kind.error(
+                "the local stack supports only events of type HttpApi, Schedule, ScheduleV2, DynamoDB and \
+                 EventBridgeRule",
+            ));
+        }
     }
     Ok(())
 }

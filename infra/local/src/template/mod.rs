@@ -3,19 +3,22 @@
 //! here and fail on AWS, or the reverse. The module only reads the template; it creates nothing and calls nothing.
 
 mod function;
+mod mail;
 mod references;
 mod section;
+mod sources;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use self::function::Surroundings;
 use self::references::References;
 pub(crate) use self::section::TemplateError;
 use self::section::{Entry, Place, Section};
-pub(crate) use self::table::{Index, KeyType, Keys, Projection, Table};
-use crate::plan::{Cors, JwtAuthorizer, Plan};
+pub(crate) use self::table::{Index, KeyType, Keys, Projection, StreamView, Table};
+use crate::plan::{Cors, JwtAuthorizer, Mail, Plan};
 
 /// The region of all resources.
 pub(crate) const REGION: &str = "us-east-1";
@@ -54,6 +57,10 @@ enum Kind {
     UserPoolClient,
     HttpApi,
     Function,
+    Queue,
+    EmailIdentity,
+    ConfigurationSet,
+    EventDestination,
     /// Logs, alarms and similar resources, which have no meaning on one machine.
     OnlyInAws,
 }
@@ -61,6 +68,11 @@ enum Kind {
 /// The ARN of a table.
 pub(crate) fn table_arn(name: &str) -> String {
     format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
+}
+
+/// The ARN of an identity or a configuration set of SES, such as `identity/example.com`.
+pub(crate) fn ses_arn(resource: &str) -> String {
+    format!("arn:aws:ses:{REGION}:{ACCOUNT}:{resource}")
 }
 
 /// The ARN of a user pool.
@@ -76,8 +88,13 @@ pub(crate) struct PoolIds {
 }
 
 impl Template {
-    /// Reads the template's text and checks all of it. Parameters that are not in `given` have their defaults.
-    pub(crate) fn parse(text: &str, given: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
+    /// Reads the template's text and checks all of it. A parameter has the given value, or else the value for the local
+    /// stack, or else its default. Parameters for the local stack need not exist.
+    pub(crate) fn parse(
+        text: &str,
+        given: &BTreeMap<String, String>,
+        local: &[(&str, String)],
+    ) -> Result<Self, TemplateError> {
         let top = Place::new("");
         let yaml = serde_yaml_ng::from_str(text).map_err(|error| top.error(error.to_string()))?;
         let mut document = Entry::new(top.clone(), references::to_json(yaml, &top)?).section()?;
@@ -94,7 +111,8 @@ impl Template {
         };
         globals.finish()?;
         for (name, entry) in document.section("Parameters")?.rest() {
-            let (value, kind) = parameter(entry.section()?, given.get(&name))?;
+            let local = local.iter().find(|(local, _)| *local == name).map(|(_, value)| value);
+            let (value, kind) = parameter(entry.section()?, given.get(&name).or(local))?;
             if kind == ParameterKind::Number {
                 template.numbers.insert(name.clone());
             }
@@ -103,10 +121,8 @@ impl Template {
         if let Some(name) = given.keys().find(|name| !template.parameters.contains_key(*name)) {
             return Err(Place::new("Parameters").error(format!("there is no parameter `{name}`")));
         }
-        let references = template.references(None);
-        for (name, entry) in document.section("Conditions")?.rest() {
-            template.conditions.insert(name, references.condition(&entry.value, &entry.place)?);
-        }
+        template.conditions = conditions(template.references(None), document.section("Conditions")?)?;
+        check_rules(&template.references(None), document.section("Rules")?)?;
         for (logical_id, entry) in document.require("Resources")?.section()?.rest() {
             // Messages start with the resource's name, without the redundant prefix `Resources.`.
             let entry = Entry::new(Place::new(logical_id.as_str()), entry.value);
@@ -156,15 +172,51 @@ impl Template {
         let own = references.resolve(&resource.properties, &properties_of(api))?;
         let api = read_api(api, Entry::new(properties_of(api), merged(globals, own)).section()?)?;
 
-        let mut plan =
-            Plan { functions: Vec::new(), routes: Vec::new(), schedules: Vec::new(), cors: api.cors.clone() };
+        let mut plan = Plan {
+            functions: Vec::new(),
+            routes: Vec::new(),
+            schedules: Vec::new(),
+            streams: Vec::new(),
+            rules: Vec::new(),
+            mail: self.mail(&references)?,
+            cors: api.cors.clone(),
+        };
+        let with_stream = self.of_kind(Kind::Table).filter(|(_, resource)| has_stream(resource));
+        let streams = with_stream.map(|(id, _)| (stream_arn(id), table::physical_name(id))).collect();
+        let surroundings = Surroundings { api, streams };
         let globals = references.resolve(&self.function_globals, &Place::new("Globals.Function"))?;
         for (logical_id, resource) in self.of_kind(Kind::Function) {
             let own = references.resolve(&resource.properties, &properties_of(logical_id))?;
             let properties = Entry::new(properties_of(logical_id), merged(globals.clone(), own)).section()?;
-            function::read(logical_id, resource.binary.as_deref(), properties, &api, &mut plan)?;
+            function::read(logical_id, resource.binary.as_deref(), properties, &surroundings, &mut plan)?;
         }
         Ok(plan)
+    }
+
+    /// The configuration of SES.
+    fn mail(&self, references: &References) -> Result<Mail, TemplateError> {
+        let read = |kind| {
+            self.of_kind(kind)
+                .map(|(id, resource)| Ok((id, properties(references, id, resource)?)))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        mail::read(read(Kind::EmailIdentity)?, read(Kind::ConfigurationSet)?, read(Kind::EventDestination)?)
+    }
+
+    /// The names of identities and configuration sets, by logical id. Invalid ones are missing here and reported when
+    /// they are read.
+    fn mail_names(&self, references: &References) -> BTreeMap<&str, String> {
+        let named = |kind, key| {
+            self.of_kind(kind).filter_map(move |(id, resource)| {
+                let name = references.resolve(resource.properties.get(key)?, &properties_of(id)).ok()?;
+                Some((id, name.as_str()?.to_owned()))
+            })
+        };
+        let unnamed = self.of_kind(Kind::ConfigurationSet).map(|(id, _)| (id, mail::physical_name(id)));
+        unnamed
+            .chain(named(Kind::EmailIdentity, "EmailIdentity"))
+            .chain(named(Kind::ConfigurationSet, "Name"))
+            .collect()
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&str, &Resource)> {
@@ -203,13 +255,27 @@ impl Template {
         ] {
             references.names.insert(name.to_owned(), value.to_owned());
         }
+        let names = self.mail_names(&references);
         for (id, resource) in &self.resources {
             let (name, arn) = match resource.kind {
                 Kind::Table => {
                     let name = table::physical_name(id);
                     let arn = table_arn(&name);
+                    if has_stream(resource) {
+                        references.attributes.insert(format!("{id}.StreamArn"), stream_arn(id));
+                    }
                     (Some(name), Some(arn))
                 }
+                Kind::Queue => {
+                    references.only_in_aws.insert(id.clone());
+                    (Some(id.clone()), Some(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{id}")))
+                }
+                Kind::EmailIdentity => {
+                    // DNS records, which only AWS needs.
+                    references.only_in_aws.insert(id.clone());
+                    (names.get(id.as_str()).cloned(), None)
+                }
+                Kind::ConfigurationSet => (names.get(id.as_str()).cloned(), None),
                 Kind::UserPool => {
                     let name = pool.map(|pool| pool.user_pool.clone());
                     let arn = name.as_deref().map(user_pool_arn);
@@ -217,7 +283,7 @@ impl Template {
                 }
                 Kind::UserPoolClient => (pool.map(|pool| pool.client.clone()), None),
                 Kind::Function => (Some(id.clone()), Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{id}"))),
-                Kind::HttpApi => (Some(id.clone()), None),
+                Kind::HttpApi | Kind::EventDestination => (Some(id.clone()), None),
                 Kind::OnlyInAws => {
                     references.only_in_aws.insert(id.clone());
                     (Some(id.clone()), None)
@@ -228,6 +294,60 @@ impl Template {
         }
         references
     }
+}
+
+/// Whether a table has a stream.
+fn has_stream(resource: &Resource) -> bool {
+    resource.properties.get("StreamSpecification").is_some()
+}
+
+/// The ARN of a table's stream. On AWS it ends with the time at which the stream was created.
+fn stream_arn(logical_id: &str) -> String {
+    format!("{}/stream/2026-01-01T00:00:00.000", table_arn(&table::physical_name(logical_id)))
+}
+
+/// Evaluates conditions, which may refer to each other in any order.
+fn conditions(mut references: References, section: Section) -> Result<BTreeMap<String, bool>, TemplateError> {
+    let mut open: BTreeMap<_, _> = section.rest().collect();
+    loop {
+        let mut failed = None;
+        let before = open.len();
+        open.retain(|name, entry| match references.condition(&entry.value, &entry.place) {
+            Ok(holds) => {
+                references.conditions.insert(name.clone(), holds);
+                false
+            }
+            Err(problem) => {
+                failed.get_or_insert(problem);
+                true
+            }
+        });
+        match failed {
+            None => return Ok(references.conditions),
+            Some(problem) if open.len() == before => return Err(problem),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Checks the rules for the values of parameters, which `CloudFormation` checks before a deployment.
+fn check_rules(references: &References, section: Section) -> Result<(), TemplateError> {
+    for (_, entry) in section.rest() {
+        let mut rule = entry.section()?;
+        let applies =
+            rule.take("RuleCondition").map(|entry| references.condition(&entry.value, &entry.place)).transpose()?;
+        for assertion in rule.require("Assertions")?.list()? {
+            let mut assertion = assertion.section()?;
+            let assert = assertion.require("Assert")?;
+            let description = assertion.take("AssertDescription").map(Entry::text).transpose()?;
+            assertion.finish()?;
+            if applies != Some(false) && !references.condition(&assert.value, &assert.place)? {
+                return Err(assert.error(description.unwrap_or_else(|| "this assertion does not hold".to_owned())));
+            }
+        }
+        rule.finish()?;
+    }
+    Ok(())
 }
 
 /// The part of the HTTP API's configuration that functions need.
@@ -297,12 +417,15 @@ fn resource(mut section: Section, conditions: &BTreeMap<String, bool>) -> Result
         Some("AWS::Cognito::UserPoolClient") => Kind::UserPoolClient,
         Some("AWS::Serverless::HttpApi") => Kind::HttpApi,
         Some("AWS::Serverless::Function") => Kind::Function,
+        Some("AWS::SQS::Queue") => Kind::Queue,
+        Some("AWS::SES::EmailIdentity") => Kind::EmailIdentity,
+        Some("AWS::SES::ConfigurationSet") => Kind::ConfigurationSet,
+        Some("AWS::SES::ConfigurationSetEventDestination") => Kind::EventDestination,
         Some(
             "AWS::ApiGatewayV2::ApiMapping"
             | "AWS::ApiGatewayV2::DomainName"
             | "AWS::CloudFormation::Stack"
             | "AWS::Logs::LogGroup"
-            | "AWS::SQS::Queue"
             | "AWS::SQS::QueuePolicy",
         ) => Kind::OnlyInAws,
         Some(other) => return Err(kind.error(format!("the local stack does not support the type {other}"))),

@@ -38,7 +38,7 @@ pub(crate) fn to_json(value: yaml::Value, place: &Place) -> Result<Value, Templa
         yaml::Value::Tagged(tagged) => {
             let tag = tagged.tag.to_string();
             let name = tag.trim_start_matches('!');
-            let long = if name == "Ref" { name.to_owned() } else { format!("Fn::{name}") };
+            let long = if matches!(name, "Ref" | "Condition") { name.to_owned() } else { format!("Fn::{name}") };
             let value = to_json(tagged.value, place)?;
             Value::Object(Map::from_iter([(long, value)]))
         }
@@ -69,8 +69,14 @@ impl References {
 
     /// Evaluates a condition.
     pub(crate) fn condition(&self, value: &Value, place: &Place) -> Result<bool, TemplateError> {
+        if let Some(name) = value.get("Condition").and_then(Value::as_str) {
+            return self.named_condition(name, place);
+        }
         let Some((name, argument)) = value.as_object().and_then(function) else {
             return Err(place.error("expected a condition"));
+        };
+        let each = |conditions: &[Value]| {
+            conditions.iter().map(|one| self.condition(one, place)).collect::<Result<Vec<_>, _>>()
         };
         match (name, argument.as_array().map(Vec::as_slice)) {
             ("Fn::Equals", Some([one, other])) => {
@@ -78,11 +84,17 @@ impl References {
                 Ok(text(one)? == text(other)?)
             }
             ("Fn::Not", Some([one])) => Ok(!self.condition(one, place)?),
-            _ => {
-                Err(place
-                    .error("the local stack supports only Fn::Equals with two values and Fn::Not with one condition"))
-            }
+            ("Fn::And", Some(all @ [_, _, ..])) => Ok(!each(all)?.contains(&false)),
+            ("Fn::Or", Some(all @ [_, _, ..])) => Ok(each(all)?.contains(&true)),
+            _ => Err(place.error(
+                "the local stack supports only Fn::Equals with two values, Fn::Not with one condition, and Fn::And and \
+                 Fn::Or with several",
+            )),
         }
+    }
+
+    fn named_condition(&self, name: &str, place: &Place) -> Result<bool, TemplateError> {
+        self.conditions.get(name).copied().ok_or_else(|| place.error(format!("there is no condition `{name}`")))
     }
 
     /// Returns `None` for `AWS::NoValue`, which removes its key or list element.
@@ -119,11 +131,7 @@ impl References {
         let Some([Value::String(condition), one, other]) = argument.as_array().map(Vec::as_slice) else {
             return Err(place.error("Fn::If takes a condition's name and two values"));
         };
-        match self.conditions.get(condition) {
-            Some(true) => self.value(one, place),
-            Some(false) => self.value(other, place),
-            None => Err(place.error(format!("there is no condition `{condition}`"))),
-        }
+        self.value(if self.named_condition(condition, place)? { one } else { other }, place)
     }
 
     /// Splits a text. An empty text has one part, as on AWS.
@@ -295,12 +303,24 @@ mod tests {
 
     #[test]
     fn a_condition_compares_values_as_text() {
-        let references = References { names: BTreeMap::from([("Limit".into(), "0".into())]), ..References::default() };
+        let references = References {
+            names: BTreeMap::from([("Limit".into(), "0".into())]),
+            conditions: BTreeMap::from([("Yes".into(), true), ("No".into(), false)]),
+            ..References::default()
+        };
         let place = Place::new("Here");
         for (text, expected) in [
             ("!Equals [!Ref Limit, 0]", Ok(true)),
             ("!Not [!Equals [!Ref Limit, '0']]", Ok(false)),
             ("!Equals [a]", Err(())),
+            ("!Condition Yes", Ok(true)),
+            ("Condition: No", Ok(false)),
+            ("!Condition Maybe", Err(())),
+            ("!And [!Condition Yes, !Equals [a, a]]", Ok(true)),
+            ("!And [!Condition Yes, !Condition No]", Ok(false)),
+            ("!Or [!Condition No, !Not [!Condition No]]", Ok(true)),
+            ("!Or [!Condition No, !Condition No]", Ok(false)),
+            ("!Or [!Condition Yes]", Err(())),
             ("!Or [a, b]", Err(())),
             ("yes", Err(())),
         ] {

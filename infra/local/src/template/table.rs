@@ -15,6 +15,17 @@ pub(crate) struct Table {
     pub(crate) global_indexes: Vec<Index>,
     /// The attribute that holds the time at which an item expires.
     pub(crate) time_to_live: Option<String>,
+    /// What the records of its stream contain. `None` if it has no stream.
+    pub(crate) stream: Option<StreamView>,
+}
+
+/// The images of an item that a record of a stream contains besides the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamView {
+    KeysOnly,
+    NewImage,
+    OldImage,
+    NewAndOldImages,
 }
 
 /// The type of a key attribute.
@@ -72,6 +83,7 @@ pub(super) fn read(logical_id: &str, mut properties: Section) -> Result<Table, T
         local_indexes: indexes(properties.list("LocalSecondaryIndexes")?)?,
         global_indexes: indexes(properties.list("GlobalSecondaryIndexes")?)?,
         time_to_live: properties.take("TimeToLiveSpecification").map_or(Ok(None), time_to_live)?,
+        stream: properties.take("StreamSpecification").map(stream).transpose()?,
     };
     properties.finish()?;
     Ok(table)
@@ -142,4 +154,18 @@ fn time_to_live(entry: Entry) -> Result<Option<String>, TemplateError> {
     let attribute = section.require("AttributeName")?.text()?;
     section.finish()?;
     Ok(enabled.then_some(attribute))
+}
+
+fn stream(entry: Entry) -> Result<StreamView, TemplateError> {
+    let mut section = entry.section()?;
+    let view = section.require("StreamViewType")?;
+    let view = match view.value.as_str() {
+        Some("KEYS_ONLY") => StreamView::KeysOnly,
+        Some("NEW_IMAGE") => StreamView::NewImage,
+        Some("OLD_IMAGE") => StreamView::OldImage,
+        Some("NEW_AND_OLD_IMAGES") => StreamView::NewAndOldImages,
+        _ => return Err(view.error("expected KEYS_ONLY, NEW_IMAGE, OLD_IMAGE or NEW_AND_OLD_IMAGES")),
+    };
+    section.finish()?;
+    Ok(view)
 }

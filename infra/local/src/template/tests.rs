@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::plan::{Function, LogLevel};
+use crate::plan::{ConfigurationSet, Function, Identity, LogLevel, MailEvent};
 
 /// A complete template around `functions`, with minimal other sections.
 fn template(functions: &str) -> Result<Template, String> {
@@ -41,7 +41,7 @@ Resources:
     Properties: {{ UserPoolId: !Ref Pool, AccessTokenValidity: !Ref Minutes }}
 {functions}"
     );
-    Template::parse(&text, &BTreeMap::new()).map_err(|error| error.to_string())
+    Template::parse(&text, &BTreeMap::new(), &[]).map_err(|error| error.to_string())
 }
 
 fn function(properties: &str) -> Result<Plan, String> {
@@ -142,8 +142,8 @@ fn an_unsupported_template_is_an_error_that_names_the_place() {
         ),
         (
             "      Events: { A: { Type: S3 } }",
-            "DoFunction.Properties.Events.A.Type: the local stack supports only events of type HttpApi, Schedule and \
-             ScheduleV2",
+            "DoFunction.Properties.Events.A.Type: the local stack supports only events of type HttpApi, Schedule, \
+             ScheduleV2, DynamoDB and EventBridgeRule",
         ),
         (
             "      Events: { A: { Type: Schedule, Properties: { Schedule: cron(0 10 * * ? *) } } }",
@@ -182,9 +182,9 @@ fn an_unsupported_template_is_an_error_that_names_the_place() {
     ] {
         assert_eq!(function(properties).map(drop), Err(expected.to_owned()));
     }
-    assert!(Template::parse("Resources: [", &BTreeMap::new()).is_err());
+    assert!(Template::parse("Resources: [", &BTreeMap::new(), &[]).is_err());
     assert_eq!(
-        Template::parse("{}", &BTreeMap::new()).map(drop).map_err(|error| error.to_string()),
+        Template::parse("{}", &BTreeMap::new(), &[]).map(drop).map_err(|error| error.to_string()),
         Err("`Resources` is missing".into())
     );
 }
@@ -212,7 +212,7 @@ Resources: {}
         ("Level", "WARN", "Resources: the local stack needs exactly one resource of kind UserPool"),
     ] {
         let given = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        let found = Template::parse(text, &given).map(drop).map_err(|error| error.to_string());
+        let found = Template::parse(text, &given, &[]).map(drop).map_err(|error| error.to_string());
         assert_eq!(found, Err(expected.to_owned()));
     }
 }
@@ -277,7 +277,9 @@ fn another_value(name: &str, parameter: &serde_yaml_ng::Value) -> String {
         "CertificateArn" => "arn:aws:acm:us-east-1:000000000000:certificate/1".into(),
         "DomainName" => "portal.example.com".into(),
         "EdgeTruststore" => "s3://a-bucket/edge.pem".into(),
+        "MailFrom" => "portal@example.com".into(),
         "OriginSecretDigests" => format!("{0},{0}", "0a".repeat(32)),
+        "PortalUrl" => "https://portal.example.com".into(),
         _ => panic!("this test needs a value for {name}"),
     }
 }
@@ -293,11 +295,16 @@ fn every_parameter_of_the_deployment_template_can_have_another_value() {
         let value = another_value(name, parameter);
         all.insert(name.to_owned(), value.clone());
         let given = BTreeMap::from([(name.to_owned(), value.clone())]);
-        let plan = Template::parse(&text, &given).and_then(|template| template.plan(&ids));
+        let plan = Template::parse(&text, &given, &local_parameters()).and_then(|template| template.plan(&ids));
         assert_eq!(plan.map(drop), Ok(()), "{name}={value}");
     }
-    let plan = Template::parse(&text, &all).unwrap().plan(&ids).unwrap();
+    let plan = Template::parse(&text, &all, &local_parameters()).unwrap().plan(&ids).unwrap();
     assert_eq!(plan.cors.unwrap().origins, ["https://one.example", "https://two.example"]);
+}
+
+/// The parameters that the local stack sets.
+fn local_parameters() -> Vec<(&'static str, String)> {
+    crate::stack::local_parameters("http://localhost:3000")
 }
 
 fn deployed_template() -> String {
@@ -345,6 +352,7 @@ fn a_table_has_its_keys_indexes_and_time_to_live() {
                 projection: Projection::KeysOnly,
             }],
             time_to_live: Some("expires".into()),
+            stream: None,
         }]
     );
     let unknown = text.replace("BillingMode: PAY_PER_REQUEST", "TableName: rows");
@@ -365,7 +373,8 @@ fn the_pool_and_its_client_are_passed_on_as_written() {
 fn the_deployment_template_is_supported_and_every_function_has_its_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let text = std::fs::read_to_string(root.join("template.yaml")).unwrap();
-    let template = Template::parse(&text, &BTreeMap::new()).unwrap();
+    // With mail, which some functions and resources need.
+    let template = Template::parse(&text, &BTreeMap::new(), &local_parameters()).unwrap();
     let plan = template.plan(&PoolIds { user_pool: "us-east-1_pool".into(), client: "client".into() }).unwrap();
 
     let mut folders: Vec<_> = std::fs::read_dir(root.join("functions"))
@@ -387,4 +396,239 @@ fn the_deployment_template_is_supported_and_every_function_has_its_folder() {
     assert!(plan.routes.iter().any(|route| route.authorizer.is_some()));
     assert!(!plan.schedules.is_empty());
     assert!(!template.tables().unwrap().is_empty());
+}
+
+/// A template with mail: a table with a stream, SES, a queue, and the two functions that they invoke.
+const MAIL: &str = r#"
+  Outbox:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{ AttributeName: pk, AttributeType: S }]
+      KeySchema: [{ AttributeName: pk, KeyType: HASH }]
+      StreamSpecification: { StreamViewType: NEW_IMAGE }
+  Lost: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
+  Sender:
+    Type: AWS::SES::EmailIdentity
+    Condition: HasMail
+    Properties:
+      EmailIdentity: !Ref MailFrom
+      DkimSigningAttributes: { NextSigningKeyLength: RSA_2048_BIT }
+  Set: { Type: AWS::SES::ConfigurationSet, Condition: HasMail }
+  Destination:
+    Type: AWS::SES::ConfigurationSetEventDestination
+    Condition: HasMail
+    Properties:
+      ConfigurationSetName: !Ref Set
+      EventDestination:
+        Enabled: true
+        MatchingEventTypes: [bounce, COMPLAINT, deliveryDelay]
+        EventBridgeDestination: { EventBusArn: !Sub "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default" }
+  SendFunction:
+    Type: AWS::Serverless::Function
+    Condition: HasMail
+    Properties:
+      CodeUri: functions/send/
+      Environment: { Variables: { FROM: !Ref Sender, SET: !Ref Set } }
+      Events:
+        Stream:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Outbox.StreamArn
+            StartingPosition: TRIM_HORIZON
+            BatchSize: 10
+            MaximumBatchingWindowInSeconds: 1
+            MaximumRetryAttempts: 3
+            MaximumRecordAgeInSeconds: 3600
+            BisectBatchOnFunctionError: true
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            FilterCriteria: { Filters: [{ Pattern: '{"eventName": ["INSERT"]}' }] }
+            DestinationConfig: { OnFailure: { Type: SQS, Destination: !GetAtt Lost.Arn } }
+  NoteFunction:
+    Type: AWS::Serverless::Function
+    Condition: HasMail
+    Properties:
+      CodeUri: functions/note/
+      Events:
+        Ses:
+          Type: EventBridgeRule
+          Properties:
+            Pattern:
+              source: [aws.ses]
+              detail-type: [Email Bounced, Email Complaint Received]
+              resources: [!Sub "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/${Set}"]
+            DeadLetterConfig: { Arn: !GetAtt Lost.Arn }
+Conditions:
+  HasMail: !Not [!Equals [!Ref LogLevel, DEBUG]]
+"#;
+
+fn mail(changed: &str, to: &str) -> Result<(Template, Plan), String> {
+    assert!(MAIL.contains(changed), "{changed}");
+    let text = MAIL.replace(changed, to).replace("!Ref MailFrom", "portal@example.com");
+    let template = template(&text)?;
+    let ids = PoolIds { user_pool: "us-east-1_pool".into(), client: "client".into() };
+    let plan = template.plan(&ids).map_err(|error| error.to_string())?;
+    Ok((template, plan))
+}
+
+#[test]
+fn a_stream_invokes_a_function() {
+    let (template, plan) = mail("BatchSize: 10", "BatchSize: 10").unwrap();
+    assert_eq!(template.tables().unwrap()[0].stream, Some(StreamView::NewImage));
+    let [stream] = plan.streams.as_slice() else { panic!("one stream: {plan:?}") };
+    assert_eq!((stream.function.as_str(), stream.table.as_str()), ("SendFunction", "portal-local-Outbox"));
+    assert!(stream.arn.starts_with("arn:aws:dynamodb:us-east-1:000000000000:table/portal-local-Outbox/stream/"));
+    assert_eq!((stream.batch_size, stream.max_retries), (10, Some(3)));
+    assert_eq!(stream.max_record_age, Some(Duration::from_hours(1)));
+    assert!(stream.bisects && stream.reports_failures);
+    assert_eq!(stream.on_failure.as_deref(), Some("arn:aws:sqs:us-east-1:000000000000:Lost"));
+    let [filter] = stream.filters.as_slice() else { panic!("one filter: {stream:?}") };
+    assert!(filter.matches(&json!({ "eventName": "INSERT" })) && !filter.matches(&json!({ "eventName": "MODIFY" })));
+
+    let (_, plan) = mail("BatchSize: 10", "Enabled: false").unwrap();
+    assert!(plan.streams.is_empty());
+}
+
+#[test]
+fn ses_has_identities_and_configuration_sets_whose_events_invoke_functions() {
+    let (_, plan) = mail("BatchSize: 10", "BatchSize: 10").unwrap();
+    assert_eq!(plan.mail.identities, [Identity { name: "portal@example.com".into(), configuration_set: None }]);
+    let events = BTreeSet::from([MailEvent::Bounce, MailEvent::Complaint, MailEvent::Other]);
+    assert_eq!(plan.mail.configuration_sets, [ConfigurationSet { name: "portal-local-Set".into(), events }]);
+    let function = plan.functions.iter().find(|function| function.folder == "send").unwrap();
+    assert_eq!(function.environment["FROM"], "portal@example.com");
+    assert_eq!(function.environment["SET"], "portal-local-Set");
+    let [rule] = plan.rules.as_slice() else { panic!("one rule: {plan:?}") };
+    assert_eq!(rule.function, "NoteFunction");
+    let event = json!({
+        "source": "aws.ses",
+        "detail-type": "Email Bounced",
+        "resources": ["arn:aws:ses:us-east-1:000000000000:configuration-set/portal-local-Set"],
+    });
+    assert!(rule.pattern.matches(&event));
+
+    let named = "Set: { Type: AWS::SES::ConfigurationSet, Condition: HasMail, Properties: { Name: mail } }";
+    let (_, plan) = mail("Set: { Type: AWS::SES::ConfigurationSet, Condition: HasMail }", named).unwrap();
+    assert_eq!(plan.mail.configuration_sets[0].name, "mail");
+    let (_, plan) = mail("Enabled: true", "Enabled: false").unwrap();
+    assert!(plan.mail.configuration_sets[0].events.is_empty());
+    let default =
+        "EmailIdentity: portal@example.com\n      ConfigurationSetAttributes: { ConfigurationSetName: !Ref Set }";
+    let (_, plan) = mail("EmailIdentity: !Ref MailFrom", default).unwrap();
+    assert_eq!(plan.mail.identities[0].configuration_set.as_deref(), Some("portal-local-Set"));
+}
+
+#[test]
+fn without_the_condition_there_is_no_mail() {
+    let (_, plan) = mail("LogLevel, DEBUG", "LogLevel, INFO").unwrap();
+    assert!(plan.mail.identities.is_empty() && plan.mail.configuration_sets.is_empty());
+    assert!(plan.streams.is_empty() && plan.rules.is_empty() && plan.functions.is_empty());
+}
+
+#[test]
+fn unsupported_mail_is_an_error_that_names_the_place() {
+    let stream = "SendFunction.Properties.Events.Stream.Properties";
+    for (changed, to, expected) in [
+        (
+            "StartingPosition: TRIM_HORIZON",
+            "StartingPosition: LATEST",
+            format!("{stream}.StartingPosition: the local stack supports only TRIM_HORIZON"),
+        ),
+        (
+            "StreamViewType: NEW_IMAGE",
+            "StreamViewType: ALL",
+            "Outbox.Properties.StreamSpecification.StreamViewType: expected \
+          KEYS_ONLY, NEW_IMAGE, OLD_IMAGE or NEW_AND_OLD_IMAGES"
+                .into(),
+        ),
+        (
+            "!GetAtt Outbox.StreamArn",
+            "!GetAtt Outbox.Arn",
+            format!("{stream}.Stream: this is not the stream of a table in the template"),
+        ),
+        ("BatchSize: 10", "BatchSize: 0", format!("{stream}.BatchSize: expected 1 to 10000, found `0`")),
+        (
+            "BatchSize: 10",
+            "ParallelizationFactor: 2",
+            format!("{stream}.ParallelizationFactor: the local stack does not support this property"),
+        ),
+        (
+            "[ReportBatchItemFailures]",
+            "[Other]",
+            format!("{stream}.FunctionResponseTypes[0]: expected ReportBatchItemFailures"),
+        ),
+        (
+            "[\"INSERT\"]",
+            "\"INSERT\"",
+            format!(
+                "{stream}.FilterCriteria.Filters[0].Pattern: the local stack does not support `eventName` in a pattern"
+            ),
+        ),
+        (
+            "Type: SQS, ",
+            "Type: SNS, ",
+            format!(
+                "{stream}.DestinationConfig.OnFailure.Type: the local stack supports only destinations of type SQS"
+            ),
+        ),
+        (
+            "source: [aws.ses]",
+            "source: [aws.s3]",
+            "NoteFunction.Properties.Events.Ses.Properties.Pattern: the local stack \
+          has only events with the source aws.ses"
+                .into(),
+        ),
+        (
+            "ConfigurationSetName: !Ref Set",
+            "ConfigurationSetName: other",
+            "Destination.Properties.ConfigurationSetName: there \
+          is no configuration set `other`"
+                .into(),
+        ),
+        (
+            "[bounce, ",
+            "[bounced, ",
+            "Destination.Properties.EventDestination.MatchingEventTypes[0]: the local stack does not \
+          support events of type `bounced`"
+                .into(),
+        ),
+        (
+            "event-bus/default",
+            "event-bus/other",
+            "Destination.Properties.EventDestination.EventBridgeDestination.EventBusArn: \
+          SES sends events only to the default event bus"
+                .into(),
+        ),
+    ] {
+        assert_eq!(mail(changed, to).map(drop), Err(expected), "{changed} {to}");
+    }
+}
+
+#[test]
+fn a_rule_of_the_template_rejects_values_of_parameters() {
+    let rules = r"
+Rules:
+  Names:
+    RuleCondition: !Equals [!Ref LogLevel, INFO]
+    Assertions:
+      - { Assert: !Not [!Equals [!Ref Minutes, 15]], AssertDescription: Fifteen is wrong. }
+";
+    let expected = "Rules.Names.Assertions[0].Assert: Fifteen is wrong.";
+    assert_eq!(template(rules).map(drop), Err(expected.into()));
+    assert_eq!(template(&rules.replace("INFO", "WARN")).map(drop), Ok(()));
+    assert_eq!(template(&rules.replace("15]]", "16]]")).map(drop), Ok(()));
+}
+
+#[test]
+fn conditions_may_refer_to_later_ones() {
+    let text = r"
+Conditions:
+  A: !And [!Condition B, !Not [!Condition C]]
+  B: !Equals [!Ref LogLevel, INFO]
+  C: !Condition D
+  D: !Equals [a, b]
+";
+    let conditions = template(text).unwrap().conditions;
+    assert_eq!(conditions.into_values().collect::<Vec<_>>(), [true, true, false, false]);
+    let circle = text.replace("D: !Equals [a, b]", "D: !Condition C");
+    assert_eq!(template(&circle).map(drop), Err("Conditions.A: there is no condition `C`".into()));
 }
