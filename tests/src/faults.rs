@@ -1,4 +1,4 @@
-//! Injects faults into calls to AWS. A server forwards calls to the tables and the user pool of one stack. A second stack,
+//! Injects faults into calls to AWS. A server forwards calls to the tables, the user pool and SES of one stack. A second stack,
 //! the one under test, reaches them only through this server. So the product needs no code for faults.
 //!
 //! A call belongs to a trace: a test sends a root in `X-Amzn-Trace-Id` with its request, and every call that the function
@@ -26,7 +26,7 @@ use tokio::sync::{oneshot, watch};
 
 #[cfg(target_os = "linux")]
 use crate::clock::Clock;
-use crate::{Ready, Stack, secrets};
+use crate::{NO_STREAMS, Ready, Stack, secrets};
 
 /// The maximum size of a forwarded body. DynamoDB accepts less.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
@@ -68,6 +68,8 @@ pub enum Service {
     DynamoDb,
     /// Cognito, which has the user pool.
     Cognito,
+    /// SES, which sends mail.
+    Ses,
 }
 
 /// A call to AWS.
@@ -84,9 +86,9 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn read(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let (service, operation) = target(headers)?;
+    fn read(head: &Parts, body: &[u8]) -> Option<Self> {
+        let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (service, operation) = target(head)?;
         Some(Self {
             service,
             operation: operation.to_owned(),
@@ -117,8 +119,12 @@ impl Seen {
 }
 
 /// The service that a call is for, and the name of the operation.
-fn target(headers: &HeaderMap) -> Option<(Service, &str)> {
-    let (service, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
+fn target(head: &Parts) -> Option<(Service, &str)> {
+    if head.uri.path().starts_with("/v2/email/") {
+        // The portal uses one operation of SES.
+        return Some((Service::Ses, "SendEmail"));
+    }
+    let (service, operation) = head.headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
     let service = if service.starts_with("DynamoDB") { Service::DynamoDb } else { Service::Cognito };
     Some((service, operation))
 }
@@ -171,6 +177,7 @@ impl Verdict {
         match service {
             Service::DynamoDb => Self::error(400, "ThrottlingException"),
             Service::Cognito => Self::error(400, "TooManyRequestsException"),
+            Service::Ses => Self::error(429, "TooManyRequestsException"),
         }
     }
 
@@ -179,6 +186,7 @@ impl Verdict {
         match service {
             Service::DynamoDb => Self::error(500, "InternalServerError"),
             Service::Cognito => Self::error(500, "InternalErrorException"),
+            Service::Ses => Self::error(500, "InternalServiceErrorException"),
         }
     }
 
@@ -187,6 +195,8 @@ impl Verdict {
         match service {
             Service::DynamoDb => Self::error(400, "ValidationException"),
             Service::Cognito => Self::error(400, "AccessDeniedException"),
+            // As for a recipient while the account is in SES's sandbox.
+            Service::Ses => Self::error(400, "MessageRejected"),
         }
     }
 
@@ -307,8 +317,10 @@ pub struct Faults {
 struct Shared {
     dynamodb: String,
     cognito: String,
+    ses: String,
     client: reqwest::Client,
     hooks: Mutex<HashMap<Trace, Hook>>,
+    mail_hook: Mutex<Option<Hook>>,
     ledgers: Mutex<HashMap<Trace, Ledger>>,
     on_their_way: watch::Sender<usize>,
 }
@@ -320,12 +332,14 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Faults {
-    fn start(dynamodb: &str, cognito: &str) -> Self {
+    fn start(servers: &Ready) -> Self {
         let shared = Arc::new(Shared {
-            dynamodb: dynamodb.to_owned(),
-            cognito: cognito.to_owned(),
+            dynamodb: servers.dynamodb_url.clone(),
+            cognito: servers.cognito_url.clone(),
+            ses: servers.ses_url.clone(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             hooks: Mutex::default(),
+            mail_hook: Mutex::default(),
             ledgers: Mutex::default(),
             on_their_way: watch::Sender::new(0),
         });
@@ -357,6 +371,16 @@ impl Faults {
         self.shared.hooks.lock().unwrap().insert(trace.clone(), hook);
     }
 
+    /// From now on `hook` decides what happens to the calls to SES that belong to no watched trace, such as those that the
+    /// stream causes. Tests that share a stack must tell their messages apart, for example by the recipient.
+    pub fn watch_mail<A>(&self, hook: impl Fn(Seen, Moment) -> A + Send + Sync + 'static)
+    where
+        A: Future<Output = Verdict> + Send + 'static,
+    {
+        let hook: Hook = Arc::new(move |seen, moment| Box::pin(hook(seen, moment)));
+        *self.shared.mail_hook.lock().unwrap() = Some(hook);
+    }
+
     /// From now on the units of `trace` are counted.
     pub fn meter(&self, trace: &Trace) -> Ledger {
         self.shared.ledgers.lock().unwrap().entry(trace.clone()).or_default().clone()
@@ -386,13 +410,15 @@ impl Shared {
         let Ok(body) = to_bytes(body, BODY_LIMIT).await else { return broken_off() };
         let trace = Trace::of(&head.headers);
         let ledger = trace.as_ref().and_then(|trace| self.ledgers.lock().unwrap().get(trace).cloned());
-        if let Some((ledger, seen)) = ledger.and_then(|ledger| Some((ledger, Seen::read(&head.headers, &body)?)))
+        if let Some((ledger, seen)) = ledger.and_then(|ledger| Some((ledger, Seen::read(&head, &body)?)))
             && seen.service == Service::DynamoDb
         {
             return self.forward_metered(head, &ledger, &seen).await;
         }
         let hook = trace.and_then(|trace| self.hooks.lock().unwrap().get(&trace).cloned());
-        let watched = hook.and_then(|hook| Some((hook, Seen::read(&head.headers, &body)?)));
+        let is_mail = matches!(target(&head), Some((Service::Ses, _)));
+        let hook = hook.or_else(|| self.mail_hook.lock().unwrap().clone().filter(|_| is_mail));
+        let watched = hook.and_then(|hook| Some((hook, Seen::read(&head, &body)?)));
         let Some((hook, seen)) = watched else { return self.forward(head, body).await };
         match hook(seen.clone(), Moment::Before).await {
             Verdict::GoOn => {}
@@ -419,8 +445,9 @@ impl Shared {
 
     async fn forward(&self, head: Parts, body: Bytes) -> Response {
         // A request without a target asks for the user pool's public keys.
-        let server = match target(&head.headers) {
+        let server = match target(&head) {
             Some((Service::DynamoDb, _)) => &self.dynamodb,
+            Some((Service::Ses, _)) => &self.ses,
             Some((Service::Cognito, _)) | None => &self.cognito,
         };
         let mut headers = head.headers;
@@ -457,10 +484,12 @@ fn broken_off() -> Response {
     Body::from_stream(stream::once(async { Err::<Bytes, _>(failure) })).into_response()
 }
 
-/// A stack that reaches its tables and its user pool through [`Faults`].
+/// A stack that reaches its tables, its user pool and SES through [`Faults`]. No stream invokes its functions, unless it is
+/// started with [`start_with_streams`](FaultyStack::start_with_streams).
 #[derive(Debug)]
 pub struct FaultyStack {
-    /// The addresses of the stack. Those of the tables and the user pool lead to them directly, not through [`Faults`].
+    /// The addresses of the stack. Those of the tables, the user pool and SES lead to them directly, not through
+    /// [`Faults`].
     pub ready: Ready,
     /// The server that injects faults.
     pub faults: Faults,
@@ -476,13 +505,18 @@ impl FaultyStack {
 
     /// Starts both stacks, and adds these options to the one under test.
     pub fn start_with(name: &str, options: &[&str]) -> Result<Self, String> {
+        Self::start_with_streams(name, &[options, &[NO_STREAMS]].concat())
+    }
+
+    /// Like [`start_with`](Self::start_with), but a stream invokes functions, as in other stacks.
+    pub fn start_with_streams(name: &str, options: &[&str]) -> Result<Self, String> {
         Ok(Self::start_by(name, options, |name, options| Ok((Stack::start(name, options)?, ())))?.0)
     }
 
     /// Starts both stacks. The one under test has its own clock, as with [`Stack::start_at`].
     #[cfg(target_os = "linux")]
     pub fn start_at(millis: u64, name: &str) -> Result<(Self, Clock), String> {
-        Self::start_by(name, &[], |name, options| Stack::start_at(millis, name, options))
+        Self::start_by(name, &[NO_STREAMS], |name, options| Stack::start_at(millis, name, options))
     }
 
     fn start_by<T>(
@@ -490,13 +524,17 @@ impl FaultyStack {
         options: &[&str],
         start: impl FnOnce(&str, &[&str]) -> Result<(Stack, T), String>,
     ) -> Result<(Self, T), String> {
-        let servers = Stack::start(&format!("{name}-servers"), &["--ephemeral"])?;
-        let faults = Faults::start(&servers.ready.dynamodb_url, &servers.ready.cognito_url);
-        let way = ["--ephemeral", "--dynamodb-endpoint", &faults.url, "--cognito-endpoint", &faults.url];
+        // The stack with the servers must not process the streams of the tables that both stacks share.
+        let servers = Stack::start(&format!("{name}-servers"), &["--ephemeral", NO_STREAMS])?;
+        let faults = Faults::start(&servers.ready);
+        let way = ["--dynamodb-endpoint", "--cognito-endpoint", "--ses-endpoint"];
+        let way: Vec<&str> = way.into_iter().flat_map(|option| [option, &faults.url]).chain(["--ephemeral"]).collect();
         let (stack, time) = start(name, &[&way[..], options].concat())?;
         let ready = Ready {
             dynamodb_url: servers.ready.dynamodb_url.clone(),
             cognito_url: servers.ready.cognito_url.clone(),
+            ses_url: servers.ready.ses_url.clone(),
+            mail_url: servers.ready.mail_url.clone(),
             ..stack.ready.clone()
         };
         secrets::remembered(ready.primary_admin.password.as_str());

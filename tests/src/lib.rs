@@ -27,6 +27,7 @@ mod clock;
 pub mod contract;
 mod deployed;
 pub mod faults;
+pub mod mailbox;
 mod partner;
 pub mod rows;
 pub mod secrets;
@@ -38,5 +39,6 @@ pub use answer::{Answer, Problem};
 pub use client::{Call, Client};
 #[cfg(target_os = "linux")]
 pub use clock::Clock;
+pub use mailbox::{Mailbox, Message};
 pub use partner::{Invoked, Partner, invoke, invoke_within, new_partner};
-pub use stack::{Login, Ready, Stack, stack, workspace};
+pub use stack::{Login, NO_MAIL, NO_STREAMS, Ready, Stack, stack, workspace};

@@ -25,6 +25,11 @@ const WATCHER: &str = r#"
     wait "$stack"
 "#;
 
+/// An option for a stack whose mail is off.
+pub const NO_MAIL: &str = "--parameter=MailFrom=";
+/// An option for a stack that sends mail only when a test asks for it.
+pub const NO_STREAMS: &str = "--no-streams";
+
 /// The line that the stack prints when it is ready.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

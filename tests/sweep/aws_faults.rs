@@ -114,7 +114,7 @@ async fn every_route_is_unavailable(fate: fn(&Seen) -> Verdict) {
 async fn without_dynamodb_every_route_is_unavailable() {
     every_route_is_unavailable(|seen| match seen.service {
         Service::DynamoDb => Verdict::BreakOff,
-        Service::Cognito => Verdict::GoOn,
+        Service::Cognito | Service::Ses => Verdict::GoOn,
     })
     .await;
 }
@@ -123,7 +123,7 @@ async fn without_dynamodb_every_route_is_unavailable() {
 async fn while_dynamodb_fails_every_route_is_unavailable() {
     every_route_is_unavailable(|seen| match seen.service {
         Service::DynamoDb => Verdict::fault(seen.service),
-        Service::Cognito => Verdict::GoOn,
+        Service::Cognito | Service::Ses => Verdict::GoOn,
     })
     .await;
 }
@@ -132,7 +132,7 @@ async fn while_dynamodb_fails_every_route_is_unavailable() {
 async fn while_dynamodb_throttles_every_route_is_unavailable() {
     every_route_is_unavailable(|seen| match seen.service {
         Service::DynamoDb => Verdict::throttled(seen.service),
-        Service::Cognito => Verdict::GoOn,
+        Service::Cognito | Service::Ses => Verdict::GoOn,
     })
     .await;
 }
@@ -153,7 +153,7 @@ async fn a_request_that_dynamodb_rejects_is_an_internal_error() {
     join_all(requests.into_iter().map(async |request| {
         let answer = with_each(request.call, |seen| match seen.service {
             Service::DynamoDb => Verdict::refused(seen.service),
-            Service::Cognito => Verdict::GoOn,
+            Service::Cognito | Service::Ses => Verdict::GoOn,
         });
         answer.await.problem(500, "internal");
         if let Some(scene) = request.scene {
@@ -420,7 +420,7 @@ async fn an_interrupted_bulk_change_reports_what_is_done() {
 /// Cognito cannot be reached.
 fn without_cognito(seen: &Seen) -> Verdict {
     match seen.service {
-        Service::DynamoDb => Verdict::GoOn,
+        Service::DynamoDb | Service::Ses => Verdict::GoOn,
         Service::Cognito => Verdict::BreakOff,
     }
 }
@@ -560,7 +560,7 @@ async fn without_cognito_sign_ins_fail_and_start_no_session() {
     let owner = partner.owner();
     let sessions = rows.sessions(owner).await.len();
     for fate in [without_cognito, |seen: &Seen| match seen.service {
-        Service::DynamoDb => Verdict::GoOn,
+        Service::DynamoDb | Service::Ses => Verdict::GoOn,
         Service::Cognito => Verdict::throttled(seen.service),
     }] {
         let client = Client::of(ready);
