@@ -124,6 +124,61 @@ async fn answer_challenge(life: &Life<'_>) {
     client.answer_challenge(&session, &secrets::password()).await.expect(200);
 }
 
+/// Signs in from an unknown source to an account that is not new, which the user is notified of.
+async fn sign_in_elsewhere(life: &Life<'_>) {
+    let ann = life.viewer().await;
+    Rows::of(life.ready()).set_time(&ann, "created_at", "2026-01-01T00:00:00.000Z").await;
+    life.client().sign_in(&ann.email, &ann.password).await.expect(200);
+}
+
+/// Sends mail with links, and mail that the mail service rejects, from the stream and by the schedule.
+async fn send_mail(life: &Life<'_>) {
+    let rows = Rows::of(life.ready());
+    for function in ["send-mail", "sweep-outbox"] {
+        // First whatever the script has added.
+        sent(function, life, &Trace::new()).await;
+        let ann = life.viewer().await;
+        rows.put_reset_request(&ann.email).await;
+        sent(function, life, &Trace::new()).await;
+
+        rows.put_reset_request(&ann.email).await;
+        let rejecting = Trace::new();
+        life.stack.faults.watch(&rejecting, async |seen: Seen, _| match seen.service {
+            Service::Ses => Verdict::refused(Service::Ses),
+            Service::DynamoDb | Service::Cognito => Verdict::GoOn,
+        });
+        sent(function, life, &rejecting).await;
+        let failed = life.owner().get("/v1/audit-events?action=mail.failed").await.expect(200);
+        assert_eq!(failed.json["items"][0]["target"]["id"], ann.id, "{failed}");
+    }
+}
+
+/// Invokes a function that sends all mail in the outbox.
+async fn sent(function: &str, life: &Life<'_>, trace: &Trace) {
+    let rows = Rows::of(life.ready());
+    let records = rows.outbox_keys().await.into_iter().map(
+        |pk| json!({ "eventName": "INSERT", "dynamodb": { "Keys": { "pk": { "S": pk } }, "SequenceNumber": "1" } }),
+    );
+    let input = match function {
+        "send-mail" => json!({ "Records": records.collect::<Vec<_>>() }),
+        _ => json!({ "older_than_seconds": 0 }),
+    };
+    let report = invoke_within(trace, life.ready(), function, &input).await.worked();
+    assert_eq!(rows.outbox_keys().await, [""; 0], "{report}");
+}
+
+/// Notes that mail to a user bounced.
+async fn note_delivery(life: &Life<'_>) {
+    let ann = life.viewer().await;
+    let report = json!({ "detail": {
+        "eventType": "Bounce",
+        "bounce": { "bounceType": "Permanent", "bouncedRecipients": [{ "emailAddress": ann.email }] },
+        "mail": { "tags": { "user-0": [format!("{}-{}", ann.partner_id, ann.id)] } },
+    } });
+    let noted = invoke(life.ready(), "note-delivery", &report).await.worked();
+    assert_eq!(noted["changed"], 1, "{noted}");
+}
+
 /// Refreshes on a later day than the sign-in, and with an invalid token, and signs out with the refresh token.
 async fn refresh_and_sign_out(life: &Life<'_>) {
     let ann = life.viewer().await;
@@ -295,6 +350,7 @@ async fn live(stack: &FaultyStack) {
     create_partners(&life).await;
     add_users(&life).await;
     sign_in(&life).await;
+    sign_in_elsewhere(&life).await;
     answer_challenge(&life).await;
     refresh_and_sign_out(&life).await;
     read(&life).await;
@@ -307,6 +363,8 @@ async fn live(stack: &FaultyStack) {
     change_many(&life).await;
     hand_over(&life).await;
     repair(&life).await;
+    send_mail(&life).await;
+    note_delivery(&life).await;
     end_all(&life).await;
 }
 

@@ -82,6 +82,38 @@ impl Rows {
         scan.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.unwrap()
     }
 
+    /// The mail about this user that is not sent yet.
+    pub async fn outbox(&self, user: &User) -> Vec<Row> {
+        let mut rows = self.whole("OutboxTable").await;
+        rows.retain(|row| row.get("user_id") == Some(&AttributeValue::S(user.id.clone())));
+        rows
+    }
+
+    /// Puts a request to reset the password for an email into the outbox, and returns its key.
+    pub async fn put_reset_request(&self, email: &str) -> String {
+        let pk = format!("0#{}", new_id_like("mail_01a2033bf69370018101010101010101"));
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let number = |value: i64| AttributeValue::N(value.to_string());
+        let row = [
+            ("pk", text(&pk)),
+            ("kind", text("password_reset")),
+            ("email", text(email)),
+            ("language", text("en")),
+            ("created_at", text("2026-11-22T12:29:51.123Z")),
+            ("attempts", number(0)),
+            ("due_at", number(0)),
+            ("expires_at", number(4_000_000_000)),
+        ];
+        let row = row.map(|(name, value)| (name.to_owned(), value)).into();
+        self.put_many("OutboxTable", [row].into_iter()).await;
+        pk
+    }
+
+    /// The keys of the mail in the outbox.
+    pub async fn outbox_keys(&self) -> Vec<String> {
+        self.whole("OutboxTable").await.iter().map(|row| row["pk"].as_s().unwrap().clone()).collect()
+    }
+
     /// The partner's audit trail.
     pub async fn audit(&self, partner_id: &str) -> Vec<Row> {
         self.all("AuditTable", &format!("PARTNER#{partner_id}")).await
