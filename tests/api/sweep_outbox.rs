@@ -49,7 +49,8 @@ impl Scene {
 
     async fn failures(&self) -> Vec<Value> {
         let path = format!("/v1/audit-events?user_id={}&action=mail.failed", self.ann.id);
-        let page = self.partner.owner().get(&path).await.expect(200);
+        // The clock may have passed the lifetime of the token.
+        let page = self.partner.owner().elsewhere().await.get(&path).await.expect(200);
         page.json["items"].as_array().unwrap().clone()
     }
 }

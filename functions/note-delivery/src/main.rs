@@ -1,4 +1,4 @@
-//! Records bounces and complaints: Amazon SES reports them as events of EventBridge.
+//! Records bounces and complaints: Amazon SES reports them as events of `EventBridge`.
 //!
 //! A report changes the mail state of the users whom the mail concerned, as long as they still have the address. Reports
 //! about another address are ignored, and so is a bounce that is not permanent.

@@ -122,9 +122,10 @@ async fn prepare(
     item: &OutboxItem,
     now: Timestamp,
 ) -> Result<Option<Prepared>, Failure> {
-    match item.kind {
-        MailKind::PasswordReset => prepare_reset(store, mailer, item, now).await,
-        _ => prepare_for_user(store, mailer, item, now).await,
+    if item.kind == MailKind::PasswordReset {
+        prepare_reset(store, mailer, item, now).await
+    } else {
+        prepare_for_user(store, mailer, item, now).await
     }
 }
 

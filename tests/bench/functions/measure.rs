@@ -266,7 +266,13 @@ impl Subject {
     pub(crate) fn through_api(&self) -> bool {
         !matches!(
             self.function.as_str(),
-            "create-partner" | "recover-primary-admin" | "repair-identities" | "end-all-sessions"
+            "create-partner"
+                | "recover-primary-admin"
+                | "repair-identities"
+                | "end-all-sessions"
+                | "send-mail"
+                | "sweep-outbox"
+                | "note-delivery"
         )
     }
 

@@ -1,6 +1,6 @@
 //! Mail in English.
 
-use super::letter::{By, Content, Draft, Letter, Offer, Offered};
+use super::letter::{By, Content, Draft, Letter, Link, Offer, Offered};
 use crate::models::{Role, Timestamp};
 
 const PORTAL: &str = "The portal";
@@ -22,152 +22,23 @@ const MONTHS: [&str; 12] = [
 ];
 
 pub(super) fn draft(letter: &Letter<'_>) -> Draft {
-    let (portal, url) = (portal_of(letter.partner), letter.portal_url);
     let mut draft = Draft::new(subject(&letter.content));
     draft.say(if letter.name.is_empty() { "Hello,".to_owned() } else { format!("Hello {},", letter.name) });
     match &letter.content {
-        Content::Invitation { by, link } => {
-            draft
-                .say(format!("{} added you to {portal}.", actor(*by)))
-                .say(format!(
-                    "Choose a password to get started. The link works once, and is valid until {}.",
-                    time(link.expires_at)
-                ))
-                .link(CHOOSE, link)
-                .say("You sign in with the address to which this mail was sent.")
-                .say(
-                    "If you did not expect this invitation, ignore this mail. Without the link, the account cannot be \
-                     used.",
-                );
-        }
-        Content::PasswordReset(offers) => {
-            if offers.len() > 1 {
-                draft.say(
-                    "We received a request to reset your password. Your address is used in several portals, so this mail \
-                     has a part for each of them.",
-                );
-            } else {
-                draft.say("We received a request to reset your password.");
-            }
-            for offer in *offers {
-                self::offer(&mut draft, offer);
-            }
-            draft.facts(facts(letter, true));
-            draft.say("If you did not make this request, ignore this mail. Your password stays the same.");
-        }
-        Content::EmailChange(link) => {
-            draft
-                .say(format!("You asked to use this address for your account in {portal}."))
-                .say(format!(
-                    "Sign in and confirm the address with this link. It works once, and is valid until {}.",
-                    time(link.expires_at)
-                ))
-                .link("Confirm the address", link)
-                .say("If you did not ask for this, ignore this mail.");
-        }
-        Content::PasswordSet(by) => {
-            draft
-                .say(format!(
-                    "{} set a new password for your account in {portal}. All your sessions have ended.",
-                    actor(*by)
-                ))
-                .facts(facts(letter, false))
-                .say("If you did not expect this, contact an admin of the portal.");
-        }
-        Content::PasswordChanged => {
-            draft
-                .say(format!("The password of your account in {portal} was changed. Your other sessions have ended."))
-                .facts(facts(letter, true))
-                .say("If this was not you, reset your password now and inform an admin of the portal.")
-                .portal(PORTAL, url);
-        }
-        Content::PasswordWasReset => {
-            draft
-                .say(format!(
-                    "A password for your account in {portal} was chosen with a mailed link. All earlier sessions have \
-                     ended."
-                ))
-                .facts(facts(letter, true))
-                .say(
-                    "If this was not you, another person can read your mail. Secure your mailbox, reset your password, \
-                     and inform an admin of the portal.",
-                )
-                .portal(PORTAL, url);
-        }
-        Content::EmailChanged { by, is_new } => {
-            let now = if *is_new {
-                "You now sign in with this address."
-            } else {
-                "You can no longer sign in with this address."
-            };
-            let is_own = *by == By::You;
-            draft
-                .say(format!("{} changed the email of your account in {portal}. {now}", actor(*by)))
-                .facts(facts(letter, is_own))
-                .say("If you did not expect this, inform an admin of the portal now.");
-        }
-        Content::NewSignIn => {
-            draft
-                .say(format!(
-                    "Your account in {portal} was used to sign in from a device and a network that were not used before."
-                ))
-                .facts(facts(letter, true))
-                .say("If this was you, there is nothing to do. If not, change your password now and inform an admin of \
-                     the portal. A new password ends all other sessions.")
-.portal(PORTAL, url);
-        }
-        Content::LogoutForced(by) => {
-            draft
-                .say(format!("{} ended all sessions of your account in {portal}. You can sign in again.", actor(*by)))
-                .facts(facts(letter, *by == By::You))
-                .say("If you did not expect this, contact an admin of the portal.");
-        }
-        Content::Suspended(by) => {
-            draft
-                .say(format!(
-                    "{} suspended your account in {portal}. You cannot sign in until it is reactivated.",
-                    actor(*by)
-                ))
-                .facts(facts(letter, false))
-                .say("If you have questions, contact an admin of the portal.");
-        }
-        Content::AccessChanged { by, role } => {
-            draft
-                .say(format!(
-                    "{} changed your role or your permissions in {portal}. Your role is now: {}.",
-                    actor(*by),
-                    role_name(*role)
-                ))
-                .facts(facts(letter, false))
-                .say("If you have questions, contact an admin of the portal.");
-        }
-        Content::HandedOver { by: By::You } => {
-            draft
-                .say(format!(
-                    "You handed over {portal} to another admin, who is now its primary admin. You are an admin."
-                ))
-                .facts(facts(letter, true))
-                .say("If this was not you, contact the operator of the portal now.");
-        }
-        Content::HandedOver { by } => {
-            draft
-                .say(format!("{} handed over {portal} to you. You are now its primary admin.", actor(*by)))
-                .facts(facts(letter, false))
-                .say("If you did not expect this, contact the operator of the portal.");
-        }
-        Content::SignInBlocked => {
-            draft
-                .say(format!(
-                    "There were too many sign-ins with a wrong password for your account in {portal}. Sign-ins from \
-                     devices and networks that you have not used before are blocked."
-                ))
-                .facts(facts(letter, true))
-                .say(
-                    "You can still sign in from a device or a network that you have used before. Otherwise, reset your \
-                     password. This also ends the block.",
-                )
-                .portal(PORTAL, url);
-        }
+        Content::Invitation { by, link } => invitation(&mut draft, letter, *by, link),
+        Content::PasswordReset(offers) => password_reset(&mut draft, letter, offers),
+        Content::EmailChange(link) => email_change(&mut draft, letter, link),
+        Content::PasswordSet(by) => password_set(&mut draft, letter, *by),
+        Content::PasswordChanged => password_changed(&mut draft, letter),
+        Content::PasswordWasReset => password_was_reset(&mut draft, letter),
+        Content::EmailChanged { by, is_new } => email_changed(&mut draft, letter, *by, *is_new),
+        Content::NewSignIn => new_sign_in(&mut draft, letter),
+        Content::LogoutForced(by) => logout_forced(&mut draft, letter, *by),
+        Content::Suspended(by) => suspended(&mut draft, letter, *by),
+        Content::AccessChanged { by, role } => access_changed(&mut draft, letter, *by, *role),
+        Content::HandedOver { by: By::You } => handed_over_by_you(&mut draft, letter),
+        Content::HandedOver { by } => handed_over(&mut draft, letter, *by),
+        Content::SignInBlocked => sign_in_blocked(&mut draft, letter),
     }
     draft.say("This mail was sent automatically. Replies are not read.");
     draft
@@ -189,6 +60,166 @@ fn subject(content: &Content<'_>) -> &'static str {
         Content::HandedOver { .. } => "The partner portal was handed over",
         Content::SignInBlocked => "Sign-ins to your account in the partner portal are blocked",
     }
+}
+
+fn invitation(draft: &mut Draft, letter: &Letter<'_>, by: By<'_>, link: &Link<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!("{} added you to {portal}.", actor(by)))
+        .say(format!(
+            "Choose a password to get started. The link works once, and is valid until {}.",
+            time(link.expires_at)
+        ))
+        .link(CHOOSE, link)
+        .say("You sign in with the address to which this mail was sent.")
+        .say(
+            "If you did not expect this invitation, ignore this mail. Without the link, the account cannot be \
+             used.",
+        );
+}
+
+fn password_reset(draft: &mut Draft, letter: &Letter<'_>, offers: &[Offer<'_>]) {
+    if offers.len() > 1 {
+        draft.say(
+            "We received a request to reset your password. Your address is used in several portals, so this mail \
+             has a part for each of them.",
+        );
+    } else {
+        draft.say("We received a request to reset your password.");
+    }
+    for offer in offers {
+        self::offer(draft, offer);
+    }
+    draft.facts(facts(letter, true));
+    draft.say("If you did not make this request, ignore this mail. Your password stays the same.");
+}
+
+fn email_change(draft: &mut Draft, letter: &Letter<'_>, link: &Link<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!("You asked to use this address for your account in {portal}."))
+        .say(format!(
+            "Sign in and confirm the address with this link. It works once, and is valid until {}.",
+            time(link.expires_at)
+        ))
+        .link("Confirm the address", link)
+        .say("If you did not ask for this, ignore this mail.");
+}
+
+fn password_set(draft: &mut Draft, letter: &Letter<'_>, by: By<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!("{} set a new password for your account in {portal}. All your sessions have ended.", actor(by)))
+        .facts(facts(letter, false))
+        .say("If you did not expect this, contact an admin of the portal.");
+}
+
+fn password_changed(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!("The password of your account in {portal} was changed. Your other sessions have ended."))
+        .facts(facts(letter, true))
+        .say("If this was not you, reset your password now and inform an admin of the portal.")
+        .portal(PORTAL, letter.portal_url);
+}
+
+fn password_was_reset(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "A password for your account in {portal} was chosen with a mailed link. All earlier sessions have \
+             ended."
+        ))
+        .facts(facts(letter, true))
+        .say(
+            "If this was not you, another person can read your mail. Secure your mailbox, reset your password, \
+             and inform an admin of the portal.",
+        )
+        .portal(PORTAL, letter.portal_url);
+}
+
+fn email_changed(draft: &mut Draft, letter: &Letter<'_>, by: By<'_>, is_new: bool) {
+    let portal = portal_of(letter.partner);
+    let now =
+        if is_new { "You now sign in with this address." } else { "You can no longer sign in with this address." };
+    let is_own = by == By::You;
+    draft
+        .say(format!("{} changed the email of your account in {portal}. {now}", actor(by)))
+        .facts(facts(letter, is_own))
+        .say("If you did not expect this, inform an admin of the portal now.");
+}
+
+fn new_sign_in(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "Your account in {portal} was used to sign in from a device and a network that were not used before."
+        ))
+        .facts(facts(letter, true))
+        .say(
+            "If this was you, there is nothing to do. If not, change your password now and inform an admin of \
+             the portal. A new password ends all other sessions.",
+        )
+        .portal(PORTAL, letter.portal_url);
+}
+
+fn logout_forced(draft: &mut Draft, letter: &Letter<'_>, by: By<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!("{} ended all sessions of your account in {portal}. You can sign in again.", actor(by)))
+        .facts(facts(letter, by == By::You))
+        .say("If you did not expect this, contact an admin of the portal.");
+}
+
+fn suspended(draft: &mut Draft, letter: &Letter<'_>, by: By<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!("{} suspended your account in {portal}. You cannot sign in until it is reactivated.", actor(by)))
+        .facts(facts(letter, false))
+        .say("If you have questions, contact an admin of the portal.");
+}
+
+fn access_changed(draft: &mut Draft, letter: &Letter<'_>, by: By<'_>, role: Role) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "{} changed your role or your permissions in {portal}. Your role is now: {}.",
+            actor(by),
+            role_name(role)
+        ))
+        .facts(facts(letter, false))
+        .say("If you have questions, contact an admin of the portal.");
+}
+
+fn handed_over_by_you(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!("You handed over {portal} to another admin, who is now its primary admin. You are an admin."))
+        .facts(facts(letter, true))
+        .say("If this was not you, contact the operator of the portal now.");
+}
+
+fn handed_over(draft: &mut Draft, letter: &Letter<'_>, by: By<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!("{} handed over {portal} to you. You are now its primary admin.", actor(by)))
+        .facts(facts(letter, false))
+        .say("If you did not expect this, contact the operator of the portal.");
+}
+
+fn sign_in_blocked(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "There were too many sign-ins with a wrong password for your account in {portal}. Sign-ins from \
+             devices and networks that you have not used before are blocked."
+        ))
+        .facts(facts(letter, true))
+        .say(
+            "You can still sign in from a device or a network that you have used before. Otherwise, reset your \
+             password. This also ends the block.",
+        )
+        .portal(PORTAL, letter.portal_url);
 }
 
 fn offer(draft: &mut Draft, Offer { partner, offered }: &Offer<'_>) {
