@@ -54,7 +54,7 @@ async fn sign_in(app: &App, request: Request) -> Result<Answer, Failure> {
         tracing::info!(request_id = request.id(), address, email, is_blocked, "sign-in refused");
         telemetry::count("SignInsRefused", 1);
     }
-    proceed(&sign_in, &input, outcome?).await
+    Box::pin(proceed(&sign_in, &input, outcome?)).await
 }
 
 fn parse(request: &Request) -> Result<Input, Failure> {

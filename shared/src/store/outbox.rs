@@ -138,12 +138,12 @@ impl OutboxItem {
     /// Returns the same mail with the client's address and `User-Agent`.
     #[must_use]
     pub fn from_client(self, address: &str, user_agent: &str) -> Self {
-        Self { address: Some(address.to_owned()), ..self }.from_program(Some(user_agent))
+        Self { address: Some(address.to_owned()), ..self }.with_program(Some(user_agent))
     }
 
     /// Returns the same mail with the client's `User-Agent`.
     #[must_use]
-    pub(super) fn from_program(self, user_agent: Option<&str>) -> Self {
+    pub(super) fn with_program(self, user_agent: Option<&str>) -> Self {
         Self { browser: user_agent.and_then(browser), ..self }
     }
 

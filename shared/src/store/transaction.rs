@@ -389,7 +389,7 @@ impl Transaction<'_> {
     ) -> Result<(), Failure> {
         if self.store.has_outbox() {
             let mail = OutboxItem::notification(kind, user, event)?;
-            self.send(&mail.from_program(user_agent));
+            self.send(&mail.with_program(user_agent));
         }
         Ok(())
     }
