@@ -195,3 +195,21 @@ async fn the_first_name_is_required() {
         answer.problem(422, "validation_failed").names_field("first_name");
     }
 }
+
+#[tokio::test]
+async fn a_new_user_has_the_language_of_the_caller_unless_another_one_is_given() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let language = async |add: portal_tests::Add<'_>| add.send().await.expect(201).json["language"].clone();
+    assert_eq!(language(owner.add("Ann", "Lee")).await, "en");
+    assert_eq!(language(owner.add("Ann", "Lee").with("language", "fr")).await, "fr");
+    owner.edit(owner, &json!({ "language": "fr" })).await.expect(200);
+    assert_eq!(language(owner.add("Ann", "Lee")).await, "fr");
+    assert_eq!(language(owner.add("Ann", "Lee").with("language", Value::Null)).await, "fr");
+    assert_eq!(language(owner.add("Ann", "Lee").with("language", "en")).await, "en");
+    for (language, code) in [(json!("de"), "unknown_language"), (json!(""), "unknown_language"), (json!(1), "wrong_type")] {
+        let answer = owner.add("Ann", "Lee").with("language", language).send().await;
+        answer.problem(422, "validation_failed").names_field("language");
+        assert_eq!(answer.json["errors"][0]["code"], code, "{answer}");
+    }
+}

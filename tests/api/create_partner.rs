@@ -9,7 +9,7 @@ async fn a_given_password_signs_in_and_a_generated_one_must_be_changed() {
     let given = new_partner(ready, &secrets::email("given"), Some(&secrets::password())).await;
     let owner = Client::new().signed_in(&given).await;
     let me = owner.get("/v1/me").await.expect(200);
-    assert_eq!(me.user()["role"], "primary_admin");
+    assert_eq!(me.me()["role"], "primary_admin");
     assert_eq!(me.json["must_change_password"], false);
 
     let generated = new_partner(ready, &secrets::email("generated"), None).await;

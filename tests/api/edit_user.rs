@@ -256,3 +256,26 @@ async fn a_last_name_can_be_removed_and_set_again() {
     owner.edit(&ann, &json!({ "last_name": "" })).await.expect(200);
     assert_eq!(owner.see(&ann).await["last_name"], Value::Null);
 }
+
+#[tokio::test]
+async fn users_change_their_own_language_and_an_editor_changes_that_of_others() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").role("viewer").permissions(&[]).signed_in().await;
+    let answer = ann.edit(&ann, &json!({ "language": "fr" })).await.expect(200);
+    assert_eq!((&answer.user()["language"], &answer.json["version"]), (&json!("fr"), &json!(2)));
+    ann.is_signed_in().await;
+    let events = owner.get(&format!("/v1/audit-events?user_id={}&action=user.edited", ann.id)).await.expect(200);
+    let event = &events.json["items"][0];
+    assert_eq!((&event["before"], &event["after"]), (&json!({ "language": "en" }), &json!({ "language": "fr" })));
+    assert_eq!(event["summary"], "Ann Lee changed their own language from en to fr");
+
+    owner.edit(&ann, &json!({ "language": "en" })).await.expect(200);
+    assert_eq!(owner.see(&ann).await["language"], "en");
+    let bob = owner.add("Bob", "Ray").role("viewer").permissions(&[]).created().await;
+    ann.edit(&bob, &json!({ "language": "fr" })).await.problem(403, "missing_permission");
+    for language in [json!("es"), Value::Null, json!(["fr"])] {
+        let answer = ann.edit(&ann, &json!({ "language": language })).await;
+        answer.problem(422, "validation_failed").names_field("language");
+    }
+}

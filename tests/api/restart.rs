@@ -44,7 +44,7 @@ async fn users_sessions_and_the_user_pool_survive_a_kill_and_a_shutdown() {
         );
         let client = Client::of(&next.ready);
         let me = client.get("/v1/me").bearer(&ann.token).await.expect(200);
-        assert_eq!(me.user()["id"], ann.id, "a token from before is still valid");
+        assert_eq!(me.me()["id"], ann.id, "a token from before is still valid");
         client.refresh(&ann.refresh_token).await.expect(200);
         client.signed_in(&ann.user).await.is_signed_in().await;
         let owner = Client::of(&next.ready).signed_in(&partner.owner().user).await;

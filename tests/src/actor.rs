@@ -212,7 +212,7 @@ impl Actor {
     /// Checks that the next call of this session succeeds.
     pub async fn is_signed_in(&self) {
         let me = self.get("/v1/me").await.expect(200);
-        assert_eq!(me.user()["id"], self.id);
+        assert_eq!(me.me()["id"], self.id);
     }
 
     /// Checks that the next call is rejected because the session has ended.

@@ -105,6 +105,13 @@ impl Answer {
         assert_user(&self.json, &[]);
         &self.json
     }
+
+    /// Checks that the body is the signed-in user with the partner, and returns it.
+    #[track_caller]
+    pub fn me(&self) -> &Value {
+        assert_user(&self.json, &["partner", "mail"]);
+        &self.json
+    }
 }
 
 /// Checks that a value has exactly the documented fields of a user, and `more`.

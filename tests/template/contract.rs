@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use portal_core::models::{Decision, EventAction, Permission, Role, Status};
+use portal_core::models::{Decision, EventAction, Language, MailState, PendingKind, Permission, Role, Status};
 use portal_tests::template::{Function, Route, functions, read};
 use portal_tests::workspace;
 use serde_yaml_ng::Value;
@@ -122,6 +122,9 @@ fn closed_sets_are_those_of_the_code() {
     assert_eq!(texts(&schemas["Permission"]["enum"]), Permission::ALL.map(Permission::as_str));
     assert_eq!(texts(&schemas["Status"]["enum"]), Status::ALL.map(Status::as_str));
     assert_eq!(texts(&schemas["Decision"]["enum"]), Decision::ALL.map(Decision::as_str));
+    assert_eq!(texts(&schemas["Language"]["enum"]), Language::ALL.map(Language::as_str));
+    assert_eq!(texts(&schemas["MailState"]["enum"]), MailState::ALL.map(MailState::as_str));
+    assert_eq!(texts(&schemas["PendingKind"]["enum"]), PendingKind::ALL.map(PendingKind::as_str));
     assert_eq!(texts(&schemas["EventAction"]["enum"]), EventAction::ALL.map(EventAction::as_str));
 }
 

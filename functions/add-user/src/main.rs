@@ -6,7 +6,7 @@ use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::models::{PartnerName, Profile, PublicUser, Role, UserId};
+use portal::models::{Language, PartnerName, Profile, PublicUser, Role, UserId};
 use portal::passwords::Password;
 use portal::policy::Action;
 use portal::session::Claims;
@@ -27,16 +27,16 @@ async fn add_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let partner = read.item(Claims::partner_key);
     let (call, _) = read.send_with(key).await?;
     let partner = call.partner(&partner)?.name;
-    let (profile, password) = parse(&request, &partner)?;
+    let Input { profile, language, password } = parse(&request, &partner)?;
     call.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;
-    let asked = json!([profile, password.is_some()]).to_string();
+    let asked = json!([profile, language, password.is_some()]).to_string();
     if let Some(kept) = &kept
         && let Some(first) = app.store().first_answer(call.stored(), kept, &asked, password.as_ref(), call.now).await?
     {
         return Ok(added(Answer::written(201, first.answer), &first.user_id).as_replay());
     }
 
-    let newcomer = call.newcomer(profile, password)?;
+    let newcomer = call.newcomer(profile, language, password)?;
     let mut transaction = call.adding(slice::from_ref(&newcomer))?;
     let user = &newcomer.user;
     let answer = Added { user: user.into(), generated_password: newcomer.generated_password() };
@@ -61,15 +61,25 @@ fn added(answer: Answer, id: &UserId) -> Answer {
     answer.with_version(1).with_location(format!("/v1/users/{id}"))
 }
 
-fn parse(request: &Request, partner: &PartnerName) -> Result<(Profile, Option<Password>), Failure> {
+struct Input {
+    profile: Profile,
+    /// By default the caller's.
+    language: Option<Language>,
+    /// By default the portal generates one.
+    password: Option<Password>,
+}
+
+fn parse(request: &Request, partner: &PartnerName) -> Result<Input, Failure> {
     let mut body = request.body()?;
     let person = body.person_with_password(Some(partner));
     let access = body.access(Some(Role::Admin));
     let must_change: Option<Option<bool>> = body.optional("must_change");
+    let language: Option<Option<Language>> = body.optional("language");
     body.finish(|| {
         let (first_name, last_name, email, password) = person?;
         let (role, permissions) = access?;
         let must_change_password = must_change?.unwrap_or(true);
-        Some((Profile { first_name, last_name, email, role, permissions, must_change_password }, password))
+        let profile = Profile { first_name, last_name, email, role, permissions, must_change_password };
+        Some(Input { profile, language: language?, password })
     })
 }

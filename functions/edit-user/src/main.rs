@@ -1,10 +1,10 @@
-//! `PATCH /v1/users/{user_id}`: changes a user's name or email.
+//! `PATCH /v1/users/{user_id}`: changes a user's name, email or language.
 
 use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, LastName, Request, Stopped, serve_with};
-use portal::models::{Email, EventAction, PersonName, User};
+use portal::models::{Email, EventAction, Language, PersonName, User};
 use portal::policy::Action;
 use portal::store::Counter;
 
@@ -17,6 +17,7 @@ struct Input {
     first_name: Option<PersonName>,
     last_name: Option<LastName>,
     email: Option<Email>,
+    language: Option<Language>,
 }
 
 async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
@@ -31,6 +32,7 @@ async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let edited = User {
         first_name: input.first_name.unwrap_or_else(|| target.first_name.clone()),
         last_name: input.last_name.map_or_else(|| target.last_name.clone(), |LastName(name)| name),
+        language: input.language.unwrap_or(target.language),
         ..target.clone()
     };
     let edited = if email == target.email { edited } else { edited.with_email(email) };
@@ -58,6 +60,9 @@ async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
 
 fn parse(request: &Request) -> Result<Input, Failure> {
     let mut body = request.body()?;
-    let (first_name, last_name, email) = (body.given("first_name"), body.given("last_name"), body.given("email"));
-    body.finish(|| Some(Input { first_name: first_name?, last_name: last_name?, email: email? }))
+    let (first_name, last_name) = (body.given("first_name"), body.given("last_name"));
+    let (email, language) = (body.given("email"), body.given("language"));
+    body.finish(|| {
+        Some(Input { first_name: first_name?, last_name: last_name?, email: email?, language: language? })
+    })
 }

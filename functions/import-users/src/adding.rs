@@ -149,7 +149,7 @@ impl<'a> Adding<'a> {
             if self.request.time_left(self.call.app) < COMMIT_RESERVE {
                 break;
             }
-            pending.push((*number, self.call.newcomer(person.profile.clone(), None)?));
+            pending.push((*number, self.call.newcomer(person.profile.clone(), None, None)?));
         }
         let is_time_up = pending.len() < people.len();
         let time = self.request.time_left(self.call.app).saturating_sub(REPORT_RESERVE);

@@ -6,10 +6,11 @@ use portal::store::{Actor, Event};
 use serde_json::Value;
 
 /// The fields whose values a sentence gives, with their names.
-const FIELDS: [(&str, &str); 5] = [
+const FIELDS: [(&str, &str); 6] = [
     ("first_name", "first name"),
     ("last_name", "last name"),
     ("email", "email"),
+    ("language", "language"),
     ("role", "role"),
     ("permissions", "permissions"),
 ];

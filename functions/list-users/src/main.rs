@@ -4,13 +4,13 @@ use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
-use portal::models::{PublicUser, Role, Status, fold};
+use portal::models::{PENDING_LIFETIME, PublicUser, Role, Status, Timestamp, fold};
 use portal::policy::Action;
 use portal::session::Claims;
-use portal::store::{Counter, Order, Position, SearchEntry, Sort, is_east_asian};
+use portal::store::{Counter, Order, Position, SearchEntry, Searched, Sort, is_east_asian};
 use serde::Serialize;
 
-const PARAMETERS: [&str; 7] = ["limit", "cursor", "sort", "order", "search", "role", "status"];
+const PARAMETERS: [&str; 8] = ["limit", "cursor", "sort", "order", "search", "role", "status", "pending"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -68,9 +68,9 @@ async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
             let count = call.partner(&partner_key)?.user_count;
             Ok((store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count))
         } else {
-            let matches = |user: &SearchEntry<'_>| input.filter.matches(user);
+            let matches = |user: &SearchEntry<'_>| input.filter.matches(user, call.now);
             let page =
-                store.find_users(partner, sorted, after.as_ref(), input.limit, input.filter.role, matches).await?;
+                store.find_users(partner, sorted, after.as_ref(), input.limit, input.filter.searched(), matches).await?;
             let count = u64::try_from(page.matching).unwrap_or(u64::MAX);
             Ok((page, count))
         }
@@ -118,16 +118,34 @@ struct Filter {
     search: Option<Vec<String>>,
     role: Option<Role>,
     status: Option<Status>,
+    pending: Option<Waiting>,
+}
+
+/// Which users who have not chosen a password are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// Those who can still choose one.
+    Waiting,
+    /// Those whose invitation or initial password has expired.
+    Expired,
 }
 
 impl Filter {
     fn is_empty(&self) -> bool {
-        self.search.is_none() && self.role.is_none() && self.status.is_none()
+        self.search.is_none() && self.role.is_none() && self.status.is_none() && self.pending.is_none()
     }
 
-    fn matches(&self, user: &SearchEntry<'_>) -> bool {
+    fn searched(&self) -> Searched {
+        Searched { role: self.role, with_pending: self.pending.is_some() }
+    }
+
+    fn matches(&self, user: &SearchEntry<'_>, now: Timestamp) -> bool {
+        let state = |since: Timestamp| {
+            if since.plus(PENDING_LIFETIME) > now { Waiting::Waiting } else { Waiting::Expired }
+        };
         self.role.is_none_or(|role| role == user.role)
             && self.status.is_none_or(|status| status == user.searched.status)
+            && self.pending.is_none_or(|pending| user.pending_since.map(state) == Some(pending))
             && self.search.as_ref().is_none_or(|search| user.searched.has_words(search))
     }
 }
@@ -152,12 +170,17 @@ fn parse(request: &Request) -> Result<Input, Failure> {
     let search = query.take("search", SEARCH_RULE, words);
     let role = query.take("role", "There is no such role.", |text| Role::parse(text).ok());
     let status = query.take("status", "There is no such status.", |text| Status::parse(text).ok());
+    let pending = query.take("pending", "The value must be waiting or expired.", |text| match text {
+        "waiting" => Some(Waiting::Waiting),
+        "expired" => Some(Waiting::Expired),
+        _ => None,
+    });
     query.finish()?;
     Ok(Input {
         limit,
         cursor,
         sort: sort.unwrap_or(Sort::Name),
         order: order.unwrap_or(Order::Ascending),
-        filter: Filter { search, role, status },
+        filter: Filter { search, role, status, pending },
     })
 }

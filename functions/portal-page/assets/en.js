@@ -210,6 +210,8 @@ export default {
   "event.refused": "Reason: {why}",
   "event.decision": "Decision: {what}",
   "fact.must_change_password": "Must choose a new password",
+  "fact.language": "Language",
+  "fact.pending_email": "New email, not confirmed",
   "fact.reason": "Reason",
   "fact.note": "Note",
   "attempt.add_user": "add a user",

@@ -210,6 +210,8 @@ export default {
   "event.refused": "Motif : {why}",
   "event.decision": "Décision : {what}",
   "fact.must_change_password": "Doit choisir un nouveau mot de passe",
+  "fact.language": "Langue",
+  "fact.pending_email": "Nouvelle adresse e-mail, non confirmée",
   "fact.reason": "Motif",
   "fact.note": "Note",
   "attempt.add_user": "ajouter un utilisateur",

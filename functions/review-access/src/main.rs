@@ -21,7 +21,7 @@ async fn main() -> Result<(), Stopped> {
 }
 
 /// The columns of a CSV response.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 21] = [
     "user.id",
     "user.first_name",
     "user.last_name",
@@ -41,6 +41,8 @@ const COLUMNS: [&str; 19] = [
     "reduced.role",
     "reduced.permissions",
     "user.last_active_at",
+    "user.pending.kind",
+    "user.pending.expires_at",
 ];
 
 /// The maximum number of users whose sessions are read concurrently.

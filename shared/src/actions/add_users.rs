@@ -3,7 +3,7 @@
 use super::Call;
 use crate::error::Failure;
 use crate::identity::machine_secret;
-use crate::models::{EventAction, Profile, User, UserId};
+use crate::models::{EventAction, Language, Profile, User, UserId};
 use crate::passwords::{Digests, Issued, Password};
 use crate::random;
 use crate::store::{CredentialItem, Transaction};
@@ -35,17 +35,25 @@ impl Newcomer {
 }
 
 impl<'a> Call<'a> {
-    /// Creates a user with this profile, and with this password or a generated one.
-    /// It hashes the password and writes nothing.
+    /// Creates a user with this profile, and with this password or a generated one. The portal writes to the user in
+    /// `language`, or by default in the caller's. It hashes the password and writes nothing.
     ///
     /// # Errors
     /// [`Failure::Internal`].
-    pub fn newcomer(&self, profile: Profile, password: Option<Password>) -> Result<Newcomer, Failure> {
+    pub fn newcomer(
+        &self,
+        profile: Profile,
+        language: Option<Language>,
+        password: Option<Password>,
+    ) -> Result<Newcomer, Failure> {
         let (now, actor) = (self.now, &self.caller.user);
         let issued = Issued::given_or_generated(password, &random::bytes()?);
         let must_change = profile.must_change_password;
         let id = UserId::new(now, random::bytes()?);
-        let user = User::new(id, actor.partner_id.clone(), profile, now, Some(actor.id.clone()));
+        let user = User {
+            language: language.unwrap_or(actor.language),
+            ..User::new(id, actor.partner_id.clone(), profile, now, Some(actor.id.clone()))
+        };
         let digests = Digests::new(issued.password(), random::bytes()?)?;
         let credential =
             CredentialItem::new(digests, must_change, now, machine_secret()?).generated(issued.generated().is_some());

@@ -7,7 +7,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::error::{Failure, FieldError};
-use crate::models::{Decision, Email, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status};
+use crate::models::{
+    Decision, Email, Language, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status,
+};
 use crate::passwords::{About, Password, SubmittedPassword};
 
 /// A value that a field of a request can hold. Parse, don't validate.
@@ -334,6 +336,13 @@ impl FromField for Status {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
         Self::parse(text(name, value)?)
             .map_err(|_| FieldError::new(name, "unknown_status", "The status must be active or suspended."))
+    }
+}
+
+impl FromField for Language {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?)
+            .map_err(|_| FieldError::new(name, "unknown_language", "The language must be en or fr."))
     }
 }
 

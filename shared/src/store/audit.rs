@@ -251,6 +251,7 @@ fn facts(user: &User) -> Map<String, Value> {
         ("first_name".to_owned(), Value::from(user.first_name.as_str())),
         ("last_name".to_owned(), Value::from(user.last_name.as_ref().map(PersonName::as_str))),
         ("email".to_owned(), Value::from(user.email.typed())),
+        ("language".to_owned(), Value::from(user.language.as_str())),
         ("role".to_owned(), Value::from(user.role.as_str())),
         ("permissions".to_owned(), Value::from(permissions)),
         ("status".to_owned(), Value::from(user.status.as_str())),

@@ -368,9 +368,12 @@ impl ReviewText {
         Some(read)
     }
 
-    /// Returns the role without reading the rest.
-    pub(super) fn role_of(text: &str) -> Option<Role> {
-        role_of_letter(text.split(' ').next()?)
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(super) fn pending_since(&self) -> Option<Timestamp> {
+        self.initial_password_set_at
     }
 
     /// Returns all facts, with those from other attributes.
@@ -824,7 +827,7 @@ mod tests {
             };
             let item = stored(&user);
             let text = ReviewText::read(item["review"].as_s().unwrap(), &user.id).unwrap();
-            prop_assert_eq!(ReviewText::role_of(item["review"].as_s().unwrap()), Some(user.role));
+            prop_assert_eq!(text.role(), user.role);
             let signed_in = last_sign_in_of_key(item["last_sign_in_key"].as_s().unwrap()).unwrap();
             prop_assert_eq!(SearchText::read(&item).unwrap().status, user.status);
             let facts = text.facts(indexed_status(&item), signed_in, user.last_refresh_at);

@@ -44,7 +44,7 @@ pub use marks::{Backlog, Mark, Marks};
 pub use outbox::{OutboxItem, Waiting};
 pub use read::{Items, from_item};
 pub use review_order::{Place, ReviewCursor, ReviewEntry, ReviewOrder, ReviewPage};
-pub use search::SearchEntry;
+pub use search::{SearchEntry, Searched};
 pub use sources::{DEVICE_KNOWN_FOR, Source, SourcesItem, Standing};
 pub use trail::{EventFilter, EventPage};
 pub use transaction::{CommitError, Condition, Transaction};

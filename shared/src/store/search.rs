@@ -8,7 +8,7 @@ use super::keys::{Key, partition};
 use super::listing::{Order, Page, Position, Sort, position};
 use super::read::{Item, projected, text};
 use super::{Store, StoreError, Table};
-use crate::models::{PartnerId, Role, User, UserId};
+use crate::models::{PartnerId, Role, Timestamp, User, UserId};
 
 /// The attributes of [`SearchText`] and of the position in a list. The one for the role depends on the index.
 const SEARCHED: [&str; 5] = ["sk", "name_key", "email", "typed_email", "suspended"];
@@ -20,11 +20,23 @@ pub struct SearchEntry<'a> {
     pub searched: SearchText<'a>,
     /// The role.
     pub role: Role,
+    /// Since when the user could have chosen a password. `None` if the user has chosen one, or if the search does not
+    /// need it.
+    pub pending_since: Option<Timestamp>,
+}
+
+/// The entries that a search reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Searched {
+    /// Only users with this role, if there is one.
+    pub role: Option<Role>,
+    /// Whether the search needs to know which users have not chosen a password.
+    pub with_pending: bool,
 }
 
 impl Store {
-    /// Returns up to `limit` users that `matches` accepts, after the position `after`. If there is a `role`, it only
-    /// looks at users with this role.
+    /// Returns up to `limit` users that `matches` accepts, after the position `after`. `matches` may get users with
+    /// another role than the one in `searched`.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the call fails.
@@ -34,13 +46,13 @@ impl Store {
         (sort, order): (Sort, Order),
         after: Option<&Position>,
         limit: usize,
-        role: Option<Role>,
+        searched: Searched,
         matches: impl Fn(&SearchEntry<'_>) -> bool,
     ) -> Result<Page, StoreError> {
         let mut found: Vec<(Position, UserId)> = Vec::new();
         let mut start = None;
         loop {
-            let (items, last) = self.query_search_entries(partner, sort, role, start).await?;
+            let (items, last) = self.query_search_entries(partner, sort, searched, start).await?;
             for item in &items {
                 if matches(&search_entry(item)?) {
                     found.push((position(sort, item)?, user_id(item)?));
@@ -81,7 +93,7 @@ impl Store {
         &self,
         partner: &PartnerId,
         sort: Sort,
-        role: Option<Role>,
+        searched: Searched,
         start: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
         let query = self
@@ -91,14 +103,14 @@ impl Store {
             .consistent_read(true)
             .expression_attribute_values(":pk", AttributeValue::S(partition(partner)))
             .set_exclusive_start_key(start);
-        let query = match (sort, role) {
-            // Only this index contains the last sign-in. If the other index contained it too, each sign-in would also
-            // write there.
-            (Sort::LastSignInAt, _) => {
+        // Only the index for reviews contains the last sign-in and since when a user is pending. If the other index
+        // contained the last sign-in too, each sign-in would also write there.
+        let query = match searched {
+            Searched { with_pending, .. } if with_pending || sort == Sort::LastSignInAt => {
                 let attributes = [&SEARCHED[..], &["review", "last_sign_in_key"]].concat();
                 projected(query, &attributes).index_name("by_last_sign_in").key_condition_expression("pk = :pk")
             }
-            (Sort::Name | Sort::Email | Sort::CreatedAt, role) => {
+            Searched { role, .. } => {
                 let query = projected(query, &[&SEARCHED[..], &["role"]].concat()).index_name("by_role");
                 match role {
                     None => query.key_condition_expression("pk = :pk"),
@@ -116,11 +128,13 @@ impl Store {
 fn search_entry(item: &Item) -> Result<SearchEntry<'_>, StoreError> {
     let wrong = || StoreError::Refused("a user without valid search attributes".to_owned());
     // The index by the last sign-in has the role among the facts for reviews.
-    let role = match item.get("review") {
-        Some(_) => ReviewText::role_of(text(item, "review")?),
-        None => Role::parse(text(item, "role")?).ok(),
-    };
-    Ok(SearchEntry { searched: SearchText::read(item).ok_or_else(wrong)?, role: role.ok_or_else(wrong)? })
+    let searched = SearchText::read(item).ok_or_else(wrong)?;
+    if !item.contains_key("review") {
+        let role = Role::parse(text(item, "role")?).map_err(|_| wrong())?;
+        return Ok(SearchEntry { searched, role, pending_since: None });
+    }
+    let facts = ReviewText::read(text(item, "review")?, &user_id(item)?).ok_or_else(wrong)?;
+    Ok(SearchEntry { searched, role: facts.role(), pending_since: facts.pending_since() })
 }
 
 /// Returns the id of the user that an item is about.
