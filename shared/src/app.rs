@@ -84,6 +84,22 @@ impl App {
         self.store.has_outbox()
     }
 
+    /// Requires that mail is on.
+    ///
+    /// # Errors
+    /// Returns [`Failure::MailOff`].
+    pub fn require_mail(&self) -> Result<(), Failure> {
+        if self.sends_mail() { Ok(()) } else { Err(Failure::MailOff) }
+    }
+
+    /// Returns the maximum number of invitations of one partner in a day.
+    ///
+    /// # Errors
+    /// Returns [`Failure::Internal`] if the environment does not contain it.
+    pub fn invitations_per_day(&self) -> Result<u32, Failure> {
+        self.base.config.invitations_per_day.ok_or_else(|| Failure::bug("INVITATIONS_PER_DAY is not set"))
+    }
+
     /// Returns the lifetime of a session, which is that of its refresh token.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ pub struct Config {
     pub(crate) sign_in_history_days: Option<u32>,
     pub(crate) origin_secret_digests: Option<String>,
     pub(crate) email_hash_key: Option<String>,
+    pub(crate) invitations_per_day: Option<u32>,
     mail: Option<Mail>,
     region: String,
     access_key_id: String,
@@ -87,6 +88,7 @@ impl Config {
             sign_in_history_days: variable("SIGN_IN_HISTORY_DAYS").and_then(|days| days.parse().ok()),
             origin_secret_digests: variable("ORIGIN_SECRET_DIGESTS"),
             email_hash_key: variable("EMAIL_HASH_KEY"),
+            invitations_per_day: variable("INVITATIONS_PER_DAY").and_then(|count| count.parse().ok()),
             mail: variable("MAIL_FROM").zip(variable("PORTAL_URL")).map(|(from, portal_url)| Mail {
                 from,
                 portal_url: portal_url.trim_end_matches('/').to_owned(),

@@ -207,7 +207,9 @@ async fn a_new_user_has_the_language_of_the_caller_unless_another_one_is_given()
     assert_eq!(language(owner.add("Ann", "Lee")).await, "fr");
     assert_eq!(language(owner.add("Ann", "Lee").with("language", Value::Null)).await, "fr");
     assert_eq!(language(owner.add("Ann", "Lee").with("language", "en")).await, "en");
-    for (language, code) in [(json!("de"), "unknown_language"), (json!(""), "unknown_language"), (json!(1), "wrong_type")] {
+    for (language, code) in
+        [(json!("de"), "unknown_language"), (json!(""), "unknown_language"), (json!(1), "wrong_type")]
+    {
         let answer = owner.add("Ann", "Lee").with("language", language).send().await;
         answer.problem(422, "validation_failed").names_field("language");
         assert_eq!(answer.json["errors"][0]["code"], code, "{answer}");

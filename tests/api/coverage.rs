@@ -68,6 +68,13 @@ impl Row {
                 attempted: "keep_access".to_owned(),
                 ..ordinary
             },
+            // It concerns the caller, who has no such link.
+            "POST /v1/email-changes/confirm" => Self {
+                primary_admin_as_target: (422, "invalid_link"),
+                foreign_user: (422, "invalid_link"),
+                attempted: "edit_user".to_owned(),
+                ..ordinary
+            },
             // Only the primary admin may do this, so no permission is missing.
             "POST /v1/primary-admin" => Self { too_little_permission: PROTECTED, ..ordinary },
             _ => ordinary,
@@ -89,7 +96,7 @@ fn protected_routes() -> Vec<Row> {
 }
 
 /// Every public route, and its response to an empty object.
-const PUBLIC_ROUTES: [(&str, Says); 9] = [
+const PUBLIC_ROUTES: [(&str, Says); 12] = [
     ("GET /", OK),
     ("GET /assets/{file+}", (404, "")),
     ("HEAD /", OK),
@@ -99,6 +106,9 @@ const PUBLIC_ROUTES: [(&str, Says); 9] = [
     ("POST /v1/sessions", (422, "validation_failed")),
     ("POST /v1/sessions/challenge", (422, "validation_failed")),
     ("POST /v1/sessions/refresh", (401, "unauthenticated")),
+    ("POST /v1/password-resets", (422, "validation_failed")),
+    ("POST /v1/password-resets/lookup", (422, "validation_failed")),
+    ("POST /v1/password-resets/confirm", (422, "validation_failed")),
 ];
 
 fn routes(public: bool) -> Vec<String> {
@@ -128,6 +138,7 @@ impl Row {
             ("next_admin_id", &target.id),
             ("current_password", &secrets::password()),
             ("new_email", &secrets::email("ann")),
+            ("email_link", "no-such-link"),
         ] {
             body = body.replace(&format!("{{{{{name}}}}}"), value);
         }

@@ -36,7 +36,8 @@ async fn a_user_is_pending_until_they_choose_a_password() {
     let ann = with_initial_password(&partner, "viewer", None).await;
     let user = owner.see(&ann).await;
     assert_eq!((&user["pending"]["kind"], &user["must_change_password"]), (&json!("initial_password"), &json!(true)));
-    let [created, expires] = ["/created_at", "/pending/expires_at"].map(|at| user.pointer(at).unwrap().as_str().unwrap());
+    let [created, expires] =
+        ["/created_at", "/pending/expires_at"].map(|at| user.pointer(at).unwrap().as_str().unwrap());
     assert_eq!(days(expires) - days(created), 7, "{user}");
 
     let client = Client::new();

@@ -172,6 +172,16 @@ impl Actor {
         self.post("/v1/primary-admin", &json!({ "user_id": to.id, "current_password": self.password }))
     }
 
+    /// Tries to send another invitation to a user.
+    pub fn invite(&self, user: &User) -> Call {
+        self.call("POST", &format!("{}/invitation", user.path()))
+    }
+
+    /// Tries to confirm this actor's new email with the token of a link.
+    pub fn confirm_email(&self, token: &str) -> Call {
+        self.post("/v1/email-changes/confirm", &json!({ "token": token }))
+    }
+
     /// Tries to end a user's sessions.
     pub fn force_logout(&self, user: &User) -> Call {
         self.call("POST", &format!("{}/force-logout", user.path()))
@@ -285,12 +295,27 @@ impl Add<'_> {
         answer
     }
 
+    /// Asks for an invitation instead of a password.
+    pub fn invite(self) -> Self {
+        self.without("password").without("must_change").with("invite", true)
+    }
+
+    /// Sends the request with an invitation, which must succeed. The user has no password.
+    pub async fn invited(self) -> User {
+        self.invite().created().await
+    }
+
     /// Sends the request, which must succeed.
     pub async fn created(self) -> User {
         let given = self.body.get("password").and_then(Value::as_str).map(str::to_owned);
+        let is_invited = self.body.get("invite") == Some(&Value::Bool(true));
         let answer = self.send().await.expect(201);
         assert_user(&answer.json, &["generated_password"]);
-        let password = given.unwrap_or_else(|| answer.text_at("/generated_password").to_owned());
+        let password = match given {
+            Some(given) => given,
+            None if is_invited => String::new(),
+            None => answer.text_at("/generated_password").to_owned(),
+        };
         User {
             id: answer.text_at("/id").to_owned(),
             partner_id: answer.text_at("/partner_id").to_owned(),

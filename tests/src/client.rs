@@ -79,6 +79,21 @@ impl Client {
         self.post("/v1/sessions/challenge", &body)
     }
 
+    /// Requests a mail to reset the password for an email.
+    pub fn request_reset(&self, email: &str) -> Call {
+        self.post("/v1/password-resets", &json!({ "email": email }))
+    }
+
+    /// Tries to look up the link with this token.
+    pub fn look_up(&self, token: &str) -> Call {
+        self.post("/v1/password-resets/lookup", &json!({ "token": token }))
+    }
+
+    /// Tries to choose a password with the link with this token.
+    pub fn confirm_reset(&self, token: &str, new_password: &str) -> Call {
+        self.post("/v1/password-resets/confirm", &json!({ "token": token, "new_password": new_password }))
+    }
+
     /// Tries to refresh with a token in the body.
     pub fn refresh(&self, refresh_token: &str) -> Call {
         self.post("/v1/sessions/refresh", &json!({ "refresh_token": refresh_token }))

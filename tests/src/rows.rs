@@ -8,12 +8,13 @@ use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, AuthenticationResultT
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::types::{AttributeValue, Get, PutRequest, TransactGetItem, WriteRequest};
 use aws_smithy_http_client::Builder;
-use portal_core::models::{Timestamp, UserId};
+use portal_core::mail::{Binding, LinkKind, LinkToken, SECRET_BYTES};
+use portal_core::models::{Email, PartnerId, PersonName, Profile, Role, Timestamp, User as StoredUser, UserId};
 use serde_json::Value;
 
 use crate::faults::Seen;
 use crate::stack::variable;
-use crate::{Ready, User};
+use crate::{Ready, User, secrets};
 
 /// An item.
 pub type Row = HashMap<String, AttributeValue>;
@@ -218,6 +219,57 @@ impl Rows {
             let put = self.dynamodb.put_item().table_name(self.table("SessionsTable"));
             put.set_item(Some(row)).send().await.unwrap();
         }
+    }
+
+    /// Puts one more link for the user's current state, as `send-mail` does, and returns its token. The link expires in 2100.
+    pub async fn put_link(&self, user: &User, kind: LinkKind) -> String {
+        self.put_link_until(user, kind, "2100-01-01T00:00:00.000Z").await
+    }
+
+    /// Puts a link that has expired.
+    pub async fn put_expired_link(&self, user: &User, kind: LinkKind) -> String {
+        self.put_link_until(user, kind, "2020-01-01T00:00:00.000Z").await
+    }
+
+    async fn put_link_until(&self, user: &User, kind: LinkKind, until: &str) -> String {
+        let stored = stored_user(&self.user(user).await);
+        let mut secret = [0; SECRET_BYTES];
+        getrandom::fill(&mut secret).unwrap();
+        let token = LinkToken::new(kind, &stored.partner_id, &stored.id, secret);
+        let binding =
+            attribute(&serde_json::to_value(Binding::of(kind, &stored).expect("the user needs a link")).unwrap());
+        let number = |value: i64| AttributeValue::N(value.to_string());
+        let expires_at = Timestamp::parse(until).unwrap().unix_seconds();
+
+        let sk = format!("LINKS#{kind}");
+        let mut rows = self.all("SessionsTable", &format!("USER#{}", user.id)).await;
+        rows.retain(|row| row["sk"].as_s().unwrap() == &sk);
+        let before = rows.pop();
+        let same = before.as_ref().filter(|row| row["binding"] == binding);
+        let mut live = same.map(|row| row["live"].as_m().unwrap().clone()).unwrap_or_default();
+        live.insert(token.hash(), number(expires_at));
+        let revision = before.map_or(0, |row| row["revision"].as_n().unwrap().parse().unwrap());
+        let row = Row::from(
+            [
+                ("pk", AttributeValue::S(format!("USER#{}", user.id))),
+                ("sk", AttributeValue::S(sk)),
+                ("binding", binding),
+                ("revision", number(revision + 1)),
+                ("live", AttributeValue::M(live)),
+                ("expires_at", number(expires_at)),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        self.dynamodb.put_item().table_name(self.table("SessionsTable")).set_item(Some(row)).send().await.unwrap();
+        secrets::remembered(token.expose())
+    }
+
+    /// Lets the user's invitation expire.
+    pub async fn expire_invitation(&self, user: &User) {
+        let mut row = self.user(user).await;
+        assert!(row.contains_key("invited_at"), "the user is not invited");
+        set_row_time(&mut row, "invited_at", Timestamp::parse("2020-01-01T00:00:00.000Z").unwrap());
+        self.put_user(row).await;
     }
 
     /// The counters of this kind in the whole stack, such as `EXPENSIVE_READS`. Their items do not name the user.
@@ -546,6 +598,46 @@ pub fn new_id_like(id: &str) -> String {
     format!("{}{digits:0DIGITS$x}", &id[..id.len() - DIGITS])
 }
 
+/// The properties of a stored user to which links are bound.
+fn stored_user(row: &Row) -> StoredUser {
+    let text = |name: &str| row.get(name).map(|value| value.as_s().unwrap().as_str());
+    let number = |name: &str| row.get(name).map(|value| value.as_n().unwrap().parse::<u64>().unwrap());
+    let id = |name: &str, prefix: &str| text(name).unwrap().strip_prefix(prefix).unwrap().to_owned();
+    let profile = Profile {
+        first_name: PersonName::parse("Ann").unwrap(),
+        last_name: None,
+        email: Email::parse(text("email").unwrap()).unwrap(),
+        role: Role::Viewer,
+        permissions: Role::Viewer.default_permissions(),
+        must_change_password: *row["must_change_password"].as_bool().unwrap(),
+    };
+    let (partner, user) = (id("pk", "PARTNER#"), id("sk", "USER#"));
+    let at = Timestamp::from_unix_millis(0);
+    let new = StoredUser::new(UserId::parse(&user).unwrap(), PartnerId::parse(&partner).unwrap(), profile, at, None);
+    StoredUser {
+        pending_email: text("pending_email").map(|email| Email::parse(email).unwrap()),
+        invited_at: row.get("invited_at").map(|_| at),
+        invitations: number("invitations").unwrap_or_default(),
+        session_generation: number("session_generation").unwrap(),
+        password_version: number("password_version").unwrap(),
+        ..new
+    }
+}
+
+/// The stored form of a value.
+fn attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(value) => AttributeValue::Bool(*value),
+        Value::Number(value) => AttributeValue::N(value.to_string()),
+        Value::String(value) => AttributeValue::S(value.clone()),
+        Value::Array(values) => AttributeValue::L(values.iter().map(attribute).collect()),
+        Value::Object(values) => {
+            AttributeValue::M(values.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
+        }
+    }
+}
+
 fn with_replaced(value: &AttributeValue, replaced: &[(&str, &str)]) -> AttributeValue {
     match value {
         AttributeValue::S(text) => {
@@ -569,7 +661,7 @@ fn set_row_time(row: &mut Row, of: &str, at: Timestamp) {
     row.insert(of.to_owned(), AttributeValue::N(at.unix_millis().to_string()));
     let letter = match of {
         "created_at" => "c",
-        "password_changed_at" => "i",
+        "password_changed_at" | "invited_at" => "i",
         "reviewed_at" => "r",
         _ => panic!("a review does not consider {of}"),
     };

@@ -60,7 +60,7 @@ fn production() -> BTreeMap<String, String> {
 fn a_path_is_decoded_before_the_firewall_compares_it() {
     let mut matches = Vec::new();
     path_matches(&read(EDGE)["Resources"]["Firewall"], &mut matches);
-    assert_eq!(matches.len(), 4);
+    assert_eq!(matches.len(), 5);
     for found in matches {
         assert_eq!(transformations(&found), ["URL_DECODE", "NORMALIZE_PATH", "LOWERCASE"], "{}", text(&found));
     }
@@ -80,7 +80,10 @@ fn the_edge_limits_each_address_per_public_route_and_in_total() {
         if let Some(path) = path.as_str() {
             assert!(is_ref(&rate["Limit"], "SignInsPerAddress"), "{}", text(rule));
             let path = path.strip_prefix('^').and_then(|path| path.strip_suffix("/*$")).unwrap();
-            routes.insert(format!("POST {path}"));
+            // One rule can be for a path and for some paths below it: `/path(/one|/other)?`.
+            let (path, below) = path.split_once('(').unwrap_or((path, ""));
+            let below = below.trim_end_matches(")?").split('|').filter(|below| !below.is_empty());
+            routes.extend([""].into_iter().chain(below).map(|below| format!("POST {path}{below}")));
         } else {
             assert!(rate["ScopeDownStatement"].is_null(), "{}", text(rule));
             assert!(is_ref(&rate["Limit"], "RequestsPerAddress"), "{}", text(rule));

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use portal_core::mail::LinkKind;
+use portal_tests::rows::Rows;
 use portal_tests::template::{Function, functions};
 use portal_tests::{Client, Partner, Stack, invoke, secrets, workspace};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::folder;
 
@@ -42,7 +44,22 @@ async fn filled(function: &Function, stack: &Stack, partner: &Partner) -> Value 
     let next_admin = partner.owner().add("Bea", "Next").signed_in().await;
     let challenge = Client::of(&stack.ready).challenged(&ann).await;
     let email = secrets::email("new");
-    let mut filled = function.event();
+    let rows = Rows::of(&stack.ready);
+    let text = function.event();
+    // A request changes the state of the caller, so only the functions that need links make them.
+    let link = if text.contains("{{link}}") {
+        let cat = partner.owner().add("Cat", "Fox").invited().await;
+        rows.put_link(&cat, LinkKind::Invitation).await
+    } else {
+        String::new()
+    };
+    let email_link = if text.contains("{{email_link}}") {
+        partner.owner().edit(partner.owner(), &json!({ "email": email })).await.expect(200);
+        rows.put_link(partner.owner(), LinkKind::EmailChange).await
+    } else {
+        String::new()
+    };
+    let mut filled = text;
     for (name, value) in [
         ("email", session.email.as_str()),
         ("password", &session.password),
@@ -57,6 +74,8 @@ async fn filled(function: &Function, stack: &Stack, partner: &Partner) -> Value 
         ("user_id", &ann.id),
         ("next_admin_id", &next_admin.id),
         ("challenge", &challenge),
+        ("link", &link),
+        ("email_link", &email_link),
     ] {
         filled = filled.replace(&format!("{{{{{name}}}}}"), value);
     }

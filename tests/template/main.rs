@@ -23,8 +23,9 @@ use portal_tests::workspace;
 use serde_yaml_ng::Value;
 
 /// The variables that `config.rs` reads and the template sets.
-const KNOWN_VARIABLES: [&str; 13] = [
+const KNOWN_VARIABLES: [&str; 14] = [
     "EMAIL_HASH_KEY",
+    "INVITATIONS_PER_DAY",
     "USERS_TABLE",
     "CREDENTIALS_TABLE",
     "SESSIONS_TABLE",

@@ -13,7 +13,7 @@ use crate::folder;
 const API_TIMEOUT: u64 = 30;
 
 /// The routes that need no token.
-pub(crate) const PUBLIC: [&str; 9] = [
+pub(crate) const PUBLIC: [&str; 12] = [
     "GET /",
     "GET /assets/{file+}",
     "HEAD /",
@@ -23,6 +23,9 @@ pub(crate) const PUBLIC: [&str; 9] = [
     "POST /v1/sessions",
     "POST /v1/sessions/challenge",
     "POST /v1/sessions/refresh",
+    "POST /v1/password-resets",
+    "POST /v1/password-resets/lookup",
+    "POST /v1/password-resets/confirm",
 ];
 
 fn resources(template: &Value) -> &Mapping {

@@ -6,7 +6,7 @@
 use std::mem;
 use std::time::Duration;
 
-use portal::actions::{Call, MAX_ADDED_AT_ONCE, Newcomer};
+use portal::actions::{Call, FirstPassword, MAX_ADDED_AT_ONCE, MAX_INVITED_AT_ONCE, Newcomer};
 use portal::error::{Cause, Failure};
 use portal::http::{Answer, Format, MAX_ATTEMPTS, PartProblem, Request};
 use portal::models::{Email, EventAction, PersonName, PublicUser, Role, User};
@@ -100,6 +100,8 @@ pub(crate) struct Adding<'a> {
     request: &'a Request,
     /// The item under the request's idempotency key, if it has one.
     kept: Option<Kept>,
+    /// Whether the users get an invitation instead of a password.
+    is_invited: bool,
     /// The line of each row, in order.
     lines: Vec<u64>,
     /// The state of each row, in order. `None` while it has not been processed.
@@ -108,12 +110,13 @@ pub(crate) struct Adding<'a> {
 
 impl<'a> Adding<'a> {
     pub(crate) fn new(call: Call<'a>, request: &'a Request, kept: Option<Kept>) -> Self {
-        Self { call, request, kept, lines: Vec::new(), states: Vec::new() }
+        Self { call, request, kept, is_invited: false, lines: Vec::new(), states: Vec::new() }
     }
 
     /// Adds all users except those in the lines that are `taken`.
     pub(crate) async fn run(mut self, input: Input, taken: &[u64]) -> Result<Answer, Failure> {
-        let Input { rows, people, ignored, .. } = input;
+        let Input { rows, people, ignored, is_invited, .. } = input;
+        self.is_invited = is_invited;
         self.lines = people.iter().map(|person| person.line).collect();
         self.states = people.iter().map(|person| taken.contains(&person.line).then_some(RowState::Exists)).collect();
         let not_taken = people.iter().enumerate().filter(|(_, person)| !taken.contains(&person.line));
@@ -134,7 +137,8 @@ impl<'a> Adding<'a> {
             let time = self.request.time_left(self.call.app).saturating_sub(REPORT_RESERVE);
             within(time, self.renew(people)).await?;
         }
-        for people in free.chunks(MAX_ADDED_AT_ONCE) {
+        let at_once = if self.is_invited { MAX_INVITED_AT_ONCE } else { MAX_ADDED_AT_ONCE };
+        for people in free.chunks(at_once) {
             self.add(people).await?;
         }
         Ok(())
@@ -144,17 +148,37 @@ impl<'a> Adding<'a> {
     /// hashed, and fails.
     async fn add(&mut self, people: &[(usize, &Person)]) -> Result<(), Failure> {
         self.call.now = self.call.app.now();
+        let people = if self.is_invited { self.counted(people).await? } else { people.to_vec() };
         let mut pending = Vec::with_capacity(people.len());
-        for (number, person) in people {
+        for (number, person) in &people {
             if self.request.time_left(self.call.app) < COMMIT_RESERVE {
                 break;
             }
-            pending.push((*number, self.call.newcomer(person.profile.clone(), None, None)?));
+            let first = if self.is_invited { FirstPassword::Invited } else { FirstPassword::Generated };
+            pending.push((*number, self.call.newcomer(person.profile.clone(), None, first)?));
         }
         let is_time_up = pending.len() < people.len();
         let time = self.request.time_left(self.call.app).saturating_sub(REPORT_RESERVE);
         within(time, self.commit(pending)).await?;
         if is_time_up { Err(no_time()) } else { Ok(()) }
+    }
+
+    /// Counts invitations to these people. Returns those who can be invited; too many to the address of another are a
+    /// problem of their row.
+    async fn counted<'b>(&mut self, people: &[(usize, &'b Person)]) -> Result<Vec<(usize, &'b Person)>, Failure> {
+        let emails: Vec<&Email> = people.iter().map(|(_, person)| &person.profile.email).collect();
+        let waits = self.call.count_invitations(&emails).await?;
+        let mut allowed = Vec::with_capacity(people.len());
+        for (one, wait) in people.iter().zip(waits) {
+            match wait {
+                None => allowed.push(*one),
+                Some(seconds) => {
+                    let problem = PartProblem::new(Failure::TooManyRequests(seconds), self.request);
+                    self.settle(one.0, RowState::Failed(Outcome::Refused, problem));
+                }
+            }
+        }
+        Ok(allowed)
     }
 
     /// Adds these users in one transaction. When the data that was read has changed, it retries with the users that are
@@ -301,7 +325,8 @@ impl<'a> Adding<'a> {
                 continue;
             };
             let is_first = credential.version == version && before.must_change_password && before.access_version == 1;
-            if !is_first || authorize(&self.call.caller.user, &person.action()).is_err() {
+            // An invited user has no password to renew, and was sent the invitation.
+            if self.is_invited || !is_first || authorize(&self.call.caller.user, &person.action()).is_err() {
                 others.push((number, user));
                 continue;
             }
@@ -416,7 +441,7 @@ impl<'a> Adding<'a> {
 impl RowState {
     fn added(newcomer: Newcomer) -> Self {
         let (user, issued) = newcomer.into();
-        Self::Added(Some(Box::new(user)), Some(issued))
+        Self::Added(Some(Box::new(user)), issued)
     }
 }
 

@@ -151,6 +151,8 @@ pub(crate) struct Input {
     /// The headings of the columns that are not read.
     pub(crate) ignored: Vec<String>,
     pub(crate) headings: Headings,
+    /// Whether the users get an invitation instead of a password.
+    pub(crate) is_invited: bool,
 }
 
 /// The result of a comparison with the stored items.
@@ -164,13 +166,13 @@ pub(crate) struct Checked {
 impl Input {
     /// Reads the file. Rows without a role get `role_if_missing`. Without it, they are a problem: a role that the file does
     /// not contain must not be a result of its form.
-    pub(crate) fn read(request: &Request, role_if_missing: Option<Role>) -> Result<Self, Failure> {
+    pub(crate) fn read(request: &Request, role_if_missing: Option<Role>, is_invited: bool) -> Result<Self, Failure> {
         let mut sheet = request.sheet(&SCHEMA)?;
         let (rows, has_roles) = (std::mem::take(&mut sheet.rows), sheet.has_column("role"));
         let heading = |field| sheet.heading(field).to_owned();
         let headings = Headings { email: heading("email"), role: heading("role"), permissions: heading("permissions") };
         let CsvUpload { count, line, faults, ignored, .. } = sheet;
-        let mut input = Self { rows: count, people: Vec::new(), faults, ignored, headings };
+        let mut input = Self { rows: count, people: Vec::new(), faults, ignored, headings, is_invited };
         if !has_roles && role_if_missing.is_none() && !rows.is_empty() {
             let message = "The file has no column for roles. Add one, or state role_if_missing.";
             input.faults.push(LineError::new(line, "role", "missing_role", message));
@@ -241,7 +243,7 @@ impl Input {
 
     /// Returns the request in a canonical form, which does not depend on how the CSV file is written.
     pub(crate) fn asked(&self) -> String {
-        json!(["import", self.people]).to_string()
+        json!(["import", self.is_invited, self.people]).to_string()
     }
 
     /// Returns the keys of the items that [`check`](Self::check) needs.

@@ -1,11 +1,12 @@
-//! `POST /v1/users/import?dry_run=&role_if_missing=`: adds the users in a CSV file.
+//! `POST /v1/users/import?dry_run=&role_if_missing=&invite=`: adds the users in a CSV file.
 //!
 //! A dry run, which is the default, reports every problem of every row and changes nothing. The
 //! import itself adds no user when any row has a problem. A user whose email the partner has already
 //! is left unchanged, so a file can be sent again.
 //!
 //! With an `Idempotency-Key`, a file that is sent again gives new first passwords to the users that it added before, if
-//! they have not used the earlier ones. So no password has to be stored for a retry.
+//! they have not used the earlier ones. So no password has to be stored for a retry. Invited users get no password, and a
+//! retry does not invite them again.
 
 mod adding;
 mod input;
@@ -28,7 +29,8 @@ use crate::kept::Kept;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
-    serve_with(Accepts::new().parameters(&["dry_run", "role_if_missing"]).body_bytes(1_048_576), import_users).await
+    serve_with(Accepts::new().parameters(&["dry_run", "role_if_missing", "invite"]).body_bytes(1_048_576), import_users)
+        .await
 }
 
 #[derive(Serialize)]
@@ -62,6 +64,9 @@ async fn import_users(app: &App, request: Request) -> Result<Answer, Failure> {
     let more: Vec<ItemKey> = parsed.iter().flat_map(|(_, input)| input.item_keys(read.claims())).collect();
     read.items(more);
     let (call, (is_dry_run, mut input)) = read.send_with(key.and(parsed)).await?;
+    if input.is_invited && !app.sends_mail() {
+        return Err(Failure::field("invite", "mail_is_off", "This portal sends no mail."));
+    }
     if is_dry_run {
         authorize(&call.caller.user, &LEAST)?;
     } else {
@@ -93,7 +98,7 @@ async fn import_users(app: &App, request: Request) -> Result<Answer, Failure> {
 }
 
 fn preview(input: Input, taken: &[u64]) -> Result<Answer, Failure> {
-    let Input { rows, people, faults: mut problems, ignored, headings } = input;
+    let Input { rows, people, faults: mut problems, ignored, headings, .. } = input;
     let is_at_fault = !problems.is_empty();
     // These are warnings: an existing user is left unchanged.
     let warnings = taken.iter().map(|line| {
@@ -125,6 +130,7 @@ fn parse(request: &Request) -> Result<(bool, Input), Failure> {
     let role_if_missing = query.take("role_if_missing", "The role must be admin, manager or viewer.", |text| {
         Role::parse(text).ok().filter(|role| *role != Role::PrimaryAdmin)
     });
+    let is_invited = query.take("invite", "The value must be true or false.", |text| text.parse().ok());
     query.finish()?;
-    Ok((is_dry_run.unwrap_or(true), Input::read(request, role_if_missing)?))
+    Ok((is_dry_run.unwrap_or(true), Input::read(request, role_if_missing, is_invited.unwrap_or(false))?))
 }

@@ -69,8 +69,9 @@ async fn list_users(app: &App, request: Request) -> Result<Answer, Failure> {
             Ok((store.list_users(partner, sorted, after.as_ref(), input.limit).await?, count))
         } else {
             let matches = |user: &SearchEntry<'_>| input.filter.matches(user, call.now);
-            let page =
-                store.find_users(partner, sorted, after.as_ref(), input.limit, input.filter.searched(), matches).await?;
+            let page = store
+                .find_users(partner, sorted, after.as_ref(), input.limit, input.filter.searched(), matches)
+                .await?;
             let count = u64::try_from(page.matching).unwrap_or(u64::MAX);
             Ok((page, count))
         }

@@ -215,6 +215,7 @@ export default {
   "fact.reason": "Reason",
   "fact.note": "Note",
   "attempt.add_user": "add a user",
+  "attempt.invite_user": "send an invitation",
   "attempt.edit_user": "edit a user",
   "attempt.set_password": "set a user’s password",
   "attempt.set_permissions": "set a user’s role and permissions",

@@ -215,6 +215,7 @@ export default {
   "fact.reason": "Motif",
   "fact.note": "Note",
   "attempt.add_user": "ajouter un utilisateur",
+  "attempt.invite_user": "envoyer une invitation",
   "attempt.edit_user": "modifier les informations de quelqu’un",
   "attempt.set_password": "définir le mot de passe de quelqu’un",
   "attempt.set_permissions": "définir le rôle et les autorisations de quelqu’un",

@@ -32,6 +32,13 @@ pub enum Failure {
     NoSuchSession,
     /// Another user of the partner already has this email.
     EmailTaken,
+    /// The token of a mailed link is not valid: it is malformed, expired or redeemed, or for another purpose, user or
+    /// state of the user.
+    InvalidLink,
+    /// The action needs mail, which is off.
+    MailOff,
+    /// The user has chosen a password or is suspended, so an invitation has no purpose.
+    CannotBeInvited,
     /// The data that was read changed before the commit; the caller should retry.
     StaleRead,
     /// The data changed before the commit at every attempt.
@@ -120,6 +127,9 @@ impl Failure {
             | Self::NotFound
             | Self::NoSuchSession
             | Self::EmailTaken
+            | Self::InvalidLink
+            | Self::MailOff
+            | Self::CannotBeInvited
             | Self::VersionMismatch
             | Self::ValidationFailed(_)
             | Self::UndecidedCharset(_)
@@ -249,6 +259,9 @@ mod tests {
             Failure::NotFound,
             Failure::NoSuchSession,
             Failure::EmailTaken,
+            Failure::InvalidLink,
+            Failure::MailOff,
+            Failure::CannotBeInvited,
             Failure::VersionMismatch,
             Failure::field("role", "unknown_role", "There is no such role."),
             Failure::UndecidedCharset(Vec::new()),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{RefreshTokenIn, Request, cookie, csv};
 use crate::error::Failure;
 use crate::models::{PublicUser, User};
-use crate::session::SignedIn;
+use crate::session::{Devices, SignedIn};
 use crate::store::DEVICE_KNOWN_FOR;
 
 /// A successful response.
@@ -89,10 +89,10 @@ impl Answer {
         if !in_body {
             answer = answer.with("set-cookie", cookie::set_refresh(&refresh_token, *lifetime));
         }
-        if let Some(devices) = devices {
-            answer = answer.with("set-cookie", cookie::set_devices(devices, DEVICE_KNOWN_FOR));
-        }
-        Ok(answer)
+        Ok(match devices {
+            Some(devices) => answer.with_devices(devices),
+            None => answer,
+        })
     }
 
     /// Returns a user, with the version for `If-Match`. Equal versions do not imply equal bodies, because a sign-in
@@ -103,6 +103,11 @@ impl Answer {
     /// Returns the same errors as [`json`](Self::json).
     pub fn user(user: &User) -> Result<Self, Failure> {
         Ok(Self::json(200, &PublicUser::from(user))?.with_version(user.version))
+    }
+
+    /// Returns a response with status 202 and no body: the portal does the rest later.
+    pub fn accepted() -> Self {
+        Self { status: 202, headers: Vec::new(), body: Body::Empty }
     }
 
     /// Returns a response with status 204 and no body.
@@ -131,6 +136,12 @@ impl Answer {
     #[must_use]
     pub fn as_replay(self) -> Self {
         self.with("idempotent-replayed", "true".to_owned())
+    }
+
+    /// Sets the cookie that identifies the device.
+    #[must_use]
+    pub fn with_devices(self, devices: &Devices) -> Self {
+        self.with("set-cookie", cookie::set_devices(devices, DEVICE_KNOWN_FOR))
     }
 
     /// Deletes the cookie with the refresh token.

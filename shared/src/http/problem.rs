@@ -112,6 +112,21 @@ impl Problem {
                 let error = FieldError::new("email", "taken", "Another user of this partner has this email.");
                 (409, "email_taken", "Email taken", "Another user of this partner has this email.", vec![error])
             }
+            Failure::InvalidLink => (
+                422,
+                "invalid_link",
+                "Invalid link",
+                "This link is not valid. It has expired, was used already, or was replaced by a later one.",
+                vec![],
+            ),
+            Failure::MailOff => (422, "mail_off", "Mail is off", "This portal sends no mail.", vec![]),
+            Failure::CannotBeInvited => (
+                409,
+                "cannot_be_invited",
+                "Cannot be invited",
+                "This user has chosen a password already, or is suspended.",
+                vec![],
+            ),
             // `serve` retries a stale read. After the last attempt it is a conflict.
             Failure::StaleRead | Failure::Conflict => {
                 (409, "conflict", "Conflict", "This was changed by others at the same time. Try again.", vec![])

@@ -1,5 +1,5 @@
-//! Counters of attempts, which limit guessing. A window starts with its first attempt and lasts 15 minutes. Blocked
-//! attempts do not extend it.
+//! Counters of attempts, which limit guessing and mail. A window starts with its first attempt. Blocked attempts do not
+//! extend it.
 //!
 //! An attempt is counted before it is checked, unless another count limits it (that of a known source). An attempt in flight, or one whose process died, counts as failed. If
 //! enough attempts have failed to reach the limit, the next one is blocked at once. If some of them are still in
@@ -19,8 +19,11 @@ use super::{Store, StoreError};
 use crate::models::{Email, PartnerId, Timestamp, UserId};
 use crate::random;
 
-/// The length of a window.
+/// The length of most windows.
 const WINDOW: Duration = Duration::from_mins(15);
+
+/// The length of a window for mail to one address or of one partner.
+const DAY: Duration = Duration::from_hours(24);
 
 /// The maximum number of attempts to write a counter when other requests write it at the same time.
 const MAX_WRITES: u32 = 12;
@@ -33,6 +36,7 @@ const IN_FLIGHT_TIMEOUT: Duration = Duration::from_secs(8);
 pub struct Counter {
     item_key: ItemKey,
     limit: u32,
+    window: Duration,
 }
 
 impl Counter {
@@ -74,8 +78,32 @@ impl Counter {
         Self::new("OWN_CHANGES", &format!("{kind} {user}"), 20)
     }
 
+    /// Counts requests to reset a password from one network.
+    pub fn reset_requests(address: &str) -> Self {
+        Self::new("RESET_REQUESTS", &network(address), 20)
+    }
+
+    /// Counts requests to reset the password for one email, which is given as its pseudonym: in an hour, and in a day.
+    pub fn resets(pseudonym: &str) -> [Self; 2] {
+        [
+            Self { window: Duration::from_hours(1), ..Self::new("RESETS_IN_AN_HOUR", pseudonym, 3) },
+            Self { window: DAY, ..Self::new("RESETS_IN_A_DAY", pseudonym, 10) },
+        ]
+    }
+
+    /// Counts the invitations of one partner in a day.
+    pub fn invitations(partner: &PartnerId, limit: u32) -> Self {
+        Self { window: DAY, ..Self::new("INVITATIONS", partner.as_str(), limit) }
+    }
+
+    /// Counts the invitations of one partner to one address in a day. The partner is in the key, so that no partner uses up
+    /// the invitations of another.
+    pub fn invitations_to(partner: &PartnerId, email: &Email) -> Self {
+        Self { window: DAY, ..Self::new("INVITATIONS_TO", &format!("{partner} {}", email.normalized()), 3) }
+    }
+
     fn new(kind: &str, of: &str, limit: u32) -> Self {
-        Self { item_key: keys::counter(kind, of), limit }
+        Self { item_key: keys::counter(kind, of), limit, window: WINDOW }
     }
 
     /// Returns the key of the counter's item.
@@ -96,29 +124,29 @@ impl Counter {
     /// # Errors
     /// Returns [`StoreError::Shape`] if the item is not valid.
     pub fn full(&self, stored: &Items, now: Timestamp) -> Result<Option<u64>, StoreError> {
-        Ok(self.item(stored)?.filter(|item| item.is_full(self.limit, now)).map(|item| item.seconds_left(now)))
+        Ok(self.item(stored)?.filter(|item| item.is_full(self.limit, 1, now)).map(|item| item.seconds_left(now)))
     }
 
     /// Returns the update that counts one more attempt. It requires that the window in `stored` is current and has
     /// room.
     pub(super) fn one_more(&self, stored: &Items, now: Timestamp) -> Result<Expression, StoreError> {
-        Ok(self.counting(self.item(stored)?.as_ref(), now).0)
+        Ok(self.counting(self.item(stored)?.as_ref(), 1, now).0)
     }
 
-    /// Returns the update that counts one more attempt, and the end of its window.
-    fn counting(&self, item: Option<&CounterItem>, now: Timestamp) -> (Expression, i64) {
+    /// Returns the update that counts `attempts` more, and the end of their window.
+    fn counting(&self, item: Option<&CounterItem>, attempts: u32, now: Timestamp) -> (Expression, i64) {
         let mut expression = Expression::default();
         let expires_at = match item {
             Some(item) if item.is_live(now) => {
                 expression.when("expires_at", "=", number(item.expires_at));
-                expression.when("attempts", "<", number(self.limit));
-                expression.add("attempts", 1);
+                expression.when("attempts", "<=", number(self.limit.saturating_sub(attempts)));
+                expression.add("attempts", i64::from(attempts));
                 item.expires_at
             }
             Some(_) | None => {
-                let expires_at = now.plus(WINDOW).unix_seconds();
+                let expires_at = now.plus(self.window).unix_seconds();
                 expression.when_absent_or_expired(now);
-                expression.set("attempts", number(1));
+                expression.set("attempts", number(attempts));
                 expression.set("failed", number(0));
                 expression.set("expires_at", number(expires_at));
                 expires_at
@@ -128,7 +156,7 @@ impl Counter {
     }
 
     /// Returns the update that counts a failed attempt. Attempts in flight may fill the window, so it needs no room.
-    fn failure(item: Option<&CounterItem>, now: Timestamp) -> Expression {
+    fn failure(&self, item: Option<&CounterItem>, now: Timestamp) -> Expression {
         let mut expression = Expression::default();
         match item {
             Some(item) if item.is_live(now) => {
@@ -140,7 +168,7 @@ impl Counter {
                 expression.when_absent_or_expired(now);
                 expression.set("attempts", number(1));
                 expression.set("failed", number(1));
-                expression.set("expires_at", number(now.plus(WINDOW).unix_seconds()));
+                expression.set("expires_at", number(now.plus(self.window).unix_seconds()));
             }
         }
         expression
@@ -171,8 +199,9 @@ impl CounterItem {
         (self.is_live(now) && self.failed >= limit).then(|| self.seconds_left(now))
     }
 
-    fn is_full(&self, limit: u32, now: Timestamp) -> bool {
-        self.is_live(now) && self.attempts >= limit
+    /// Returns whether the window has no room for `attempts` more.
+    fn is_full(&self, limit: u32, attempts: u32, now: Timestamp) -> bool {
+        self.is_live(now) && self.attempts.saturating_add(attempts) > limit
     }
 
     fn seconds_left(&self, now: Timestamp) -> u64 {
@@ -197,14 +226,31 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError`] if the attempt could not be counted. It must then be rejected.
     pub async fn count(&self, counter: &Counter, stored: &Items, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        self.count_many(counter, 1, stored, now).await
+    }
+
+    /// Does the same as [`count`](Self::count) for several attempts. Either all of them are counted or none.
+    ///
+    /// # Errors
+    /// Returns the same errors as [`count`](Self::count).
+    pub async fn count_many(
+        &self,
+        counter: &Counter,
+        attempts: u32,
+        stored: &Items,
+        now: Timestamp,
+    ) -> Result<Option<u64>, StoreError> {
+        if attempts > counter.limit {
+            return Ok(Some(counter.window.as_secs()));
+        }
         let mut item = counter.item(stored)?;
         for _ in 0..MAX_WRITES {
             if let Some(item) = &item
-                && item.is_full(counter.limit, now)
+                && item.is_full(counter.limit, attempts, now)
             {
                 return Ok(Some(item.seconds_left(now)));
             }
-            if self.try_count(counter, item.as_ref(), now).await?.is_some() {
+            if self.try_count(counter, item.as_ref(), attempts, now).await?.is_some() {
                 return Ok(None);
             }
             item = self.read_counter(counter).await?;
@@ -233,12 +279,12 @@ impl Store {
                 if let Some(seconds) = item.blocked(counter.limit, now) {
                     return Ok(Err(seconds));
                 }
-                if item.is_full(counter.limit, now) && begun.elapsed() > IN_FLIGHT_TIMEOUT {
+                if item.is_full(counter.limit, 1, now) && begun.elapsed() > IN_FLIGHT_TIMEOUT {
                     return Ok(Err(item.seconds_left(now)));
                 }
             }
-            if item.as_ref().is_none_or(|item| !item.is_full(counter.limit, now)) {
-                if let Some(counted) = self.try_count(counter, item.as_ref(), now).await? {
+            if item.as_ref().is_none_or(|item| !item.is_full(counter.limit, 1, now)) {
+                if let Some(counted) = self.try_count(counter, item.as_ref(), 1, now).await? {
                     return Ok(Ok(counted));
                 }
                 if begun.elapsed() > IN_FLIGHT_TIMEOUT {
@@ -267,7 +313,7 @@ impl Store {
         let mut item = counter.item(stored)?;
         for _ in 0..MAX_WRITES {
             if item.as_ref().is_some_and(|item| item.blocked(counter.limit, now).is_some())
-                || self.update_if(&counter.item_key, Counter::failure(item.as_ref(), now)).await?
+                || self.update_if(&counter.item_key, counter.failure(item.as_ref(), now)).await?
             {
                 return Ok(());
             }
@@ -310,9 +356,10 @@ impl Store {
         &self,
         counter: &Counter,
         item: Option<&CounterItem>,
+        attempts: u32,
         now: Timestamp,
     ) -> Result<Option<Counted>, StoreError> {
-        let (expression, expires_at) = counter.counting(item, now);
+        let (expression, expires_at) = counter.counting(item, attempts, now);
         let is_counted = self.update_if(&counter.item_key, expression).await?;
         Ok(is_counted.then(|| Counted { item_key: counter.item_key.clone(), expires_at }))
     }

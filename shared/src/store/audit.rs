@@ -246,8 +246,9 @@ fn event_id(at: Timestamp, is_last: bool) -> Result<EventId, Failure> {
 
 /// Returns the values of a user that events record.
 fn facts(user: &User) -> Map<String, Value> {
+    let pending_email = user.pending_email.as_ref().map(|email| ("pending_email".to_owned(), email.typed().into()));
     let permissions = user.permissions.iter().map(|permission| Value::from(permission.as_str())).collect::<Vec<_>>();
-    Map::from_iter([
+    let facts = [
         ("first_name".to_owned(), Value::from(user.first_name.as_str())),
         ("last_name".to_owned(), Value::from(user.last_name.as_ref().map(PersonName::as_str))),
         ("email".to_owned(), Value::from(user.email.typed())),
@@ -256,7 +257,8 @@ fn facts(user: &User) -> Map<String, Value> {
         ("permissions".to_owned(), Value::from(permissions)),
         ("status".to_owned(), Value::from(user.status.as_str())),
         ("must_change_password".to_owned(), Value::from(user.must_change_password)),
-    ])
+    ];
+    facts.into_iter().chain(pending_email).collect()
 }
 
 /// Returns the values that identify a user and describe the user's access.

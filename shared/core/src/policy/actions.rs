@@ -175,7 +175,15 @@ actions! {
         permissions: &'a Permissions,
     } => Rule::change("add_user", "add a user", &[UsersAdd]);
 
-    /// Change the name of a user, and possibly the email.
+    /// Mail another invitation to a user who has not chosen a password.
+    InviteUser {
+        /// The user to invite.
+        target: &'a User,
+    } => Rule::change("invite_user", "send an invitation to {target}", &[UsersAdd])
+        .on_oneself(OnOneself::Forbidden)
+        .guarded();
+
+    /// Change the name or the language of a user, and possibly the email.
     EditUser {
         /// The user to edit.
         target: &'a User,
