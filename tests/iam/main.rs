@@ -14,6 +14,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures::FutureExt as _;
+use portal_core::mail::LinkKind;
 use portal_tests::faults::{FaultyStack, Moment, Seen, Service, Trace, Verdict};
 use portal_tests::rows::Rows;
 use portal_tests::{Actor, Client, Partner, Ready, User, invoke, invoke_within, new_partner, secrets};
@@ -299,6 +300,27 @@ async fn change_many(life: &Life<'_>) {
     life.viewer().await.import(table, false).await.problem(403, "missing_permission");
 }
 
+/// Invites a user, again and by an import, requests and confirms a reset, and changes the email of the caller.
+async fn mailed_links(life: &Life<'_>) {
+    let (owner, client, rows) = (life.owner(), life.client(), Rows::of(life.ready()));
+    let ann = owner.add("Ann", "Lee").role("viewer").invited().await;
+    owner.invite(&ann).await.expect(202);
+    let table = format!("first_name,last_name,email,role\nBob,Ray,{},viewer\n", secrets::email("bob"));
+    owner.call("POST", "/v1/users/import?dry_run=false&invite=true").body("text/csv", table).await.expect(200);
+
+    let token = rows.put_link(&ann, LinkKind::Invitation).await;
+    client.look_up(&token).await.expect(200);
+    client.confirm_reset(&token, &secrets::password()).await.expect(204);
+    client.request_reset(&ann.email).await.expect(202);
+    let token = rows.put_link(&ann, LinkKind::PasswordReset).await;
+    client.confirm_reset(&token, &secrets::password()).await.expect(204);
+
+    let admin = life.partner.new_user("admin").await;
+    admin.edit(&admin, &json!({ "email": secrets::email("new") })).await.expect(200);
+    let token = rows.put_link(&admin, LinkKind::EmailChange).await;
+    admin.confirm_email(&token).await.expect(200);
+}
+
 /// Hands the primary admin's role over, with a wrong password and with the right one.
 async fn hand_over(life: &Life<'_>) {
     let partner = Partner::of(life.ready()).await;
@@ -361,6 +383,7 @@ async fn live(stack: &FaultyStack) {
     end_sessions(&life).await;
     review(&life).await;
     change_many(&life).await;
+    mailed_links(&life).await;
     hand_over(&life).await;
     repair(&life).await;
     send_mail(&life).await;

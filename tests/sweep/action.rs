@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 
+use portal_core::mail::LinkKind;
 use portal_tests::Call;
 use serde_json::{Value, json};
 
@@ -53,6 +54,8 @@ pub(crate) enum Target {
     /// Signed out after a sign-in.
     HasSignedIn,
     Suspended,
+    /// Invited, without a password.
+    Invited,
     /// The action ends the session.
     SignedIn,
     /// As `SignedIn`. The request is for this user and for another user before it.
@@ -75,10 +78,15 @@ pub(crate) enum Effect {
     Stores(&'static str, &'static str),
     ChangesEmail,
     EndsAllSessions,
-    /// The new password may be temporary, and then all sessions end.
+    /// The new password may be temporary, and all sessions may end.
     SetsPassword {
         is_temporary: bool,
+        ends_sessions: bool,
     },
+    /// The user gets another invitation.
+    Invites,
+    /// The user has to confirm a new email.
+    RequestsEmail,
     Suspends,
     Reactivates,
     MakesPrimaryAdmin,
@@ -112,6 +120,8 @@ pub(crate) struct Row {
     pub(crate) caller: Caller,
     /// Whether the action answers a challenge of the caller.
     pub(crate) answers_challenge: bool,
+    /// The kind of the link of the caller that the action uses.
+    pub(crate) link: Option<LinkKind>,
     pub(crate) target: Target,
     pub(crate) request: Request,
     /// The event in the audit trail once the action is committed. A refresh and a challenge have no event.
@@ -135,6 +145,7 @@ const CHANGE: Row = Row {
     function: "",
     caller: Caller::SignedIn,
     answers_challenge: false,
+    link: None,
     target: Target::None,
     request: Request::Invocation(|_| Value::Null),
     event: None,
@@ -207,7 +218,7 @@ static ACTIONS: &[Row] = &[
         request: Request::Http(|scene| scene.client().answer_challenge(scene.challenge(), &scene.new_password)),
         event: Some("password.changed"),
         second_event: Some("session.started"),
-        effect: Effect::SetsPassword { is_temporary: false },
+        effect: Effect::SetsPassword { is_temporary: false, ends_sessions: false },
         ..SIGN_IN
     },
     Row {
@@ -271,12 +282,55 @@ static ACTIONS: &[Row] = &[
         ..CHANGE
     },
     Row {
+        label: "request own email",
+        function: "edit-user",
+        request: Request::Http(|scene| scene.caller().edit(&scene.owner, &json!({ "email": scene.new_email }))),
+        event: Some("email_change.requested"),
+        effect: Effect::RequestsEmail,
+        ..CHANGE
+    },
+    Row {
+        label: "confirm own email",
+        function: "confirm-email-change",
+        link: Some(LinkKind::EmailChange),
+        request: Request::Http(|scene| scene.caller().confirm_email(scene.link())),
+        event: Some("user.edited"),
+        effect: Effect::ChangesEmail,
+        ..CHANGE
+    },
+    Row {
+        label: "invite again",
+        function: "invite-user",
+        target: Target::Invited,
+        request: Request::Http(|scene| scene.caller().invite(scene.changed())),
+        event: Some("invitation.sent"),
+        effect: Effect::Invites,
+        ..CHANGE
+    },
+    Row {
+        label: "look up link",
+        function: "look-up-password-reset",
+        link: Some(LinkKind::PasswordReset),
+        request: Request::Http(|scene| scene.client().look_up(scene.link())),
+        ..CHANGE
+    },
+    Row {
+        label: "confirm reset",
+        function: "confirm-password-reset",
+        link: Some(LinkKind::PasswordReset),
+        request: Request::Http(|scene| scene.client().confirm_reset(scene.link(), &scene.new_password)),
+        event: Some("password.reset"),
+        effect: Effect::SetsPassword { is_temporary: false, ends_sessions: true },
+        ends: Ended::All,
+        ..CHANGE
+    },
+    Row {
         label: "set password",
         function: "set-password",
         target: Target::SignedIn,
         request: Request::Http(|scene| scene.caller().set_password(scene.changed(), &scene.new_password, &json!({}))),
         event: Some("password.set"),
-        effect: Effect::SetsPassword { is_temporary: true },
+        effect: Effect::SetsPassword { is_temporary: true, ends_sessions: true },
         ..CHANGE
     },
     Row {
@@ -285,7 +339,7 @@ static ACTIONS: &[Row] = &[
         caller: Caller::SignedInTwice,
         request: Request::Http(|scene| scene.caller().set_own_password(&scene.owner.password, &scene.new_password)),
         event: Some("password.changed"),
-        effect: Effect::SetsPassword { is_temporary: false },
+        effect: Effect::SetsPassword { is_temporary: false, ends_sessions: false },
         ends: Ended::Others,
         ..CHANGE
     },
@@ -433,7 +487,7 @@ static ACTIONS: &[Row] = &[
             |scene| json!({ "partner_id": scene.owner.partner_id, "password": scene.new_password }),
         ),
         event: Some("primary_admin.recovered"),
-        effect: Effect::SetsPassword { is_temporary: true },
+        effect: Effect::SetsPassword { is_temporary: true, ends_sessions: true },
         ends: Ended::All,
         ..CHANGE
     },
@@ -527,6 +581,6 @@ impl Effect {
 
     /// Whether all sessions of the user end with their generation.
     pub(crate) fn ends_generation(&self) -> bool {
-        matches!(self, Self::EndsAllSessions | Self::Suspends | Self::SetsPassword { is_temporary: true })
+        matches!(self, Self::EndsAllSessions | Self::Suspends | Self::SetsPassword { ends_sessions: true, .. })
     }
 }

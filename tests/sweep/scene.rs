@@ -1,5 +1,6 @@
 //! Makes a partner in which one action is tried, and checks its state afterwards.
 
+use portal_core::mail::LinkKind;
 use portal_tests::faults::Trace;
 use portal_tests::rows::{Items, Row, Rows, new_id_like};
 use portal_tests::{Actor, Answer, Client, Invoked, Ready, User, invoke, invoke_within, new_partner, secrets};
@@ -24,6 +25,8 @@ pub(crate) struct Scene {
     before_target: Option<User>,
     /// An open challenge.
     challenge: Option<String>,
+    /// The token of a link of the caller.
+    link: Option<String>,
     pub(crate) new_password: String,
     recovered_password: String,
     pub(crate) new_email: String,
@@ -55,6 +58,7 @@ pub(crate) struct Models {
     must_change: Model,
     user: Model,
     suspended: Model,
+    invited: Model,
 }
 
 struct Model {
@@ -84,7 +88,8 @@ impl Models {
         let suspended = owner.add("Tara", "Target").created().await;
         owner.suspend(&suspended).await.expect(200);
         let suspended = of_user(suspended, &owner.id).await;
-        Self { ready: ready.clone(), partner, must_change, user, suspended }
+        let invited = of_user(owner.add("Tara", "Target").invited().await, &owner.id).await;
+        Self { ready: ready.clone(), partner, must_change, user, suspended, invited }
     }
 }
 
@@ -160,6 +165,13 @@ impl Scene {
         };
         let mut scene = Self::of(ready, action, owner, sessions);
         scene.challenge = challenge;
+        if let Some(kind) = action.link {
+            if kind == LinkKind::EmailChange {
+                let change = json!({ "email": scene.new_email });
+                scene.caller().edit(&scene.owner, &change).await.expect(200);
+            }
+            scene.link = Some(rows.put_link(&scene.owner, kind).await);
+        }
         scene.add_target(models, rows).await;
         scene
     }
@@ -182,6 +194,7 @@ impl Scene {
             target_session: None,
             before_target: None,
             challenge: None,
+            link: None,
             new_password: secrets::password(),
             recovered_password: secrets::password(),
             new_email: secrets::email("new"),
@@ -195,6 +208,7 @@ impl Scene {
         let model = match self.action.target {
             Target::None => return,
             Target::Suspended => &models.suspended,
+            Target::Invited => &models.invited,
             Target::SignedOut | Target::SignedIn | Target::HasSignedIn | Target::SecondOfTwo => &models.user,
         };
         let target = model.put_user(rows, &self.owner).await;
@@ -203,7 +217,7 @@ impl Scene {
                 Client::of(&self.ready).signed_in(&target).await;
             }
             Target::SecondOfTwo => self.before_target = Some(model.put_user(rows, &self.owner).await),
-            Target::None | Target::SignedOut | Target::SignedIn | Target::Suspended => {}
+            Target::None | Target::SignedOut | Target::SignedIn | Target::Suspended | Target::Invited => {}
         }
         if self.action.ends_target_session() {
             self.target_session = Some(Client::of(&self.ready).signed_in(&target).await);
@@ -273,6 +287,10 @@ impl Scene {
 
     pub(crate) fn challenge(&self) -> &str {
         self.challenge.as_ref().unwrap()
+    }
+
+    pub(crate) fn link(&self) -> &str {
+        self.link.as_ref().unwrap()
     }
 
     /// The emails of two new users.
@@ -427,6 +445,7 @@ impl Scene {
             Fault::Kill => assert_eq!((outcome.status, outcome.code.as_str()), (500, ""), "{outcome:?}"),
             Fault::Refused => assert_eq!((outcome.status, outcome.code.as_str()), (500, "internal"), "{outcome:?}"),
             _ if is_overtaken && [401, 404].contains(&outcome.status) => {}
+            _ if is_overtaken && outcome.code == "invalid_link" => {}
             _ => {
                 assert_eq!((outcome.status, outcome.code.as_str()), (503, "unavailable"), "{outcome:?}");
                 assert!(outcome.has_retry_after, "the 503 has no Retry-After");
@@ -458,6 +477,8 @@ impl Scene {
         match self.action.effect {
             Effect::Stores(attribute, value) => assert_eq!(text(attribute), value),
             Effect::ChangesEmail => assert_eq!(text("email"), self.new_email),
+            Effect::RequestsEmail => assert_eq!(text("pending_email"), self.new_email),
+            Effect::Invites => assert_eq!(row["invitations"].as_n().unwrap(), "2"),
             Effect::MakesPrimaryAdmin => assert_eq!(text("role"), "primary_admin"),
             Effect::Suspends => assert_eq!(text("status"), "suspended"),
             Effect::Reactivates => assert_eq!(text("status"), "active"),
@@ -479,7 +500,10 @@ impl Scene {
     ) {
         let is_recovered = planned.fault == Fault::OvertakenByRecovery && !self.is_handed_over(is_committed);
         let (old, new) = (self.owner.password.as_str(), self.new_password.as_str());
-        let owner = User { partner_id: partner.to_owned(), ..self.owner.clone() };
+        let has_new_email =
+            matches!(self.action.effect, Effect::ChangesEmail) && !self.action.has_target() && is_committed;
+        let email = if has_new_email { &self.new_email } else { &self.owner.email };
+        let owner = User { partner_id: partner.to_owned(), email: email.clone(), ..self.owner.clone() };
         let must_change = self.action.caller == Caller::MustChangePassword;
         match self.action.effect {
             _ if is_recovered => {
@@ -489,7 +513,7 @@ impl Scene {
                     self.refused(&owner, new).await;
                 }
             }
-            Effect::SetsPassword { is_temporary } if !self.action.has_target() => {
+            Effect::SetsPassword { is_temporary, .. } if !self.action.has_target() => {
                 let (right, wrong) = if is_committed { (new, old) } else { (old, new) };
                 let is_asked = if is_committed { is_temporary } else { must_change };
                 self.signs_in_with(&owner, right, is_asked).await;
@@ -567,11 +591,12 @@ impl Scene {
             }
             Effect::Suspends if is_committed => self.refused(&present, old).await,
             Effect::Reactivates if !is_committed => self.refused(&present, old).await,
-            Effect::SetsPassword { is_temporary } => {
+            Effect::SetsPassword { is_temporary, .. } => {
                 let (right, wrong) = if is_committed { (new, old) } else { (old, new) };
                 self.signs_in_with(&present, right, is_committed && is_temporary).await;
                 self.refused(&present, wrong).await;
             }
+            _ if self.action.target == Target::Invited => self.refused(&present, old).await,
             _ => self.signs_in_with(&present, old, false).await,
         }
         if is_edited {

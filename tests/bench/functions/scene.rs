@@ -217,10 +217,17 @@ impl Scene {
             "recover-primary-admin" => return Ok(Some(json!({ "partner_id": self.second }).to_string())),
             "repair-identities" => return Ok(Some("{}".to_owned())),
             "portal-page" => Event::read(function)?,
-            // The work depends on the size of the portal.
-            "end-all-sessions" => return Ok(None),
-            // Mail is off in the benchmark, so that it measures the requests of clients alone.
-            "send-mail" | "sweep-outbox" | "note-delivery" => return Ok(None),
+            // The work of the first depends on the size of the portal. Mail is off in the benchmark, so that it measures the
+            // requests of clients alone, and the others need mail.
+            "end-all-sessions"
+            | "send-mail"
+            | "sweep-outbox"
+            | "note-delivery"
+            | "invite-user"
+            | "request-password-reset"
+            | "look-up-password-reset"
+            | "confirm-password-reset"
+            | "confirm-email-change" => return Ok(None),
             // The request of the event file, for a new user if it names one.
             _ => match self.owned(function)? {
                 event if event.names_user() => event.user(&self.new_person().await?.id),
