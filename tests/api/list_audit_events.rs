@@ -407,7 +407,8 @@ async fn an_actor_of_an_unknown_kind_is_shown() {
             json!({ "kind": "scim", "id": "scim_7", "name": "Directory" }),
             "Directory",
         ),
-        (&[("kind", "system")], json!({ "kind": "system", "id": null, "name": null }), "system"),
+        (&[("kind", "api_key")], json!({ "kind": "api_key", "id": null, "name": null }), "api_key"),
+        (&[("kind", "system")], json!({ "kind": "system", "id": null, "name": null }), "The portal"),
     ] {
         let ann = owner.add("Ann", "Lee").role("viewer").created().await;
         rows.set_actor(&partner.id, actor).await;
