@@ -485,7 +485,8 @@ fn broken_off() -> Response {
 }
 
 /// A stack that reaches its tables, its user pool and SES through [`Faults`]. No stream invokes its functions, unless it is
-/// started with [`start_with_streams`](FaultyStack::start_with_streams).
+/// started with [`start_with_streams`](FaultyStack::start_with_streams). The events of SES invoke the functions of the stack that
+/// has the servers, not of the one under test.
 #[derive(Debug)]
 pub struct FaultyStack {
     /// The addresses of the stack. Those of the tables, the user pool and SES lead to them directly, not through

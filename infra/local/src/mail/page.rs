@@ -125,28 +125,34 @@ async fn list(State(mailbox): State<Arc<Mailbox>>) -> Html<String> {
     } else {
         format!("<table><tr><th>Time</th><th>To</th><th>Subject</th></tr>{rows}</table>")
     };
-    document("Mailbox", &format!("<p>Messages of the portal. None of them left this machine.</p>{table}"))
+    let newest = messages.first().map(view).unwrap_or_default();
+    document("Mailbox", &format!("<p>Messages of the portal. None of them left this machine.</p>{table}{newest}"))
 }
 
 async fn message(State(mailbox): State<Arc<Mailbox>>, Path(id): Path<String>) -> Response {
     let Some(message) = mailbox.message(&id) else { return missing() };
-    let mut body = "<p><a href=\"/\">All messages</a></p><dl>".to_owned();
+    document("Mailbox", &format!("<p><a href=\"/\">All messages</a></p>{}", view(&message))).into_response()
+}
+
+/// One message, with its HTML in a frame.
+fn view(message: &Message) -> String {
+    let mut view = format!("<h2>{}</h2><dl>", escaped(&message.subject));
     for (name, value) in &message.headers {
-        let _ = write!(body, "<dt>{}</dt><dd>{}</dd>", escaped(name), escaped(value));
+        let _ = write!(view, "<dt>{}</dt><dd>{}</dd>", escaped(name), escaped(value));
     }
-    body.push_str("</dl>");
+    view.push_str("</dl>");
     if message.html.is_some() {
         let _ = write!(
-            body,
-            "<h2>HTML</h2><iframe title=\"HTML\" sandbox=\"allow-popups allow-popups-to-escape-sandbox\" \
+            view,
+            "<h3>HTML</h3><iframe title=\"HTML\" sandbox=\"allow-popups allow-popups-to-escape-sandbox\" \
              src=\"/message/{}/html\"></iframe>",
             escaped(&message.id)
         );
     }
     if let Some(text) = &message.text {
-        let _ = write!(body, "<h2>Text</h2><pre>{}</pre>", escaped(text));
+        let _ = write!(view, "<h3>Text</h3><pre>{}</pre>", escaped(text));
     }
-    document(&message.subject, &body).into_response()
+    view
 }
 
 /// The HTML of a message. The added first lines make its links open in another tab, since the portal cannot be framed.

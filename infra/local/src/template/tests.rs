@@ -396,6 +396,15 @@ fn the_deployment_template_is_supported_and_every_function_has_its_folder() {
     assert!(plan.routes.iter().any(|route| route.authorizer.is_some()));
     assert!(!plan.schedules.is_empty());
     assert!(!template.tables().unwrap().is_empty());
+    assert!(!plan.streams.is_empty() && !plan.rules.is_empty() && !plan.mail.identities.is_empty());
+}
+
+#[test]
+fn an_empty_sender_turns_mail_off() {
+    let off = BTreeMap::from([("MailFrom".to_owned(), String::new())]);
+    let template = Template::parse(&deployed_template(), &off, &local_parameters()).unwrap();
+    let plan = template.plan(&PoolIds { user_pool: "us-east-1_pool".into(), client: "client".into() }).unwrap();
+    assert!(plan.mail.identities.is_empty() && plan.streams.is_empty() && plan.rules.is_empty());
 }
 
 /// A template with mail: a table with a stream, SES, a queue, and the two functions that they invoke.
