@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::keys;
 use super::read::Item;
 use crate::models::{
-    Email, InvalidTimestamp, Language, MailState, PENDING_LIFETIME, PartnerId, PartnerName, Permissions, PersonName,
+    Email, InvalidTimestamp, Language, MailState, PENDING_LIFETIME, PartnerId, PartnerName, Permission, Permissions, PersonName,
     Reviewer, Role, Status, Timestamp, User, UserId, fold,
 };
 use crate::passwords::Digests;
@@ -75,7 +75,7 @@ struct Stored {
     role: Role,
     /// The permissions, if they are not the role's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    permissions: Option<Permissions>,
+    permissions: Option<Letters>,
     status: Status,
     /// Exists if the user is suspended. Indexes contain it instead of the status, because most users are active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +133,51 @@ impl From<Millis> for Timestamp {
     }
 }
 
+/// A set of permissions as a text with a letter for each, because the names of all permissions have 90 bytes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Letters(Permissions);
+
+/// The letter of a permission. Stored users contain it, so it never changes.
+const fn letter(permission: Permission) -> char {
+    match permission {
+        Permission::UsersRead => 'r',
+        Permission::UsersAdd => 'a',
+        Permission::UsersEdit => 'e',
+        Permission::UsersRemove => 'd',
+        Permission::UsersForceLogout => 'o',
+        Permission::UsersSetPermissions => 'p',
+        Permission::AuditRead => 'h',
+    }
+}
+
+impl From<Letters> for String {
+    fn from(Letters(permissions): Letters) -> Self {
+        permissions.iter().map(letter).collect()
+    }
+}
+
+impl TryFrom<String> for Letters {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let permission = |wanted| Permission::ALL.into_iter().find(|permission| letter(*permission) == wanted);
+        text.chars().map(permission).collect::<Option<_>>().map(Self).ok_or("an unknown permission")
+    }
+}
+
+impl From<Permissions> for Letters {
+    fn from(permissions: Permissions) -> Self {
+        Self(permissions)
+    }
+}
+
+impl From<Letters> for Permissions {
+    fn from(Letters(permissions): Letters) -> Self {
+        permissions
+    }
+}
+
 impl From<UserItem> for Stored {
     fn from(UserItem { user }: UserItem) -> Self {
         let email_capitals = capitals(&user.email);
@@ -146,7 +191,7 @@ impl From<UserItem> for Stored {
             email: user.email.normalized().to_owned(),
             email_capitals,
             typed_email: is_typed.then(|| user.email.typed().to_owned()),
-            permissions: (user.permissions != user.role.default_permissions()).then_some(user.permissions),
+            permissions: (user.permissions != user.role.default_permissions()).then(|| user.permissions.into()),
             suspended: (user.status == Status::Suspended).then_some(true),
             created_at: (user.created_at != user.id.at()).then(|| user.created_at.into()),
             pending_email: user.pending_email,
@@ -197,7 +242,7 @@ impl TryFrom<Stored> for UserItem {
             mail_state: stored.mail_state.unwrap_or_default(),
             language: stored.language.unwrap_or_default(),
             role: stored.role,
-            permissions: stored.permissions.unwrap_or_else(|| stored.role.default_permissions()),
+            permissions: stored.permissions.map_or_else(|| stored.role.default_permissions(), Into::into),
             status: stored.status,
             must_change_password: stored.must_change_password,
             invited_at: stored.invited_at.map(Into::into),
@@ -628,7 +673,7 @@ mod tests {
             last_name: PersonName::parse("von Hohenlohe-Langenburg-Weikersheim").ok(),
             email: Email::parse("Maximiliane-Friederike.von.Hohenlohe@international-consultants.example").unwrap(),
             role: Role::Manager,
-            permissions: Role::Manager.default_permissions(),
+            permissions: Role::Manager.ceiling(),
             must_change_password: false,
         };
         User {
@@ -675,9 +720,21 @@ mod tests {
         item.extend(later.map(|(name, value)| (name.to_owned(), value)));
         let bytes = size(&item);
         assert!(bytes < 1_024, "{bytes} bytes: {item:?}");
-        // The permissions are stored only if they are not the default, and few users are asked to confirm a new email.
-        let chosen = stored(&User { permissions: Role::Manager.ceiling(), pending_email: None, ..user });
-        assert!(size(&chosen) < 1_024, "{chosen:?}");
+    }
+
+    #[test]
+    fn permissions_are_stored_as_letters_that_never_change() {
+        let user = User { permissions: Role::Admin.ceiling(), ..longest() };
+        let letters = |user: &User| stored(user).get("permissions").and_then(|value| value.as_s().ok().cloned());
+        assert_eq!(letters(&user).as_deref(), Some("raedoph"));
+        let none = User { permissions: Permissions::none(), ..user };
+        assert_eq!(letters(&none).as_deref(), Some(""));
+        for permission in Permission::ALL {
+            let text = String::from(Letters(std::iter::once(permission).collect()));
+            let Letters(set) = Letters::try_from(text).unwrap();
+            assert_eq!(set.iter().collect::<Vec<_>>(), [permission]);
+        }
+        assert!(Letters::try_from("rz".to_owned()).is_err());
     }
 
     #[test]
