@@ -44,7 +44,7 @@ impl Function {
     pub fn hashes_passwords(&self) -> bool {
         let sources = fs::read_dir(workspace().join("functions").join(&self.binary).join("src")).unwrap();
         let mut sources = sources.map(|source| fs::read_to_string(source.unwrap().path()).unwrap());
-        sources.any(|source| source.contains("portal::passwords"))
+        sources.any(|source| ["portal::passwords", "FirstPassword"].iter().any(|name| source.contains(name)))
     }
 }
 

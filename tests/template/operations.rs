@@ -164,7 +164,7 @@ fn only_the_listed_routes_are_reachable_without_the_authorizer() {
         for (name, event) in properties["Events"].as_mapping().cloned().unwrap_or_default() {
             let authorizer = &event["Properties"]["Auth"]["Authorizer"];
             assert!(authorizer.is_null() || authorizer == "NONE", "{} {name:?}", function.logical_id);
-            let kinds = ["HttpApi", "Schedule", "DynamoDB", "EventBridgeRule"];
+            let kinds = ["HttpApi", "Schedule", "EventBridgeRule"];
             assert!(kinds.iter().any(|kind| event["Type"] == *kind), "{} {name:?}", function.logical_id);
         }
     }
@@ -273,10 +273,10 @@ fn nothing_of_mail_but_its_table_exists_while_it_is_off() {
 #[test]
 fn mail_that_fails_reaches_the_dead_letter_queue_and_is_filtered_by_the_stream() {
     let template = read("template.yaml");
-    let added = &template["Resources"]["SendMailFunction"]["Properties"]["Events"]["Added"]["Properties"];
-    assert!(text(&added["DestinationConfig"]).contains("MailDeadLetters.Arn"));
-    assert_eq!(added["FunctionResponseTypes"][0], "ReportBatchItemFailures");
-    assert!(text(&added["FilterCriteria"]).contains("INSERT"), "a change of an item would send it again");
+    let mapping = &template["Resources"]["SendMailFromOutbox"]["Properties"];
+    assert!(text(&mapping["DestinationConfig"]).contains("MailDeadLetters.Arn"));
+    assert_eq!(mapping["FunctionResponseTypes"][0], "ReportBatchItemFailures");
+    assert!(text(&mapping["FilterCriteria"]).contains("INSERT"), "a change of an item would send it again");
     let table = &template["Resources"]["OutboxTable"]["Properties"];
     assert_eq!(table["StreamSpecification"]["StreamViewType"], "KEYS_ONLY", "a stream keeps its records for a day");
     let note = &template["Resources"]["NoteDeliveryFunction"]["Properties"];

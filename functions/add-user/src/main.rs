@@ -79,7 +79,7 @@ fn parse(request: &Request, partner: &PartnerName, sends_mail: bool) -> Result<I
     let invite: Option<Option<bool>> = body.optional("invite");
     let is_invited = invite == Some(Some(true));
     if is_invited && !sends_mail {
-        body.refuse("invite", "mail_is_off", "This portal sends no mail.");
+        body.refuse("invite", "mail_off", "This portal sends no mail.");
     }
     if is_invited && matches!(&person, Some((.., Some(_)))) {
         body.refuse("password", "not_allowed", "An invited user chooses the password.");

@@ -65,7 +65,7 @@ async fn import_users(app: &App, request: Request) -> Result<Answer, Failure> {
     read.items(more);
     let (call, (is_dry_run, mut input)) = read.send_with(key.and(parsed)).await?;
     if input.is_invited && !app.sends_mail() {
-        return Err(Failure::field("invite", "mail_is_off", "This portal sends no mail."));
+        return Err(Failure::field("invite", "mail_off", "This portal sends no mail."));
     }
     if is_dry_run {
         authorize(&call.caller.user, &LEAST)?;

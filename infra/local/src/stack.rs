@@ -25,7 +25,7 @@ use crate::plan::{Function, Mail, Plan, Schedule, Stream};
 use crate::proxy::{Backends, Proxy};
 use crate::resources::{self, Pool, ResourceError};
 use crate::servers::{self, Server, ServerError};
-use crate::streams::{Poller, Positions, Wakes};
+use crate::streams::{self, MissingPermission, Poller, Positions, Wakes};
 use crate::template::{REGION, Template, TemplateError};
 use crate::workspace::{self, DataFolder, Memory, WorkspaceError};
 
@@ -86,6 +86,8 @@ pub(crate) enum StartError {
     Resource(#[from] ResourceError),
     #[error("cannot create a client for AWS calls: {0}")]
     Client(#[from] reqwest::Error),
+    #[error("template.yaml: {0}")]
+    Role(#[from] MissingPermission),
     #[error("the positions in streams cannot be read: {0}: remove the folder to start with an empty portal")]
     Positions(#[source] io::Error),
     #[error(transparent)]
@@ -185,6 +187,9 @@ impl Stack {
             }
         };
         let post_office = PostOffice::open(choices, cloud.plan.mail.clone(), &mut tasks).await?;
+        for stream in &cloud.plan.streams {
+            streams::check_role(stream, cloud.policies.values(), record.as_ref())?;
+        }
         let streams = if choices.no_streams { Vec::new() } else { cloud.plan.streams };
         let (wakes, pollers) = Wakes::new(&streams);
         let backends =

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::keys;
 use super::read::Item;
 use crate::models::{
-    Email, InvalidTimestamp, Language, MailState, PENDING_LIFETIME, PartnerId, PartnerName, Permission, Permissions, PersonName,
-    Reviewer, Role, Status, Timestamp, User, UserId, fold,
+    Email, InvalidTimestamp, Language, MailState, PENDING_LIFETIME, PartnerId, PartnerName, Permission, Permissions,
+    PersonName, Reviewer, Role, Status, Timestamp, User, UserId, fold,
 };
 use crate::passwords::Digests;
 use crate::review::Facts;

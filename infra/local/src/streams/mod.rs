@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use self::client::{Client, StreamError};
 pub(crate) use self::positions::Positions;
-use crate::iam::Need;
+use crate::iam::{Need, Policy, Record, Verdict};
 use crate::lambda::{InvokeError, Lambda, clock, log};
 use crate::plan::Stream;
 use crate::servers::Server;
@@ -33,6 +33,38 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 const MAX_PAGE: usize = 1000;
 /// The actions that change items.
 const WRITES: [&str; 4] = ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
+
+/// A function's role lacks a permission with which Lambda reads its stream.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the role of {function} lacks {action} on {resource}, which Lambda needs for the stream")]
+pub(crate) struct MissingPermission {
+    function: String,
+    action: String,
+    resource: String,
+}
+
+/// Checks that the role of the stream's function lets Lambda read the stream and report batches that failed.
+pub(crate) fn check_role<'a>(
+    stream: &Stream,
+    mut policies: impl Iterator<Item = &'a Policy>,
+    record: Option<&Record>,
+) -> Result<(), MissingPermission> {
+    let need = |action: &str, resource: &str| Need { action: action.to_owned(), resource: resource.to_owned() };
+    let read = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+    let read = read.map(|action| need(&format!("dynamodb:{action}"), &stream.arn));
+    let policy = policies.find(|policy| policy.function() == stream.function);
+    for need in read.into_iter().chain(stream.on_failure.iter().map(|queue| need("sqs:SendMessage", queue))) {
+        let verdict = policy.map_or(Verdict::NotAllowed, |policy| policy.decide(&need));
+        if let Some((policy, record)) = policy.zip(record) {
+            record.note(policy, &need, verdict);
+        }
+        if verdict != Verdict::Allowed {
+            let Need { action, resource } = need;
+            return Err(MissingPermission { function: stream.function.clone(), action, resource });
+        }
+    }
+    Ok(())
+}
 
 /// Wakes pollers after a write. A poller that is busy reads again afterwards, so no wake-up is lost.
 #[derive(Debug, Clone, Default)]

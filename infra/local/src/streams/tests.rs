@@ -32,6 +32,20 @@ fn stream() -> Stream {
     }
 }
 
+#[test]
+fn the_role_of_the_function_lets_lambda_read_the_stream_and_write_to_the_queue() {
+    let statement = |action: &str, resource: &str| json!({ "Effect": "Allow", "Action": action, "Resource": resource });
+    let checked =
+        |statements: &[Value]| check_role(&stream(), [Policy::read(Receiver::NAME, statements).unwrap()].iter(), None);
+    let read = statement("dynamodb:*", &stream().arn);
+    let write = statement("sqs:SendMessage", "arn:aws:sqs:us-east-1:000000000000:Lost");
+    assert_eq!(checked(&[read.clone(), write.clone()]), Ok(()));
+    let lacks = |action: &str| checked(&[read.clone()]).is_err_and(|missing| missing.action == action);
+    assert!(lacks("sqs:SendMessage"));
+    assert!(checked(&[write]).is_err_and(|missing| missing.action == "dynamodb:DescribeStream"));
+    assert!(check_role(&stream(), std::iter::empty(), None).is_err());
+}
+
 impl World {
     async fn new() -> Self {
         let mut tasks = JoinSet::new();

@@ -9,19 +9,12 @@ use super::section::{Entry, Place, Section, TemplateError};
 use super::{Api, sources};
 use crate::plan::{Function, JwtAuthorizer, LogLevel, Plan, Route, Schedule};
 
-/// What the events of functions refer to.
-pub(super) struct Surroundings {
-    pub(super) api: Api,
-    /// The names of the tables, by the ARN of their stream.
-    pub(super) streams: BTreeMap<String, String>,
-}
-
 /// Adds the function and all that invokes it to the plan.
 pub(super) fn read(
     logical_id: &str,
     binary: Option<&str>,
     mut properties: Section,
-    surroundings: &Surroundings,
+    api: &Api,
     plan: &mut Plan,
 ) -> Result<(), TemplateError> {
     // These properties concern packaging, monitoring and deployment on AWS.
@@ -60,7 +53,7 @@ pub(super) fn read(
     };
     environment.finish()?;
     for (_, event) in properties.section("Events")?.rest() {
-        read_event(logical_id, event.section()?, surroundings, plan)?;
+        read_event(logical_id, event.section()?, api, plan)?;
     }
     properties.finish()?;
     plan.functions.push(function);
@@ -111,18 +104,13 @@ fn statements(policies: Entry) -> Result<Vec<Value>, TemplateError> {
     Ok(all)
 }
 
-fn read_event(
-    function: &str,
-    mut event: Section,
-    surroundings: &Surroundings,
-    plan: &mut Plan,
-) -> Result<(), TemplateError> {
+fn read_event(function: &str, mut event: Section, api: &Api, plan: &mut Plan) -> Result<(), TemplateError> {
     let kind = event.require("Type")?;
     let properties = event.section("Properties")?;
     event.finish()?;
     match kind.value.as_str() {
         Some("HttpApi") => {
-            let route = route(function, properties, &surroundings.api)?;
+            let route = route(function, properties, api)?;
             if plan.routes.iter().any(|other| other.method == route.method && other.path == route.path) {
                 return Err(kind.error(format!("{} {} is routed twice", route.method, route.path)));
             }
@@ -130,12 +118,10 @@ fn read_event(
         }
         Some("Schedule") => plan.schedules.extend(schedule(function, properties, "Schedule")?),
         Some("ScheduleV2") => plan.schedules.extend(schedule(function, properties, "ScheduleExpression")?),
-        Some("DynamoDB") => plan.streams.extend(sources::stream(function, properties, &surroundings.streams)?),
         Some("EventBridgeRule") => plan.rules.extend(sources::rule(function, properties)?),
         _ => {
             return Err(kind.error(
-                "the local stack supports only events of type HttpApi, Schedule, ScheduleV2, DynamoDB and \
-                 EventBridgeRule",
+                "the local stack supports only events of type HttpApi, Schedule, ScheduleV2 and EventBridgeRule",
             ));
         }
     }

@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use self::function::Surroundings;
 use self::references::References;
 pub(crate) use self::section::TemplateError;
 use self::section::{Entry, Place, Section};
@@ -61,6 +60,7 @@ enum Kind {
     EmailIdentity,
     ConfigurationSet,
     EventDestination,
+    StreamMapping,
     /// Logs, alarms and similar resources, which have no meaning on one machine.
     OnlyInAws,
 }
@@ -181,14 +181,17 @@ impl Template {
             mail: self.mail(&references)?,
             cors: api.cors.clone(),
         };
-        let with_stream = self.of_kind(Kind::Table).filter(|(_, resource)| has_stream(resource));
-        let streams = with_stream.map(|(id, _)| (stream_arn(id), table::physical_name(id))).collect();
-        let surroundings = Surroundings { api, streams };
         let globals = references.resolve(&self.function_globals, &Place::new("Globals.Function"))?;
         for (logical_id, resource) in self.of_kind(Kind::Function) {
             let own = references.resolve(&resource.properties, &properties_of(logical_id))?;
             let properties = Entry::new(properties_of(logical_id), merged(globals.clone(), own)).section()?;
-            function::read(logical_id, resource.binary.as_deref(), properties, &surroundings, &mut plan)?;
+            function::read(logical_id, resource.binary.as_deref(), properties, &api, &mut plan)?;
+        }
+        let with_stream = self.of_kind(Kind::Table).filter(|(_, resource)| has_stream(resource));
+        let streams = with_stream.map(|(id, _)| (stream_arn(id), table::physical_name(id))).collect();
+        for (logical_id, resource) in self.of_kind(Kind::StreamMapping) {
+            let mapping = properties(&references, logical_id, resource)?;
+            plan.streams.extend(sources::stream(mapping, &plan.functions, &streams)?);
         }
         Ok(plan)
     }
@@ -283,7 +286,7 @@ impl Template {
                 }
                 Kind::UserPoolClient => (pool.map(|pool| pool.client.clone()), None),
                 Kind::Function => (Some(id.clone()), Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{id}"))),
-                Kind::HttpApi | Kind::EventDestination => (Some(id.clone()), None),
+                Kind::HttpApi | Kind::EventDestination | Kind::StreamMapping => (Some(id.clone()), None),
                 Kind::OnlyInAws => {
                     references.only_in_aws.insert(id.clone());
                     (Some(id.clone()), None)
@@ -417,6 +420,7 @@ fn resource(mut section: Section, conditions: &BTreeMap<String, bool>) -> Result
         Some("AWS::Cognito::UserPoolClient") => Kind::UserPoolClient,
         Some("AWS::Serverless::HttpApi") => Kind::HttpApi,
         Some("AWS::Serverless::Function") => Kind::Function,
+        Some("AWS::Lambda::EventSourceMapping") => Kind::StreamMapping,
         Some("AWS::SQS::Queue") => Kind::Queue,
         Some("AWS::SES::EmailIdentity") => Kind::EmailIdentity,
         Some("AWS::SES::ConfigurationSet") => Kind::ConfigurationSet,

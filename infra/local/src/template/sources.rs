@@ -1,4 +1,4 @@
-//! Reads the events of functions that are neither requests nor schedules: streams of tables and rules of `EventBridge`.
+//! Reads what invokes functions besides requests and schedules: streams of tables and rules of `EventBridge`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,24 +7,30 @@ use serde_json::Value;
 
 use super::section::{Entry, Section, TemplateError};
 use crate::pattern::Pattern;
-use crate::plan::{Rule, Stream};
+use crate::plan::{Function, Rule, Stream};
 
 /// Lambda's default and limit for the number of records in an event.
 const BATCH_SIZE: u32 = 100;
 const MAX_BATCH_SIZE: u32 = 10_000;
 
-/// Reads the mapping of a stream to a function. Returns `None` for a disabled one. `streams` has the names of the tables
-/// by the ARN of their stream.
+/// Reads the mapping of a stream to one of the functions. Returns `None` for a disabled one. `streams` has the names of the
+/// tables by the ARN of their stream.
 pub(super) fn stream(
-    function: &str,
     mut properties: Section,
+    functions: &[Function],
     streams: &BTreeMap<String, String>,
 ) -> Result<Option<Stream>, TemplateError> {
     // Lambda may wait for more records before it invokes a function. Here it never waits.
     properties.ignore(&["MaximumBatchingWindowInSeconds", "MetricsConfig"]);
-    let of = properties.require("Stream")?;
-    let place = of.place.clone();
-    let arn = of.text()?;
+    let function = properties.require("FunctionName")?;
+    let place = function.place.clone();
+    let function = function.text()?;
+    if !functions.iter().any(|one| one.logical_id == function) {
+        return Err(place.error("this is not a function in the template"));
+    }
+    let source = properties.require("EventSourceArn")?;
+    let place = source.place.clone();
+    let arn = source.text()?;
     let table = streams.get(&arn).ok_or_else(|| place.error("this is not the stream of a table in the template"))?;
     let start = properties.require("StartingPosition")?;
     if start.value.as_str() != Some("TRIM_HORIZON") {
@@ -44,7 +50,7 @@ pub(super) fn stream(
     let on_failure = destinations.take("OnFailure").map(queue).transpose()?;
     destinations.finish()?;
     let stream = Stream {
-        function: function.to_owned(),
+        function,
         table: table.clone(),
         arn,
         batch_size: batch_size(&mut properties)?,
@@ -83,13 +89,9 @@ fn filter(entry: Entry) -> Result<Pattern, TemplateError> {
     Pattern::read(&pattern).map_err(|problem| place.error(problem))
 }
 
-/// The ARN of a queue. SAM grants the permission to send to it only if the type is given.
+/// Returns the ARN of a queue.
 fn queue(entry: Entry) -> Result<String, TemplateError> {
     let mut destination = entry.section()?;
-    let kind = destination.require("Type")?;
-    if kind.value.as_str() != Some("SQS") {
-        return Err(kind.error("the local stack supports only destinations of type SQS"));
-    }
     let arn = destination.require("Destination")?;
     let place = arn.place.clone();
     let arn = arn.text()?;

@@ -143,7 +143,7 @@ fn an_unsupported_template_is_an_error_that_names_the_place() {
         (
             "      Events: { A: { Type: S3 } }",
             "DoFunction.Properties.Events.A.Type: the local stack supports only events of type HttpApi, Schedule, \
-             ScheduleV2, DynamoDB and EventBridgeRule",
+             ScheduleV2 and EventBridgeRule",
         ),
         (
             "      Events: { A: { Type: Schedule, Properties: { Schedule: cron(0 10 * * ? *) } } }",
@@ -438,20 +438,21 @@ const MAIL: &str = r#"
     Properties:
       CodeUri: functions/send/
       Environment: { Variables: { FROM: !Ref Sender, SET: !Ref Set } }
-      Events:
-        Stream:
-          Type: DynamoDB
-          Properties:
-            Stream: !GetAtt Outbox.StreamArn
-            StartingPosition: TRIM_HORIZON
-            BatchSize: 10
-            MaximumBatchingWindowInSeconds: 1
-            MaximumRetryAttempts: 3
-            MaximumRecordAgeInSeconds: 3600
-            BisectBatchOnFunctionError: true
-            FunctionResponseTypes: [ReportBatchItemFailures]
-            FilterCriteria: { Filters: [{ Pattern: '{"eventName": ["INSERT"]}' }] }
-            DestinationConfig: { OnFailure: { Type: SQS, Destination: !GetAtt Lost.Arn } }
+  Sending:
+    Type: AWS::Lambda::EventSourceMapping
+    Condition: HasMail
+    Properties:
+      FunctionName: !Ref SendFunction
+      EventSourceArn: !GetAtt Outbox.StreamArn
+      StartingPosition: TRIM_HORIZON
+      BatchSize: 10
+      MaximumBatchingWindowInSeconds: 1
+      MaximumRetryAttempts: 3
+      MaximumRecordAgeInSeconds: 3600
+      BisectBatchOnFunctionError: true
+      FunctionResponseTypes: [ReportBatchItemFailures]
+      FilterCriteria: { Filters: [{ Pattern: '{"eventName": ["INSERT"]}' }] }
+      DestinationConfig: { OnFailure: { Destination: !GetAtt Lost.Arn } }
   NoteFunction:
     Type: AWS::Serverless::Function
     Condition: HasMail
@@ -535,7 +536,7 @@ fn without_the_condition_there_is_no_mail() {
 
 #[test]
 fn unsupported_mail_is_an_error_that_names_the_place() {
-    let stream = "SendFunction.Properties.Events.Stream.Properties";
+    let stream = "Sending.Properties";
     for (changed, to, expected) in [
         (
             "StartingPosition: TRIM_HORIZON",
@@ -552,7 +553,7 @@ fn unsupported_mail_is_an_error_that_names_the_place() {
         (
             "!GetAtt Outbox.StreamArn",
             "!GetAtt Outbox.Arn",
-            format!("{stream}.Stream: this is not the stream of a table in the template"),
+            format!("{stream}.EventSourceArn: this is not the stream of a table in the template"),
         ),
         ("BatchSize: 10", "BatchSize: 0", format!("{stream}.BatchSize: expected 1 to 10000, found `0`")),
         (
@@ -573,11 +574,14 @@ fn unsupported_mail_is_an_error_that_names_the_place() {
             ),
         ),
         (
-            "Type: SQS, ",
-            "Type: SNS, ",
-            format!(
-                "{stream}.DestinationConfig.OnFailure.Type: the local stack supports only destinations of type SQS"
-            ),
+            "Destination: !GetAtt Lost.Arn",
+            "Destination: !GetAtt Outbox.Arn",
+            format!("{stream}.DestinationConfig.OnFailure.Destination: this is not the ARN of a queue"),
+        ),
+        (
+            "FunctionName: !Ref SendFunction",
+            "FunctionName: !Ref Lost",
+            format!("{stream}.FunctionName: this is not a function in the template"),
         ),
         (
             "source: [aws.ses]",
