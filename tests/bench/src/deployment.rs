@@ -86,10 +86,10 @@ impl Template {
         }
     }
 
-    /// The resources of a type, with their ids.
+    /// The resources of a type, without those that exist only while mail is on, because it is off by default.
     fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Yaml> {
-        let resources = at(&self.0, &["Resources"]).as_mapping().into_iter().flatten();
-        resources.map(|(_, resource)| resource).filter(move |resource| at(resource, &["Type"]) == kind)
+        let resources = at(&self.0, &["Resources"]).as_mapping().into_iter().flatten().map(|(_, resource)| resource);
+        resources.filter(move |resource| at(resource, &["Type"]) == kind && at(resource, &["Condition"]) != "HasMail")
     }
 
     fn count(&self, kind: &str) -> f64 {
@@ -212,11 +212,12 @@ pub(crate) mod tests {
         let deployment = Deployment::read(templates(PORTAL)).unwrap();
         assert!(deployment.memory_mb.contains_key("sign-in"));
         assert!(deployment.memory_mb["sign-in"] > deployment.memory_mb["get-me"]);
-        let alarms = templates(PORTAL).alarms.matches("Type: AWS::CloudWatch::Alarm").count();
-        assert!(
-            deployment.alarm_metrics > f64::from(u32::try_from(alarms).unwrap()),
-            "some alarms have several metrics"
-        );
+        let alarms = templates(PORTAL).alarms;
+        let of_mail = alarms.matches("Condition: HasMail").count();
+        let alarms = alarms.matches("Type: AWS::CloudWatch::Alarm").count() - of_mail;
+        let metrics = deployment.alarm_metrics;
+        assert!(metrics > f64::from(u32::try_from(alarms).unwrap()), "some alarms have several metrics");
+        assert!(!deployment.memory_mb.contains_key("send-mail"), "mail is off by default");
         assert!(deployment.edge_rules > 0.0 && deployment.dashboards > 0.0);
     }
 
