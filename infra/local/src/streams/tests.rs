@@ -21,7 +21,7 @@ fn stream() -> Stream {
     Stream {
         function: Receiver::NAME.to_owned(),
         table: "Outbox".to_owned(),
-        arn: "arn:of:the:template".to_owned(),
+        arn: "arn:aws:dynamodb:us-east-1:000000000000:table/Outbox/stream/2026".to_owned(),
         batch_size: 10,
         filters: vec![Pattern::read(&json!({ "eventName": ["INSERT"] })).unwrap()],
         max_retries: Some(2),
@@ -40,7 +40,7 @@ fn the_role_of_the_function_lets_lambda_read_the_stream_and_write_to_the_queue()
     let read = statement("dynamodb:*", &stream().arn);
     let write = statement("sqs:SendMessage", "arn:aws:sqs:us-east-1:000000000000:Lost");
     assert_eq!(checked(&[read.clone(), write.clone()]), Ok(()));
-    let lacks = |action: &str| checked(&[read.clone()]).is_err_and(|missing| missing.action == action);
+    let lacks = |action: &str| checked(std::slice::from_ref(&read)).is_err_and(|missing| missing.action == action);
     assert!(lacks("sqs:SendMessage"));
     assert!(checked(&[write]).is_err_and(|missing| missing.action == "dynamodb:DescribeStream"));
     assert!(check_role(&stream(), std::iter::empty(), None).is_err());
@@ -145,7 +145,7 @@ async fn a_record_has_the_form_that_lambda_documents() {
     assert_eq!(record["eventSource"], "aws:dynamodb");
     assert_eq!(record["eventVersion"], "1.1");
     assert_eq!(record["awsRegion"], "us-east-1");
-    assert_eq!(record["eventSourceARN"], "arn:of:the:template");
+    assert_eq!(record["eventSourceARN"], "arn:aws:dynamodb:us-east-1:000000000000:table/Outbox/stream/2026");
     assert!(record["eventID"].is_string());
     let change = &record["dynamodb"];
     assert_eq!(change["Keys"], json!({ "pk": { "S": "a" } }));

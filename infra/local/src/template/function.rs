@@ -1,6 +1,5 @@
 //! Reads a function of the template: its settings and its events.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
