@@ -181,19 +181,6 @@ pub struct Waiting {
 }
 
 impl Store {
-    /// Adds a mail that belongs to no change: a request to reset a password.
-    ///
-    /// # Errors
-    /// Returns [`StoreError`] if the call fails.
-    pub async fn put_mail(&self, item: &OutboxItem) -> Result<(), StoreError> {
-        let mut attributes: super::read::Item = serde_dynamo::to_item(item)?;
-        attributes.extend(item.item_key().attributes());
-        let request =
-            self.client.put_item().table_name(self.name_of(Table::Outbox)?).set_item(Some(attributes)).send().await;
-        request.map_err(|error| StoreError::from_sdk("PutItem", &error))?;
-        Ok(())
-    }
-
     /// Claims a mail for the time of the lease, and counts the attempt. Returns `None` if it was sent or dropped, if
     /// another invocation has claimed it, or if it is not due.
     ///
