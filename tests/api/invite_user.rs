@@ -21,7 +21,7 @@ async fn an_invited_user_has_no_password() {
     let client = Client::new();
     let wrong = client.sign_in(email, &secrets::password()).await;
     wrong.problem(401, "unauthenticated");
-    let unknown = client.sign_in(&secrets::email("nobody"), &secrets::password()).await;
+    let unknown = client.sign_in(&secrets::email("unused"), &secrets::password()).await;
     assert_eq!(wrong.json["detail"], unknown.json["detail"], "the response to a wrong password");
     for password in ["", " "] {
         client.sign_in(email, password).await.problem(401, "unauthenticated");

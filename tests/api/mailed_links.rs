@@ -98,8 +98,8 @@ async fn pending_and_suspended_users_get_what_they_need() {
     send_due_mail(&stack.ready).await;
     rows.expire_invitation(&expired).await;
     mailbox.clear().await;
-    let nobody = secrets::email("nobody");
-    for email in [&invited.email, &initial.email, &expired.email, &suspended.email, &nobody] {
+    let unused = secrets::email("unused");
+    for email in [&invited.email, &initial.email, &expired.email, &suspended.email, &unused] {
         Client::of(&stack.ready).request_reset(email).await.expect(202);
     }
     send_due_mail(&stack.ready).await;
@@ -115,7 +115,7 @@ async fn pending_and_suspended_users_get_what_they_need() {
     let message = mailbox.message(&expired.email).await;
     assert!(message.links().iter().all(|link| !link.contains('#')), "{message:?}");
     assert_eq!(mailbox.messages(&suspended.email).await, []);
-    assert_eq!(mailbox.messages(&nobody).await, []);
+    assert_eq!(mailbox.messages(&unused).await, []);
     stack.end("TERM");
 }
 

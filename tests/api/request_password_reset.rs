@@ -23,8 +23,8 @@ async fn every_email_gets_the_same_response() {
         (ann.email.clone(), Value::Null),
         (ann.email.to_uppercase(), json!(partner.id)),
         (ann.email.clone(), json!(other.id)),
-        (secrets::email("nobody"), Value::Null),
-        (secrets::email("nobody"), json!("no-partner")),
+        (secrets::email("unused"), Value::Null),
+        (secrets::email("unused"), json!("no-partner")),
     ] {
         accepted(&client, &json!({ "email": email, "partner_id": partner_id })).await;
     }
@@ -80,7 +80,7 @@ async fn the_calls_are_the_same_for_every_email_and_a_fourth_request_in_an_hour_
     let partner = Partner::of(&stack.ready).await;
     let ann = partner.owner().add("Ann", "Lee").created().await;
     let mut all = Vec::new();
-    for email in [ann.email, secrets::email("nobody")] {
+    for email in [ann.email, secrets::email("unused")] {
         let client = Client::of(&stack.ready);
         for number in 1..=5 {
             let (calls, is_sent) = requested(&stack, &client, &email).await;

@@ -372,7 +372,7 @@ impl Faults {
     }
 
     /// From now on `hook` decides what happens to the calls to SES that belong to no watched trace, such as those that the
-    /// stream causes. Tests that share a stack must tell their messages apart, for example by the recipient.
+    /// stream causes. Tests that share a stack must distinguish their messages, for example by the recipient.
     pub fn watch_mail<A>(&self, hook: impl Fn(Seen, Moment) -> A + Send + Sync + 'static)
     where
         A: Future<Output = Verdict> + Send + 'static,

@@ -1,7 +1,7 @@
 //! `POST /v1/password-resets/confirm`: redeems a mailed link to choose a password.
 //!
-//! A link can be redeemed once, and a rejected password does not redeem it. The new password ends all sessions and signs
-//! nobody in. A request with an invalid link learns nothing else.
+//! A link can be redeemed once, and a rejected password does not redeem it. The new password ends all sessions, and
+//! the user signs in with it. The response to an invalid link reveals nothing else.
 
 use portal::App;
 use portal::actions::OpenLink;

@@ -1,5 +1,5 @@
-//! The links in mail. A link carries a token: whoever has it can choose a password or confirm an address, once. The
-//! portal stores only its hash.
+//! The links in mail. The token in a link lets a client choose a password or confirm an address, once. The portal
+//! stores only its hash.
 
 use std::fmt;
 use std::time::Duration;
