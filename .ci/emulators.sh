@@ -3,6 +3,8 @@
 
 emulators="$PWD/target/ci-tools/emulators"
 emulators_wanted=(ministack==1.5.33 'moto[server]==5.2.5' awscli==1.46.3 cryptography==50.0.2)
+# An independent SES. It needs Node 20.19 or newer.
+ses_wanted=aws-ses-v2-local@2.10.2
 emulators_running=()
 # With AUTH=true ministack accepts only this key, and verifies every signature with it.
 export AWS_ACCESS_KEY_ID=AKIAINDEPENDENT00001 AWS_SECRET_ACCESS_KEY=independent-engines AWS_REGION=eu-west-3 AWS_DEFAULT_REGION=eu-west-3
@@ -32,6 +34,15 @@ start_emulator() {
 }
 
 start_ministack() { start_emulator ministack "$1" env AUTH=true GATEWAY_PORT="$1" BIND_HOST=127.0.0.1 "$emulators/bin/ministack"; }
+
+# Installs it first.
+start_ses() {
+    if [ "$(cat "$emulators/ses/.installed" 2>/dev/null)" != "$ses_wanted" ]; then
+        npm install --prefix "$emulators/ses" --save-exact --no-audit --no-fund --ignore-scripts --silent "$ses_wanted"
+        echo "$ses_wanted" >"$emulators/ses/.installed"
+    fi
+    start_emulator ses "$1" node "$emulators/ses/node_modules/aws-ses-v2-local/dist/cli.js" --host 127.0.0.1 --port "$1"
+}
 
 start_moto() { start_emulator moto "$1" "$emulators/bin/moto_server" --host 127.0.0.1 --port "$1"; }
 

@@ -10,13 +10,17 @@
 //! starts a stack with [`NO_STREAMS`](crate::NO_STREAMS), and sends what is due with [`send_due_mail`]. Faults at SES are
 //! injected as at other services: [`Faults::watch`](crate::faults::Faults::watch) with [`send_due_mail_within`], or
 //! [`Faults::watch_mail`](crate::faults::Faults::watch_mail) for messages that the stream sends.
+//!
+//! If `PORTAL_SES` names an independent SES (aws-ses-v2-local), the mailbox of the shared stack is the store of that server.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::Trace;
+use crate::stack::variable;
 use crate::{Ready, invoke_within, secrets, stack};
 
 /// A message, as the mailbox returns it.
@@ -74,7 +78,56 @@ impl Message {
 #[derive(Debug, Clone)]
 pub struct Mailbox {
     url: String,
+    /// Whether it is the store of an independent SES.
+    is_independent: bool,
     http: reqwest::Client,
+}
+
+/// The store of an independent SES. The oldest message is first.
+#[derive(Debug, Deserialize)]
+struct Store {
+    emails: Vec<Stored>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    message_id: String,
+    from: String,
+    destination: Destination,
+    subject: String,
+    body: Body,
+    #[serde(default)]
+    headers: Vec<Header>,
+    at: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Destination {
+    to: Vec<String>,
+    cc: Vec<String>,
+    bcc: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Body {
+    text: Option<String>,
+    html: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+impl From<Stored> for Message {
+    fn from(stored: Stored) -> Self {
+        let Stored { message_id: id, from, destination, subject, body: Body { text, html }, headers, at } = stored;
+        let to = [destination.to, destination.cc, destination.bcc].concat();
+        let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
+        Self { id, to, from, subject, text, html, headers, at: at.to_string() }
+    }
 }
 
 impl Mailbox {
@@ -86,18 +139,49 @@ impl Mailbox {
     /// The mailbox of this stack.
     #[track_caller]
     pub fn of(ready: &Ready) -> Self {
-        let url = ready.mail_url.clone().expect("mail is on");
-        Self { url, http: reqwest::Client::new() }
+        let independent = if ready.mail_url.is_none() { variable("PORTAL_SES") } else { None };
+        let is_independent = independent.is_some();
+        let url = independent.or_else(|| ready.mail_url.clone()).expect("mail is on");
+        Self { url, is_independent, http: reqwest::Client::new() }
     }
 
     /// The messages to an address that are there now. The newest one is first.
     pub async fn messages(&self, to: &str) -> Vec<Message> {
-        self.get(&[("to", to)]).await
+        if self.is_independent { self.stored(to).await } else { self.get(&[("to", to)]).await }
+    }
+
+    /// All messages that are there now. The newest one is first. An independent SES has those of other test binaries too.
+    pub async fn everything(&self) -> Vec<Message> {
+        if self.is_independent { self.stored("").await } else { self.get(&[]).await }
+    }
+
+    /// The messages to an address, or all of them, in the store of an independent SES.
+    async fn stored(&self, to: &str) -> Vec<Message> {
+        let store: Store = self.http.get(format!("{}/store", self.url)).send().await.unwrap().json().await.unwrap();
+        let messages = store.emails.into_iter().rev().map(Message::from);
+        messages.filter(|message| to.is_empty() || message.to.iter().any(|one| one.eq_ignore_ascii_case(to))).collect()
+    }
+
+    /// Asks an independent SES, which cannot wait, again and again for about 30 s.
+    async fn poll(&self, to: &str, count: usize) -> Vec<Message> {
+        let mut messages = Vec::new();
+        for _ in 0..600 {
+            messages = self.stored(to).await;
+            if messages.len() >= count {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        messages
     }
 
     /// Waits until this number of messages to an address is there, and returns all of them. The newest one is first.
     pub async fn wait_for(&self, to: &str, count: usize) -> Vec<Message> {
-        let messages = self.get(&[("to", to), ("at_least", &count.to_string())]).await;
+        let messages = if self.is_independent {
+            self.poll(to, count).await
+        } else {
+            self.get(&[("to", to), ("at_least", &count.to_string())]).await
+        };
         assert!(messages.len() >= count, "expected {count} messages to {to}, got {messages:?}");
         messages
     }

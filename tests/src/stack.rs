@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -86,12 +87,16 @@ struct Running {
 }
 
 /// The stack that all tests of this binary share. The first test that needs it starts it. If `PORTAL_STACK` names a deployed
-/// stack, that one is used. `PORTAL_DYNAMODB` and `PORTAL_COGNITO` name servers that replace the embedded ones.
+/// stack, that one is used. `PORTAL_DYNAMODB`, `PORTAL_COGNITO` and `PORTAL_SES` name servers that replace the embedded ones.
 pub fn stack() -> &'static Stack {
     static STACK: OnceLock<Result<Stack, String>> = OnceLock::new();
     let started = STACK.get_or_init(|| match deployed::name() {
         None => {
-            let servers = [("--dynamodb-endpoint", "PORTAL_DYNAMODB"), ("--cognito-endpoint", "PORTAL_COGNITO")];
+            let servers = [
+                ("--dynamodb-endpoint", "PORTAL_DYNAMODB"),
+                ("--cognito-endpoint", "PORTAL_COGNITO"),
+                ("--ses-endpoint", "PORTAL_SES"),
+            ];
             let servers = servers.map(|(option, name)| variable(name).map(|url| format!("{option}={url}")));
             let options: Vec<&str> = servers.iter().flatten().map(String::as_str).chain(["--ephemeral"]).collect();
             Stack::start("shared", &options)
@@ -172,6 +177,18 @@ impl Stack {
         let stacks = self.running.iter().flat_map(|running| children(running.watcher.id()));
         // The shell that watches them is also a child of the stack.
         stacks.flat_map(|(stack, _)| children(stack)).filter(|(_, binary)| binary != "sh").collect()
+    }
+
+    /// The logs up to now, as soon as they contain this text. The lines of a function can come shortly after its response.
+    pub async fn logged_until(&self, text: &str) -> String {
+        for _ in 0..500 {
+            let logged = self.logged();
+            if logged.contains(text) {
+                return logged;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the log does not contain {text:?}, so it proves nothing");
     }
 
     /// The logs of the stack and its functions up to now.
