@@ -485,7 +485,8 @@ fn broken_off() -> Response {
 }
 
 /// A stack that reaches its tables, its user pool and SES through [`Faults`]. No stream invokes its functions, unless it is
-/// started with [`start_with_streams`](FaultyStack::start_with_streams). The events of SES invoke the functions of the stack that
+/// started with [`start_with_streams`](FaultyStack::start_with_streams) or
+/// [`start_at_with_streams`](FaultyStack::start_at_with_streams). The events of SES invoke the functions of the stack that
 /// has the servers, not of the one under test.
 #[derive(Debug)]
 pub struct FaultyStack {
@@ -518,6 +519,12 @@ impl FaultyStack {
     #[cfg(target_os = "linux")]
     pub fn start_at(millis: u64, name: &str) -> Result<(Self, Clock), String> {
         Self::start_by(name, &[NO_STREAMS], |name, options| Stack::start_at(millis, name, options))
+    }
+
+    /// Like [`start_at`](Self::start_at), but a stream invokes functions, as in other stacks.
+    #[cfg(target_os = "linux")]
+    pub fn start_at_with_streams(millis: u64, name: &str) -> Result<(Self, Clock), String> {
+        Self::start_by(name, &[], |name, options| Stack::start_at(millis, name, options))
     }
 
     fn start_by<T>(

@@ -232,12 +232,12 @@ impl Rows {
     }
 
     async fn put_link_until(&self, user: &User, kind: LinkKind, until: &str) -> String {
-        let stored = stored_user(&self.user(user).await);
+        let row = self.user(user).await;
+        let stored = stored_user(&row);
         let mut secret = [0; SECRET_BYTES];
         getrandom::fill(&mut secret).unwrap();
         let token = LinkToken::new(kind, &stored.partner_id, &stored.id, secret);
-        let binding =
-            attribute(&serde_json::to_value(Binding::of(kind, &stored).expect("the user needs a link")).unwrap());
+        let binding = binding(kind, &row).expect("the user needs a link");
         let number = |value: i64| AttributeValue::N(value.to_string());
         let expires_at = Timestamp::parse(until).unwrap().unix_seconds();
 
@@ -596,6 +596,11 @@ pub fn new_id_like(id: &str) -> String {
     getrandom::fill(&mut random).unwrap();
     let digits = u64::from_be_bytes(random) >> 16;
     format!("{}{digits:0DIGITS$x}", &id[..id.len() - DIGITS])
+}
+
+/// The binding of links of this kind to the current state of a stored user. `None` if the user needs no such link.
+pub fn binding(kind: LinkKind, row: &Row) -> Option<AttributeValue> {
+    Binding::of(kind, &stored_user(row)).map(|binding| attribute(&serde_json::to_value(binding).unwrap()))
 }
 
 /// The properties of a stored user to which links are bound.

@@ -87,6 +87,8 @@ pub(crate) enum Effect {
     Invites,
     /// The user has to confirm a new email.
     RequestsEmail,
+    /// A mail with a link to reset the password is added to the outbox.
+    RequestsReset,
     Suspends,
     Reactivates,
     MakesPrimaryAdmin,
@@ -113,6 +115,7 @@ pub(crate) enum Returns {
 
 /// All that the suite knows about an action.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own")]
 pub(crate) struct Row {
     pub(crate) label: &'static str,
     /// The function that carries it out.
@@ -135,6 +138,8 @@ pub(crate) struct Row {
     pub(crate) is_sign_in: bool,
     /// The number of users that it adds to the partner.
     pub(crate) adds: usize,
+    /// Whether it invites the users that it adds, so that they have no password.
+    pub(crate) invites: bool,
     /// Whether the request has an idempotency key.
     pub(crate) has_key: bool,
 }
@@ -155,6 +160,7 @@ const CHANGE: Row = Row {
     returns: Returns::Other,
     is_sign_in: false,
     adds: 0,
+    invites: false,
     has_key: false,
 };
 
@@ -264,6 +270,18 @@ static ACTIONS: &[Row] = &[
         ..CHANGE
     },
     Row {
+        label: "add, invited",
+        function: "add-user",
+        request: Request::Http(|scene| {
+            let body = json!({ "first_name": "Nina", "last_name": "New", "email": scene.new_email, "invite": true });
+            scene.caller().post("/v1/users", &body)
+        }),
+        event: Some("user.added"),
+        adds: 1,
+        invites: true,
+        ..CHANGE
+    },
+    Row {
         label: "edit name",
         function: "edit-user",
         target: Target::SignedOut,
@@ -305,6 +323,13 @@ static ACTIONS: &[Row] = &[
         request: Request::Http(|scene| scene.caller().invite(scene.changed())),
         event: Some("invitation.sent"),
         effect: Effect::Invites,
+        ..CHANGE
+    },
+    Row {
+        label: "request reset",
+        function: "request-password-reset",
+        request: Request::Http(|scene| scene.client().request_reset(&scene.owner.email)),
+        effect: Effect::RequestsReset,
         ..CHANGE
     },
     Row {
@@ -576,7 +601,7 @@ pub(crate) fn events_with(is_one: fn(&Effect) -> bool) -> Vec<&'static str> {
 impl Effect {
     /// Whether the user gets a higher version.
     pub(crate) fn increments_version(&self) -> bool {
-        !matches!(self, Self::Nothing | Self::Removes)
+        !matches!(self, Self::Nothing | Self::RequestsReset | Self::Removes)
     }
 
     /// Whether all sessions of the user end with their generation.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::action::Action;
 use crate::fault::{Fault, Planned, Point, counting};
+use crate::outbox::send_all;
 use crate::scene::{Models, Outcome, Scene};
 use crate::whole::Whole;
 
@@ -83,7 +84,7 @@ async fn after_any_fault_at_any_call_both_stores_are_consistent() {
         runs_by_partner.entry(run.scene.partner(&whole)).or_default().push(run);
     }
     let report = |whole: &Whole, violations: &mut Vec<String>, table: &mut BTreeMap<Action, Line>| {
-        for violation in whole.violations() {
+        for violation in whole.violations().into_iter().chain(whole.outbox.violations(&before.outbox)) {
             let runs = runs_by_partner.get(&violation.partner).map(Vec::as_slice).unwrap_or_default();
             let is_its_run = |run: &&&Run| violation.user.as_ref().is_some_and(|user| run.scene.has_target(user));
             let context = match (runs, runs.iter().find(is_its_run)) {
@@ -143,7 +144,11 @@ async fn after_any_fault_at_any_call_both_stores_are_consistent() {
         violations.push(format!("{}: the call never came", ran.run));
     }
     repair(ready).await;
-    report(&Whole::read(ready).await, &mut violations, &mut table);
+    let whole = Whole::read(ready).await;
+    report(&whole, &mut violations, &mut table);
+    let (mails, wrong) = send_all(ready, &whole).await;
+    violations.extend(wrong);
+    say(&format!("{mails} items of the outbox are handled after {:?}", began.elapsed()));
 
     say(&written(&table));
     let calls: usize = table.values().map(|line| line.calls).sum();

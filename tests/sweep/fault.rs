@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use portal_tests::faults::{FaultyStack, Moment, Seen, Trace, Verdict};
+use portal_tests::faults::{FaultyStack, Moment, Seen, Service, Trace, Verdict};
 use tokio::sync::{OnceCell, watch};
 
 use crate::action::Action;
@@ -25,9 +25,14 @@ impl Point {
         self.name.starts_with("UpdateItem")
     }
 
+    /// Whether the call sends a mail.
+    pub(crate) fn is_send(&self) -> bool {
+        self.name.starts_with("SendEmail")
+    }
+
     /// Whether the call changes nothing in DynamoDB or Cognito.
-    fn is_read(&self) -> bool {
-        ["GetItem", "BatchGetItem", "Query"].iter().any(|operation| self.name.starts_with(operation))
+    pub(crate) fn is_read(&self) -> bool {
+        ["GetItem", "BatchGetItem", "Query", "Scan"].iter().any(|operation| self.name.starts_with(operation))
     }
 }
 
@@ -150,13 +155,23 @@ impl Passed {
 
 /// Watches a trace without faults. The returned function lists its calls.
 pub(crate) fn counting(stack: &FaultyStack, trace: &Trace) -> impl Fn() -> Vec<Point> + use<> {
+    counting_while(stack, trace, Verdict::GoOn)
+}
+
+/// Like [`counting`], while SES has this verdict.
+pub(crate) fn counting_while(stack: &FaultyStack, trace: &Trace, ses: Verdict) -> impl Fn() -> Vec<Point> + use<> {
     let passed = Arc::new(Mutex::new(Passed::default()));
     let counted = Arc::clone(&passed);
-    stack.faults.watch(trace, move |seen, _| {
+    stack.faults.watch(trace, move |seen, moment| {
         passed.lock().unwrap().point(&seen);
-        async { Verdict::GoOn }
+        ready(of_ses(&ses, &seen, moment))
     });
     move || counted.lock().unwrap().order.clone()
+}
+
+/// The verdict about a call to SES before it is forwarded. Other calls go on.
+fn of_ses(ses: &Verdict, seen: &Seen, moment: Moment) -> Verdict {
+    if seen.service == Service::Ses && moment == Moment::Before { ses.clone() } else { Verdict::GoOn }
 }
 
 /// A hook that lets every call of one operation fail, or lets `function` die at the first one.
@@ -187,6 +202,8 @@ pub(crate) struct Planned {
     pub(crate) point: Point,
     pub(crate) fault: Fault,
     pub(crate) moment: Moment,
+    /// What happens to calls to SES that the fault does not meet.
+    ses: Verdict,
     passed: Mutex<Passed>,
     has_come: watch::Sender<bool>,
     /// Whether the action was committed when it was overtaken.
@@ -195,8 +212,13 @@ pub(crate) struct Planned {
 
 impl Planned {
     pub(crate) fn new(point: Point, fault: Fault, moment: Moment) -> Self {
+        Self::new_while(Verdict::GoOn, point, fault, moment)
+    }
+
+    /// A fault while SES has this verdict.
+    pub(crate) fn new_while(ses: Verdict, point: Point, fault: Fault, moment: Moment) -> Self {
         let (passed, has_come) = (Mutex::default(), watch::Sender::new(false));
-        Self { point, fault, moment, passed, has_come, overtaken: OnceCell::new() }
+        Self { point, fault, moment, ses, passed, has_come, overtaken: OnceCell::new() }
     }
 
     /// Whether the planned call has come.
@@ -209,7 +231,7 @@ impl Planned {
         self.overtaken.get().copied()
     }
 
-    /// Applies the fault to this trace. `healed` ends the delays.
+    /// Applies the fault to this trace of the scene's action. `healed` ends the delays.
     pub(crate) fn arm(
         self: &Arc<Self>,
         stack: &'static FaultyStack,
@@ -217,17 +239,39 @@ impl Planned {
         trace: &Trace,
         healed: &watch::Receiver<bool>,
     ) {
-        let (planned, scene, healed) = (Arc::clone(self), Arc::clone(scene), healed.clone());
+        self.arm_with(stack, scene.action.function, Some(Arc::clone(scene)), trace, healed);
+    }
+
+    /// Applies the fault to this trace of a function without a scene. It must not be a fault that overtakes an action.
+    pub(crate) fn arm_function(
+        self: &Arc<Self>,
+        stack: &'static FaultyStack,
+        function: &'static str,
+        trace: &Trace,
+        healed: &watch::Receiver<bool>,
+    ) {
+        self.arm_with(stack, function, None, trace, healed);
+    }
+
+    fn arm_with(
+        self: &Arc<Self>,
+        stack: &'static FaultyStack,
+        function: &'static str,
+        scene: Option<Arc<Scene>>,
+        trace: &Trace,
+        healed: &watch::Receiver<bool>,
+    ) {
+        let (planned, healed) = (Arc::clone(self), healed.clone());
         stack.faults.watch(trace, move |seen, moment| {
-            let (planned, scene, healed) = (Arc::clone(&planned), Arc::clone(&scene), healed.clone());
-            async move { planned.happen(stack, &scene, healed, &seen, moment).await }
+            let (planned, scene, healed) = (Arc::clone(&planned), scene.clone(), healed.clone());
+            async move { planned.happen((stack, function), scene.as_deref(), healed, &seen, moment).await }
         });
     }
 
     async fn happen(
         &self,
-        stack: &FaultyStack,
-        scene: &Scene,
+        (stack, function): (&FaultyStack, &str),
+        scene: Option<&Scene>,
         mut healed: watch::Receiver<bool>,
         seen: &Seen,
         moment: Moment,
@@ -237,7 +281,7 @@ impl Planned {
         let is_first = is_now && !self.has_come.send_replace(is_now || self.has_come());
         match self.fault {
             Fault::Kill if is_first => {
-                stack.kill(scene.action.function);
+                stack.kill(function);
                 Verdict::BreakOff
             }
             Fault::BreakOff if is_first => Verdict::BreakOff,
@@ -254,10 +298,12 @@ impl Planned {
                 Verdict::GoOn
             }
             Fault::OvertakenByRecovery if is_now => {
+                let scene = scene.expect("a scene that is overtaken");
                 self.overtaken.get_or_init(|| scene.recover_owner()).await;
                 Verdict::GoOn
             }
             Fault::OvertakenByRemoval if is_now => {
+                let scene = scene.expect("a scene that is overtaken");
                 self.overtaken.get_or_init(|| scene.remove_target()).await;
                 Verdict::GoOn
             }
@@ -269,7 +315,7 @@ impl Planned {
             | Fault::Conflict
             | Fault::Delay
             | Fault::OvertakenByRecovery
-            | Fault::OvertakenByRemoval => Verdict::GoOn,
+            | Fault::OvertakenByRemoval => of_ses(&self.ses, seen, moment),
         }
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! `all_faults` counts the calls of every changing action and tries the possible faults at each of them. Faults that leave the
 //! same state take turns. It takes longest, so it has the first name: tests start in the order of their names.
-//! `PORTAL_SWEEP_ACTION=<text>` restricts it to the actions whose names contain the text. `aws_faults`, `everyone`, `import`
-//! and `stragglers` test single scenarios. Each suite has its own stack, whose calls to AWS can be made to fail.
+//! `PORTAL_SWEEP_ACTION=<text>` restricts it to the actions whose names contain the text. `aws_faults`, `everyone`,
+//! `import`, `mail` and `stragglers` test single scenarios. Each suite has its own stack, whose calls to AWS can be made to fail.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,6 +19,8 @@ mod aws_faults;
 mod everyone;
 mod fault;
 mod import;
+mod mail;
+mod outbox;
 mod scene;
 mod stragglers;
 mod whole;

@@ -93,6 +93,14 @@ impl Models {
     }
 }
 
+impl Models {
+    /// Adds a user to the partner of this primary admin. An invited user has no password.
+    pub(crate) async fn put_user(&self, rows: &Rows, owner: &User, is_invited: bool) -> User {
+        let model = if is_invited { &self.invited } else { &self.user };
+        model.put_user(rows, owner).await
+    }
+}
+
 impl Model {
     /// Makes a partner whose primary admin has this email. Returns the primary admin.
     async fn put_partner(&self, rows: &Rows, email: &str) -> User {
@@ -365,7 +373,8 @@ impl Scene {
     /// Whether the run produced secrets that only their use can check: tokens, challenges or passwords.
     fn has_new_secrets(&self, outcome: &Outcome, is_committed: bool) -> bool {
         let may_have_tokens = self.action.is_sign_in || self.action.returns != Returns::Other;
-        let may_have_passwords = self.action.sets_password() || self.action.adds > 0 || self.action.creates_partner();
+        let adds_passwords = self.action.adds > 0 && !self.action.invites;
+        let may_have_passwords = self.action.sets_password() || adds_passwords || self.action.creates_partner();
         (may_have_tokens && outcome.is_success()) || (may_have_passwords && is_committed)
     }
 
@@ -415,7 +424,19 @@ impl Scene {
             self.check_people(&partner, outcome, is_committed, planned, whole).await;
         }
         self.check_retry(outcome, is_committed, planned, whole).await;
-        is_committed
+        is_committed || self.has_reset_request(outcome, whole)
+    }
+
+    /// Checks that a request to reset a password has added one mail before its response, and none twice. Returns whether it
+    /// has.
+    fn has_reset_request(&self, outcome: &Outcome, whole: &Whole) -> bool {
+        if !matches!(self.action.effect, Effect::RequestsReset) {
+            return false;
+        }
+        let count = whole.outbox.reset_requests(&self.owner.email);
+        assert!(count <= 1, "the request has added {count} mails");
+        assert!(count == 1 || !outcome.is_success(), "the response is a success, but there is no mail");
+        count == 1
     }
 
     /// Checks that the user before the target is reported as done only if the change is committed. `Whole` checks that the
@@ -482,7 +503,11 @@ impl Scene {
             Effect::MakesPrimaryAdmin => assert_eq!(text("role"), "primary_admin"),
             Effect::Suspends => assert_eq!(text("status"), "suspended"),
             Effect::Reactivates => assert_eq!(text("status"), "active"),
-            Effect::Nothing | Effect::EndsAllSessions | Effect::SetsPassword { .. } | Effect::Removes => {}
+            Effect::Nothing
+            | Effect::RequestsReset
+            | Effect::EndsAllSessions
+            | Effect::SetsPassword { .. }
+            | Effect::Removes => {}
         }
         if self.action.is_sign_in {
             assert!(row["last_sign_in_key"] != old_row["last_sign_in_key"], "the sign-in did not update its time");
@@ -614,7 +639,7 @@ impl Scene {
         }
         let id = whole.with_email(&self.new_email).pop().map(|(_, user)| user);
         let added = User { id: id.unwrap_or_default(), email: self.new_email.clone(), ..self.owner.clone() };
-        if is_committed {
+        if is_committed && !self.action.invites {
             self.signs_in_with(&added, &self.new_password, false).await;
         } else {
             self.refused(&added, &self.new_password).await;

@@ -7,6 +7,7 @@ use portal_tests::Ready;
 use portal_tests::rows::{Row, Rows};
 
 use crate::action::{Effect, events_with};
+use crate::outbox::Outbox;
 
 /// A review decision that keeps the access, so that no other event increments the version.
 const KEPT: &str = "access.reviewed keep";
@@ -28,6 +29,7 @@ pub(crate) struct Whole {
     /// Sessions, challenges and known sources by the user's id.
     sessions: BTreeMap<String, Vec<Row>>,
     cognito: Vec<String>,
+    pub(crate) outbox: Outbox,
 }
 
 /// A broken rule in a partner.
@@ -50,7 +52,9 @@ impl Whole {
             events: BTreeMap::new(),
             sessions: BTreeMap::new(),
             cognito: rows.every_cognito_user().await,
+            outbox: Outbox::default(),
         };
+        whole.outbox.set_items(Outbox::read(&rows).await);
         for row in rows.whole("UsersTable").await {
             whole.place(row);
         }
@@ -68,6 +72,8 @@ impl Whole {
             let Some(partner) = after(&row, "pk", "PARTNER#") else { continue };
             // The refusal to add a user has no target.
             let target = row["target"].as_m().map(|target| text(target, "id")).unwrap_or_default();
+            let is_invited = whole.user(&partner, &target).is_some_and(|user| user.contains_key("invited_at"));
+            whole.outbox.add_event(&partner, &row, is_invited);
             let is_kept = row["after"].as_m().is_ok_and(|after| text(after, "decision") == "keep");
             let events = whole.events.entry(partner).or_default();
             events.extend(is_kept.then(|| (KEPT.to_owned(), target.clone())));
@@ -267,7 +273,7 @@ impl Whole {
     }
 }
 
-fn text(row: &Row, attribute: &str) -> String {
+pub(crate) fn text(row: &Row, attribute: &str) -> String {
     row.get(attribute).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
 }
 
