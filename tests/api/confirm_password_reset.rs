@@ -1,5 +1,7 @@
 //! `POST /v1/password-resets/confirm`.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use portal_core::mail::LinkKind;
 use portal_tests::rows::Rows;
 use portal_tests::{Actor, Client, Partner, User, secrets, stack};
@@ -158,6 +160,36 @@ async fn an_expired_link_and_a_link_for_another_purpose_are_not_valid() {
         is_invalid(&Client::new().confirm_reset(token, &secrets::password()).await);
     }
     assert_eq!(owner.confirm_email(&email).await.expect(200).json["version"], 3);
+}
+
+/// The secret of a valid link, in tokens that name another kind, partner or user.
+#[tokio::test]
+async fn a_token_is_valid_for_its_own_kind_partner_and_user_only() {
+    const ID: usize = 16;
+    let (partner, other) = (Partner::new().await, Partner::new().await);
+    let (ann, bob, rows) = (ann(&partner).await, ann(&partner).await, rows());
+    let token = rows.put_link(&ann, LinkKind::PasswordReset).await;
+    let bytes = |token: &str| BASE64_URL_SAFE_NO_PAD.decode(token).unwrap();
+    let valid = bytes(&token);
+    let bobs = bytes(&rows.put_link(&bob, LinkKind::PasswordReset).await);
+    let invitation =
+        bytes(&rows.put_link(&other.owner().add("Ann", "Lee").invited().await, LinkKind::Invitation).await);
+    let secret = 1 + 2 * ID;
+    let forged = [
+        [&invitation[..1], &valid[1..]].concat(),
+        [&valid[..1], &invitation[1..=ID], &valid[1 + ID..]].concat(),
+        [&valid[..=ID], &bobs[1 + ID..secret], &valid[secret..]].concat(),
+        [&valid[..secret], &bobs[secret..]].concat(),
+    ];
+    for bytes in forged {
+        let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        is_invalid(&Client::new().look_up(&token).await);
+        is_invalid(&Client::new().confirm_reset(&token, &secrets::password()).await);
+    }
+    for text in [format!("{token}="), format!("{token}A"), token[1..].to_owned(), token.to_lowercase()] {
+        is_invalid(&Client::new().look_up(&text).await);
+    }
+    Client::new().confirm_reset(&token, &secrets::password()).await.expect(204);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use portal_tests::mailbox::send_due_mail;
 use portal_tests::rows::Rows;
-use portal_tests::{Client, Mailbox, Message, NO_STREAMS, Partner, Stack, User, secrets, stack};
+use portal_tests::{Call, Client, Mailbox, Message, NO_STREAMS, Partner, Stack, User, secrets, stack};
 use serde_json::json;
 
 /// Requests a reset, waits for its mail, and returns the tokens in the links, in their order.
@@ -83,6 +83,62 @@ async fn pending_until(partner: &Partner, user: &User) -> String {
     partner.owner().see(user).await["pending"]["expires_at"].as_str().unwrap().to_owned()
 }
 
+/// Mail scanners and previews follow links.
+#[tokio::test]
+async fn a_hundred_requests_for_the_address_of_a_link_do_not_redeem_it() {
+    let partner = Partner::new().await;
+    let (ann, password) = (partner.owner().add("Ann", "Lee").created().await, secrets::password());
+    Client::new().request_reset(&ann.email).await.expect(202);
+    let message = Mailbox::new().message(&ann.email).await;
+    let (scanner, token) = (Client::new(), message.token());
+    let link = message.links().into_iter().find(|link| link.contains('#')).unwrap();
+    // A client does not send the fragment. Some scanners send it as if it were a part of the address.
+    let (address, fragment) = link.strip_prefix(&stack().ready.url).unwrap().split_once('#').unwrap();
+    let addresses = [address.to_owned(), format!("{address}?{fragment}"), format!("{address}%23{fragment}")];
+    for number in 0..100 {
+        let address = &addresses[number % addresses.len()];
+        for method in ["GET", "HEAD"] {
+            let answer = scanner.call(method, address).await;
+            assert!(answer.status == 200 || !address.ends_with('/'), "{answer}");
+            assert!(!answer.text.contains(&token), "{answer}");
+        }
+    }
+    scanner.look_up(&token).await.expect(200);
+    Client::new().confirm_reset(&token, &password).await.expect(204);
+    Client::new().signed_in(&ann.with_password(&password)).await;
+}
+
+#[tokio::test]
+async fn links_do_not_depend_on_the_headers_of_the_request() {
+    const FORGED: [(&str, &str); 5] = [
+        ("host", "evil.example"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-proto", "ftp"),
+        ("forwarded", "host=evil.example;proto=ftp"),
+        ("x-original-host", "evil.example"),
+    ];
+    let partner = Partner::new().await;
+    let (owner, admin) = (partner.owner(), partner.new_user("admin").await);
+    let forged = |call: Call| FORGED.iter().fold(call, |call, (name, value)| call.header(name, value));
+    let (ann, new) = (owner.add("Ann", "Lee").created().await, secrets::email("new"));
+    let invited = owner.add("Bob", "Ray").invited().await;
+    Mailbox::new().message(&invited.email).await;
+    forged(Client::new().request_reset(&ann.email)).await.expect(202);
+    forged(owner.invite(&invited)).await.expect(202);
+    forged(admin.edit(&admin, &json!({ "email": new }))).await.expect(200);
+    forged(owner.force_logout(&ann)).await.expect(200);
+    let mailbox = Mailbox::new();
+    let mut messages = mailbox.wait_for(&ann.email, 2).await;
+    messages.push(mailbox.wait_for(&invited.email, 2).await.remove(0));
+    messages.push(mailbox.message(&new).await);
+    for message in &messages {
+        assert!(!format!("{message:?}").contains("evil"), "{message:?}");
+    }
+    let links: Vec<String> = messages.iter().flat_map(Message::links).collect();
+    assert_eq!(links.iter().filter(|link| link.contains('#')).count(), 3, "{links:?}");
+    assert!(links.iter().all(|link| link.starts_with(&stack().ready.url)), "{links:?}");
+}
+
 /// Starts its own stack, to know that no mail is sent.
 #[tokio::test]
 async fn pending_and_suspended_users_get_what_they_need() {
@@ -95,7 +151,13 @@ async fn pending_and_suspended_users_get_what_they_need() {
     let expired = owner.add("Cat", "Fox").invited().await;
     let suspended = owner.add("Dan", "Gray").created().await;
     owner.suspend(&suspended).await.expect(200);
+    // The mail with the first invitation is late, and is dropped.
+    let twice = owner.add("Eve", "Moss").invited().await;
+    owner.invite(&twice).await.expect(202);
+    assert_eq!(rows.outbox(&twice).await.len(), 2);
     send_due_mail(&stack.ready).await;
+    let token = mailbox.message(&twice.email).await.token();
+    assert_eq!(Client::of(&stack.ready).look_up(&token).await.expect(200).json["email"], twice.email);
     rows.expire_invitation(&expired).await;
     mailbox.clear().await;
     let unused = secrets::email("unused");

@@ -57,8 +57,8 @@ async fn a_network_makes_20_requests_in_15_minutes() {
     accepted(&Client::new(), &json!({ "email": secrets::email("ann") })).await;
 }
 
-/// The function's calls, and whether a mail was added to the outbox.
-async fn requested(stack: &FaultyStack, client: &Client, email: &str) -> (Vec<String>, bool) {
+/// The function's calls, whether a mail was added to the outbox, and the response without what differs in every response.
+async fn answered(stack: &FaultyStack, client: &Client, email: &str) -> (Vec<String>, bool, String) {
     let (trace, calls) = (Trace::new(), Arc::new(Mutex::new(Vec::new())));
     let (ledger, seen_calls) = (stack.faults.meter(&trace), Arc::clone(&calls));
     stack.faults.watch(&trace, move |seen, moment| {
@@ -67,28 +67,44 @@ async fn requested(stack: &FaultyStack, client: &Client, email: &str) -> (Vec<St
         }
         async { Verdict::GoOn }
     });
-    client.request_reset(email).within(&trace).await.expect(202);
+    let answer = client.request_reset(email).within(&trace).await.expect(202);
     stack.faults.quiet().await;
     let calls = calls.lock().unwrap().clone();
-    (calls, ledger.units().contains_key("Outbox"))
+    let headers = answer.headers.iter().filter(|(name, _)| !["date", "apigw-requestid"].contains(&name.as_str()));
+    let response = format!("{} {:?} {}", answer.status, headers.collect::<Vec<_>>(), answer.text);
+    (calls, ledger.units().contains_key("Outbox"), response)
+}
+
+/// The function's calls, and whether a mail was added to the outbox.
+async fn requested(stack: &FaultyStack, client: &Client, email: &str) -> (Vec<String>, bool) {
+    let (calls, is_sent, _) = answered(stack, client, email).await;
+    (calls, is_sent)
 }
 
 /// Starts two stacks.
 #[tokio::test]
-async fn the_calls_are_the_same_for_every_email_and_a_fourth_request_in_an_hour_sends_no_mail() {
+async fn the_calls_and_the_response_are_the_same_for_every_email_and_a_fourth_request_in_an_hour_sends_no_mail() {
     let stack = FaultyStack::start("resets").unwrap_or_else(|error| panic!("{error}"));
-    let partner = Partner::of(&stack.ready).await;
-    let ann = partner.owner().add("Ann", "Lee").created().await;
-    let mut all = Vec::new();
-    for email in [ann.email, secrets::email("unused")] {
+    let (partner, other) = (Partner::of(&stack.ready).await, Partner::of(&stack.ready).await);
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").created().await;
+    let invited = owner.add("Ann", "Lee").invited().await;
+    let both = owner.add("Ann", "Lee").created().await;
+    other.owner().add("Ann", "Lee").email(&both.email).created().await;
+    let suspended = owner.add("Ann", "Lee").created().await;
+    owner.suspend(&suspended).await.expect(200);
+    let (mut all, mut responses) = (Vec::new(), Vec::new());
+    for email in [ann.email, invited.email, both.email, suspended.email, secrets::email("unused")] {
         let client = Client::of(&stack.ready);
         for number in 1..=5 {
-            let (calls, is_sent) = requested(&stack, &client, &email).await;
+            let (calls, is_sent, response) = answered(&stack, &client, &email).await;
             assert_eq!(is_sent, number <= 3, "request {number}: {calls:?}");
             all.push(calls);
+            responses.push(response);
         }
     }
     assert!(all.iter().all(|calls| *calls == all[0]), "neither an email nor a limit changes the calls: {all:?}");
+    assert!(responses.iter().all(|response| *response == responses[0]), "{responses:?}");
     assert!(!all[0].iter().any(|call| call.contains("Users")), "{all:?}");
 }
 
