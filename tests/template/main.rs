@@ -203,6 +203,17 @@ fn only_the_functions_that_send_mail_read_the_outbox_and_call_the_mail_service()
     }
 }
 
+/// So neither its response nor its time can depend on whether a user has the email.
+#[test]
+fn the_function_that_requests_a_reset_cannot_read_users() {
+    let all = functions();
+    let function = all.iter().find(|function| folder(function) == "request-password-reset").unwrap();
+    for table in ["UsersTable", "CredentialsTable", "AuditTable"] {
+        assert!(actions(function, table).is_empty(), "{table}");
+    }
+    assert!(actions(function, "OutboxTable").iter().eq(["dynamodb:PutItem"]));
+}
+
 /// `contract` compares the routes under `/v1` with `shared/openapi.yaml`.
 #[test]
 fn only_the_page_has_routes_outside_of_the_contract() {
