@@ -19,6 +19,7 @@ mod options;
 mod people;
 mod record;
 mod report;
+mod resets;
 mod scene;
 mod stand_in;
 mod template;
@@ -116,6 +117,11 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
     if !hash.is_empty() {
         hash.insert(0, hash::alone()?);
     }
+    let mut resets = Vec::new();
+    if let Some(program) = program("request-password-reset") {
+        eprintln!("requests to reset a password");
+        resets = resets::measure(&mut scene, &program).await?;
+    }
     let mut growth = Vec::new();
     if let (Some(list), Some(review)) = (program("list-users"), program("review-access")) {
         eprintln!("lists");
@@ -131,7 +137,7 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
     }
 
     let (starts, requests) = (options.starts(), options.requests());
-    let results = Results { subjects, growth, hash, notices, starts, requests };
+    let results = Results { subjects, growth, hash, resets, notices, starts, requests };
     let folder = folder("")?;
     println!("{}", results.write(&folder)?);
     eprintln!("written to {}results.md and results.json", folder.display());

@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 
 use crate::goals::{Verdict, verdicts};
 use crate::measure::Subject;
-use crate::{Outcome, growth, hash, root};
+use crate::{Outcome, growth, hash, resets, root};
 
 /// All results of one run.
 pub(crate) struct Results {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) growth: Vec<growth::Row>,
     pub(crate) hash: Vec<hash::Row>,
+    pub(crate) resets: Vec<resets::Row>,
     pub(crate) notices: Vec<String>,
     pub(crate) starts: usize,
     pub(crate) requests: usize,
@@ -38,6 +39,7 @@ impl Results {
             "goals": verdicts,
             "growth": self.growth,
             "hash": self.hash,
+            "resets": self.resets,
             "notices": self.notices,
         });
         fs::write(folder.join("results.json"), serde_json::to_string_pretty(&json)?)?;
@@ -60,6 +62,7 @@ impl Results {
         goals(&mut page, verdicts);
         self.lists(&mut page);
         self.hashes(&mut page);
+        self.resets(&mut page);
         self.costs(&mut page, prices);
         page
     }
@@ -209,6 +212,20 @@ impl Results {
             table.row(&[Some(row.what.clone()), shown(row.time.median(), 2), spread, shown(row.processor, 2)]);
         }
         write_table(page, &table, "Password hash");
+    }
+
+    fn resets(&self, page: &mut String) {
+        let mut table = Table::new(&["email", "p50 ms", "middle half", "paired difference to unknown, p50 ms"]);
+        for row in &self.resets {
+            let spread = row.time.spread().map(|(low, high)| format!("{low:.2}–{high:.2}"));
+            table.row(&[
+                Some(row.email.to_owned()),
+                shown(row.time.median(), 2),
+                spread,
+                shown(row.difference.median(), 3),
+            ]);
+        }
+        write_table(page, &table, "Requests to reset a password: the time of the function by email");
     }
 
     fn costs(&self, page: &mut String, prices: &Prices) {

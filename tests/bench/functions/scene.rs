@@ -65,6 +65,19 @@ pub(crate) enum History {
     Full,
 }
 
+/// The users with an email.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Account {
+    /// No user has it.
+    None,
+    /// A user who has chosen a password.
+    Active,
+    /// A user who is suspended.
+    Suspended,
+    /// A user of each of two partners.
+    AtTwoPartners,
+}
+
 impl Scene {
     pub(crate) async fn set(cloud: Cloud, hands: Hands) -> Outcome<Self> {
         let partner = new_partner(&hands, "owner@example.com", Some(PASSWORD)).await?;
@@ -259,6 +272,32 @@ impl Scene {
         let person = prototype.settle(&self.cloud, self.count, &self.partner).await?;
         let body = json!({ "password": "quiet-Walnut-ferry-207" });
         Ok(self.owned("set-password")?.user(&person.id).address(self.count).body(&body).written())
+    }
+
+    /// A request to reset the password for a new email, and the users with this email.
+    pub(crate) async fn reset(&mut self, account: Account) -> Outcome<String> {
+        self.count += 1;
+        let person = self.settled.copy(self.count, &self.partner)?;
+        if account != Account::None {
+            self.settled.arrive(&self.cloud, self.count, &self.partner).await?;
+        }
+        if account == Account::AtTwoPartners {
+            self.settled.arrive(&self.cloud, self.count, &self.second).await?;
+        }
+        if account == Account::Suspended {
+            let pk = format!("PARTNER#{}", self.partner);
+            let update = json!({
+                "TableName": "UsersTable",
+                "Key": { "pk": { "S": pk }, "sk": { "S": format!("USER#{}", person.id) } },
+                "UpdateExpression": "SET #status = :suspended",
+                "ConditionExpression": "attribute_exists(pk)",
+                "ExpressionAttributeNames": { "#status": "status" },
+                "ExpressionAttributeValues": { ":suspended": { "S": "suspended" } },
+            });
+            self.cloud.dynamodb("UpdateItem", &update).await?;
+        }
+        let body = json!({ "email": person.email });
+        Ok(Event::read("request-password-reset")?.address(self.count).body(&body).written())
     }
 
     async fn open_session(&mut self) -> Outcome<Session> {
