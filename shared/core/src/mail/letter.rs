@@ -212,7 +212,7 @@ fn text(draft: &Draft, separator: &str) -> String {
 fn html(draft: &Draft, language: Language, separator: &str) -> String {
     let mut html = format!(
         "<!doctype html>\n<html lang=\"{language}\">\n<head><meta charset=\"utf-8\"><title>{}</title></head>\n\
-         <body style=\"font-family: sans-serif; line-height: 1.5; max-width: 40em\">\n",
+         <body style=\"font-family: sans-serif; line-height: 1.5; max-width: 40em; overflow-wrap: break-word\">\n",
         escape(draft.subject)
     );
     for block in &draft.blocks {
