@@ -17,7 +17,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::{secrets, stack, workspace};
+use crate::{Ready, secrets, stack, workspace};
 
 /// The maximum time to wait for a condition on two busy cores.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -164,6 +164,11 @@ pub struct Browser {
 impl Browser {
     /// Starts a browser in this language.
     pub async fn new(language: Language) -> Self {
+        Self::of(&stack().ready, language).await
+    }
+
+    /// Starts a browser for the portal of this stack.
+    pub async fn of(ready: &Ready, language: Language) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = folder().join(format!("profile-{}-{number}", std::process::id()));
@@ -198,7 +203,7 @@ impl Browser {
         let answer: Value = http.post(url).json(&capabilities).send().await.unwrap().json().await.unwrap();
         let session =
             answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}")).to_owned();
-        let browser = Self { http, session, url: proxy_to_the_portal(number).await, language, profile };
+        let browser = Self { http, session, url: proxy_to_the_portal(ready, number).await, language, profile };
         browser.command("window/rect", &json!({ "width": 1280, "height": 860 })).await;
         browser
     }
@@ -662,6 +667,14 @@ impl Browser {
         self.until("an answer", "window.letThrough?.(); return Boolean(window.letThrough)", json!([])).await;
     }
 
+    /// From now on, requests for paths with this part fail, or none if it is empty. Unlike other faults, this one also affects
+    /// requests of a page that is opened later.
+    pub async fn blocks(&self, part: &str) {
+        self.devtools("Network.enable", json!({})).await;
+        let urls = if part.is_empty() { json!([]) } else { json!([format!("*{part}*")]) };
+        self.devtools("Network.setBlockedURLs", json!({ "urls": urls })).await;
+    }
+
     /// From now on, exports come in pages of this many lines.
     pub async fn shortens_tables(&self, lines: u32) {
         let script = "const real = window.fetch; window.fetch = (path, request) =>
@@ -820,11 +833,11 @@ impl Drop for Browser {
 
 /// Starts a proxy to the portal with its own source address, because attempts are counted by address. The page and the API
 /// share an origin there too.
-async fn proxy_to_the_portal(number: u32) -> String {
+async fn proxy_to_the_portal(ready: &Ready, number: u32) -> String {
     let [.., high, low] = number.to_be_bytes();
     // 127.200.0.0 and above; other clients of this test binary use lower addresses.
     let source = SocketAddr::from((Ipv4Addr::new(127, 200, high, low), 0));
-    let port = stack().ready.url.rsplit(':').next().unwrap().parse().unwrap();
+    let port = ready.url.rsplit(':').next().unwrap().parse().unwrap();
     let portal = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
