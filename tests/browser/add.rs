@@ -19,6 +19,7 @@ async fn a_user_may_have_a_single_name(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.press("users.add").await;
+    browser.tick("invite.by_hand").await;
     browser.reads("user.last_name_help").await;
     browser.type_in("user.first_name", "Suharto").await;
     browser.type_in("user.email", &email).await;
@@ -80,6 +81,7 @@ async fn an_admin_adds_a_user_who_then_signs_in(language: Language) {
     browser.reads("nav.history").await;
     browser.press("nav.users").await;
     browser.press("users.add").await;
+    browser.tick("invite.by_hand").await;
     browser.reads("section.person").await;
     browser.type_in("user.first_name", "Ann").await;
     browser.type_in("user.last_name", "Lee").await;
@@ -147,6 +149,7 @@ async fn an_error_is_shown_at_its_field(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.press("users.add").await;
+    browser.tick("invite.by_hand").await;
     browser.press("save").await;
     browser.is_marked("user.first_name", "field.required").await;
     browser.is_marked("user.email", "field.required").await;
@@ -183,6 +186,7 @@ async fn a_network_error_keeps_the_form_and_adds_the_user_once(language: Languag
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.press("users.add").await;
+    browser.tick("invite.by_hand").await;
     browser.type_in("user.first_name", "Ann").await;
     browser.type_in("user.last_name", "Lee").await;
     browser.type_in("user.email", &email).await;
@@ -217,6 +221,7 @@ async fn markup_in_a_name_stays_text(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.press("users.add").await;
+    browser.tick("invite.by_hand").await;
     browser.type_in("user.first_name", &first).await;
     browser.type_in("user.last_name", &last).await;
     browser.type_in("user.email", &email).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 in_both_languages![the_list_is_saved_with_its_filters_and_order, every_export_has_the_words_of_the_page,];
 
-const USERS: [&str; 11] = [
+const USERS: [&str; 13] = [
     "user.first_name",
     "user.last_name",
     "user.email",
@@ -19,6 +19,8 @@ const USERS: [&str; 11] = [
     "export.added",
     "export.changed",
     "export.last_active",
+    "user.pending",
+    "user.mail_state",
 ];
 
 const HISTORY: [&str; 6] =
@@ -136,6 +138,7 @@ async fn every_export_has_the_words_of_the_page(language: Language) {
             "export.reduced_role",
             "export.reduced_permissions",
             "export.last_active",
+            "user.pending",
         ],
     ];
     let review = rows(language, &file, &headings.concat());

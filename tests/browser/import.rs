@@ -23,6 +23,7 @@ async fn the_user_chooses_between_the_readings_of_a_file(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.press("users.import").await;
+    browser.tick("invite.by_hand").await;
     let text = format!("first_name;last_name;email;role\r\nANDR\u{e9};Lee;{email};viewer\r\n");
     let bytes: Vec<u8> = text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
     browser.choose_file("import.file", "team.csv", &bytes).await;
@@ -54,6 +55,7 @@ async fn the_user_chooses_a_role_for_users_without_one(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(&max).await;
     browser.press("users.import").await;
+    browser.tick("invite.by_hand").await;
     let file = format!("Prénom;Nom;E-mail;Rôle\nAnn;Lee;{ann};\nBob;Baker;{bob};viewer\n");
     browser.choose_file("import.file", "team.csv", file).await;
     browser.announces(&browser.text("import.needs_role")).await;
@@ -91,6 +93,7 @@ async fn an_admin_imports_users_and_gets_their_passwords_once(language: Language
     browser.press("users.import").await;
     browser.has_focus_on(&browser.text("import.file")).await;
     browser.is_accessible("import").await;
+    browser.tick("invite.by_hand").await;
     browser.press("import.example").await;
     let example = browser.downloaded("users-").await;
     let headings = ["first_name", "last_name", "email", "role", "permissions"];
@@ -148,6 +151,7 @@ async fn problems_in_a_file_are_listed_by_line(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(partner.owner()).await;
     browser.press("users.import").await;
+    browser.tick("invite.by_hand").await;
     let file = format!("Given name,Surname,Mail,role,shoe_size\nZoé,Ångström,{good},viewer,38\n,Lee,ann,owner,\n");
     browser.choose_file("import.file", "team.csv", &file).await;
     browser.announces(&language.text_with("import.bad.other", &[("total", "3")])).await;

@@ -32,6 +32,7 @@ async fn the_screenshots_of_the_readme_are_taken() {
     english.keys(portal_tests::browser::keys::ESCAPE).await;
 
     english.press("users.add").await;
+    english.tick("invite.by_hand").await;
     english.type_in("user.first_name", "Nora").await;
     english.type_in("user.last_name", "Petit").await;
     english.type_in("user.email", &format!("nora@{DOMAIN}")).await;

@@ -17,6 +17,7 @@ async fn the_details_of_an_added_user_are_shared() {
     let browser = Browser::new(Language::English).await;
     browser.signed_in(partner.owner()).await;
     browser.press("users.add").await;
+    browser.tick("invite.by_hand").await;
     browser.type_in("user.first_name", "Ann").await;
     browser.type_in("user.last_name", "Lee").await;
     browser.type_in("user.email", &secrets::email("ann")).await;

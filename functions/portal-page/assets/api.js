@@ -4,7 +4,7 @@
 /** @import { Challenge, ChallengeAnswer, FieldError, ProblemBody, SignedIn, SignIn, Tokens, User } from "../types/api.js" */
 
 /**
- * @typedef {"ended" | "expired" | "elsewhere" | "signed_out" | "everywhere"} EndReason
+ * @typedef {"ended" | "expired" | "elsewhere" | "signed_out" | "everywhere" | "password_set" | "for_email"} EndReason
  *
  * @typedef {object} Options
  * @property {object | Blob} [body] Sent as JSON; a file is sent unchanged.
@@ -78,13 +78,18 @@ const userOf = (token) => JSON.parse(atob(token.split(".")[1].replaceAll("-", "+
 
 export const isSessionExpected = () => localStorage.getItem(EXPECTED) !== null;
 
+/** Discards the session. */
+export function forgetSession() {
+  accessToken = null;
+  localStorage.removeItem(EXPECTED);
+}
+
 /**
  * Discards the session and calls the listener.
  * @param {EndReason} reason
  */
 export function endSession(reason) {
-  accessToken = null;
-  localStorage.removeItem(EXPECTED);
+  forgetSession();
   whenEnded(reason);
 }
 
@@ -206,6 +211,14 @@ function signedIn(answer) {
   tabs.postMessage({ user: userOf(answer.access_token) });
   return answer.user;
 }
+
+/**
+ * Sends a request that needs no session, and returns the body.
+ * @param {string} path
+ * @param {object} body
+ * @returns {Promise<any>} The type in `types/api.d.ts`.
+ */
+export const post = (path, body) => send("POST", path, { body });
 
 export async function signOut() {
   await call("DELETE", "/v1/sessions/current");

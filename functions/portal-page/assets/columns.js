@@ -1,8 +1,9 @@
 // The columns of exported lists, with headings and values as the page shows them.
 import { actionText, actorText, detailLines, word } from "./history/event-words.js";
 import { daysSince, sortableMoment, text } from "./language.js";
+import { mailText, pendingText } from "./pending.js";
 
-/** @import { AuditEvent } from "../types/api.js" */
+/** @import { AuditEvent, User } from "../types/api.js" */
 /** @import { Column, Line } from "./download.js" */
 
 /**
@@ -60,6 +61,26 @@ export const REVIEW = [
   ["export.reduced_permissions", (line) => permissions(line.reduced_role, line.reduced_permissions)],
   lastActive("user_"),
 ];
+
+/**
+ * The columns of a portal that sends mail, and those of a review there.
+ * @type {Column[]}
+ */
+export const USERS_MAIL = [pending(""), ["user.mail_state", (line) => mailText(/** @type {any} */ (line))]];
+
+/** @type {Column[]} */
+export const REVIEW_MAIL = [pending("user_")];
+
+/**
+ * @param {string} prefix
+ * @returns {Column}
+ */
+function pending(prefix) {
+  return ["user.pending", (line) => {
+    const [kind, at] = [line[`${prefix}pending_kind`], line[`${prefix}pending_expires_at`]];
+    return pendingText(/** @type {User} */ ({ pending: kind ? { kind, expires_at: at } : null }), sortableMoment);
+  }];
+}
 
 /**
  * @param {string} prefix

@@ -170,7 +170,11 @@ export function showError(form, error, { isPartlySaved = false } = {}) {
  */
 export function errorMessage(error) {
   if (!(error instanceof Problem)) return [error instanceof Offline ? "fault.offline" : "fault.internal"];
-  if (error.status === 429) return ["fault.too_many_requests", { total: Math.max(1, Math.ceil(error.retryAfter / 60)) }];
+  if (error.status === 429) {
+    const minutes = Math.max(1, Math.ceil(error.retryAfter / 60));
+    // Only the limits for mail are longer than an hour.
+    return minutes > 60 ? ["fault.too_many_mails", { total: Math.ceil(minutes / 60) }] : ["fault.too_many_requests", { total: minutes }];
+  }
   if (error.status === 503) return ["fault.unavailable"];
   if (error.status === 404) return ["fault.gone"];
   return [[`fault.${error.code}`, `field.${error.errors[0]?.code}`].find(hasText) ?? "fault.internal"];

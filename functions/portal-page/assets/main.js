@@ -1,13 +1,28 @@
-// Entry point: resumes the session in the cookie, or shows the sign-in page.
-import { call, isSessionExpected, onSessionEnded, renew, SessionEnded } from "./api.js";
-import { find, languageSelect, make, show } from "./dom.js";
+// Entry point: opens a mailed link, resumes the session in the cookie, or shows the sign-in page.
+import { call, isSessionExpected, onSessionEnded, SessionEnded } from "./api.js";
+import { find, languageSelect, listen, make, show } from "./dom.js";
 import { loadErrorMessage, showMessage } from "./forms.js";
 import { loadLanguage, preferredLanguage, setLanguage, translate } from "./language.js";
+import { load } from "./load.js";
 import { portal } from "./portal/portal.js";
 import { signIn } from "./sign-in/sign-in.js";
 
+/** The fragment of a mailed link: what it is for, and its token. */
+const LINK = /^#(invitation|reset|email)=(.+)$/;
+
+/**
+ * The mailed link that was opened. Its token leaves the address at once, since others may see the address. It stays in the
+ * state of the entry in the browser's history, so that a reload does not lose it.
+ */
+function takeLink() {
+  const [, kind, token] = LINK.exec(location.hash) ?? [];
+  if (kind) history.replaceState({ kind, token }, "", location.pathname + location.search);
+  return history.state?.token ? history.state : null;
+}
+
 /** Shows the page in the preferred language, or in the document's if the texts cannot be loaded. */
 async function open() {
+  const link = takeLink();
   const language = preferredLanguage();
   try {
     await loadLanguage(language);
@@ -16,32 +31,46 @@ async function open() {
     // The document's language stays.
   }
   translate(document.documentElement);
-  await start();
+  if (link) await openLink(link);
+  else await start();
 }
 
-async function start() {
+/**
+ * Shows what `action` shows, or a fault with a retry.
+ * @param {() => Promise<void>} action
+ */
+async function attempt(action) {
   show(make("starting"));
-  if (!isSessionExpected()) {
-    signIn({ then: portal });
-    return;
-  }
   try {
-    await renew();
-    portal(await call("GET", "/v1/me"));
+    await action();
   } catch (error) {
     if (error instanceof SessionEnded) return;
-    // The session may still be valid, so the page offers a retry and no sign-in.
     const view = make("sign-in");
     find("form", view).remove();
+    for (const hint of view.querySelectorAll(".hint")) hint.remove();
     find(".entrance-top", view).append(make("brand"), languageSelect());
     show(view);
     const [key, values] = loadErrorMessage(error);
-    showMessage(view, key, { values, action: { key: "try_again", do: start } });
+    showMessage(view, key, { values, action: { key: "try_again", do: () => attempt(action) } });
   }
 }
 
-onSessionEnded((reason) => {
-  document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
-  signIn({ reason, then: portal });
+/** Opens the portal if there is a session; after a fault the session may still be valid, so the page offers a retry. */
+async function start() {
+  onSessionEnded((reason) => {
+    document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
+    signIn({ reason, then: start });
+  });
+  if (isSessionExpected()) await attempt(async () => portal(await call("GET", "/v1/me")));
+  else signIn({ then: start });
+}
+
+/** @param {import("./links/links.js").Link} link */
+const openLink = (link) => attempt(async () => {
+  const { follow } = await load(() => import("./links/links.js"));
+  await follow(link, { start, attempt });
 });
+
+// A link that is opened in a tab with the page does not reload it.
+listen(window, "hashchange", () => { if (LINK.test(location.hash)) location.reload(); });
 open();

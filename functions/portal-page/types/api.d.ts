@@ -17,6 +17,8 @@ export type Status = Schemas["Status"];
 export type Decision = Schemas["Decision"];
 
 export type User = Schemas["User"];
+export type Me = Schemas["Me"];
+export type FoundLink = ResponseBody<"lookUpPasswordReset">;
 export type Users = ResponseBody<"listUsers">;
 export type Tokens = ResponseBody<"refreshSession">;
 export type SignIn = RequestBody<"signIn">;

@@ -1,5 +1,5 @@
 // The texts for an event in the history.
-import { hasText, keysOf, list, moment, text } from "../language.js";
+import { hasText, keysOf, languages, list, moment, text } from "../language.js";
 import { PERMISSIONS, ROLES } from "../access.js";
 
 /** @import { AuditEvent, Facts } from "../../types/api.js" */
@@ -72,6 +72,7 @@ export function detailLines({ before, after }) {
 function valueOf(fact, value) {
   if (value === null) return text("event.none");
   if (fact === "role" || fact === "status") return word(fact, value);
+  if (fact === "language") return languages.find(([code]) => code === value)?.[1] ?? value;
   if (typeof value === "boolean") return text(value ? "event.yes" : "event.no");
   return String(value);
 }

@@ -5,9 +5,9 @@ import { call, Offline, Problem } from "../api.js";
 import { entry, find, listen, make, nameOf, on, open } from "../dom.js";
 import { save, toTable } from "../download.js";
 import { clearMessages, closed, onSubmit, partErrorKey, showError, showMessage } from "../forms.js";
-import { hasText, number, setText, text } from "../language.js";
+import { hasText, moment, number, setText, text } from "../language.js";
 
-/** @import { CharsetReading, FieldError, ImportPreview, ImportProblem, ImportResult, User } from "../../types/api.js" */
+/** @import { CharsetReading, FieldError, ImportPreview, ImportProblem, ImportResult, Me } from "../../types/api.js" */
 
 /** The API's limit. */
 const MAX_BYTES = 1_000_000;
@@ -26,13 +26,14 @@ const isMissingRole = (problem) => problem.code === "missing_role";
 
 /**
  * Resolves to whether users may have been added.
- * @param {User} me
+ * @param {Me} me
  */
 export function importUsers(me) {
   const dialog = make("import-dialog");
   const form = find("form", dialog);
   const button = find("button:not([type])", form);
   const { file: input, role } = form.elements;
+  const first = find("[data-first]", dialog);
   /** @type {File | undefined} */
   let file;
   let charset = "";
@@ -48,10 +49,12 @@ export function importUsers(me) {
    * @param {Record<string, string>} [headers]
    */
   const send = (isDryRun, headers) =>
-    call("POST", `/v1/users/import?dry_run=${isDryRun}&role_if_missing=${role.value}`, {
+    call("POST", `/v1/users/import?dry_run=${isDryRun}&invite=${isInvited()}&role_if_missing=${role.value}`, {
       body: file,
       headers: { "content-type": charset ? `text/csv; charset=${charset}` : "text/csv", ...headers },
     });
+
+  const isInvited = () => me.mail && form.elements.first.value === "invite";
 
   // A repeated request with the same key returns new passwords for the users that the first one added, so a lost response
   // loses no password.
@@ -86,6 +89,8 @@ export function importUsers(me) {
     input.value = "";
   });
   listen(role, "change", checkFile);
+  // A key stands for one request, and this is a part of it.
+  listen(first, "change", () => { key = crypto.randomUUID(); });
 
   /** Removes the result of the latest check. Returns the number of the next one. */
   function clearResult() {
@@ -180,10 +185,14 @@ export function importUsers(me) {
     const others = results.filter(({ outcome }) => outcome !== "added");
     const page = make("imported");
     setText(find("h2", page), "import.done", { total: added.length });
-    find("[data-once]", page).hidden = find('[data-do="download"]', page).hidden = added.length === 0;
+    const hasPasswords = added.some(({ generated_password: password }) => password !== null);
+    find("[data-once]", page).hidden = find('[data-do="download"]', page).hidden = !hasPasswords;
+    const invited = added.flatMap(({ user }) => (user?.pending?.kind === "invitation" ? [user.pending.expires_at] : []));
+    find("[data-invited]", page).hidden = invited.length === 0;
+    setText(find("[data-invited]", page), "import.invited", { total: invited.length, until: invited[0] && moment(invited[0]) });
     find("[data-others]", page).hidden = others.length === 0;
     find("ul", page).append(...others.map((other) => entry(other.email, text(reasonKey(other)))));
-    let isSaved = added.length === 0;
+    let isSaved = !hasPasswords;
     on(page, "download", () => {
       save("sign-in-details", signInDetails(added));
       isSaved = true;
@@ -204,15 +213,16 @@ export function importUsers(me) {
   }
   on(dialog, "example", () => save("users", toTable(example())));
   onSubmit(form, async () => {
-    isSent = isLocked = input.disabled = role.disabled = true;
+    isSent = isLocked = first.disabled = input.disabled = role.disabled = true;
     showResults(await add().catch(retry));
   }, {
     onError: (error) => {
-      isLocked = input.disabled = role.disabled = false;
+      isLocked = first.disabled = input.disabled = role.disabled = false;
       showRejection(error);
       return true;
     },
   });
+  first.hidden = !me.mail;
   role.add(new Option(text("role.choose"), ""));
   for (const name of assignableRoles(me)) role.add(new Option(text(`role.${name}`), name));
   setReady(0);
@@ -263,6 +273,7 @@ const problemText = (field, code) =>
 function reasonKey({ outcome, problem }) {
   if (outcome === "exists") return "import.email_taken";
   if (outcome === "unavailable") return "import.unavailable";
+  if (problem?.code === "too_many_requests") return "import.too_many_mails";
   return partErrorKey(problem);
 }
 

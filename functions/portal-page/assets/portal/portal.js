@@ -2,20 +2,19 @@
 import { call, SessionEnded, signOut } from "../api.js";
 import { holds } from "../access.js";
 import { clearNotice, find, initials, languageSelect, listen, make, nameOf, notify, setTitle, show } from "../dom.js";
-import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
-import { setText, text } from "../language.js";
+import { errorMessage, loadErrorMessage, loadOrNotify, showEmpty } from "../forms.js";
+import { currentLanguage, setText, text } from "../language.js";
 import { load } from "../load.js";
 import { menu } from "../menu/menu.js";
 import { sessions } from "../sessions/sessions.js";
-import { editUser } from "../user-dialog/user-dialog.js";
 import { users } from "../users/users.js";
 
-/** @import { Permission, User } from "../../types/api.js" */
+/** @import { Me, Permission, User } from "../../types/api.js" */
 
 /**
  * The part of the frame that views can use.
  * @typedef {object} Frame
- * @property {() => User} me The signed-in user.
+ * @property {() => Me} me The signed-in user.
  * @property {(user?: User) => Promise<void>} editOwn Edits the signed-in user; `user` is their latest copy.
  * @property {(view: HTMLElement, title: string) => any} show Shows a view, and returns it. It receives the events "language" and
  * "me" when the language or the signed-in user changes.
@@ -52,7 +51,7 @@ addEventListener("popstate", () => {
 
 /**
  * Shows the portal.
- * @param {User} user The signed-in user.
+ * @param {Me} user The signed-in user.
  */
 export function portal(user) {
   let me = user;
@@ -158,12 +157,28 @@ export function portal(user) {
   /** @param {User} [latest] */
   async function editOwn(latest = me) {
     clearNotice();
-    const saved = await editUser(me, latest);
+    const part = await loadOrNotify(() => import("../user-dialog/user-dialog.js"));
+    if (!root.isConnected) return;
+    // The language may have been saved since the copy was made.
+    const saved = await part?.editUser(me, latest.version < me.version ? me : latest);
     if (!saved) return;
-    me = saved.user;
+    me = { ...me, ...saved.user };
     showAccount();
     find("main", root).dispatchEvent(new Event("me"));
-    notify("edit.own_done");
+    if (saved.email && me.pending_email) notify("email_change.sent", { email: me.pending_email });
+    else notify("edit.own_done");
+  }
+
+  /** Saves the language, in which the portal writes mail to the user. This is no concern of what the user is doing. */
+  async function saveLanguage() {
+    const language = currentLanguage();
+    if (!me.mail || language === me.language) return;
+    try {
+      const saved = await call("PATCH", `/v1/users/${encodeURIComponent(me.id)}`, { body: { language } });
+      me = { ...me, ...saved };
+    } catch {
+      // The old language stays, and the user can choose again.
+    }
   }
 
   async function leave() {
@@ -175,6 +190,7 @@ export function portal(user) {
   }
 
   listen(root, "language", () => {
+    saveLanguage();
     showAccount();
     find("main", root).dispatchEvent(new Event("language"));
   });

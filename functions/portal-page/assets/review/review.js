@@ -4,11 +4,12 @@ import { activeSinceSignIn, ALL_ROLES, isSelf, mayDecide } from "../access.js";
 import { chart } from "./chart.js";
 import { confirm } from "../confirm/confirm.js";
 import { find, initials, listen, make, nameOf, notify, on } from "../dom.js";
-import { REVIEW } from "../columns.js";
+import { REVIEW, REVIEW_MAIL } from "../columns.js";
 import { exportList } from "../download.js";
 import { permissionList } from "../history/event-words.js";
 import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
 import { ago, daysSince, setText, text } from "../language.js";
+import { pendingText } from "../pending.js";
 
 /** @import { Decided, Decision, NewDecision, Review, ReviewItem, ReviewSummary } from "../../types/api.js" */
 
@@ -169,7 +170,8 @@ export function review(frame) {
     const tags = reasons.map((reason) => item(text(`reason.${reason}`, { total: user.last_active_at && daysSince(user.last_active_at) }), "tag"));
     if (tags.length === 0 && !entry.decided) tags.push(item(text("review.nothing"), "help"));
     find(".tags", row).replaceChildren(...tags);
-    find("[data-use]", row).replaceChildren(...usage(entry).map((line) => item(line)));
+    const pending = frame.me().mail ? pendingText(user) : "";
+    find("[data-use]", row).replaceChildren(...[...usage(entry), ...(pending ? [pending] : [])].map((line) => item(line)));
     const { reviewed_at: at, reviewed_by: by } = entry;
     find("[data-reviewed]", row).textContent = at ? text("review.reviewed", { ago: ago(at), name: by?.name }) : text("users.never");
 
@@ -337,7 +339,7 @@ export function review(frame) {
     load();
   });
   on(view, "more", () => load({ isMore: true }));
-  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review", path(), REVIEW));
+  on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review", path(), frame.me().mail ? [...REVIEW, ...REVIEW_MAIL] : REVIEW));
   const rerender = () => { if (summary) render(summary); };
   listen(view, "language", () => {
     fillDays();

@@ -1,7 +1,7 @@
 // The sign-in page, and the further steps that a sign-in may need.
 import * as api from "../api.js";
 import { find, languageSelect, listen, make, on, setTitle, show } from "../dom.js";
-import { onSubmit, passwordToggle, showMessage } from "../forms.js";
+import { loadOrNotify, onSubmit, passwordToggle, showMessage } from "../forms.js";
 import { setText } from "../language.js";
 import { newPassword } from "../new-password/new-password.js";
 
@@ -18,13 +18,19 @@ const linked = () => new URLSearchParams(location.search).get(PARTNER);
 const isLinked = () => PARTNER_ID.test(linked() ?? "");
 
 /** The partner to sign in at: from the link, or else the remembered one; null for any partner. */
-const partner = () => [linked(), localStorage.getItem(PARTNER)].find((id) => PARTNER_ID.test(id ?? "")) ?? null;
+export const partner = () => [linked(), localStorage.getItem(PARTNER)].find((id) => PARTNER_ID.test(id ?? "")) ?? null;
 
 function unlink() {
   const url = new URL(location.href);
   url.searchParams.delete(PARTNER);
-  history.replaceState(null, "", url);
+  history.replaceState(history.state, "", url);
 }
+
+/**
+ * Signs in at this partner next, as after its link.
+ * @param {string} id
+ */
+export const link = (id) => history.replaceState(null, "", `/?${PARTNER}=${id}`);
 
 /** Discards the partner that the next sign-in would use. */
 function forget() {
@@ -36,19 +42,19 @@ function forget() {
  * Reasons for the end of a session that the user chose.
  * @type {(api.EndReason | undefined)[]}
  */
-const CHOSEN = ["signed_out", "everywhere"];
+const CHOSEN = ["signed_out", "everywhere", "password_set"];
 
 /**
  * @typedef {object} Attempt
  * @property {string} email
- * @property {(user: User) => void} then Called with the signed-in user.
+ * @property {() => unknown} then Called after the sign-in.
  * @property {string | null} [partner] The partner that the sign-in named.
  */
 
 /**
  * Asks for email and password.
  * @param {object} options
- * @param {(user: User) => void} options.then Called with the signed-in user.
+ * @param {() => unknown} options.then Called after the sign-in.
  * @param {api.EndReason} [options.reason] Why the last session ended.
  * @param {string} [options.fault] Why the sign-in starts again: the key of a text.
  * @param {string} [options.email]
@@ -60,14 +66,11 @@ export function signIn({ reason, fault, then, email = "" }) {
   find(".entrance-top", view).append(make("brand"), languageSelect());
   emailInput.value = email;
   const showPassword = passwordToggle(form, password);
-  const showPartner = () => {
-    find("[data-partner]", view).hidden = partner() === null;
-    setText(find("[data-partner] span", view), isLinked() ? "sign_in.linked" : "sign_in.remembered");
-  };
-  on(view, "forget", () => {
-    forget();
-    showPartner();
-    emailInput.focus();
+  const showPartner = partnerHint(view);
+  on(view, "forgot", async () => {
+    const part = await loadOrNotify(() => import("../links/forgot.js"));
+    // A sign-in may have succeeded in the meantime.
+    if (view.isConnected) part?.forgot({ then, email: emailInput.value.trim() });
   });
   /** @type {string | null} */
   let used = null;
@@ -75,7 +78,7 @@ export function signIn({ reason, fault, then, email = "" }) {
     used = partner();
     const answer = await api.signIn(emailInput.value.trim(), password.value, used);
     showPassword(false);
-    proceed(answer, { partner: used, email: emailInput.value.trim(), then });
+    await proceed(answer, { partner: used, email: emailInput.value.trim(), then });
   }, {
     onError: (error) => {
       if (error.code !== "unauthenticated") return showExpired(form, error);
@@ -95,7 +98,6 @@ export function signIn({ reason, fault, then, email = "" }) {
       return true;
     },
   });
-  showPartner();
   setTitle("title.sign_in");
   show(view);
   if (fault) showMessage(form, fault);
@@ -105,15 +107,33 @@ export function signIn({ reason, fault, then, email = "" }) {
 }
 
 /**
+ * Shows which partner the form is for, with a button that discards the partner. Returns a function that updates it.
+ * @param {HTMLElement} view
+ */
+export function partnerHint(view) {
+  const update = () => {
+    find("[data-partner]", view).hidden = partner() === null;
+    setText(find("[data-partner] span", view), isLinked() ? "sign_in.linked" : "sign_in.remembered");
+  };
+  on(view, "forget", () => {
+    forget();
+    update();
+    find("[name=email]", view).focus();
+  });
+  update();
+  return update;
+}
+
+/**
  * Shows the step for a challenge, or finishes the sign-in, and remembers the partner if the sign-in named one.
  * @param {User | Challenge} answer
  * @param {Attempt} attempt
  */
-function proceed(answer, attempt) {
+async function proceed(answer, attempt) {
   if (!("challenge" in answer)) {
     unlink();
     if (attempt.partner) localStorage.setItem(PARTNER, attempt.partner);
-    attempt.then(answer);
+    await attempt.then();
   } else if (answer.challenge === "choose_partner") choosePartner(answer, attempt);
   else choosePassword(answer, attempt);
 }
@@ -123,7 +143,7 @@ function proceed(answer, attempt) {
  * @param {string} template
  * @param {Attempt} attempt
  */
-function step(template, { email, then }) {
+export function step(template, { email, then }) {
   const view = make(template);
   const form = find("form", view);
   find(".entrance-top", view).append(make("brand"), languageSelect());
@@ -169,7 +189,7 @@ function choosePartner({ challenge, session, partners }, attempt) {
     if (key === "Escape") back();
   });
   onSubmit(form, async ({ value: partner }) => {
-    proceed(await api.answerChallenge({ challenge, session, partner_id: partner }), { ...attempt, partner });
+    await proceed(await api.answerChallenge({ challenge, session, partner_id: partner }), { ...attempt, partner });
   }, { onError });
   setTitle("title.choose_partner");
   show(view);
@@ -187,7 +207,7 @@ function choosePassword({ challenge, session }, attempt) {
   form.elements.email.value = email;
   const { input } = newPassword(view, "password", { canGenerate: false });
   onSubmit(form, async () => {
-    proceed(await api.answerChallenge({ challenge, session, new_password: input.value }), attempt);
+    await proceed(await api.answerChallenge({ challenge, session, new_password: input.value }), attempt);
   }, { onError });
   setTitle("title.choose");
   show(view);

@@ -3,25 +3,32 @@ import { call, Problem } from "../api.js";
 import { assignableRoles, holds, isSelf, mayEdit, PERMISSIONS, ROLES } from "../access.js";
 import { find, listen, make, nameOf, open } from "../dom.js";
 import { clearMessages, closed, markField, onSubmit, showError, showMessage } from "../forms.js";
-import { hasText, setText, text } from "../language.js";
+import { hasText, languages, moment, setText, text } from "../language.js";
 import { newPassword } from "../new-password/new-password.js";
+import { mailText, pendingText } from "../pending.js";
 
-/** @import { User } from "../../types/api.js" */
+/** @import { Me, User } from "../../types/api.js" */
 
 const PERSON = ["first_name", "last_name", "email"];
 
 /**
  * Creates the dialog with the parts that adding and editing share.
+ * @param {Me} me
+ * @param {string} language The language in which the portal writes to the user.
  * @param {string} title
  * @param {import("../language.js").Values} [values]
  */
-function dialogFor(title, values) {
+function dialogFor(me, language, title, values) {
   const dialog = make("user-dialog");
   const form = find("form", dialog);
   setText(find("h2", dialog), title, values);
   for (const button of dialog.querySelectorAll('[data-do="close"]')) listen(button, "click", () => dialog.close());
+  const fields = me.mail ? [...PERSON, "language"] : PERSON;
+  find("[data-language]", dialog).hidden = !me.mail;
+  for (const [code, name] of languages) form.elements.language.add(new Option(name, code));
+  form.elements.language.value = language;
   /** @returns {Record<string, string>} */
-  const person = () => Object.fromEntries(PERSON.map((name) => [name, form.elements[name].value.trim()]));
+  const person = () => Object.fromEntries(fields.map((name) => [name, form.elements[name].value.trim()]));
   const password = newPassword(dialog, "password", { canGenerate: true });
   /** @param {string} name */
   const section = (name) => find(`[data-section="${name}"]`, dialog);
@@ -77,29 +84,39 @@ function access(me, form, role, permissions) {
   };
 }
 
+/** @typedef {{ user: User, password?: string }} Added The user, and the password if it is to be handed over. */
+
 /**
  * Resolves to the user and the password if a user was added.
- * @param {User} me
- * @returns {Promise<{ user: User, password: string } | undefined>}
+ * @param {Me} me
+ * @returns {Promise<Added | undefined>}
  */
 export function addUser(me) {
-  const { dialog, form, person, password, section } = dialogFor("users.add");
+  const { dialog, form, person, password, section } = dialogFor(me, me.language, "users.add");
   const fields = access(me, form, "", []);
   find("[data-wants-password]", section("password")).hidden = true;
-  /** @type {{ user: User, password: string } | undefined} */
+  find("[data-first]", dialog).hidden = !me.mail;
+  const isInvited = () => me.mail && form.elements.first.value === "invite";
+  const offerPassword = () => {
+    find("[data-password-fields]", dialog).hidden = password.input.disabled = isInvited();
+    if (!isInvited() && !password.input.value) password.fill();
+  };
+  listen(find("[data-first]", dialog), "change", offerPassword);
+  /** @type {Added | undefined} */
   let added;
   let sent = { content: "", key: "" };
   onSubmit(form, async () => {
-    const body = { ...person(), ...fields.value(), password: password.input.value, must_change: form.elements.must_change.checked };
+    const first = isInvited() ? { invite: true } : { password: password.input.value, must_change: form.elements.must_change.checked };
+    const body = { ...person(), ...fields.value(), ...first };
     // After an error it is unknown whether the user was added. The same content has the same key, so it is added once.
     const content = JSON.stringify(body);
     if (sent.content !== content) sent = { content, key: crypto.randomUUID() };
     const user = await call("POST", "/v1/users", { body, headers: { "idempotency-key": sent.key } });
-    added = { user, password: body.password };
+    added = { user, password: first.password };
     dialog.close();
   });
   open(dialog);
-  password.fill();
+  offerPassword();
   form.elements.first_name.focus();
   return closed(form).then(() => added);
 }
@@ -108,7 +125,7 @@ export function addUser(me) {
 
 /**
  * Resolves to the saved user, or to `undefined` if nothing was saved.
- * @param {User} me
+ * @param {Me} me
  * @param {User} user
  * @returns {Promise<Saved | undefined>}
  */
@@ -116,7 +133,7 @@ export function editUser(me, user) {
   const isOwn = isSelf(me, user);
   const may = mayEdit(me, user);
   const name = nameOf(user);
-  const { dialog, form, person, password, section } = dialogFor(isOwn ? "account.profile" : "users.edit_of", { name });
+  const { dialog, form, person, password, section } = dialogFor(me, user.language, isOwn ? "account.profile" : "users.edit_of", { name });
   const fields = form.elements;
   /** @type {Saved | undefined} */
   let saved;
@@ -125,12 +142,16 @@ export function editUser(me, user) {
 
   fields.first_name.disabled = fields.last_name.disabled = !may.name;
   fields.email.disabled = !may.email;
+  fields.language.disabled = !may.name;
   section("access").hidden = !may.access;
   section("password").hidden = !may.password;
   find("[data-current]", dialog).hidden = !isOwn;
   find("[data-must-change]", dialog).hidden = isOwn;
   setText(find("[data-wants-password] small", dialog), isOwn ? "password.set_own_help" : "password.set_help", { name });
   for (const name of PERSON) fields[name].value = base[name] ?? "";
+  showMailStates();
+  /** The own email that was requested here, which the user stays without until it is confirmed. */
+  let requested = "";
   const accessFields = may.access ? access(me, form, user.role, user.permissions) : null;
 
   const offerPassword = () => {
@@ -145,7 +166,7 @@ export function editUser(me, user) {
 
   /** @returns {Record<string, string>} */
   const changedPerson = () => Object.fromEntries(Object.entries(person()).filter(([name, value]) =>
-    value !== (base[name] ?? "") && !fields[name].disabled));
+    value !== (base[name] ?? "") && !fields[name].disabled && !(name === "email" && value === requested)));
   const changedAccess = () => {
     if (!accessFields) return null;
     const { role, permissions } = accessFields.value();
@@ -170,20 +191,29 @@ export function editUser(me, user) {
     saved = { ...saved, ...details, user: changed };
   };
 
+  async function savePassword() {
+    if (!fields.wants_password.checked) return;
+    const value = fields.password.value;
+    const more = isOwn ? { current_password: fields.current_password.value } : { must_change: fields.must_change.checked };
+    await change("PUT", "/password", { password: value, ...more });
+    // The response has no body; each change increases the version by one. A new password voids an email that is not confirmed.
+    keep({ ...base, version: base.version + 1, pending_email: null }, isOwn ? {} : { password: value });
+    fields.wants_password.checked = false;
+    offerPassword();
+  }
+
   onSubmit(form, async () => {
+    // Before one's own email, whose confirmation a new password voids.
+    if (isOwn) await savePassword();
     const details = changedPerson();
     if (Object.keys(details).length > 0) {
       keep(await change("PATCH", "", details), "email" in details ? { email: details.email } : {});
+      if (base.pending_email) requested = details.email ?? requested;
+      showMailStates();
     }
     const wanted = changedAccess();
     if (wanted) keep(await change("PUT", "/permissions", wanted));
-    if (fields.wants_password.checked) {
-      const value = fields.password.value;
-      const more = isOwn ? { current_password: fields.current_password.value } : { must_change: fields.must_change.checked };
-      await change("PUT", "/password", { password: value, ...more });
-      // The response has no body; each change increases the version by one.
-      keep({ ...base, version: base.version + 1 }, isOwn ? {} : { password: value });
-    }
+    if (!isOwn) await savePassword();
     dialog.close();
   }, {
     onError: (error) => {
@@ -196,6 +226,17 @@ export function editUser(me, user) {
       return true;
     },
   });
+
+  /** Shows the email that is not confirmed, whether mail was returned, and the invitation or initial password. */
+  function showMailStates() {
+    if (!me.mail) return;
+    const [email, pending] = [find("#user-email-help", dialog), find("[data-pending]", dialog)];
+    const { pending_email: waiting } = base;
+    email.textContent = waiting ? text("email_change.waiting", { email: waiting }) : hintOf(base) || (isOwn && may.email ? text("email_change.help") : "");
+    email.hidden = !email.textContent;
+    pending.textContent = pendingText(base, moment);
+    pending.hidden = !pending.textContent;
+  }
 
   /** Loads the latest version into the fields that were not edited. */
   async function load() {
@@ -210,12 +251,14 @@ export function editUser(me, user) {
     clearMessages(form);
     const typed = changedPerson();
     const typedAccess = changedAccess();
+    if (!("language" in typed)) fields.language.value = latest.language;
     for (const name of PERSON) {
       if (!(name in typed)) fields[name].value = latest[name] ?? "";
       else if (latest[name] !== base[name] && (latest[name] ?? "") !== typed[name]) markField(form, name, "edit.now", { value: latest[name] ?? text("event.none") });
     }
     if (accessFields && !typedAccess && ROLES[latest.role]) accessFields.set(latest.role, latest.permissions);
     base = latest;
+    showMailStates();
     showMessage(form, "edit.loaded", { tone: "info" });
   }
 
@@ -224,3 +267,9 @@ export function editUser(me, user) {
   else fields.role.focus();
   return closed(form).then(() => saved);
 }
+
+/**
+ * What the mail service reported about the email, and what helps. Empty if it reported no problem.
+ * @param {User} user
+ */
+const hintOf = (user) => mailText(user) && `${mailText(user)} ${text(`mail_state.${user.mail_state}_hint`)}`;

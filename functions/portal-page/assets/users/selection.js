@@ -1,27 +1,38 @@
 // The selection of users in the list, and the actions on all of them.
-import { call } from "../api.js";
+import { call, Problem, SessionEnded } from "../api.js";
 import { mayChange } from "../access.js";
 import { confirm } from "../confirm/confirm.js";
 import { entry, find, listen, make, nameOf, notify, on, open } from "../dom.js";
-import { partErrorKey } from "../forms.js";
+import { errorMessage, partErrorKey } from "../forms.js";
 import { setText, text } from "../language.js";
+import { mayInvite, sendInvitation } from "./user-actions.js";
 
-/** @import { BulkResult, Permission, User } from "../../types/api.js" */
+/** @import { BulkResult, Me, Permission, User } from "../../types/api.js" */
+
+/** @typedef {Pick<BulkResult, "user_id" | "outcome" | "problem"> & { message?: string }} Result */
 
 /**
- * The actions by their names in the API: the permission that each needs, and the key of its button's text.
- * @type {Record<string, { permission: Permission, yes: string }>}
+ * @param {Permission} permission
+ * @returns {(me: Me, user: User) => boolean}
+ */
+const needs = (permission) => (me, user) => mayChange(me, user, permission);
+
+/**
+ * The actions by their names in the API: whether each is possible, the key of its button's text, and how it is sent if it is not
+ * one request for all users.
+ * @type {Record<string, { isPossible: (me: Me, user: User) => boolean, yes: string, send?: (users: User[]) => Promise<Result[]> }>}
  */
 const ACTIONS = {
-  force_logout: { permission: "users.force_logout", yes: "users.force_logout" },
-  suspend: { permission: "users.remove", yes: "users.suspend" },
-  remove: { permission: "users.remove", yes: "users.remove" },
+  invite: { isPossible: mayInvite, yes: "users.invite", send: invite },
+  force_logout: { isPossible: needs("users.force_logout"), yes: "users.force_logout" },
+  suspend: { isPossible: needs("users.remove"), yes: "users.suspend" },
+  remove: { isPossible: needs("users.remove"), yes: "users.remove" },
 };
 
 /**
  * The selection among the users shown.
  * @param {HTMLElement} view
- * @param {() => User} me
+ * @param {() => Me} me
  * @param {() => void} done Called after an action.
  */
 export function selection(view, me, done) {
@@ -37,7 +48,7 @@ export function selection(view, me, done) {
    * @param {User} user
    */
   const isSelectable = (user) =>
-    Object.values(ACTIONS).some(({ permission }) => mayChange(me(), user, permission));
+    Object.values(ACTIONS).some(({ isPossible }) => isPossible(me(), user));
 
   /**
    * Sets up the checkbox of a user, or removes it if no action is allowed.
@@ -84,9 +95,19 @@ export function selection(view, me, done) {
     all.indeterminate = selected.size > 0 && !all.checked;
     find("[data-chosen]", bar).textContent = selected.size > 0 ? text("bulk.chosen", { total: selected.size }) : "";
     find(".selection-actions", bar).hidden = selected.size === 0;
-    for (const [action, { permission }] of Object.entries(ACTIONS)) {
-      find(`[data-do="${action}"]`, bar).hidden = !shown.some((user) => mayChange(me(), user, permission));
+    for (const [action, { isPossible, send }] of Object.entries(ACTIONS)) {
+      const users = send ? chosenFor(action) : shown.filter((user) => isPossible(me(), user));
+      find(`[data-do="${action}"]`, bar).hidden = users.length === 0;
     }
+  }
+
+  /**
+   * The selected users for an action. Some actions skip users who do not need them.
+   * @param {string} action
+   */
+  function chosenFor(action) {
+    const { isPossible, send } = ACTIONS[action];
+    return shown.filter((user) => selected.has(user.id) && (!send || isPossible(me(), user)));
   }
 
   listen(all, "change", () => {
@@ -96,10 +117,12 @@ export function selection(view, me, done) {
 
   /** @param {string} action */
   async function doToAll(action) {
-    const users = shown.filter(({ id }) => selected.has(id));
+    const users = chosenFor(action);
     const total = users.length;
-    /** @type {BulkResult[]} */
+    /** @type {Result[]} */
     let results = [];
+    const send = ACTIONS[action].send ?? (async () =>
+      (await call("POST", "/v1/users/bulk", { body: { action, user_ids: users.map(({ id }) => id) } })).results);
     const isDone = await confirm({
       title: `bulk.${action}.title`,
       message: `bulk.${action}.text`,
@@ -107,9 +130,8 @@ export function selection(view, me, done) {
       values: { total },
       users,
       typed: action === "remove" ? String(total) : undefined,
-      action: async () => {
-        ({ results } = await call("POST", "/v1/users/bulk", { body: { action, user_ids: users.map(({ id }) => id) } }));
-      },
+      isMild: action === "invite",
+      action: async () => { results = await send(users); },
     });
     if (!isDone) return;
     find("h1", view).focus();
@@ -123,7 +145,7 @@ export function selection(view, me, done) {
       return;
     }
     const names = new Map(users.map((user) => [user.id, nameOf(user)]));
-    const entries = others.map((other) => entry(names.get(other.user_id) ?? "", text(reasonKey(other))));
+    const entries = others.map((other) => entry(names.get(other.user_id) ?? "", other.message ?? text(reasonKey(other))));
     showResults(`bulk.${action}.some`, values, entries);
   }
 
@@ -131,16 +153,39 @@ export function selection(view, me, done) {
 }
 
 /**
+ * Sends an invitation to each user.
+ * @param {User[]} users
+ */
+async function invite(users) {
+  /** @type {Result[]} */
+  const results = [];
+  for (const user of users) {
+    /** @type {Result} */
+    const result = { user_id: user.id, outcome: "done", problem: null };
+    results.push(result);
+    try {
+      await sendInvitation(user);
+    } catch (error) {
+      if (error instanceof SessionEnded) throw error;
+      const isPassing = !(error instanceof Problem) || error.status === 503;
+      result.outcome = isPassing ? "unavailable" : "refused";
+      if (!isPassing) result.message = text(...errorMessage(error));
+    }
+  }
+  return results;
+}
+
+/**
  * Whether the user is in the requested state, even if another request caused it.
  * @param {string} action
- * @param {BulkResult} result
+ * @param {Result} result
  */
 const isSuccess = (action, { outcome }) =>
   outcome === "done" || outcome === "unchanged" || (action === "remove" && outcome === "not_found");
 
 /**
  * The key of the text that explains why an action failed.
- * @param {BulkResult} result
+ * @param {Result} result
  */
 function reasonKey({ outcome, problem }) {
   if (outcome === "unavailable") return "bulk.unavailable";

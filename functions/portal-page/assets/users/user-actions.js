@@ -4,15 +4,17 @@ import { holds, isSelf, mayChange } from "../access.js";
 import { confirm } from "../confirm/confirm.js";
 import { nameOf } from "../dom.js";
 import { loadOrNotify } from "../forms.js";
+import { moment } from "../language.js";
 import { sessions } from "../sessions/sessions.js";
 
-/** @import { Status, User } from "../../types/api.js" */
+/** @import { Me, Status, User } from "../../types/api.js" */
 
 /**
  * @typedef {object} UserAction
  * @property {string} key The key of the text in the menu.
- * @property {(me: User, user: User) => boolean} isAllowed
- * @property {(me: User, user: User) => unknown} do Returns or resolves to true if it has changed the user.
+ * @property {(me: Me, user: User) => boolean} isAllowed
+ * @property {(me: Me, user: User) => unknown} do Returns or resolves to true if it has changed the user, or to values for the
+ * notice.
  * @property {string} [done] The key of the notice after a change.
  * @property {boolean} [changesMe] Whether it also changes the signed-in user.
  * @property {boolean} [isDanger]
@@ -42,6 +44,51 @@ const showHistory = {
     part?.userHistory(user);
   },
 };
+
+/**
+ * Whether `me` may send an invitation to this user, who has not chosen a password.
+ * @param {Me} me
+ * @param {User} user
+ */
+export const mayInvite = (me, user) =>
+  me.mail && user.pending !== null && user.status === "active" && mayChange(me, user, "users.add");
+
+/**
+ * Sends another invitation, and resolves to the user.
+ * @param {User} user
+ * @returns {Promise<User>}
+ */
+export const sendInvitation = (user) => call("POST", path(user, "/invitation"));
+
+/**
+ * Where an invitation was sent, and until when it is valid.
+ * @param {User} user
+ */
+export const invitation = ({ email, pending }) => ({ email, until: pending && moment(pending.expires_at) });
+
+/**
+ * An action that sends an invitation to users with something of this kind.
+ * @param {"invitation" | "initial_password"} kind
+ * @param {string} key
+ * @returns {UserAction}
+ */
+const inviteAfter = (kind, key) => ({
+  key,
+  isAllowed: (me, user) => mayInvite(me, user) && user.pending?.kind === kind,
+  async do(_me, user) {
+    let invited = user;
+    const isDone = await confirm({
+      title: "invite.title",
+      message: "invite.text",
+      yes: key,
+      values: { name: nameOf(user), email: user.email },
+      isMild: true,
+      action: async () => { invited = await sendInvitation(user); },
+    });
+    return isDone && invitation(invited);
+  },
+  done: "invite.done",
+});
 
 /** @type {UserAction} */
 const forceLogout = {
@@ -145,4 +192,7 @@ const remove = {
 };
 
 /** All actions, in the order of the menu. */
-export const USER_ACTIONS = [showSessions, showHistory, forceLogout, suspend, reactivate, handOver, remove];
+export const USER_ACTIONS = [
+  showSessions, showHistory, inviteAfter("invitation", "users.invite_again"), inviteAfter("initial_password", "users.invite"), forceLogout,
+  suspend, reactivate, handOver, remove,
+];

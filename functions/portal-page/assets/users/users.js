@@ -7,16 +7,18 @@ import { ago, moment, setText, text } from "../language.js";
 import { menu } from "../menu/menu.js";
 import { selection } from "./selection.js";
 import { share } from "../share/share.js";
-import { USER_ACTIONS } from "./user-actions.js";
-import { addUser, editUser } from "../user-dialog/user-dialog.js";
+import { mailText, PENDING_STATES, pendingText } from "../pending.js";
+import { invitation, USER_ACTIONS } from "./user-actions.js";
 
-/** @import { User, Users } from "../../types/api.js" */
+/** @import { Me, User, Users } from "../../types/api.js" */
 /** @import { Item } from "../menu/menu.js" */
 /** @import { UserAction } from "./user-actions.js" */
 
 const LIMIT = 25;
 /** Milliseconds after the last key before a search is sent. */
 const SEARCH_DELAY = 250;
+/** The filters with a list of values. */
+const SELECTS = ["role", "status", "pending"];
 
 /**
  * Shows the users.
@@ -32,15 +34,23 @@ export function users(frame) {
   });
 
   on(view, "add", async () => {
-    const added = await addUser(me);
+    const part = await loadOrNotify(() => import("../user-dialog/user-dialog.js"));
+    // Another view may have been shown in the meantime.
+    const added = view.isConnected && await part?.addUser(frame.me());
     if (!added) return;
     list.load();
-    await share({ ...added, name: nameOf(added.user) });
-    notify("add.done", { name: nameOf(added.user) });
+    const { user, password } = added;
+    const name = nameOf(user);
+    if (password) {
+      await share({ user, password, name });
+      notify("add.done", { name });
+    } else {
+      notify("add.invited", { name, ...invitation(user) });
+    }
   });
   on(view, "export", async ({ currentTarget }) => {
     const part = await loadOrNotify(() => import("./export-users.js"));
-    part?.exportUsers(currentTarget, list.query());
+    part?.exportUsers(currentTarget, list.query(), me.mail);
   });
   on(view, "import", async () => {
     const part = await loadOrNotify(() => import("../import/import.js"));
@@ -57,7 +67,8 @@ export function users(frame) {
       return;
     }
     clearNotice();
-    const saved = await editUser(me, user);
+    const part = await loadOrNotify(() => import("../user-dialog/user-dialog.js"));
+    const saved = view.isConnected && await part?.editUser(me, user);
     if (!saved) return;
     list.load();
     if (saved.password || saved.email) await share({ ...saved, name: nameOf(saved.user) });
@@ -80,14 +91,15 @@ export function users(frame) {
    * @param {User} user
    */
   async function run(action, user) {
-    if (!await action.do(me, user)) return;
+    const changed = await action.do(me, user);
+    if (!changed) return;
     if (action.changesMe) {
       await frame.restart();
     } else {
       await list.load();
       if (document.activeElement === document.body) find("h1", view).focus();
     }
-    if (action.done) notify(action.done, { name: nameOf(user) });
+    if (action.done) notify(action.done, { name: nameOf(user), ...changed });
   }
 
   list.load();
@@ -96,7 +108,7 @@ export function users(frame) {
 /**
  * The table, with its filters, sorting and pages.
  * @param {any} view
- * @param {() => User} me
+ * @param {() => Me} me
  * @param {(user: User) => void} edit
  * @param {(user: User) => Item[]} actionsFor
  */
@@ -113,6 +125,8 @@ function userList(view, me, edit, actionsFor) {
   /** @type {Users | null} */
   let shown = null;
 
+  if (!me().mail) criteria.pending = "";
+  find("[data-pending-filter]", filters).hidden = !me().mail;
   filters.elements.search.value = criteria.search;
   showHint();
   fillFilters();
@@ -130,9 +144,10 @@ function userList(view, me, edit, actionsFor) {
     };
     fill(filters.elements.role, criteria.role, "users.any_role", ALL_ROLES.map((role) => [role, `role.${role}`]));
     fill(filters.elements.status, criteria.status, "users.any_status", STATUSES.map((status) => [status, `status.${status}`]));
+    fill(filters.elements.pending, criteria.pending, "users.any_pending", PENDING_STATES.map((state) => [state, `pending.${state}`]));
   }
 
-  const isFiltered = () => isSearch(criteria.search) || criteria.role !== "" || criteria.status !== "";
+  const isFiltered = () => isSearch(criteria.search) || SELECTS.some((name) => criteria[name] !== "");
 
   /** Shows that a search is too short, which therefore finds all users. */
   function showHint() {
@@ -156,8 +171,7 @@ function userList(view, me, edit, actionsFor) {
   function query() {
     const query = new URLSearchParams({ sort: criteria.sort, order: criteria.order });
     if (isSearch(criteria.search)) query.set("search", criteria.search);
-    if (criteria.role) query.set("role", criteria.role);
-    if (criteria.status) query.set("status", criteria.status);
+    for (const name of SELECTS) if (criteria[name]) query.set(name, criteria[name]);
     return query;
   }
 
@@ -252,17 +266,18 @@ function userList(view, me, edit, actionsFor) {
     find(".initials", row).dataset.initials = initials(user);
     find(".name", row).textContent = name;
     find("[data-you]", row).hidden = !isSelf(me(), user);
-    find(".email", row).textContent = user.email;
+    find("[data-email]", row).textContent = user.email;
+    fillLine(find("[data-mail]", row), me().mail ? mailText(user) : "");
     setText(find("[data-role] span", row), `role.${user.role}`);
     find("[data-role]", row).classList.toggle("primary-admin", user.role === "primary_admin");
     find("[data-role] svg", row).toggleAttribute("hidden", user.role !== "primary_admin");
     const status = find(".status", row);
     setText(status, `status.${user.status}`);
     status.dataset.status = user.status;
+    fillLine(find("[data-pending]", row), me().mail || user.pending?.kind === "invitation" ? pendingText(user) : "");
     fillTime(find("[data-when]", row), user.last_sign_in_at);
-    const [active, activeAt] = [find("[data-active]", row), activeSinceSignIn(user)];
-    active.hidden = !activeAt;
-    if (activeAt) active.textContent = text("user.last_active", { ago: ago(activeAt) });
+    const activeAt = activeSinceSignIn(user);
+    fillLine(find("[data-active]", row), activeAt ? text("user.last_active", { ago: ago(activeAt) }) : "");
 
     const [editButton, more] = [find('[data-do="edit"]', row), find('[data-do="more"]', row)];
     editButton.setAttribute("aria-label", text("users.edit_of", { name }));
@@ -275,6 +290,15 @@ function userList(view, me, edit, actionsFor) {
     if (!more.hidden) menu(more, () => items);
     selected.offer(find(".select", row), user);
     return row;
+  }
+
+  /**
+   * @param {HTMLElement} line
+   * @param {string} content Nothing hides the line.
+   */
+  function fillLine(line, content) {
+    line.hidden = !content;
+    line.textContent = content;
   }
 
   /**
@@ -293,9 +317,9 @@ function userList(view, me, edit, actionsFor) {
   }
 
   function clear() {
-    Object.assign(criteria, { search: "", role: "", status: "" });
+    Object.assign(criteria, { search: "", role: "", status: "", pending: "" });
     filters.reset();
-    filters.elements.role.value = filters.elements.status.value = "";
+    for (const name of SELECTS) filters.elements[name].value = "";
     filters.elements.search.focus();
     showHint();
     restart();
@@ -313,7 +337,7 @@ function userList(view, me, edit, actionsFor) {
       if (!isSame) restart();
     }, SEARCH_DELAY);
   });
-  for (const name of ["role", "status"]) {
+  for (const name of SELECTS) {
     listen(filters.elements[name], "change", ({ target }) => {
       criteria[name] = target.value;
       restart();
@@ -357,6 +381,7 @@ function fromAddress() {
     search: query.get("search") ?? "",
     role: oneOf("role", ["", ...ALL_ROLES]),
     status: oneOf("status", ["", ...STATUSES]),
+    pending: oneOf("pending", ["", ...PENDING_STATES]),
     sort: oneOf("sort", ["name", "email", "last_sign_in_at"]),
     order: oneOf("order", ["asc", "desc"]),
   };
@@ -365,7 +390,7 @@ function fromAddress() {
 /** @param {Record<string, string>} criteria */
 function toAddress(criteria) {
   /** @type {Record<string, string>} */
-  const defaults = { search: "", role: "", status: "", sort: "name", order: "asc" };
+  const defaults = { search: "", role: "", status: "", pending: "", sort: "name", order: "asc" };
   const query = new URLSearchParams(Object.entries(criteria).filter(([name, value]) => value !== defaults[name]));
   history.replaceState(null, "", query.size > 0 ? `/?${query}` : "/");
 }

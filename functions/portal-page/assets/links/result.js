@@ -1,0 +1,33 @@
+// The end of a step around mailed links: what happened, and buttons for what the user can do next.
+import { find, languageSelect, listen, make, setTitle, show } from "../dom.js";
+import { setText } from "../language.js";
+
+/** @import { Message } from "../language.js" */
+
+/**
+ * @param {object} result
+ * @param {string} result.page The key of the page's title.
+ * @param {string} result.title The key of a text, as is `hint`.
+ * @param {Message} result.message
+ * @param {string} [result.hint]
+ * @param {{ label: Message, do: () => unknown }[]} result.choices The first one is the most probable.
+ */
+export function showResult({ page, title, message, hint, choices }) {
+  const view = make("link-result");
+  find(".entrance-top", view).append(make("brand"), languageSelect());
+  setText(find("h1", view), title);
+  setText(find(".lead", view), ...message);
+  find(".hint", view).hidden = !hint;
+  if (hint) setText(find(".hint", view), hint);
+  find(".choices", view).append(...choices.map(({ label, do: action }, index) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = index === 0 ? "primary wide" : "plain wide";
+    setText(button, ...label);
+    listen(button, "click", () => action());
+    return button;
+  }));
+  setTitle(page);
+  show(view);
+  find("h1", view).focus();
+}
