@@ -243,3 +243,31 @@ async fn an_unknown_event_is_shown_unchanged() {
     }
     browser.is_sound().await;
 }
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn an_event_of_the_portal_itself_is_in_words() {
+    let partner = Partner::new().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    let event = |number: u32, action: &str, after: Value| {
+        json!({ "id": format!("evt_{number}"), "at": "2026-11-22T12:00:00Z", "action": action,
+            "actor": { "kind": "system", "id": null, "name": null }, "target": { "id": "usr_1", "name": "Ann Lee" },
+            "address": null, "before": {}, "after": after, "summary": "" })
+    };
+    let items = [
+        event(1, "mail.failed", json!({ "code": "rejected" })),
+        event(2, "mail.failed", json!({ "code": "expired" })),
+        event(3, "mail.bounced", json!({})),
+        event(4, "mail.complained", json!({})),
+    ];
+    browser.answers("/v1/audit-events", &json!({ "items": items, "next_cursor": null })).await;
+    browser.press("nav.history").await;
+    let line = |what: &str| format!("The portal | {what} | Ann Lee");
+    browser.sees("Mail marked as unwanted").await;
+    let expected = ["Mail not sent", "Mail not sent", "Mail rejected", "Mail marked as unwanted"].map(line);
+    assert_eq!(events(&browser).await, expected);
+    browser.sees("Reason: the mail service rejected the mail").await;
+    browser.sees("Reason: the mail service was unavailable for a day").await;
+    browser.is_sound().await;
+}
