@@ -62,7 +62,8 @@ async fn no_role_or_permission_above_ones_own_is_offered(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(&max).await;
     browser.press("users.add").await;
-    let script = "return [...document.querySelector('dialog select').options].map((option) => option.textContent)";
+    let script =
+        "return [...document.querySelector('dialog select[name=role]').options].map((option) => option.textContent)";
     let roles = browser.script(script, json!([])).await;
     assert_eq!(roles, json!(["role.choose", "role.manager", "role.viewer"].map(|key| browser.text(key))));
     browser.select("user.role", "role.manager").await;
