@@ -62,6 +62,7 @@ async fn no_role_or_permission_above_ones_own_is_offered(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(&max).await;
     browser.press("users.add").await;
+    browser.reads("section.person").await;
     let script =
         "return [...document.querySelector('dialog select[name=role]').options].map((option) => option.textContent)";
     let roles = browser.script(script, json!([])).await;
