@@ -32,6 +32,9 @@ async fn the_keyboard_is_enough(language: Language) {
     browser.keys(keys::DOWN).await;
     browser.tab_to_text("permission.audit.read").await;
     browser.keys(keys::SPACE).await;
+    browser.tab_to_text("invite.by_mail").await;
+    browser.keys(keys::DOWN).await;
+    browser.has_focus_on(&text("invite.by_hand")).await;
     browser.tab_to_text("save").await;
     browser.keys(keys::ENTER).await;
     browser.reads("share.title").await;
