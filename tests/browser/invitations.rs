@@ -18,6 +18,12 @@ fn beginning(language: Language, key: &str) -> String {
     language.text(key).split_once('{').unwrap().0.to_owned()
 }
 
+/// Checks that the table is not wider than its place.
+async fn fits(browser: &Browser) {
+    let script = "const sheet = document.querySelector('.sheet'); return sheet.scrollWidth - sheet.clientWidth";
+    assert_eq!(browser.script(script, json!([])).await, 0, "the table is too wide");
+}
+
 async fn the_list_shows_and_finds_users_who_have_not_chosen_a_password(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
@@ -35,6 +41,7 @@ async fn the_list_shows_and_finds_users_who_have_not_chosen_a_password(language:
     let row = browser.row("Dan Drew").await;
     assert!(!row.contains(&beginning(language, "pending.invitation")), "{row}");
     browser.is_accessible("users-pending").await;
+    fits(&browser).await;
 
     browser.select("user.pending", "pending.expired").await;
     browser.lists(&["Bob Baker"]).await;
@@ -165,6 +172,7 @@ async fn returned_mail_is_shown_at_the_user(language: Language) {
     browser.row_with("Ann Lee", &language.text("mail_state.bounced")).await;
     browser.row_with("Bob Lee", &language.text("mail_state.complained")).await;
     browser.is_accessible("users-returned").await;
+    fits(&browser).await;
     browser.edit("Ann Lee").await;
     browser.reads("mail_state.bounced").await;
     browser.reads("mail_state.bounced_hint").await;
