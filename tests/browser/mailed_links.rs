@@ -45,7 +45,7 @@ async fn a_forgotten_password_is_reset_with_a_mailed_link(language: Language) {
     browser.press("sign_in.forgot").await;
     browser.reads("forgot.title").await;
     browser.holds("user.email", &ann.email).await;
-    browser.reads("sign_in.linked").await;
+    browser.reads("forgot.linked").await;
     browser.is_accessible("forgot").await;
     // The way back keeps the email.
     browser.press("choose.back").await;

@@ -103,6 +103,8 @@ export default {
   "choose.over": "This step has expired or was completed elsewhere. Sign in again.",
   "forgot.title": "Forgot your password?",
   "forgot.lead": "Enter your email. You will get a mail with a link to choose a new password.",
+  "forgot.linked": "The link will be for the partner in the link you opened.",
+  "forgot.remembered": "The link will be for the partner you used last.",
   "forgot.do": "Send the link",
   "forgot.sent": "Check your mail",
   "forgot.sent_text": "If an account exists for {email}, a mail with a link is on its way. The link is valid for 1 hour.",

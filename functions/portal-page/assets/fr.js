@@ -103,6 +103,8 @@ export default {
   "choose.over": "Le délai est dépassé, ou l’étape a été terminée ailleurs. Reconnectez-vous.",
   "forgot.title": "Mot de passe oublié ?",
   "forgot.lead": "Saisissez votre adresse e-mail. Vous recevrez un lien pour choisir un nouveau mot de passe.",
+  "forgot.linked": "Le lien vaudra pour le partenaire indiqué dans le lien que vous avez ouvert.",
+  "forgot.remembered": "Le lien vaudra pour le partenaire de votre dernière connexion.",
   "forgot.do": "Envoyer le lien",
   "forgot.sent": "Consultez vos e-mails",
   "forgot.sent_text": "S’il existe un compte pour {email}, un e-mail avec un lien vous parviendra. Le lien est valable 1 heure.",

@@ -13,7 +13,7 @@ export function forgot({ then, email = "" }) {
   const { view, form } = step("forgot", { then, email });
   const input = form.elements.email;
   input.value = email;
-  partnerHint(view);
+  partnerHint(view, "forgot");
   onSubmit(form, async () => {
     const [to, id] = [input.value.trim(), partner()];
     await post("/v1/password-resets", id ? { email: to, partner_id: id } : { email: to });

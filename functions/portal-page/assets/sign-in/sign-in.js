@@ -66,7 +66,7 @@ export function signIn({ reason, fault, then, email = "" }) {
   find(".entrance-top", view).append(make("brand"), languageSelect());
   emailInput.value = email;
   const showPassword = passwordToggle(form, password);
-  const showPartner = partnerHint(view);
+  const showPartner = partnerHint(view, "sign_in");
   on(view, "forgot", async () => {
     const part = await loadOrNotify(() => import("../links/forgot.js"));
     // A sign-in may have succeeded in the meantime.
@@ -109,11 +109,12 @@ export function signIn({ reason, fault, then, email = "" }) {
 /**
  * Shows which partner the form is for, with a button that discards the partner. Returns a function that updates it.
  * @param {HTMLElement} view
+ * @param {"sign_in" | "forgot"} step The group of the texts.
  */
-export function partnerHint(view) {
+export function partnerHint(view, step) {
   const update = () => {
     find("[data-partner]", view).hidden = partner() === null;
-    setText(find("[data-partner] span", view), isLinked() ? "sign_in.linked" : "sign_in.remembered");
+    setText(find("[data-partner] span", view), `${step}.${isLinked() ? "linked" : "remembered"}`);
   };
   on(view, "forget", () => {
     forget();
