@@ -1,9 +1,9 @@
 //! Users who have not chosen a password: their state, another invitation for one or many, and returned mail.
 
-use portal_tests::browser::{Browser, Language};
+use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::mailbox::simulated_email;
 use portal_tests::rows::Rows;
-use portal_tests::{Mailbox, Partner, secrets, stack};
+use portal_tests::{Client, Mailbox, Partner, secrets, stack};
 use serde_json::json;
 
 in_both_languages![
@@ -11,6 +11,7 @@ in_both_languages![
     an_import_sends_invitations,
     returned_mail_is_shown_at_the_user,
     invitations_that_cannot_be_sent_are_explained,
+    users_get_first_passwords_once,
 ];
 
 /// The part of a text before its first value.
@@ -228,4 +229,45 @@ async fn mail_is_in_the_language_of_its_user() {
     browser.press("nav.history").await;
     browser.sees("Langue des e-mails : English → Français").await;
     browser.is_sound().await;
+}
+
+async fn users_get_first_passwords_once(language: Language) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Able").role("viewer").invited().await;
+    let bob = owner.add("Bob", "Baker").role("viewer").with("must_change", true).created().await;
+    let cleo = owner.add("Cleo", "Cook").role("viewer").invited().await;
+    owner.add("Dan", "Drew").role("viewer").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(owner).await;
+    browser.lists(&["Ann Able", "Bob Baker", "Cleo Cook", "Dan Drew", "Olive Owner"]).await;
+    owner.remove(&cleo).await.expect(204);
+    browser.tick("bulk.all").await;
+    browser.press("users.first_password").await;
+    browser.sees(&language.text_with("bulk.password.title.other", &[("total", "3")])).await;
+    browser.is_accessible("many-passwords").await;
+    browser.press("users.first_password").await;
+    browser.has_focus_on(&language.text_with("bulk.password.some", &[("total", "2"), ("all", "3")])).await;
+    browser.sees("Cleo Cook").await;
+    browser.reads("import.once").await;
+    browser.is_accessible("many-passwords-results").await;
+    browser.keys(keys::ESCAPE).await;
+    browser.press("share.done").await;
+    browser.announces(&browser.text("import.not_saved")).await;
+    browser.press("import.download").await;
+    let details = browser.downloaded("sign-in-details-").await;
+    browser.press("share.done").await;
+    browser.is_back_on_the_page().await;
+    browser.row_with("Ann Able", &beginning(language, "pending.initial_password")).await;
+    browser.is_sound().await;
+
+    let lines: Vec<_> = details.trim_end().split("\r\n").collect();
+    assert_eq!(lines.len(), 3, "the headings, and a line for each password");
+    for (user, line) in [ann, bob].iter().zip(&lines[1..]) {
+        let cells: Vec<_> = line.split([';', ',']).collect();
+        let password = secrets::remembered(cells[4].to_owned());
+        assert!(line.contains(&user.email), "{line}");
+        let answer = Client::new().sign_in(&user.email, &password).await.expect(200);
+        assert_eq!(answer.json["challenge"], "new_password_required");
+    }
 }

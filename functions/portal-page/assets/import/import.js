@@ -6,14 +6,12 @@ import { entry, find, listen, make, nameOf, on, open } from "../dom.js";
 import { save, toTable } from "../download.js";
 import { clearMessages, closed, onSubmit, partErrorKey, showError, showMessage } from "../forms.js";
 import { hasText, moment, number, setText, text } from "../language.js";
+import { COLUMNS, showDetails } from "./details.js";
 
 /** @import { CharsetReading, FieldError, ImportPreview, ImportProblem, ImportResult, Me } from "../../types/api.js" */
 
 /** The API's limit. */
 const MAX_BYTES = 1_000_000;
-
-/** The columns of a file, by the keys of their headings. */
-const COLUMNS = ["user.first_name", "user.last_name", "user.email", "user.role"];
 
 /**
  * An existing user stays unchanged and does not prevent the import of the others.
@@ -185,25 +183,12 @@ export function importUsers(me) {
     const others = results.filter(({ outcome }) => outcome !== "added");
     const page = make("imported");
     setText(find("h2", page), "import.done", { total: added.length });
-    const hasPasswords = added.some(({ generated_password: password }) => password !== null);
-    find("[data-once]", page).hidden = find('[data-do="download"]', page).hidden = !hasPasswords;
     const invited = added.flatMap(({ user }) => (user?.pending?.kind === "invitation" ? [user.pending.expires_at] : []));
     find("[data-invited]", page).hidden = invited.length === 0;
     setText(find("[data-invited]", page), "import.invited", { total: invited.length, until: invited[0] && moment(invited[0]) });
     find("[data-others]", page).hidden = others.length === 0;
     find("ul", page).append(...others.map((other) => entry(other.email, text(reasonKey(other)))));
-    let isSaved = !hasPasswords;
-    on(page, "download", () => {
-      save("sign-in-details", signInDetails(added));
-      isSaved = true;
-      clearMessages(dialog);
-    });
-    on(page, "done", () => {
-      if (isSaved) dialog.close();
-      else showMessage(dialog, "import.not_saved", { action: { key: "import.leave", do: () => dialog.close() } });
-    });
-    dialog.replaceChildren(...page.children);
-    find("h2", dialog).focus();
+    showDetails(dialog, page, added.flatMap(({ user, generated_password: password }) => (user && password ? [{ user, password }] : [])));
   }
 
   listen(dialog, "cancel", (event) => { if (isLocked) event.preventDefault(); });
@@ -275,18 +260,4 @@ function reasonKey({ outcome, problem }) {
   if (outcome === "unavailable") return "import.unavailable";
   if (problem?.code === "too_many_requests") return "import.too_many_mails";
   return partErrorKey(problem);
-}
-
-/**
- * The sign-in details of each user, as a table.
- * @param {any[]} added
- */
-function signInDetails(added) {
-  return toTable([
-    [...COLUMNS, "user.password", "share.address"].map((key) => text(key)),
-    ...added.map(({ user, generated_password: password }) => [
-      user.first_name, user.last_name ?? "", user.email, text(`role.${user.role}`), password,
-      `${location.origin}/?partner=${encodeURIComponent(user.partner_id)}`,
-    ]),
-  ]);
 }

@@ -10,7 +10,7 @@ const LENGTH = 15;
 const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
 
 /** Generates four groups of five characters: 100 bits. */
-function generate() {
+export function generate() {
   const letters = [...crypto.getRandomValues(new Uint8Array(20))].map((byte) => ALPHABET[byte % ALPHABET.length]);
   return letters.join("").replace(/.{5}(?=.)/g, "$&-");
 }

@@ -5,11 +5,12 @@ import { confirm } from "../confirm/confirm.js";
 import { entry, find, listen, make, nameOf, notify, on, open } from "../dom.js";
 import { errorMessage, partErrorKey } from "../forms.js";
 import { setText, text } from "../language.js";
+import { load } from "../load.js";
 import { mayInvite, sendInvitation } from "./user-actions.js";
 
 /** @import { BulkResult, Me, Permission, User } from "../../types/api.js" */
 
-/** @typedef {Pick<BulkResult, "user_id" | "outcome" | "problem"> & { message?: string }} Result */
+/** @typedef {Pick<BulkResult, "user_id" | "outcome" | "problem"> & { message?: string, password?: string }} Result */
 
 /**
  * @param {Permission} permission
@@ -18,12 +19,20 @@ import { mayInvite, sendInvitation } from "./user-actions.js";
 const needs = (permission) => (me, user) => mayChange(me, user, permission);
 
 /**
+ * Whether `me` may set a new first password for this user, who has not chosen one.
+ * @param {Me} me
+ * @param {User} user
+ */
+const mayGivePassword = (me, user) => user.pending !== null && user.status === "active" && mayChange(me, user, "users.edit");
+
+/**
  * The actions by their names in the API: whether each is possible, the key of its button's text, and how it is sent if it is not
  * one request for all users.
  * @type {Record<string, { isPossible: (me: Me, user: User) => boolean, yes: string, send?: (users: User[]) => Promise<Result[]> }>}
  */
 const ACTIONS = {
-  invite: { isPossible: mayInvite, yes: "users.invite", send: invite },
+  invite: { isPossible: mayInvite, yes: "users.invite", send: (users) => forEach(users, sendInvitation) },
+  password: { isPossible: mayGivePassword, yes: "users.first_password", send: givePasswords },
   force_logout: { isPossible: needs("users.force_logout"), yes: "users.force_logout" },
   suspend: { isPossible: needs("users.remove"), yes: "users.suspend" },
   remove: { isPossible: needs("users.remove"), yes: "users.remove" },
@@ -130,7 +139,7 @@ export function selection(view, me, done) {
       values: { total },
       users,
       typed: action === "remove" ? String(total) : undefined,
-      isMild: action === "invite",
+      isMild: action === "invite" || action === "password",
       action: async () => { results = await send(users); },
     });
     if (!isDone) return;
@@ -140,23 +149,42 @@ export function selection(view, me, done) {
     select(others.filter(({ outcome }) => outcome === "unavailable").map((result) => result.user_id));
     done();
     const values = { total: total - others.length, all: total };
+    const names = new Map(users.map((user) => [user.id, nameOf(user)]));
+    const entries = others.map((other) => entry(names.get(other.user_id) ?? "", other.message ?? text(reasonKey(other))));
+    const details = results.flatMap(({ user_id: id, password }) => {
+      const user = users.find((one) => one.id === id);
+      return user && password ? [{ user, password }] : [];
+    });
+    if (details.length > 0) {
+      const { offerPasswords } = await firstPasswords();
+      offerPasswords(details, values, entries);
+      return;
+    }
     if (others.length === 0) {
       notify(`bulk.${action}.done`, values);
       return;
     }
-    const names = new Map(users.map((user) => [user.id, nameOf(user)]));
-    const entries = others.map((other) => entry(names.get(other.user_id) ?? "", other.message ?? text(reasonKey(other))));
     showResults(`bulk.${action}.some`, values, entries);
   }
 
   return { offer, show };
 }
 
+const firstPasswords = () => load(() => import("./first-passwords.js"));
+
+/** @param {User[]} users */
+async function givePasswords(users) {
+  // If the module cannot be loaded, no password changes.
+  const { givePassword } = await firstPasswords();
+  return forEach(users, async (user) => ({ password: await givePassword(user) }));
+}
+
 /**
- * Sends an invitation to each user.
+ * Changes each user. What `change` resolves to is part of the result if it is a password.
  * @param {User[]} users
+ * @param {(user: User) => Promise<User | { password: string }>} change
  */
-async function invite(users) {
+async function forEach(users, change) {
   /** @type {Result[]} */
   const results = [];
   for (const user of users) {
@@ -164,7 +192,8 @@ async function invite(users) {
     const result = { user_id: user.id, outcome: "done", problem: null };
     results.push(result);
     try {
-      await sendInvitation(user);
+      const changed = await change(user);
+      if ("password" in changed) result.password = changed.password;
     } catch (error) {
       if (error instanceof SessionEnded) throw error;
       const isPassing = !(error instanceof Problem) || error.status === 503;
