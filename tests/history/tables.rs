@@ -97,12 +97,26 @@ impl Tables {
     }
 }
 
+/// The permission that a stored user has as this letter.
+fn permission(letter: char) -> &'static str {
+    match letter {
+        'r' => "users.read",
+        'a' => "users.add",
+        'e' => "users.edit",
+        'd' => "users.remove",
+        'o' => "users.force_logout",
+        'p' => "users.set_permissions",
+        'h' => "audit.read",
+        other => panic!("no permission has the letter {other}"),
+    }
+}
+
 impl Stored {
     fn is(&self, person: &Person) -> bool {
         let row = &self.row;
         // Permissions are stored only if they are not the default of the role.
         let permissions: BTreeSet<&str> = if let Some(chosen) = row.get("permissions") {
-            chosen.as_l().unwrap().iter().map(|permission| permission.as_s().unwrap().as_str()).collect()
+            chosen.as_s().unwrap().chars().map(permission).collect()
         } else {
             let role = Role::parse(text(row, "role")).unwrap();
             role.default_permissions().iter().map(Permission::as_str).collect()
