@@ -1,4 +1,4 @@
-//! `POST /v1/password-resets/lookup`: shows whom a mailed link to choose a password is for. It redeems nothing, so mail
+//! `POST /v1/password-resets/lookup`: shows the user of a mailed link to choose a password. It redeems nothing, so mail
 //! scanners that follow links do no harm.
 
 use portal::App;

@@ -1,6 +1,6 @@
 //! Records bounces and complaints: Amazon SES reports them as events of `EventBridge`.
 //!
-//! A report changes the mail state of the users whom the mail concerned, as long as they still have the address. Reports
+//! A report changes the mail state of the users that the mail was about, as long as they still have the address. Reports
 //! about another address are ignored, and so is a bounce that is not permanent.
 
 use portal::App;
@@ -56,7 +56,7 @@ struct Delivery {
     state: MailState,
     /// The addresses concerned, in lower case.
     recipients: Vec<String>,
-    /// The users whom the mail concerned.
+    /// The users that the mail was about.
     users: Vec<(PartnerId, UserId)>,
 }
 

@@ -11,7 +11,7 @@ use crate::store::{ItemKey, Items, Key, Store};
 pub struct OpenLink {
     /// The token.
     pub token: LinkToken,
-    /// The user whom the link was sent to.
+    /// The user of the link.
     pub user: User,
     /// The name of the partner.
     pub partner: PartnerName,

@@ -45,7 +45,7 @@ pub enum SendOutcome {
 /// A mail that is ready to be sent.
 struct Prepared {
     to: Email,
-    /// The users whom the mail concerns.
+    /// The users that the mail is about.
     users: Vec<User>,
     mail: Rendered,
 }

@@ -4,6 +4,7 @@ import { find, listen, make, open } from "../dom.js";
 import { setText } from "../language.js";
 import { showDetails } from "../import/details.js";
 import { generate } from "../new-password/new-password.js";
+import { path } from "./user-actions.js";
 
 /** @import { User } from "../../types/api.js" */
 
@@ -13,7 +14,7 @@ import { generate } from "../new-password/new-password.js";
  */
 export async function givePassword(user) {
   const password = generate();
-  await call("PUT", `/v1/users/${encodeURIComponent(user.id)}/password`, { body: { password } });
+  await call("PUT", path(user, "/password"), { body: { password } });
   return password;
 }
 

@@ -24,7 +24,7 @@ import { sessions } from "../sessions/sessions.js";
  * @param {User} user
  * @param {string} [part]
  */
-const path = (user, part = "") => `/v1/users/${encodeURIComponent(user.id)}${part}`;
+export const path = (user, part = "") => `/v1/users/${encodeURIComponent(user.id)}${part}`;
 
 /** @type {UserAction} */
 const showSessions = {

@@ -58,19 +58,10 @@ impl MailKind {
     /// Returns the rank of the kind. Mail with a lower rank is sent first: a user waits for a link that was just asked
     /// for, and an import can add hundreds of invitations.
     pub const fn rank(self) -> u8 {
-        match self {
-            Self::PasswordReset | Self::EmailChange => 0,
-            Self::PasswordSet
-            | Self::PasswordChanged
-            | Self::PasswordWasReset
-            | Self::EmailChanged
-            | Self::NewSignIn
-            | Self::LogoutForced
-            | Self::Suspended
-            | Self::AccessChanged
-            | Self::HandedOver
-            | Self::SignInBlocked => 1,
-            Self::Invitation => 2,
+        match self.link() {
+            Some(LinkKind::PasswordReset | LinkKind::EmailChange) => 0,
+            None => 1,
+            Some(LinkKind::Invitation) => 2,
         }
     }
 }
