@@ -16,6 +16,7 @@ use crate::error::Failure;
 use crate::identity::Identity;
 use crate::mailer::Mailer;
 use crate::models::{Email, Timestamp};
+use crate::passkeys::RelyingParty;
 use crate::store::Store;
 use crate::{config, connector};
 
@@ -90,6 +91,19 @@ impl App {
     /// Returns [`Failure::MailOff`].
     pub fn require_mail(&self) -> Result<(), Failure> {
         if self.sends_mail() { Ok(()) } else { Err(Failure::MailOff) }
+    }
+
+    /// Returns the relying party of passkeys. `None` if passkeys are off: the portal has no domain of its own.
+    pub fn relying_party(&self) -> Option<&RelyingParty> {
+        self.base.config.relying_party.as_ref()
+    }
+
+    /// Requires that passkeys are on.
+    ///
+    /// # Errors
+    /// Returns [`Failure::PasskeysOff`].
+    pub fn require_passkeys(&self) -> Result<&RelyingParty, Failure> {
+        self.relying_party().ok_or(Failure::PasskeysOff)
     }
 
     /// Returns the maximum number of invitations of one partner in a day.

@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, Region, SharedCredentialsProvider, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
 };
 
+use crate::passkeys::RelyingParty;
+
 /// A variable is missing that Lambda or the template should set.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {0} is not set")]
@@ -39,6 +41,7 @@ pub struct Config {
     pub(crate) origin_secret_digests: Option<String>,
     pub(crate) email_hash_key: Option<String>,
     pub(crate) invitations_per_day: Option<u32>,
+    pub(crate) relying_party: Option<RelyingParty>,
     mail: Option<Mail>,
     region: String,
     access_key_id: String,
@@ -89,6 +92,7 @@ impl Config {
             origin_secret_digests: variable("ORIGIN_SECRET_DIGESTS"),
             email_hash_key: variable("EMAIL_HASH_KEY"),
             invitations_per_day: variable("INVITATIONS_PER_DAY").and_then(|count| count.parse().ok()),
+            relying_party: variable("PORTAL_URL").and_then(|url| RelyingParty::of(&url)),
             mail: variable("MAIL_FROM").zip(variable("PORTAL_URL")).map(|(from, portal_url)| Mail {
                 from,
                 portal_url: portal_url.trim_end_matches('/').to_owned(),

@@ -12,10 +12,11 @@ pub mod http;
 pub mod identity;
 pub mod mailer;
 pub mod origin;
+pub mod passkeys;
 pub mod random;
 pub mod session;
 pub mod store;
 pub mod telemetry;
 
 pub use app::{App, BaseApp};
-pub use portal_core::{error, mail, models, passwords, policy, review};
+pub use portal_core::{error, factors, mail, models, passwords, policy, review};

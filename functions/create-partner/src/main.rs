@@ -5,7 +5,7 @@ use portal::error::Failure;
 use portal::http::{Fields, IdempotencyKey, Stopped, serve_invocations};
 use portal::identity::machine_secret;
 use portal::models::{
-    EventAction, PartnerId, PartnerName, Permissions, PersonName, Profile, PublicUser, Role, User, UserId,
+    EventAction, PartnerId, PartnerName, Permissions, PersonName, Profile, PublicUser, Requirement, Role, User, UserId,
 };
 use portal::passwords::{Digests, Issued};
 use portal::random;
@@ -52,7 +52,13 @@ async fn create_partner(app: &App, mut input: Fields, request_id: String) -> Res
     };
     let partner_id = PartnerId::new(now, random::bytes()?);
     let user = User::new(UserId::new(now, random::bytes()?), partner_id.clone(), profile, now, None);
-    let partner = PartnerItem { name, primary_admin_id: user.id.clone(), user_count: 1, created_at: now };
+    let partner = PartnerItem {
+        name,
+        primary_admin_id: user.id.clone(),
+        user_count: 1,
+        created_at: now,
+        second_factor: Requirement::default(),
+    };
     let digests = Digests::new(issued.password(), random::bytes()?)?;
 
     let mut transaction = store.transaction();

@@ -36,6 +36,9 @@ async fn edit_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let (edited, new_email) = input.edit(&target, confirms);
     let changes_email = new_email.is_some() || edited.email != target.email;
     call.authorize(&Action::EditUser { target: &target, email: changes_email }).await?;
+    if changes_email && target.id == call.caller.user.id {
+        call.caller.require_fresh(call.now)?;
+    }
     // The same new email again gets another link.
     let is_unchanged = edited == target && new_email.is_none();
     if is_unchanged {

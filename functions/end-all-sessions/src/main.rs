@@ -1,7 +1,8 @@
 //! Invoked by operators after a restore of a table: permanently ends every session of every user of every partner.
 //!
 //! A restored table may contain generations that were ended after the backup. So every user gets a
-//! generation that was never issued, and the items of all sessions of earlier generations are deleted. A run
+//! generation that was never issued, and the items of all sessions of earlier generations are deleted. It can also
+//! remove all second factors: removed factors and used recovery codes are back after a restore. A run
 //! ends after some minutes, or when DynamoDB remains unavailable. Its report always contains where the next
 //! run must continue, and what could not be done.
 
@@ -9,9 +10,10 @@ use std::time::Duration;
 
 use portal::App;
 use portal::error::{Cause, Failure};
+use portal::factors::Factors;
 use portal::http::{Fields, Stopped, serve_invocations};
-use portal::models::{EventAction, PersonName, Timestamp, User};
-use portal::store::{Actor, Event, Found, Position, jitter};
+use portal::models::{EventAction, PersonName, SecondFactor, Timestamp, User};
+use portal::store::{Actor, CredentialItem, Event, Found, Key, Position, jitter};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -89,12 +91,15 @@ struct Run {
     end: Timestamp,
     actor: Actor,
     request_id: String,
+    /// Whether the second factors are removed, too.
+    resets_factors: bool,
 }
 
 async fn end_all_sessions(app: &'static App, mut input: Fields, request_id: String) -> Result<Report, Failure> {
     let from: Option<Option<String>> = input.optional("from");
     let operator: Option<Option<PersonName>> = input.optional("operator");
-    let (from, operator) = input.finish(|| Some((from?, operator?)))?;
+    let reset_factors: Option<Option<bool>> = input.optional("reset_factors");
+    let (from, operator, reset) = input.finish(|| Some((from?, operator?, reset_factors?)))?;
     let wrong = || Failure::InvalidRequest("`from` must be the `next` of an earlier run.", Vec::new());
     let mut position = match &from {
         Some(cursor) => Position::from_cursor(LIST, cursor).ok_or_else(wrong)?,
@@ -102,7 +107,8 @@ async fn end_all_sessions(app: &'static App, mut input: Fields, request_id: Stri
     };
 
     let actor = Actor::operator(operator.as_ref());
-    let run = Run { app, end: app.now().plus(RUN_TIMEOUT), actor, request_id };
+    let end = app.now().plus(RUN_TIMEOUT);
+    let run = Run { app, end, actor, request_id, resets_factors: reset.unwrap_or_default() };
     let mut report = Report::default();
     loop {
         let after = (position != beginning()).then_some(&position);
@@ -220,12 +226,32 @@ impl Run {
 
     async fn commit(&self, user: &User, after: &User) -> Result<(), Failure> {
         let now = self.app.now();
+        let credential = self.credential_to_reset(user).await?;
         let mut transaction = self.app.store().transaction();
-        transaction.change_user(user, after);
+        let action = if let Some(credential) = &credential {
+            transaction.change_user(user, &after.clone().with_second_factor(SecondFactor::None));
+            transaction.change_credential(&user.id, credential, &credential.with_factors(Factors::default()));
+            EventAction::SecondFactorReset
+        } else {
+            transaction.change_user(user, after);
+            EventAction::LogoutForced
+        };
         transaction.end_generation(user, now);
-        let event = Event::new(EventAction::LogoutForced, now, self.actor.clone(), user, None, &self.request_id)?;
+        let event = Event::new(action, now, self.actor.clone(), user, None, &self.request_id)?;
         transaction.record(&user.partner_id, &event);
         Ok(transaction.commit().await?)
+    }
+
+    /// Returns the user's credential if its second factors have to be removed.
+    async fn credential_to_reset(&self, user: &User) -> Result<Option<CredentialItem>, Failure> {
+        if !self.resets_factors {
+            return Ok(None);
+        }
+        let key = Key::credential(&user.id);
+        let credential = self.app.store().read(&[key.item_key()]).await?.get(&key)?;
+        let has_factor =
+            |credential: &CredentialItem| !credential.factors.is_empty() || user.second_factor != SecondFactor::None;
+        Ok(credential.filter(has_factor))
     }
 }
 

@@ -7,7 +7,7 @@ use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Request, Stopped, serve_with};
 use portal::mail::MailKind;
-use portal::models::{EventAction, Role, User, UserId};
+use portal::models::{EventAction, Role, SecondFactor, User, UserId};
 use portal::passwords::SubmittedPassword;
 use portal::policy::Action;
 use portal::store::{Counter, CredentialItem, Key};
@@ -27,6 +27,11 @@ async fn hand_over(app: &App, request: Request) -> Result<Answer, Failure> {
     let target = call.target(&target)?;
     let action = Action::HandOver { target: &target };
     call.authorize(&action).await?;
+    call.caller.require_fresh(call.now)?;
+    if call.caller.requirement.covers(Role::PrimaryAdmin) && target.second_factor == SecondFactor::None {
+        let message = "This user needs a second factor first, which your partner requires of the primary admin.";
+        return Err(Failure::field("user_id", "no_second_factor", message));
+    }
     request.expects(target.version)?;
     let credential = call.get(&credential)?.ok_or_else(|| Failure::bug("a user without a credential"))?;
     call.check_current_password(&action, &input.current, &credential, &counter).await?;

@@ -34,6 +34,7 @@ pub(crate) fn summary(event: &Event) -> String {
             "changes" => changes(event, |field| of(target, is_own, field)),
             "role" => text(event.after.get("role")),
             "decision" => decision(event),
+            "second_factor" => requirement(event),
             "attempt" => attempt(event, target),
             "code" => text(event.after.get("code")).replace('_', " "),
             other => of(target, is_own, other.trim_start_matches("the ")),
@@ -88,6 +89,16 @@ fn decision(event: &Event) -> String {
         "remove" => "decided to remove the user".to_owned(),
         // A later version of the portal recorded this decision.
         other => format!("decided: {other}"),
+    }
+}
+
+fn requirement(event: &Event) -> String {
+    match text(event.after.get("second_factor")).as_str() {
+        "optional" => "optional".to_owned(),
+        "admins" => "required for admins".to_owned(),
+        "everyone" => "required for everyone".to_owned(),
+        // A later version of the portal recorded this requirement.
+        other => format!("required for {other}"),
     }
 }
 

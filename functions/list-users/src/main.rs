@@ -4,13 +4,14 @@ use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
 use portal::http::{Accepts, Answer, Format, Request, Stopped, serve_with};
-use portal::models::{PENDING_LIFETIME, PublicUser, Role, Status, Timestamp, fold};
+use portal::models::{PENDING_LIFETIME, PublicUser, Role, SecondFactor, Status, Timestamp, fold};
 use portal::policy::Action;
 use portal::session::Claims;
 use portal::store::{Counter, Order, Position, SearchEntry, Searched, Sort, is_east_asian};
 use serde::Serialize;
 
-const PARAMETERS: [&str; 8] = ["limit", "cursor", "sort", "order", "search", "role", "status", "pending"];
+const PARAMETERS: [&str; 9] =
+    ["limit", "cursor", "sort", "order", "search", "role", "status", "pending", "second_factor"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -18,7 +19,7 @@ async fn main() -> Result<(), Stopped> {
 }
 
 /// The columns of a CSV response: every field of a user. New columns come last, for readers that count them.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 22] = [
     "id",
     "partner_id",
     "first_name",
@@ -40,6 +41,7 @@ const COLUMNS: [&str; 21] = [
     "language",
     "pending.kind",
     "pending.expires_at",
+    "second_factor",
 ];
 
 #[derive(Serialize)]
@@ -120,6 +122,7 @@ struct Filter {
     role: Option<Role>,
     status: Option<Status>,
     pending: Option<Waiting>,
+    second_factor: Option<SecondFactor>,
 }
 
 /// Which users who have not chosen a password are listed.
@@ -133,11 +136,12 @@ enum Waiting {
 
 impl Filter {
     fn is_empty(&self) -> bool {
-        self.search.is_none() && self.role.is_none() && self.status.is_none() && self.pending.is_none()
+        let Self { search, role, status, pending, second_factor } = self;
+        search.is_none() && role.is_none() && status.is_none() && pending.is_none() && second_factor.is_none()
     }
 
     fn searched(&self) -> Searched {
-        Searched { role: self.role, with_pending: self.pending.is_some() }
+        Searched { role: self.role, with_facts: self.pending.is_some() || self.second_factor.is_some() }
     }
 
     fn matches(&self, user: &SearchEntry<'_>, now: Timestamp) -> bool {
@@ -147,6 +151,7 @@ impl Filter {
         self.role.is_none_or(|role| role == user.role)
             && self.status.is_none_or(|status| status == user.searched.status)
             && self.pending.is_none_or(|pending| user.pending_since.map(state) == Some(pending))
+            && self.second_factor.is_none_or(|factor| user.second_factor == Some(factor))
             && self.search.as_ref().is_none_or(|search| user.searched.has_words(search))
     }
 }
@@ -176,12 +181,14 @@ fn parse(request: &Request) -> Result<Input, Failure> {
         "expired" => Some(Waiting::Expired),
         _ => None,
     });
+    let second_factor =
+        query.take("second_factor", "The value must be none, totp or passkey.", |text| SecondFactor::parse(text).ok());
     query.finish()?;
     Ok(Input {
         limit,
         cursor,
         sort: sort.unwrap_or(Sort::Name),
         order: order.unwrap_or(Order::Ascending),
-        filter: Filter { search, role, status, pending },
+        filter: Filter { search, role, status, pending, second_factor },
     })
 }

@@ -1,11 +1,13 @@
-//! Invoked by operators: sets a new password for a primary admin who is locked out, and ends all of their sessions.
+//! Invoked by operators: sets a new password for a primary admin who is locked out, and ends all of their sessions. It can
+//! also remove the second factors.
 
 use portal::App;
 use portal::error::Failure;
+use portal::factors::Factors;
 use portal::http::{Fields, Stopped, serve_invocations};
 use portal::identity::Generation;
 use portal::mail::MailKind;
-use portal::models::{EventAction, PartnerId, PartnerName, PersonName, PublicUser, User};
+use portal::models::{EventAction, PartnerId, PartnerName, PersonName, PublicUser, SecondFactor, User};
 use portal::passwords::{About, Issued, Password};
 use portal::random;
 use portal::store::{Actor, CredentialItem, Event, Key, PartnerItem, Store};
@@ -20,7 +22,9 @@ async fn recover_primary_admin(app: &App, mut input: Fields, request_id: String)
     let partner: Option<PartnerId> = input.required("partner_id");
     let password: Option<Option<Password>> = input.optional("password");
     let operator: Option<Option<PersonName>> = input.optional("operator");
-    let (partner, password, operator) = input.finish(|| Some((partner?, password?, operator?)))?;
+    let reset_factors: Option<Option<bool>> = input.optional("reset_factors");
+    let (partner, password, operator, reset_factors) =
+        input.finish(|| Some((partner?, password?, operator?, reset_factors?.unwrap_or_default())))?;
 
     let now = app.now();
     let (name, user, credential) = load(app.store(), &partner).await?;
@@ -32,10 +36,15 @@ async fn recover_primary_admin(app: &App, mut input: Fields, request_id: String)
     };
     let digests = digests.map_err(|rejection| Failure::password("password", rejection))?;
 
-    let after = user.signed_out(now).with_new_password(true, now);
+    let mut after = user.signed_out(now).with_new_password(true, now);
+    let mut changed = credential.changed(digests, true, now).generated(issued.generated().is_some());
+    let has_reset = reset_factors && !credential.factors.is_empty();
+    if has_reset {
+        after = after.with_second_factor(SecondFactor::None);
+        changed = CredentialItem { version: changed.version, ..changed.with_factors(Factors::default()) };
+    }
     let mut transaction = app.store().transaction();
     transaction.change_user(&user, &after);
-    let changed = credential.changed(digests, true, now).generated(issued.generated().is_some());
     transaction.change_credential(&user.id, &credential, &changed);
     transaction.end_generation(&user, now);
     let actor = Actor::operator(operator.as_ref());
@@ -43,6 +52,9 @@ async fn recover_primary_admin(app: &App, mut input: Fields, request_id: String)
         .changing(Some(&user), Some(&after));
     transaction.record(&partner, &event);
     transaction.notify(MailKind::PasswordSet, &user, &event, None)?;
+    if has_reset {
+        transaction.notify(MailKind::SecondFactorReset, &user, &event, None)?;
+    }
     transaction.commit().await?;
 
     app.identity()?.end_soon(&[Generation::of(&user)]).await;

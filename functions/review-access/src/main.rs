@@ -21,7 +21,7 @@ async fn main() -> Result<(), Stopped> {
 }
 
 /// The columns of a CSV response.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 22] = [
     "user.id",
     "user.first_name",
     "user.last_name",
@@ -43,6 +43,7 @@ const COLUMNS: [&str; 21] = [
     "user.last_active_at",
     "user.pending.kind",
     "user.pending.expires_at",
+    "user.second_factor",
 ];
 
 /// The maximum number of users whose sessions are read concurrently.
@@ -94,7 +95,7 @@ async fn review_access(app: &App, request: Request) -> Result<Answer, Failure> {
     call.authorize(&Action::ReviewAccess).await?;
 
     let list = format!("{} access review {}", caller.partner_id, input.inactive_days);
-    let review = Review { now, inactive_days: input.inactive_days };
+    let review = Review { now, inactive_days: input.inactive_days, requirement: call.caller.requirement };
     let page = async {
         match &input.cursor {
             None if input.is_summary_only => summary(store, &caller.partner_id, review).await,

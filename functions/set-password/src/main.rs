@@ -11,7 +11,7 @@ use portal::mail::MailKind;
 use portal::models::{EventAction, User, UserId};
 use portal::passwords::{About, Digests, Password, SubmittedPassword};
 use portal::policy::Action;
-use portal::session::{self, Claims};
+use portal::session::Claims;
 use portal::store::{Counter, CredentialItem, Event, Key, Source, SourcesItem};
 
 #[tokio::main(flavor = "current_thread")]
@@ -29,6 +29,9 @@ async fn set_password(app: &App, request: Request) -> Result<Answer, Failure> {
     let input = parse(&request, own)?;
     let target = call.target(&target)?;
     call.authorize(&Action::SetPassword { target: &target }).await?;
+    if let Whose::Another { .. } = input.whose {
+        call.caller.require_fresh(call.now)?;
+    }
     request.expects(target.version)?;
     let credential = credential.map(|key| call.get(&key)).transpose()?.flatten();
     let credential = credential.ok_or_else(|| Failure::bug("a user without a credential"))?;
@@ -144,19 +147,11 @@ impl Setting<'_> {
                 return Err(failure);
             }
         };
-        // Read after the user: a sign-in since then makes the transaction fail, and the change is retried.
-        let mut others = store.sessions_of(&user.id).await?;
-        others.retain(|(id, session)| session.expires_at > now.unix_seconds() && *id != caller.session_id);
-        let count = others.len();
-        let others = session::that_fit(store, &user.id, others, count).await?;
-
         let after = user.changed(now).with_new_password(false, now);
         caller.require_caller(&mut transaction, Some(user));
         transaction.change_user_unless_signed_in(user, &after);
         transaction.change_credential(&user.id, self.credential, &self.credential.changed(digests, false, now));
-        for session_id in &others {
-            transaction.end_session(&user.id, session_id);
-        }
+        self.call.end_other_sessions(&mut transaction).await?;
         transaction.clear_counter(&own.attempts);
         let event = self.event(EventAction::PasswordChanged, &after)?;
         transaction.record(&user.partner_id, &event);

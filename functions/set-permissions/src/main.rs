@@ -24,6 +24,8 @@ async fn set_permissions(app: &App, request: Request) -> Result<Answer, Failure>
     let access = Access { role, permissions };
     if access == Access::of(&target) {
         call.authorize_unchanged(&target)?;
+    } else {
+        call.caller.require_fresh(call.now)?;
     }
     request.expects(target.version)?;
 

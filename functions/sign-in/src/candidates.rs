@@ -82,9 +82,12 @@ pub(crate) async fn load(sign_in: &SignIn<'_>, found: Vec<(PartnerId, UserId)>) 
     let candidate = |(partner, id): (PartnerId, UserId)| {
         let (user, credential, sources) = keys(&(partner.clone(), id.clone()));
         let found = match (stored.get(&user)?, stored.get(&credential)?) {
-            (Some(item), Some(credential)) => {
-                Some(Box::new(SigningIn { user: item.user, credential, sources: stored.get(&sources)? }))
-            }
+            (Some(item), Some(credential)) => Some(Box::new(SigningIn {
+                user: item.user,
+                credential,
+                sources: stored.get(&sources)?,
+                factors: Vec::new(),
+            })),
             (Some(_), None) | (None, _) => None,
         };
         Ok(Candidate { partner, id, found })
@@ -101,7 +104,7 @@ impl Candidate {
 
     /// Returns whether the source of the request is known to the user. `None` for a placeholder.
     pub(crate) fn is_known(&self, sign_in: &SignIn<'_>) -> Option<bool> {
-        let SigningIn { user, credential, sources } = &**self.found.as_ref()?;
+        let SigningIn { user, credential, sources, .. } = &**self.found.as_ref()?;
         let source = sign_in.source(&user.id);
         Some(SourcesItem::knows(sources.as_ref(), credential.changed_at, &source, sign_in.now))
     }
@@ -117,7 +120,7 @@ impl Candidate {
             }
             return Ok(None);
         };
-        let SigningIn { user, credential, sources } = &**found;
+        let SigningIn { user, credential, sources, .. } = &**found;
         let (source, set_at) = (sign_in.source(&user.id), credential.changed_at);
         if sign_in.origin.is_retry {
             return Ok(Some(SourcesItem::standing(sources.as_ref(), set_at, &source, sign_in.now)));
@@ -149,9 +152,10 @@ impl Candidate {
     /// blocked. So the time of a response reveals nothing if tokens are issued before all counts are made.
     pub(crate) fn ready(&self) -> Option<&SigningIn> {
         let found = self.found.as_deref()?;
-        let SigningIn { user, credential, sources } = found;
+        let SigningIn { user, credential, sources, .. } = found;
+        let has_more_steps = credential.must_change || !credential.factors.is_empty();
         let is_open = credential.is_generated || SourcesItem::is_far_from_shut(sources.as_ref(), credential.changed_at);
-        (is_open && user.status == Status::Active && !credential.must_change).then_some(found)
+        (is_open && user.status == Status::Active && !has_more_steps).then_some(found)
     }
 
     /// Returns the user who signs in, or a refusal.

@@ -8,20 +8,22 @@
 mod candidates;
 mod limits;
 
+use std::slice;
 use std::sync::Arc;
 
 use candidates::{Candidate, Refused, Verdict};
 use futures_util::future::{FutureExt as _, join_all, try_join_all};
 use limits::{Limits, Open};
 use portal::App;
-use portal::actions::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Issued, SignIn, SigningIn};
+use portal::actions::{CHALLENGE_LIFETIME, Issued, SignIn, SigningIn};
 use portal::error::Failure;
+use portal::factors::Step;
 use portal::http::{Answer, RefreshTokenIn, Request, Stopped, serve};
 use portal::mail::MailKind;
-use portal::models::{Email, EventAction, PartnerId, PartnerName, Timestamp};
+use portal::models::{ChallengeKind, Email, EventAction, PartnerId, PartnerName, Requirement, Timestamp};
 use portal::passwords::{Digests, HashingFailed, SubmittedPassword, verify_nobody};
 use portal::random;
-use portal::store::{Actor, ChoiceItem, Chosen, CommitError, Event, Items, Key, Standing};
+use portal::store::{Actor, ChoiceItem, Chosen, CommitError, Event, Items, Key, PartnerItem, Standing};
 use portal::telemetry;
 use serde::Serialize;
 use tokio::task::JoinError;
@@ -108,10 +110,17 @@ struct Comparison<'a> {
 }
 
 /// The users whose password was submitted.
-struct Compared {
-    matching: Vec<SigningIn>,
-    /// The tokens of the only user, if they were issued while the request was counted.
-    issued: Option<Result<Issued, Failure>>,
+enum Compared {
+    /// The only user, and the next step.
+    One { signing_in: Box<SigningIn>, step: Result<Step, Failure>, prepared: Option<Box<Prepared>> },
+    /// The users of several partners.
+    Several(Vec<SigningIn>),
+}
+
+/// What was prepared for the only user while the request was counted.
+struct Prepared {
+    partner: PartnerItem,
+    issued: Result<Issued, Failure>,
 }
 
 /// Returns the users whose password was submitted.
@@ -135,14 +144,18 @@ async fn compare(sign_in: &SignIn<'_>, input: &Input) -> Result<Compared, Failur
         // Yields first, so that the counts are sent before the digests are computed.
         tokio::task::yield_now().await;
         let are_right = right(hashes.clone().await)?;
-        // Tokens are worth nothing without a session, which begins only after all counts are made.
+        // Tokens are worth nothing without a session, which begins only after all counts are made. If the partner
+        // requires a second factor that the user has not added yet, they are dropped.
         Ok(match comparison.only_match(&are_right) {
-            Some(signing_in) => Some(sign_in.issue(signing_in).await),
+            Some(signing_in) => {
+                let (issued, partner) = tokio::join!(sign_in.issue(signing_in), sign_in.partner_of(&signing_in.user));
+                Some(Prepared { partner: partner?, issued })
+            }
             None => None,
         })
     };
-    let ((counts, verdicts), issued) = tokio::try_join!(counted, compared)?;
-    Ok(Compared { matching: Box::pin(comparison.end(counts, verdicts)).await?, issued })
+    let ((counts, verdicts), prepared) = tokio::try_join!(counted, compared)?;
+    Box::pin(comparison.end(counts, verdicts, prepared)).await
 }
 
 /// Computes the digest of the password for each candidate, on another thread: the counts are made meanwhile.
@@ -251,7 +264,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// Records what was refused, and returns the users who matched.
-    async fn end(mut self, counts: Counts, verdicts: Vec<Verdict>) -> Result<Vec<SigningIn>, Failure> {
+    async fn end(
+        mut self,
+        counts: Counts,
+        verdicts: Vec<Verdict>,
+        prepared: Option<Prepared>,
+    ) -> Result<Compared, Failure> {
         let SignIn { app, origin, now, .. } = *self.sign_in;
         let store = app.store();
         if counts.only_known {
@@ -281,17 +299,53 @@ impl<'a> Comparison<'a> {
             }
             return Err(if is_any(Verdict::Expired) { Failure::InitialPasswordExpired } else { WRONG });
         }
+        let (users, standings): (Vec<SigningIn>, Vec<Option<Standing>>) = matching.into_iter().unzip();
+        let compared = Compared::decided(self.sign_in, users, prepared).await?;
         // Issued tokens reset all counts of the user. A challenge resets none, and the client may never answer it. So the
         // count of this attempt is taken back here.
-        let is_challenged = matching.len() > 1 || matching.iter().any(|(one, _)| one.credential.must_change);
+        let is_challenged = !matches!(compared, Compared::One { step: Ok(Step::Complete), .. });
         if is_challenged && !origin.is_retry {
-            for (SigningIn { user, credential, .. }, standing) in &matching {
+            for (SigningIn { user, credential, .. }, standing) in compared.users().iter().zip(&standings) {
                 if let Some(standing) = standing {
                     store.take_guess_back(&user.id, credential.changed_at, standing).await?;
                 }
             }
         }
-        Ok(matching.into_iter().map(|(signing_in, _)| signing_in).collect())
+        Ok(compared)
+    }
+}
+
+impl Compared {
+    /// Decides the next step of the only user. Only a user without a second factor who has chosen a password needs the
+    /// partner's requirement.
+    async fn decided(
+        sign_in: &SignIn<'_>,
+        mut matching: Vec<SigningIn>,
+        prepared: Option<Prepared>,
+    ) -> Result<Self, Failure> {
+        let signing_in = match matching.pop() {
+            Some(only) if matching.is_empty() => only,
+            last => {
+                matching.extend(last);
+                return Ok(Self::Several(matching));
+            }
+        };
+        let has_more_steps = signing_in.credential.must_change || !signing_in.credential.factors.is_empty();
+        let prepared = prepared.filter(|_| !has_more_steps);
+        let requirement = match &prepared {
+            Some(prepared) => prepared.partner.second_factor,
+            None if has_more_steps => Requirement::default(),
+            None => sign_in.partner_of(&signing_in.user).await?.second_factor,
+        };
+        let step = sign_in.next_step(&signing_in, requirement, false);
+        Ok(Self::One { signing_in: Box::new(signing_in), step, prepared: prepared.map(Box::new) })
+    }
+
+    fn users(&self) -> &[SigningIn] {
+        match self {
+            Self::One { signing_in, .. } => slice::from_ref(&**signing_in),
+            Self::Several(users) => users,
+        }
     }
 }
 
@@ -337,26 +391,40 @@ async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
 
 /// Continues a sign-in whose password is right: completes it, or returns a challenge.
 async fn proceed(sign_in: &SignIn<'_>, input: &Input, compared: Compared) -> Result<Answer, Failure> {
-    let Compared { matching, issued } = compared;
-    let [signing_in] = matching.as_slice() else { return ask_for_partner(sign_in, &matching).await };
-    let mut transaction = sign_in.app.store().transaction();
-    if signing_in.credential.must_change {
-        let challenge = sign_in.ask_for_new_password(&mut transaction, signing_in)?;
-        transaction.commit().await?;
-        return Answer::json(200, &challenge);
-    }
-    let issued = match issued {
-        Some(issued) => issued?,
-        None => sign_in.issue(signing_in).await?,
+    let (signing_in, step, prepared) = match compared {
+        Compared::One { signing_in, step, prepared } => (signing_in, step?, prepared),
+        Compared::Several(matching) => return ask_for_partner(sign_in, &matching).await,
     };
-    let SigningIn { user, credential, .. } = signing_in;
-    let event = sign_in.note(&mut transaction, signing_in)?;
-    if credential.digests.is_outdated() {
+    let mut transaction = sign_in.app.store().transaction();
+    let SigningIn { user, credential, .. } = &*signing_in;
+    // With a challenge for a new password, the digest is computed again anyway.
+    if step != Step::NewPassword && credential.digests.is_outdated() {
         let renewed = credential.renewed(credential.digests.renewed(&input.password, random::bytes()?)?);
         transaction.change_credential(&user.id, credential, &renewed);
     }
+    let challenge = match step {
+        Step::Complete => None,
+        Step::SecondFactor => Some(sign_in.ask_for_second_factor(&mut transaction, &signing_in)?),
+        Step::NewPassword => Some(sign_in.ask_for_new_password(&mut transaction, &signing_in)?),
+        Step::Enrolment => {
+            let partner = match prepared.as_ref() {
+                Some(prepared) => prepared.partner.name.clone(),
+                None => sign_in.partner_of(user).await?.name,
+            };
+            Some(sign_in.ask_for_enrolment(&mut transaction, &signing_in, &partner)?)
+        }
+    };
+    if let Some(challenge) = challenge {
+        transaction.commit().await?;
+        return Answer::json(200, &challenge);
+    }
+    let issued = match prepared {
+        Some(prepared) => prepared.issued?,
+        None => sign_in.issue(&signing_in).await?,
+    };
+    let event = sign_in.note(&mut transaction, &signing_in)?;
     let after = user.signed_in(sign_in.now);
-    let signed_in = sign_in.commit(transaction, issued, signing_in, &event, after, credential.changed_at).await?;
+    let signed_in = sign_in.commit(transaction, issued, &signing_in, &event, after, credential.changed_at).await?;
     Answer::signed_in(&signed_in, input.refresh_token_in)
 }
 
@@ -373,8 +441,7 @@ async fn ask_for_partner(sign_in: &SignIn<'_>, matching: &[SigningIn]) -> Result
     let users = matching.iter().map(|SigningIn { user, credential, .. }| Chosen {
         partner_id: user.partner_id.clone(),
         user_id: user.id.clone(),
-        generation: user.session_generation,
-        credential_version: credential.version,
+        basis: credential.basis(user),
     });
     let expires_at = sign_in.now.plus(CHALLENGE_LIFETIME).unix_seconds();
     let choice = ChoiceItem { users: users.collect(), expires_at };
@@ -382,12 +449,12 @@ async fn ask_for_partner(sign_in: &SignIn<'_>, matching: &[SigningIn]) -> Result
     let mut transaction = store.transaction();
     transaction.add_choice(&session, &choice);
     transaction.commit().await?;
-    Answer::json(200, &Choice { challenge: CHOOSE_PARTNER, session, partners })
+    Answer::json(200, &Choice { challenge: ChallengeKind::ChoosePartner, session, partners })
 }
 
 #[derive(Serialize)]
 struct Choice<'a> {
-    challenge: &'static str,
+    challenge: ChallengeKind,
     session: String,
     partners: Vec<Named<'a>>,
 }

@@ -68,7 +68,7 @@ pub(crate) struct Choices {
 pub(crate) enum StartError {
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    #[error("port {port} cannot be used: {source}")]
+    #[error("port {port} cannot be used: {source}; choose another with --port")]
     Port { port: u16, source: io::Error },
     #[error("{} cannot be read: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::passwords;
 use crate::policy::Denied;
+use crate::{factors, passwords};
 
 /// The reason why an action failed.
 #[derive(Debug)]
@@ -26,6 +26,20 @@ pub enum Failure {
     Denied(Denied),
     /// The initial password was not changed before it expired.
     InitialPasswordExpired,
+    /// The partner requires a second factor, and the password alone does not suffice to add one.
+    EnrolmentNeedsProof,
+    /// The caller has to be authenticated again.
+    ReauthenticationRequired,
+    /// The caller's session has to use a second factor.
+    SecondFactorRequired,
+    /// The partner requires the second factor, so the user cannot remove it.
+    FactorRequired,
+    /// The user has no such second factor.
+    NoSuchFactor,
+    /// The portal has no domain, which passkeys need.
+    PasskeysOff,
+    /// The user already has the maximum number of passkeys.
+    PasskeyLimitReached,
     /// The partner has no such user.
     NotFound,
     /// The user has no such session.
@@ -124,6 +138,13 @@ impl Failure {
             | Self::SessionEnded
             | Self::Denied(_)
             | Self::InitialPasswordExpired
+            | Self::EnrolmentNeedsProof
+            | Self::ReauthenticationRequired
+            | Self::SecondFactorRequired
+            | Self::FactorRequired
+            | Self::NoSuchFactor
+            | Self::PasskeysOff
+            | Self::PasskeyLimitReached
             | Self::NotFound
             | Self::NoSuchSession
             | Self::EmailTaken
@@ -163,6 +184,12 @@ impl Failure {
 impl From<Denied> for Failure {
     fn from(denied: Denied) -> Self {
         Self::Denied(denied)
+    }
+}
+
+impl From<factors::DerivationFailed> for Failure {
+    fn from(error: factors::DerivationFailed) -> Self {
+        Self::internal("adding an authenticator app", &error)
     }
 }
 
@@ -256,6 +283,13 @@ mod tests {
             Failure::SessionEnded,
             Failure::from(Denied::NoSuchUser),
             Failure::InitialPasswordExpired,
+            Failure::EnrolmentNeedsProof,
+            Failure::ReauthenticationRequired,
+            Failure::SecondFactorRequired,
+            Failure::FactorRequired,
+            Failure::NoSuchFactor,
+            Failure::PasskeysOff,
+            Failure::PasskeyLimitReached,
             Failure::NotFound,
             Failure::NoSuchSession,
             Failure::EmailTaken,

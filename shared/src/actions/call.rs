@@ -13,6 +13,7 @@ use futures_util::future::try_join;
 use serde::de::DeserializeOwned;
 
 use super::PendingRevocation;
+use super::code_attempt::record_refused;
 use crate::App;
 use crate::error::Failure;
 use crate::http::Request;
@@ -20,8 +21,8 @@ use crate::identity::Generation;
 use crate::mail::MailKind;
 use crate::models::{EventAction, Timestamp, User, UserId};
 use crate::origin::Origin;
-use crate::session::{Caller, Claims};
-use crate::store::{Actor, Counter, Event, ItemKey, Items, Key, PartnerItem, Transaction, UserItem};
+use crate::session::{self, Caller, Claims};
+use crate::store::{Actor, Counter, CredentialItem, Event, ItemKey, Items, Key, PartnerItem, Transaction, UserItem};
 
 /// The read that begins a call: the caller, the caller's session, and the items that the action adds.
 pub struct Read<'a> {
@@ -137,6 +138,39 @@ impl<'a> Call<'a> {
     /// [`Failure::Internal`] if it does not exist.
     pub fn partner(&self, key: &Key<PartnerItem>) -> Result<PartnerItem, Failure> {
         self.stored.partner(key)
+    }
+
+    /// Returns the caller's credential, which was read.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] if it does not exist.
+    pub fn own_credential(&self, key: &Key<CredentialItem>) -> Result<CredentialItem, Failure> {
+        self.get(key)?.ok_or_else(|| Failure::bug("a user without a credential"))
+    }
+
+    /// Makes `transaction` end all sessions of the caller except for that of the request. The transaction also has to require
+    /// that the caller has not signed in since the read.
+    ///
+    /// # Errors
+    /// Why the sessions could not be read.
+    pub async fn end_other_sessions(&self, transaction: &mut Transaction<'_>) -> Result<(), Failure> {
+        let (store, caller) = (self.app.store(), &self.caller);
+        // Read after the user: a sign-in since then makes the transaction fail, and the change is retried.
+        let mut others = store.sessions_of(&caller.user.id).await?;
+        others.retain(|(id, session)| session.expires_at > self.now.unix_seconds() && *id != caller.session_id);
+        let count = others.len();
+        for session_id in session::that_fit(store, &caller.user.id, others, count).await? {
+            transaction.end_session(&caller.user.id, &session_id);
+        }
+        Ok(())
+    }
+
+    /// Records that the caller was not authenticated again, at most once in 15 minutes. A failure is logged and otherwise
+    /// ignored.
+    pub async fn record_refused_sign_in(&self) {
+        let Self { app, origin, now, .. } = *self;
+        let user = &self.caller.user;
+        record_refused(EventAction::SignInRefused, app, origin, now, user, Actor::user(user)).await;
     }
 
     /// Returns the user that the request names.

@@ -22,17 +22,34 @@ impl Call<'_> {
         credential: &CredentialItem,
         counter: &Counter,
     ) -> Result<(), Failure> {
+        if self.is_current_password(submitted, credential, counter).await? {
+            Ok(())
+        } else {
+            self.record_refusal_code(action, "wrong_current_password").await;
+            Err(Failure::field("current_password", "wrong", "The current password is wrong."))
+        }
+    }
+
+    /// Counts a submitted password in `counter`, which was read with the call, and returns whether it is the caller's
+    /// current password. If it is, the action clears the counter.
+    ///
+    /// # Errors
+    /// [`Failure::TooManyRequests`], or why it could not be checked.
+    pub async fn is_current_password(
+        &self,
+        submitted: &SubmittedPassword,
+        credential: &CredentialItem,
+        counter: &Counter,
+    ) -> Result<bool, Failure> {
         if !self.origin.is_retry
             && let Some(seconds) = self.app.store().count(counter, self.stored(), self.now).await?
         {
             return Err(Failure::TooManyRequests(seconds));
         }
-        if credential.digests.verify(submitted)? {
-            Ok(())
-        } else {
+        let is_right = credential.digests.verify(submitted)?;
+        if !is_right {
             telemetry::count("CurrentPasswordsRefused", 1);
-            self.record_refusal_code(action, "wrong_current_password").await;
-            Err(Failure::field("current_password", "wrong", "The current password is wrong."))
         }
+        Ok(is_right)
     }
 }

@@ -5,11 +5,14 @@
 mod add_users;
 mod authorize;
 mod call;
+mod code_attempt;
 mod current_password;
 mod force_logout;
 mod invitations;
 mod open_link;
 mod own_changes;
+mod pending;
+mod remove_factor;
 mod remove_user;
 mod review;
 mod send_mail;
@@ -19,14 +22,16 @@ mod sign_in;
 
 pub use add_users::{FirstPassword, MAX_ADDED_AT_ONCE, MAX_INVITED_AT_ONCE, Newcomer};
 pub use call::{Call, Read, TargetKey};
+pub use code_attempt::{CodeAttempt, record_refused_factor, wrong_code};
 pub use force_logout::force_logout;
 pub use open_link::OpenLink;
+pub use pending::{Pending, WRONG_CHALLENGE, unchanged};
 pub use remove_user::remove_user;
 pub use review::{ResolvedDecision, review};
 pub use send_mail::{SendOutcome, send_mail};
 pub use set_permissions::set_permissions;
 pub use set_status::set_status;
-pub use sign_in::{CHALLENGE_LIFETIME, CHOOSE_PARTNER, Challenge, Issued, NEW_PASSWORD, SignIn, SigningIn};
+pub use sign_in::{CHALLENGE_LIFETIME, Challenge, Issued, NewApp, Outcome, SignIn, SigningIn};
 
 use crate::identity::Generation;
 use crate::models::User;

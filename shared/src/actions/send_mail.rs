@@ -181,6 +181,10 @@ async fn prepare_for_user(
         (MailKind::HandedOver, _) => Content::HandedOver { by },
         (MailKind::SignInBlocked, _) if !store.mark_block_mail(&user.id, item).await? => return Ok(None),
         (MailKind::SignInBlocked, _) => Content::SignInBlocked,
+        (MailKind::SecondFactorAdded, _) => Content::SecondFactorAdded,
+        (MailKind::SecondFactorRemoved, _) => Content::SecondFactorRemoved,
+        (MailKind::SecondFactorReset, _) => Content::SecondFactorReset(by),
+        (MailKind::RecoveryCodeUsed, _) => Content::RecoveryCodeUsed,
         (MailKind::Invitation | MailKind::EmailChange | MailKind::PasswordReset, _) => {
             return Err(Failure::bug("a mail without its link"));
         }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{RefreshTokenIn, Request, cookie, csv};
 use crate::error::Failure;
+use crate::factors::RecoveryCodes;
 use crate::models::{PublicUser, User};
 use crate::session::{Devices, SignedIn};
 use crate::store::DEVICE_KNOWN_FOR;
@@ -72,8 +73,11 @@ impl Answer {
             expires_in: i32,
             refresh_token: Option<&'a str>,
             user: PublicUser<'a>,
+            /// Present if the sign-in has added a second factor.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            recovery_codes: Option<Vec<String>>,
         }
-        let SignedIn { user, tokens, refresh_token, lifetime, devices } = signed_in;
+        let SignedIn { user, tokens, refresh_token, lifetime, devices, recovery_codes } = signed_in;
         let refresh_token = refresh_token.as_text();
         let in_body = refresh_token_in == RefreshTokenIn::Body;
         let mut answer = Self::json(
@@ -84,6 +88,7 @@ impl Answer {
                 expires_in: tokens.expires_in,
                 refresh_token: in_body.then_some(&refresh_token),
                 user: user.into(),
+                recovery_codes: recovery_codes.as_ref().map(RecoveryCodes::shown),
             },
         )?;
         if !in_body {

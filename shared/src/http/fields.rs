@@ -7,9 +7,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::error::{Failure, FieldError};
+use crate::factors::SubmittedCode;
 use crate::models::{
-    Decision, Email, Language, Note, PartnerId, PartnerName, Permission, Permissions, PersonName, Role, Status,
+    Decision, Email, Language, Note, PartnerId, PartnerName, PasskeyName, Permission, Permissions, PersonName,
+    Requirement, Role, Status,
 };
+use crate::passkeys::PasskeyAnswer;
 use crate::passwords::{About, Password, SubmittedPassword};
 
 /// A value that a field of a request can hold. Parse, don't validate.
@@ -305,6 +308,12 @@ impl FromField for PartnerName {
     }
 }
 
+impl FromField for PasskeyName {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, error.code(), error.to_string()))
+    }
+}
+
 impl FromField for Email {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
         Self::parse(text(name, value)?).map_err(|error| FieldError::new(name, error.code(), error.to_string()))
@@ -343,6 +352,26 @@ impl FromField for Language {
     fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
         Self::parse(text(name, value)?)
             .map_err(|_| FieldError::new(name, "unknown_language", "The language must be en or fr."))
+    }
+}
+
+impl FromField for Requirement {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::parse(text(name, value)?).map_err(|_| {
+            FieldError::new(name, "unknown_requirement", "The requirement must be optional, admins or everyone.")
+        })
+    }
+}
+
+impl FromField for SubmittedCode {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        text(name, value).map(Self::parse)
+    }
+}
+
+impl FromField for PasskeyAnswer {
+    fn from_field(name: &str, value: &Value) -> Result<Self, FieldError> {
+        Self::read(value).ok_or_else(|| FieldError::new(name, "wrong_type", "This field must be an object."))
     }
 }
 

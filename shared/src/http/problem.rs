@@ -106,6 +106,45 @@ impl Problem {
                 "This password was not used in time. Ask for a new one.",
                 vec![],
             ),
+            Failure::EnrolmentNeedsProof => (
+                403,
+                "enrolment_needs_proof",
+                "Proof needed",
+                "A second factor is required. Reset your password, or ask for a new one, and then sign in to add one.",
+                vec![],
+            ),
+            Failure::ReauthenticationRequired => (
+                403,
+                "reauthentication_required",
+                "Re-authentication required",
+                "Confirm that it is you: send your password or a code again.",
+                vec![],
+            ),
+            Failure::SecondFactorRequired => (
+                403,
+                "second_factor_required",
+                "Second factor required",
+                "Add a second factor, and use it in this session.",
+                vec![],
+            ),
+            Failure::FactorRequired => (
+                409,
+                "factor_required",
+                "Factor required",
+                "Your partner requires a second factor. You can replace it, but not remove it.",
+                vec![],
+            ),
+            Failure::NoSuchFactor => (404, "not_found", "Not found", "There is no such second factor.", vec![]),
+            Failure::PasskeysOff => {
+                (422, "passkeys_off", "Passkeys are off", "This portal has no domain, which passkeys need.", vec![])
+            }
+            Failure::PasskeyLimitReached => (
+                422,
+                "passkey_limit_reached",
+                "Passkey limit reached",
+                "You already have the maximum number of passkeys. Remove one first.",
+                vec![],
+            ),
             Failure::NotFound => not_found(),
             Failure::NoSuchSession => (404, "not_found", "Not found", "There is no such session.", vec![]),
             Failure::EmailTaken => {

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::Failure;
+use crate::factors::{RecoveryCodes, is_fresh};
 use crate::identity::{Generation, Tokens};
-use crate::models::{Email, PartnerId, Status, Timestamp, User, UserId};
+use crate::models::{Email, PartnerId, Requirement, Status, Timestamp, User, UserId};
 use crate::store::{
     EmailItem, IdempotencyItem, ItemKey, Items, Key, PartnerItem, SessionItem, Store, StoreError, Transaction,
     UserItem, hash,
@@ -25,6 +26,10 @@ pub struct Caller {
     pub user: User,
     /// The id of the session that the request uses.
     pub session_id: String,
+    /// This session, as it was read.
+    pub session: SessionItem,
+    /// The users of the partner who need a second factor.
+    pub requirement: Requirement,
 }
 
 /// The claims of an access token.
@@ -58,8 +63,8 @@ impl Claims {
     }
 
     /// Returns the keys of the items that [`caller`](Self::caller) needs.
-    pub fn item_keys(&self) -> [ItemKey; 2] {
-        [self.user_key().item_key(), self.session_key().item_key()]
+    pub fn item_keys(&self) -> [ItemKey; 3] {
+        [self.user_key().item_key(), self.session_key().item_key(), self.partner_key().item_key()]
     }
 
     /// Authenticates the caller with the items at [`item_keys`](Self::item_keys).
@@ -69,10 +74,13 @@ impl Claims {
     pub fn caller(&self, stored: &Items, now: Timestamp) -> Result<Caller, Failure> {
         let user = stored.get(&self.user_key())?.ok_or(Failure::SessionEnded)?.user;
         let session = stored.get(&self.session_key())?.ok_or(Failure::SessionEnded)?;
-        let is_live = session.is_live(&user, now)
-            && session.generation == self.generation.number
-            && user.status == Status::Active;
-        if is_live { Ok(Caller { user, session_id: self.session_id.clone() }) } else { Err(Failure::SessionEnded) }
+        let requirement = requirement(stored, &self.partner_key())?;
+        let is_live = is_live(&session, &user, requirement, now) && session.generation == self.generation.number;
+        if is_live {
+            Ok(Caller { user, session_id: self.session_id.clone(), session, requirement })
+        } else {
+            Err(Failure::SessionEnded)
+        }
     }
 
     /// Returns the id of the session.
@@ -106,7 +114,40 @@ impl Claims {
     }
 }
 
+/// Returns which users of a partner need a second factor. The partner was read with its user.
+fn requirement(stored: &Items, partner: &Key<PartnerItem>) -> Result<Requirement, Failure> {
+    Ok(stored.partner(partner)?.second_factor)
+}
+
+/// Returns whether a session allows requests of its user. A session without a second factor ends with the next request
+/// when the partner requires one, and nothing is written for it.
+fn is_live(session: &SessionItem, user: &User, requirement: Requirement, now: Timestamp) -> bool {
+    session.is_live(user, now) && user.status == Status::Active && session.has_required_factor(requirement, user.role)
+}
+
 impl Caller {
+    /// Returns whether the partner requires a second factor of the user.
+    pub fn is_factor_required(&self) -> bool {
+        self.requirement.covers(self.user.role)
+    }
+
+    /// Requires that the user was authenticated a short time ago.
+    ///
+    /// # Errors
+    /// [`Failure::ReauthenticationRequired`].
+    pub fn require_fresh(&self, now: Timestamp) -> Result<(), Failure> {
+        if is_fresh(self.session.authenticated_at(), now) { Ok(()) } else { Err(Failure::ReauthenticationRequired) }
+    }
+
+    /// Makes `transaction` change the caller's session, and require that the caller's authority is as it was read. If the
+    /// caller is the target, the condition on the target already covers the authority.
+    pub fn change_session(&self, transaction: &mut Transaction<'_>, after: &SessionItem, target: Option<&User>) {
+        if target.is_none_or(|target| target.id != self.user.id) {
+            transaction.check_actor(&self.user);
+        }
+        transaction.change_session(&self.user.id, &self.session_id, &self.session, after);
+    }
+
     /// Makes `transaction` require that the caller's authority and session are as they were read. If the caller is the
     /// target, the condition on the target already covers the authority.
     pub fn require_caller(&self, transaction: &mut Transaction<'_>, target: Option<&User>) {
@@ -155,6 +196,8 @@ pub struct SignedIn {
     pub lifetime: Duration,
     /// The identifiers of the device, for the client to keep. `None` if they are unchanged or could not be recorded.
     pub devices: Option<Devices>,
+    /// The recovery codes, if the sign-in has added a second factor.
+    pub recovery_codes: Option<RecoveryCodes>,
 }
 
 /// The maximum number of sessions that one transaction ends, in addition to its other operations.
@@ -244,8 +287,12 @@ impl RefreshToken {
     }
 
     /// Returns the keys of the items that [`check`](Self::check) needs.
-    pub fn item_keys(&self) -> [ItemKey; 2] {
-        [Key::user(&self.partner, &self.user).item_key(), Key::session(&self.user, &self.session_id).item_key()]
+    pub fn item_keys(&self) -> [ItemKey; 3] {
+        [
+            Key::user(&self.partner, &self.user).item_key(),
+            Key::session(&self.user, &self.session_id).item_key(),
+            Key::partner(&self.partner).item_key(),
+        ]
     }
 
     /// Checks that the session is live and that this is its token, with the items at [`item_keys`](Self::item_keys).
@@ -258,7 +305,7 @@ impl RefreshToken {
             return Err(Failure::Unauthenticated("This refresh token is not valid."));
         }
         let user = stored.get(&Key::user(&self.partner, &self.user))?.ok_or(Failure::SessionEnded)?.user;
-        let is_live = session.is_live(&user, now) && user.status == Status::Active;
-        if is_live { Ok(()) } else { Err(Failure::SessionEnded) }
+        let requirement = requirement(stored, &Key::partner(&self.partner))?;
+        if is_live(&session, &user, requirement, now) { Ok(()) } else { Err(Failure::SessionEnded) }
     }
 }

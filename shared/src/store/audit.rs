@@ -9,7 +9,10 @@ use serde_json::{Map, Value};
 use super::items::SessionItem;
 use super::keys;
 use crate::error::Failure;
-use crate::models::{Decision, EventAction, EventId, Note, PartnerId, PersonName, Timestamp, User, UserId, browser};
+use crate::models::{
+    Decision, EventAction, EventId, Note, PartnerId, PersonName, Requirement, SecondFactor, Timestamp, User, UserId,
+    browser,
+};
 use crate::random;
 
 /// The actor of an event.
@@ -170,6 +173,14 @@ impl Event {
         self
     }
 
+    /// Adds which users needed a second factor before the action, and which need one after it.
+    #[must_use]
+    pub fn requiring(mut self, before: Requirement, after: Requirement) -> Self {
+        let fact = |requirement: Requirement| ("second_factor".to_owned(), Value::from(requirement.as_str()));
+        (self.before, self.after) = (Map::from_iter([fact(before)]), Map::from_iter([fact(after)]));
+        self
+    }
+
     /// Adds why a mail could not be sent.
     #[must_use]
     pub fn failing(mut self, code: &str) -> Self {
@@ -247,6 +258,8 @@ fn event_id(at: Timestamp, is_last: bool) -> Result<EventId, Failure> {
 /// Returns the values of a user that events record.
 fn facts(user: &User) -> Map<String, Value> {
     let pending_email = user.pending_email.as_ref().map(|email| ("pending_email".to_owned(), email.typed().into()));
+    let second_factor = (user.second_factor != SecondFactor::None)
+        .then(|| ("second_factor".to_owned(), user.second_factor.as_str().into()));
     let permissions = user.permissions.iter().map(|permission| Value::from(permission.as_str())).collect::<Vec<_>>();
     let facts = [
         ("first_name".to_owned(), Value::from(user.first_name.as_str())),
@@ -258,7 +271,7 @@ fn facts(user: &User) -> Map<String, Value> {
         ("status".to_owned(), Value::from(user.status.as_str())),
         ("must_change_password".to_owned(), Value::from(user.must_change_password)),
     ];
-    facts.into_iter().chain(pending_email).collect()
+    facts.into_iter().chain(pending_email).chain(second_factor).collect()
 }
 
 /// Returns the values that identify a user and describe the user's access.

@@ -79,6 +79,12 @@ impl Expression {
         self.conditions.push(format!("(attribute_not_exists({name}) OR {name} = {value})"));
     }
 
+    /// Requires that the attribute is absent.
+    pub(super) fn when_missing(&mut self, attribute: &str) {
+        let name = self.name(attribute);
+        self.conditions.push(format!("attribute_not_exists({name})"));
+    }
+
     /// Requires that the attribute is absent or less than a value.
     pub(super) fn when_absent_or_less(&mut self, attribute: &str, value: AttributeValue) {
         let (name, value) = (self.name(attribute), self.value(value));

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::keys;
 use super::read::Item;
+use crate::factors::{Factors, PASSKEY_CHALLENGE_LIFETIME, PasskeyChallenge, PasskeyPurpose};
 use crate::models::{
-    Email, InvalidTimestamp, Language, MailState, PENDING_LIFETIME, PartnerId, PartnerName, Permission, Permissions,
-    PersonName, Reviewer, Role, Status, Timestamp, User, UserId, fold,
+    ChallengeKind, Email, InvalidTimestamp, Language, MailState, PENDING_LIFETIME, PartnerId, PartnerName, Permission,
+    Permissions, PersonName, Requirement, Reviewer, Role, SecondFactor, Status, Timestamp, UsedFactor, User, UserId,
+    fold,
 };
 use crate::passwords::Digests;
 use crate::review::Facts;
@@ -25,6 +27,14 @@ pub struct PartnerItem {
     pub user_count: u64,
     /// The time at which the partner was created.
     pub created_at: Timestamp,
+    /// The users who need a second factor.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub second_factor: Requirement,
+}
+
+/// Returns whether a value is the default, which is not stored.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A user. [`Stored`] is the stored form.
@@ -81,6 +91,9 @@ struct Stored {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     suspended: Option<bool>,
     must_change_password: bool,
+    /// The second factor, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    second_factor: Option<SecondFactor>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     invited_at: Option<Millis>,
     /// The number of invitations, if there was one.
@@ -147,6 +160,7 @@ const fn letter(permission: Permission) -> char {
         Permission::UsersRemove => 'd',
         Permission::UsersForceLogout => 'o',
         Permission::UsersSetPermissions => 'p',
+        Permission::UsersResetFactors => 'f',
         Permission::AuditRead => 'h',
     }
 }
@@ -202,6 +216,7 @@ impl From<UserItem> for Stored {
             role: user.role,
             status: user.status,
             must_change_password: user.must_change_password,
+            second_factor: (user.second_factor != SecondFactor::None).then_some(user.second_factor),
             invited_at: user.invited_at.map(Into::into),
             invitations: (user.invitations > 0).then_some(user.invitations),
             last_refresh_at: user.last_refresh_at.map(Into::into),
@@ -245,6 +260,7 @@ impl TryFrom<Stored> for UserItem {
             permissions: stored.permissions.map_or_else(|| stored.role.default_permissions(), Into::into),
             status: stored.status,
             must_change_password: stored.must_change_password,
+            second_factor: stored.second_factor.unwrap_or_default(),
             invited_at: stored.invited_at.map(Into::into),
             invitations: stored.invitations.unwrap_or_default(),
             last_sign_in_at: last_sign_in_of_key(&stored.last_sign_in_key).map_err(|_| "an invalid last sign-in")?,
@@ -356,13 +372,16 @@ pub(super) struct ReviewText {
     created_at: Timestamp,
     reviewed_at: Option<Timestamp>,
     initial_password_set_at: Option<Timestamp>,
+    /// It is a letter of its own. Users without a second factor have none.
+    second_factor: SecondFactor,
 }
 
 impl ReviewText {
     fn of(user: &User) -> Self {
         let Facts { role, exceeds_role_default, is_raised, created_at, reviewed_at, initial_password_set_at, .. } =
             Facts::of(user);
-        Self { role, exceeds_role_default, is_raised, created_at, reviewed_at, initial_password_set_at }
+        let second_factor = user.second_factor;
+        Self { role, exceeds_role_default, is_raised, created_at, reviewed_at, initial_password_set_at, second_factor }
     }
 
     /// Times that are equal to the time of the user's id are left out.
@@ -377,6 +396,11 @@ impl ReviewText {
         if self.is_raised {
             text.push_str(" u");
         }
+        text.push_str(match self.second_factor {
+            SecondFactor::None => "",
+            SecondFactor::Totp => " t",
+            SecondFactor::Passkey => " k",
+        });
         if self.created_at != id.at() {
             text.push_str(&time('c', self.created_at));
         }
@@ -399,11 +423,14 @@ impl ReviewText {
             created_at: id.at(),
             reviewed_at: None,
             initial_password_set_at: None,
+            second_factor: SecondFactor::None,
         };
         for word in words {
             match word.split_at_checked(1)? {
                 ("x", "") => read.exceeds_role_default = true,
                 ("u", "") => read.is_raised = true,
+                ("t", "") => read.second_factor = SecondFactor::Totp,
+                ("k", "") => read.second_factor = SecondFactor::Passkey,
                 ("c", digits) => read.created_at = time(digits)?,
                 ("r", digits) => read.reviewed_at = Some(time(digits)?),
                 ("i", digits) => read.initial_password_set_at = Some(time(digits)?),
@@ -415,6 +442,10 @@ impl ReviewText {
 
     pub(super) fn role(&self) -> Role {
         self.role
+    }
+
+    pub(super) fn second_factor(&self) -> SecondFactor {
+        self.second_factor
     }
 
     pub(super) fn pending_since(&self) -> Option<Timestamp> {
@@ -438,6 +469,7 @@ impl ReviewText {
             last_active_at: last_sign_in_at.max(last_refresh_at),
             reviewed_at: self.reviewed_at,
             is_raised: self.is_raised,
+            second_factor: self.second_factor,
         }
     }
 }
@@ -518,6 +550,12 @@ pub struct CredentialItem {
     /// Whether the portal generated the password. Its 100 random bits or more cannot be guessed.
     #[serde(default)]
     pub is_generated: bool,
+    /// The second factors.
+    #[serde(default, skip_serializing_if = "Factors::is_empty")]
+    pub factors: Factors,
+    /// Counts the changes of the second factors. The use of a factor does not change it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub factors_version: u64,
 }
 
 impl CredentialItem {
@@ -533,6 +571,8 @@ impl CredentialItem {
             changed_at: at,
             machine_secret,
             is_generated: false,
+            factors: Factors::default(),
+            factors_version: 0,
         }
     }
 
@@ -542,12 +582,14 @@ impl CredentialItem {
         Self { is_generated, ..self }
     }
 
-    /// Returns the credential after a change of the password.
+    /// Returns the credential after a change of the password. The second factors stay the same.
     #[must_use]
     pub fn changed(&self, digests: Digests, must_change: bool, at: Timestamp) -> Self {
         Self {
             version: self.version + 1,
             password_version: self.password_version + 1,
+            factors: self.factors.clone(),
+            factors_version: self.factors_version,
             ..Self::new(digests, must_change, at, self.machine_secret.clone())
         }
     }
@@ -556,6 +598,27 @@ impl CredentialItem {
     #[must_use]
     pub fn renewed(&self, digests: Digests) -> Self {
         Self { version: self.version + 1, digests, ..self.clone() }
+    }
+
+    /// Returns the credential with other second factors. This voids challenges that were decided on the earlier ones.
+    #[must_use]
+    pub fn with_factors(&self, factors: Factors) -> Self {
+        Self { factors_version: self.factors_version + 1, ..self.with_used_factor(factors) }
+    }
+
+    /// Returns the credential after the use of a second factor.
+    #[must_use]
+    pub fn with_used_factor(&self, factors: Factors) -> Self {
+        Self { version: self.version + 1, factors, ..self.clone() }
+    }
+
+    /// Returns what a challenge is decided on.
+    pub fn basis(&self, user: &User) -> Basis {
+        Basis {
+            generation: user.session_generation,
+            password_version: self.password_version,
+            factors_version: self.factors_version,
+        }
     }
 
     /// Returns whether the password must be changed and has expired.
@@ -585,24 +648,147 @@ pub struct SessionItem {
     pub user_agent: String,
     /// The SHA-256 of Cognito's refresh token. Any other token is rejected without a call to Cognito.
     pub refresh_hash: String,
+    /// The second factors that were used in this session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<UsedFactor>,
+    /// The time of the last re-authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reauthenticated_at: Option<Timestamp>,
+    /// The authenticator app that the user is adding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<EnrolmentItem>,
+    /// The challenge for a passkey that the user adds, or is authenticated again with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<PasskeyStart>,
+}
+
+/// A challenge for a passkey in a session. Another one replaces it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyStart {
+    purpose: PasskeyPurpose,
+    /// The token from which the challenge is derived.
+    token: String,
+    /// The number of the change of the second factors.
+    factors_version: u64,
+    /// The time until which it can be answered, in seconds since 1970.
+    until: i64,
+}
+
+impl PasskeyStart {
+    /// Returns a challenge that is derived from this random token, for the factors of `credential`.
+    pub fn new(purpose: PasskeyPurpose, token: String, credential: &CredentialItem, now: Timestamp) -> Self {
+        let until = now.plus(PASSKEY_CHALLENGE_LIFETIME).unix_seconds();
+        Self { purpose, token, factors_version: credential.factors_version, until }
+    }
+
+    /// Returns the challenge.
+    pub fn challenge(&self) -> PasskeyChallenge {
+        PasskeyChallenge::derived(self.purpose, &self.token)
+    }
+
+    /// Returns the challenge, if it is for this purpose, has not expired, and the second factors are the same.
+    pub fn open(
+        &self,
+        purpose: PasskeyPurpose,
+        credential: &CredentialItem,
+        now: Timestamp,
+    ) -> Option<PasskeyChallenge> {
+        let is_open = self.purpose == purpose
+            && self.factors_version == credential.factors_version
+            && self.until > now.unix_seconds();
+        is_open.then(|| self.challenge())
+    }
+}
+
+impl std::fmt::Debug for PasskeyStart {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("PasskeyStart").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+/// An authenticator app that is being added in a session.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolmentItem {
+    /// The token from which the secret of the app is derived.
+    pub token: String,
+    /// The time until which the app can be confirmed, in seconds since 1970.
+    pub until: i64,
+}
+
+impl std::fmt::Debug for EnrolmentItem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("EnrolmentItem").field("until", &self.until).finish_non_exhaustive()
+    }
 }
 
 impl SessionItem {
+    /// Returns whether the user may act in the session without a second factor, or has used one.
+    pub fn has_required_factor(&self, requirement: Requirement, role: Role) -> bool {
+        !self.factors.is_empty() || !requirement.covers(role)
+    }
+
+    /// Returns the last time at which the user was authenticated.
+    pub fn authenticated_at(&self) -> Timestamp {
+        self.reauthenticated_at.map_or(self.created_at, |at| at.max(self.created_at))
+    }
+
+    /// Returns the session after a re-authentication, with the factor that it used, if any.
+    #[must_use]
+    pub fn reauthenticated(&self, factor: Option<UsedFactor>, at: Timestamp) -> Self {
+        let new = factor.filter(|factor| !self.factors.contains(factor));
+        let factors = self.factors.iter().copied().chain(new).collect();
+        Self { factors, reauthenticated_at: Some(at), ..self.clone() }
+    }
+
     /// Returns whether the session is valid: it belongs to the user's current generation and has not expired.
     pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
         self.generation == user.session_generation && self.expires_at > now.unix_seconds()
     }
 }
 
+/// What a challenge is decided on. It is void if any of it has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// The user's generation.
+    pub generation: u64,
+    /// The number of the password.
+    pub password_version: u64,
+    /// The number of the change of the second factors.
+    pub factors_version: u64,
+}
+
 /// A challenge of a sign-in that needs one more step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChallengeItem {
-    /// The user's generation at the sign-in. The challenge is invalid in any other generation.
-    pub generation: u64,
-    /// The credential's version at the sign-in. The challenge is invalid with any other version.
-    pub credential_version: u64,
+    /// What it asks for.
+    #[serde(default = "new_password", skip_serializing_if = "is_new_password")]
+    pub kind: ChallengeKind,
+    /// What it is decided on.
+    pub basis: Basis,
+    /// The second factors that the sign-in has used before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<UsedFactor>,
+    /// The number of submitted codes. A code counts before it is checked.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub codes: u32,
     /// The time at which the challenge expires.
     pub expires_at: i64,
+}
+
+/// A challenge for a sign-in with a passkey in place of an email and a password. It names no user: the answer does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PasskeySignInItem {
+    /// The time at which the challenge expires.
+    pub expires_at: i64,
+}
+
+fn new_password() -> ChallengeKind {
+    ChallengeKind::NewPassword
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_new_password(kind: &ChallengeKind) -> bool {
+    *kind == ChallengeKind::NewPassword
 }
 
 /// A choice between the users of several partners who have the same email and password.
@@ -621,10 +807,8 @@ pub struct Chosen {
     pub partner_id: PartnerId,
     /// The partner's user.
     pub user_id: UserId,
-    /// The user's generation at the sign-in, as in a [`ChallengeItem`].
-    pub generation: u64,
-    /// The credential's version at the sign-in, as in a [`ChallengeItem`].
-    pub credential_version: u64,
+    /// What the choice is decided on, as in a [`ChallengeItem`].
+    pub basis: Basis,
 }
 
 #[cfg(test)]
@@ -678,6 +862,7 @@ mod tests {
         };
         User {
             pending_email: Some(profile.email.clone()),
+            second_factor: SecondFactor::Passkey,
             mail_state: MailState::Complained,
             language: Language::French,
             invitations: 123,
@@ -711,13 +896,10 @@ mod tests {
 
     /// A user who has not chosen a password has `invited_at`, which is shorter than a `pending_email`, and cannot have both.
     #[test]
-    fn the_longest_ordinary_user_has_less_than_a_kilobyte_with_room_for_later_attributes() {
+    fn the_longest_ordinary_user_has_less_than_a_kilobyte() {
         let user = longest();
         assert_eq!(user.email.typed().len(), 70);
-        let text = |value: &str| AttributeValue::S(value.to_owned());
-        let later = [("second_factor", text("passkey"))];
-        let mut item = stored(&user);
-        item.extend(later.map(|(name, value)| (name.to_owned(), value)));
+        let item = stored(&user);
         let bytes = size(&item);
         assert!(bytes < 1_024, "{bytes} bytes: {item:?}");
     }
@@ -726,7 +908,7 @@ mod tests {
     fn permissions_are_stored_as_letters_that_never_change() {
         let user = User { permissions: Role::Admin.ceiling(), ..longest() };
         let letters = |user: &User| stored(user).get("permissions").and_then(|value| value.as_s().ok().cloned());
-        assert_eq!(letters(&user).as_deref(), Some("raedoph"));
+        assert_eq!(letters(&user).as_deref(), Some("raedopfh"));
         let none = User { permissions: Permissions::none(), ..user };
         assert_eq!(letters(&none).as_deref(), Some(""));
         for permission in Permission::ALL {
@@ -761,6 +943,7 @@ mod tests {
             "invited_at",
             "invitations",
             "permissions",
+            "second_factor",
             "suspended",
             "created_at",
             "created_by",
@@ -856,6 +1039,7 @@ mod tests {
         fn the_entry_of_a_user_in_the_index_for_reviews_has_all_facts(
             roles in 0..4_usize,
             (is_beyond, must_change_password, is_suspended) in any::<(bool, bool, bool)>(),
+            factors in 0..3_usize,
             since_id in 0..3_i64,
             times in proptest::array::uniform5(proptest::option::of(0..4_000_000_000_000_i64)),
         ) {
@@ -875,6 +1059,7 @@ mod tests {
                 times.map(|millis| millis.map(Timestamp::from_unix_millis));
             let user = User {
                 status: if is_suspended { Status::Suspended } else { Status::Active },
+                second_factor: SecondFactor::ALL[factors],
                 last_sign_in_at: signed_in,
                 last_refresh_at: refreshed,
                 password_changed_at: changed.or(new.password_changed_at),
@@ -885,6 +1070,7 @@ mod tests {
             let item = stored(&user);
             let text = ReviewText::read(item["review"].as_s().unwrap(), &user.id).unwrap();
             prop_assert_eq!(text.role(), user.role);
+            prop_assert_eq!(text.second_factor(), user.second_factor);
             let signed_in = last_sign_in_of_key(item["last_sign_in_key"].as_s().unwrap()).unwrap();
             prop_assert_eq!(SearchText::read(&item).unwrap().status, user.status);
             let facts = text.facts(indexed_status(&item), signed_in, user.last_refresh_at);
@@ -900,6 +1086,28 @@ mod tests {
         }
     }
 
+    fn credential() -> CredentialItem {
+        let password = crate::passwords::Password::parse("copper-Lantern-meadow-84").unwrap();
+        let digests = Digests::new(&password, [7; 16]).unwrap();
+        CredentialItem::new(digests, false, Timestamp::from_unix_millis(1), "machine".to_owned())
+    }
+
+    #[test]
+    fn a_challenge_for_a_passkey_is_open_for_five_minutes_for_one_purpose_and_for_the_same_factors() {
+        let (now, credential) = (Timestamp::from_unix_millis(1_795_350_591_000), credential());
+        let start = PasskeyStart::new(PasskeyPurpose::Registration, "token".to_owned(), &credential, now);
+        let open =
+            |purpose, credential, seconds| start.open(purpose, credential, now.plus(Duration::from_secs(seconds)));
+        assert_eq!(open(PasskeyPurpose::Registration, &credential, 299), Some(start.challenge()));
+        assert_eq!(open(PasskeyPurpose::Registration, &credential, 300), None);
+        assert_eq!(open(PasskeyPurpose::Reauthentication, &credential, 0), None);
+        let changed = credential.with_factors(Factors::default());
+        assert_eq!(open(PasskeyPurpose::Registration, &changed, 0), None);
+        let used = credential.with_used_factor(Factors::default());
+        assert!(open(PasskeyPurpose::Registration, &used, 0).is_some());
+        assert!(!format!("{start:?}").contains("token"));
+    }
+
     #[test]
     fn a_settled_user_has_few_facts() {
         let at = Timestamp::from_unix_millis(1_795_350_591_123);
@@ -911,6 +1119,7 @@ mod tests {
             created_at: at,
             reviewed_at: None,
             initial_password_set_at: Some(at),
+            second_factor: SecondFactor::None,
         };
         assert_eq!(text.write(&id), "v i");
         let reviewed = ReviewText { reviewed_at: Some(at.plus(Duration::from_millis(1))), ..text };

@@ -8,7 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::items::{ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem};
+use super::items::{
+    ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, PasskeySignInItem, SessionItem, UserItem,
+};
 use crate::models::{Email, EventId, PartnerId, Timestamp, UserId};
 
 /// One of the tables.
@@ -112,6 +114,13 @@ impl Key<ChoiceItem> {
     /// Returns the key of a choice between partners. It holds only the hash of the choice's token.
     pub fn choice(secret: &str) -> Self {
         Self::at(ItemKey::new(Table::Sessions, format!("CHOICE#{}", hash(secret)), "CHOICE".to_owned()))
+    }
+}
+
+impl Key<PasskeySignInItem> {
+    /// Returns the key of a challenge for a sign-in with a passkey. It holds only the hash of the challenge's token.
+    pub fn passkey_sign_in(secret: &str) -> Self {
+        Self::at(ItemKey::new(Table::Sessions, format!("PASSKEY#{}", hash(secret)), "PASSKEY".to_owned()))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod audit;
+mod codes;
 mod conflict;
 mod cursor;
 mod everyone;
@@ -30,12 +31,13 @@ use expression::{Expression, number};
 
 pub use attempts::{Counted, Counter, CounterItem};
 pub use audit::{Actor, Event, Target};
+pub use codes::CodesItem;
 pub use conflict::jitter;
 pub use everyone::{Everyone, Found};
 pub use idempotency::{Created, IdempotencyItem, Import, Imported};
 pub use items::{
-    ChallengeItem, ChoiceItem, Chosen, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem, is_east_asian,
-    name_key,
+    Basis, ChallengeItem, ChoiceItem, Chosen, CredentialItem, EmailItem, EnrolmentItem, PartnerItem, PasskeySignInItem,
+    PasskeyStart, SessionItem, UserItem, is_east_asian, name_key,
 };
 pub use keys::{ItemKey, Key, Table, hash};
 pub use links::LinksItem;

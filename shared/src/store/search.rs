@@ -8,7 +8,7 @@ use super::keys::{Key, partition};
 use super::listing::{Order, Page, Position, Sort, position};
 use super::read::{Item, projected, text};
 use super::{Store, StoreError, Table};
-use crate::models::{PartnerId, Role, Timestamp, User, UserId};
+use crate::models::{PartnerId, Role, SecondFactor, Timestamp, User, UserId};
 
 /// The attributes of [`SearchText`] and of the position in a list. The one for the role depends on the index.
 const SEARCHED: [&str; 5] = ["sk", "name_key", "email", "typed_email", "suspended"];
@@ -23,6 +23,8 @@ pub struct SearchEntry<'a> {
     /// Since when the user could have chosen a password. `None` if the user has chosen one, or if the search does not
     /// need it.
     pub pending_since: Option<Timestamp>,
+    /// The second factor. `None` if the search does not need it.
+    pub second_factor: Option<SecondFactor>,
 }
 
 /// The entries that a search reads.
@@ -30,8 +32,8 @@ pub struct SearchEntry<'a> {
 pub struct Searched {
     /// Only users with this role, if there is one.
     pub role: Option<Role>,
-    /// Whether the search needs to know which users have not chosen a password.
-    pub with_pending: bool,
+    /// Whether the search needs to know which users have not chosen a password, or which second factors they have.
+    pub with_facts: bool,
 }
 
 impl Store {
@@ -103,10 +105,10 @@ impl Store {
             .consistent_read(true)
             .expression_attribute_values(":pk", AttributeValue::S(partition(partner)))
             .set_exclusive_start_key(start);
-        // Only the index for reviews contains the last sign-in and since when a user is pending. If the other index
-        // contained the last sign-in too, each sign-in would also write there.
+        // Only the index for reviews contains the last sign-in, since when a user is pending, and the second factor. If the
+        // other index contained the last sign-in too, each sign-in would also write there.
         let query = match searched {
-            Searched { with_pending, .. } if with_pending || sort == Sort::LastSignInAt => {
+            Searched { with_facts, .. } if with_facts || sort == Sort::LastSignInAt => {
                 let attributes = [&SEARCHED[..], &["review", "last_sign_in_key"]].concat();
                 projected(query, &attributes).index_name("by_last_sign_in").key_condition_expression("pk = :pk")
             }
@@ -131,10 +133,11 @@ fn search_entry(item: &Item) -> Result<SearchEntry<'_>, StoreError> {
     let searched = SearchText::read(item).ok_or_else(wrong)?;
     if !item.contains_key("review") {
         let role = Role::parse(text(item, "role")?).map_err(|_| wrong())?;
-        return Ok(SearchEntry { searched, role, pending_since: None });
+        return Ok(SearchEntry { searched, role, pending_since: None, second_factor: None });
     }
     let facts = ReviewText::read(text(item, "review")?, &user_id(item)?).ok_or_else(wrong)?;
-    Ok(SearchEntry { searched, role: facts.role(), pending_since: facts.pending_since() })
+    let (role, pending_since, second_factor) = (facts.role(), facts.pending_since(), Some(facts.second_factor()));
+    Ok(SearchEntry { searched, role, pending_since, second_factor })
 }
 
 /// Returns the id of the user that an item is about.

@@ -14,7 +14,8 @@ use super::conflict::jitter;
 use super::expression::{Expression, number, text};
 use super::idempotency::IdempotencyItem;
 use super::items::{
-    ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, SessionItem, UserItem, last_sign_in_key,
+    ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, PasskeySignInItem, SessionItem, UserItem,
+    last_sign_in_key,
 };
 use super::keys::{self, ItemKey, Key};
 use super::marks::Mark;
@@ -23,7 +24,7 @@ use super::read::{Item, Items};
 use super::{MAX_USERS, Store, StoreError};
 use crate::error::{Cause, Failure};
 use crate::mail::MailKind;
-use crate::models::{MailState, PartnerId, Timestamp, User, UserId};
+use crate::models::{MailState, PartnerId, Requirement, SecondFactor, Timestamp, User, UserId};
 use crate::random;
 
 /// The attribute that [`Transaction::set_mail_state`] writes.
@@ -262,14 +263,18 @@ impl Transaction<'_> {
     }
 
     /// Records a sign-in, and requires that the user is active, still in the generation that was read, and still has the
-    /// password of `credential`. Every change of the password also writes the user, so the user's own count of passwords
-    /// shows one, and the credential needs no condition.
+    /// password of `credential` and the same kind of second factor. Every change of the password or of the factors also
+    /// writes the user, so the user's own attributes show one, and the credential needs no condition.
     pub fn note_sign_in(&mut self, user: &User, credential: &CredentialItem, at: Timestamp) {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("session_generation", "=", number(user.session_generation));
         expression.when("status", "=", text(crate::models::Status::Active.as_str()));
         expression.when("password_version", "=", number(credential.password_version));
+        match user.second_factor {
+            SecondFactor::None => expression.when_missing("second_factor"),
+            factor => expression.when("second_factor", "=", text(factor.as_str())),
+        }
         expression.set("last_sign_in_key", text(last_sign_in_key(&user.id, Some(at))));
         expression.set("issued_generation", number(user.session_generation));
         expression.add("sign_ins", 1);
@@ -292,7 +297,11 @@ impl Transaction<'_> {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("version", "=", number(before.version));
-        let Some(new) = self.record_error(item(after)) else { return };
+        let (old, new) = (self.record_error(item(before)), self.record_error(item(after)));
+        let Some((old, new)) = old.zip(new) else { return };
+        for attribute in old.keys().filter(|name| !new.contains_key(*name)) {
+            expression.remove(attribute);
+        }
         for (attribute, value) in new {
             expression.set(&attribute, value);
         }
@@ -316,6 +325,28 @@ impl Transaction<'_> {
     /// Adds a session.
     pub fn add_session(&mut self, user: &UserId, session_id: &str, session: &SessionItem) {
         self.put_new(Condition::New, &Key::session(user, session_id).item_key, session);
+    }
+
+    /// Changes a session from `before` to `after`, and requires that it exists.
+    pub fn change_session(&mut self, user: &UserId, session_id: &str, before: &SessionItem, after: &SessionItem) {
+        let changes = session_changes(before, after);
+        let Some(expression) = self.record_error(changes) else { return };
+        self.update(Condition::Session, &Key::session(user, session_id).item_key, expression);
+    }
+
+    /// Sets which users of a partner need a second factor, and requires that it was `before`.
+    pub fn set_requirement(&mut self, partner: &PartnerId, before: Requirement, after: Requirement) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        match before {
+            Requirement::Optional => expression.when_missing("second_factor"),
+            other => expression.when("second_factor", "=", text(other.as_str())),
+        }
+        match after {
+            Requirement::Optional => expression.remove("second_factor"),
+            other => expression.set("second_factor", text(other.as_str())),
+        }
+        self.update(Condition::Target, &Key::partner(partner).item_key, expression);
     }
 
     /// Deletes a session, and requires that it exists.
@@ -352,6 +383,18 @@ impl Transaction<'_> {
         let mut expression = Expression::default();
         expression.when_present();
         self.delete(Condition::Challenge, &Key::choice(secret).item_key, expression);
+    }
+
+    /// Adds a challenge for a sign-in with a passkey.
+    pub fn add_passkey_sign_in(&mut self, secret: &str, challenge: &PasskeySignInItem) {
+        self.put_new(Condition::New, &Key::passkey_sign_in(secret).item_key, challenge);
+    }
+
+    /// Uses a challenge for a sign-in with a passkey, and requires that it has not been used.
+    pub fn use_passkey_sign_in(&mut self, secret: &str) {
+        let mut expression = Expression::default();
+        expression.when_present();
+        self.delete(Condition::Challenge, &Key::passkey_sign_in(secret).item_key, expression);
     }
 
     /// Counts one more attempt, and requires that the counter has room. `stored` must be a recent read of the counter.
@@ -588,6 +631,22 @@ impl Transaction<'_> {
             }
         }
     }
+}
+
+/// Returns the update of a session from `before` to `after`. It requires that the session exists.
+pub(super) fn session_changes(before: &SessionItem, after: &SessionItem) -> Result<Expression, StoreError> {
+    let (old, new) = (item(before)?, item(after)?);
+    let mut expression = Expression::default();
+    expression.when_present();
+    for attribute in old.keys().filter(|name| !new.contains_key(*name)) {
+        expression.remove(attribute);
+    }
+    for (attribute, value) in new {
+        if old.get(&attribute) != Some(&value) {
+            expression.set(&attribute, value);
+        }
+    }
+    Ok(expression)
 }
 
 fn item(value: &impl Serialize) -> Result<Item, StoreError> {

@@ -39,6 +39,10 @@ pub(super) fn draft(letter: &Letter<'_>) -> Draft {
         Content::HandedOver { by: By::You } => handed_over_by_you(&mut draft, letter),
         Content::HandedOver { by } => handed_over(&mut draft, letter, *by),
         Content::SignInBlocked => sign_in_blocked(&mut draft, letter),
+        Content::SecondFactorAdded => second_factor_added(&mut draft, letter),
+        Content::SecondFactorRemoved => second_factor_removed(&mut draft, letter),
+        Content::SecondFactorReset(by) => second_factor_reset(&mut draft, letter, *by),
+        Content::RecoveryCodeUsed => recovery_code_used(&mut draft, letter),
     }
     draft.say("This mail was sent automatically. Replies are not read.");
     draft
@@ -59,6 +63,10 @@ fn subject(content: &Content<'_>) -> &'static str {
         Content::AccessChanged { .. } => "Your access to the partner portal was changed",
         Content::HandedOver { .. } => "The partner portal was handed over",
         Content::SignInBlocked => "Sign-ins to your account in the partner portal are blocked",
+        Content::SecondFactorAdded => "A second factor was added to your account in the partner portal",
+        Content::SecondFactorRemoved => "The second factor of your account in the partner portal was removed",
+        Content::SecondFactorReset(_) => "The second factors of your account in the partner portal were reset",
+        Content::RecoveryCodeUsed => "A recovery code of your account in the partner portal was used",
     }
 }
 
@@ -218,6 +226,56 @@ fn sign_in_blocked(draft: &mut Draft, letter: &Letter<'_>) {
         .say(
             "You can still sign in from a device or a network that you have used before. Otherwise, reset your \
              password. This also ends the block.",
+        )
+        .portal(PORTAL, letter.portal_url);
+}
+
+fn second_factor_added(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "An authenticator app was added to your account in {portal}. From now on, you need a code of this app or a \
+             recovery code to sign in."
+        ))
+        .facts(facts(letter, true))
+        .say("If this was not you, inform an admin of the portal now, who can reset your second factors.")
+        .portal(PORTAL, letter.portal_url);
+}
+
+fn second_factor_removed(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "The second factor of your account in {portal} was removed. Your password is now enough to sign in. Your \
+             other sessions have ended."
+        ))
+        .facts(facts(letter, true))
+        .say("If this was not you, change your password now and inform an admin of the portal.")
+        .portal(PORTAL, letter.portal_url);
+}
+
+fn second_factor_reset(draft: &mut Draft, letter: &Letter<'_>, by: By<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "{} removed the second factors of your account in {portal}. All your sessions have ended. You can add a new \
+             second factor after the next sign-in.",
+            actor(by)
+        ))
+        .facts(facts(letter, false))
+        .say("If you did not expect this, contact an admin of the portal.");
+}
+
+fn recovery_code_used(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "A recovery code of your account in {portal} was used in place of the second factor. It cannot be used again."
+        ))
+        .facts(facts(letter, true))
+        .say(
+            "If this was not you, another person has your password and a recovery code. Change your password now, get \
+             new recovery codes, and inform an admin of the portal.",
         )
         .portal(PORTAL, letter.portal_url);
 }

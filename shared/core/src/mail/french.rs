@@ -39,6 +39,10 @@ pub(super) fn draft(letter: &Letter<'_>) -> Draft {
         Content::HandedOver { by: By::You } => handed_over_by_you(&mut draft, letter),
         Content::HandedOver { by } => handed_over(&mut draft, letter, *by),
         Content::SignInBlocked => sign_in_blocked(&mut draft, letter),
+        Content::SecondFactorAdded => second_factor_added(&mut draft, letter),
+        Content::SecondFactorRemoved => second_factor_removed(&mut draft, letter),
+        Content::SecondFactorReset(by) => second_factor_reset(&mut draft, letter, *by),
+        Content::RecoveryCodeUsed => recovery_code_used(&mut draft, letter),
     }
     draft.say("Cet e-mail a été envoyé automatiquement. Les réponses ne sont pas lues.");
     draft
@@ -59,6 +63,12 @@ fn subject(content: &Content<'_>) -> &'static str {
         Content::AccessChanged { .. } => "Votre accès au portail partenaires a été modifié",
         Content::HandedOver { .. } => "Le portail partenaires a été transmis",
         Content::SignInBlocked => "Les connexions à votre compte du portail partenaires sont bloquées",
+        Content::SecondFactorAdded => "Un second facteur a été ajouté à votre compte du portail partenaires",
+        Content::SecondFactorRemoved => "Le second facteur de votre compte du portail partenaires a été supprimé",
+        Content::SecondFactorReset(_) => {
+            "Les seconds facteurs de votre compte du portail partenaires ont été réinitialisés"
+        }
+        Content::RecoveryCodeUsed => "Un code de récupération de votre compte du portail partenaires a été utilisé",
     }
 }
 
@@ -243,6 +253,64 @@ fn sign_in_blocked(draft: &mut Draft, letter: &Letter<'_>) {
         .say(
             "Vous pouvez toujours vous connecter depuis un appareil ou un réseau que vous avez déjà utilisé. \
              Sinon, réinitialisez votre mot de passe. Cela lève aussi le blocage.",
+        )
+        .portal(PORTAL, letter.portal_url);
+}
+
+fn second_factor_added(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "Une application d’authentification a été ajoutée à votre compte sur le {portal}. Vous avez désormais \
+             besoin d’un code de cette application ou d’un code de récupération pour vous connecter."
+        ))
+        .facts(facts(letter, true))
+        .say(
+            "Si ce n’était pas vous, prévenez dès maintenant un administrateur du portail, qui peut réinitialiser \
+             vos seconds facteurs.",
+        )
+        .portal(PORTAL, letter.portal_url);
+}
+
+fn second_factor_removed(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "Le second facteur de votre compte sur le {portal} a été supprimé. Votre mot de passe suffit désormais pour \
+             vous connecter. Vos autres sessions ont pris fin."
+        ))
+        .facts(facts(letter, true))
+        .say(
+            "Si ce n’était pas vous, changez dès maintenant votre mot de passe et prévenez un administrateur du \
+             portail.",
+        )
+        .portal(PORTAL, letter.portal_url);
+}
+
+fn second_factor_reset(draft: &mut Draft, letter: &Letter<'_>, by: By<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "{} a supprimé les seconds facteurs de votre compte sur le {portal}. Toutes vos sessions ont pris fin. Vous \
+             pourrez ajouter un nouveau second facteur après votre prochaine connexion.",
+            actor(by)
+        ))
+        .facts(facts(letter, false))
+        .say("Si vous ne vous y attendiez pas, contactez un administrateur du portail.");
+}
+
+fn recovery_code_used(draft: &mut Draft, letter: &Letter<'_>) {
+    let portal = portal_of(letter.partner);
+    draft
+        .say(format!(
+            "Un code de récupération de votre compte sur le {portal} a été utilisé à la place du second facteur. Il ne \
+             peut plus être utilisé."
+        ))
+        .facts(facts(letter, true))
+        .say(
+            "Si ce n’était pas vous, une autre personne a votre mot de passe et un code de récupération. Changez dès \
+             maintenant votre mot de passe, demandez de nouveaux codes de récupération et prévenez un administrateur du \
+             portail.",
         )
         .portal(PORTAL, letter.portal_url);
 }

@@ -30,6 +30,14 @@ closed_set! {
         HandedOver = "handed_over",
         /// Sign-ins from unknown sources are blocked after too many wrong passwords.
         SignInBlocked = "sign_in_blocked",
+        /// The user added or replaced a second factor.
+        SecondFactorAdded = "second_factor_added",
+        /// The user removed the second factor.
+        SecondFactorRemoved = "second_factor_removed",
+        /// Another user or an operator removed the second factors of the user.
+        SecondFactorReset = "second_factor_reset",
+        /// A recovery code of the user was used.
+        RecoveryCodeUsed = "recovery_code_used",
         /// The user was invited to choose a password.
         Invitation = "invitation",
     }
@@ -51,7 +59,11 @@ impl MailKind {
             | Self::Suspended
             | Self::AccessChanged
             | Self::HandedOver
-            | Self::SignInBlocked => None,
+            | Self::SignInBlocked
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::SecondFactorReset
+            | Self::RecoveryCodeUsed => None,
         }
     }
 

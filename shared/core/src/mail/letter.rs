@@ -125,6 +125,14 @@ pub enum Content<'a> {
     },
     /// Sign-ins from unknown sources are blocked.
     SignInBlocked,
+    /// A second factor was added or replaced.
+    SecondFactorAdded,
+    /// The second factor was removed.
+    SecondFactorRemoved,
+    /// Another user or an operator removed the second factors.
+    SecondFactorReset(By<'a>),
+    /// A recovery code was used.
+    RecoveryCodeUsed,
 }
 
 /// A mail as it is sent.

@@ -54,6 +54,11 @@ fn contents<'a>(name: &'a str, offers: &'a [Offer<'a>; 4]) -> Vec<(&'static str,
         ("handed_over", Content::HandedOver { by }),
         ("handed_over_by_you", Content::HandedOver { by: By::You }),
         ("sign_in_blocked", Content::SignInBlocked),
+        ("second_factor_added", Content::SecondFactorAdded),
+        ("second_factor_removed", Content::SecondFactorRemoved),
+        ("second_factor_reset", Content::SecondFactorReset(by)),
+        ("second_factor_reset_by_an_operator", Content::SecondFactorReset(By::Operator)),
+        ("recovery_code_used", Content::RecoveryCodeUsed),
     ]
 }
 
@@ -133,7 +138,7 @@ proptest! {
     fn names_add_no_markup_no_line_and_no_link(
         name in "(\\PC|[<>&\"'/:.@ ]|https://evil\\.example|<script>){0,150}",
         partner in "(\\PC|[<>&\"' ]|www\\.evil\\.example|</p>){0,150}",
-        index in 0..19_usize,
+        index in 0..24_usize,
     ) {
         let (name, partner) = (mail_name(&name), mail_name(&partner));
         let offers = offers(&partner, &partner);

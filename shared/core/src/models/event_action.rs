@@ -26,6 +26,7 @@ macro_rules! event_actions {
             /// - `{changes}`: "changed" and the fields, with their values;
             /// - `{role}`: the role after the action;
             /// - `{decision}`: the decision of a review;
+            /// - `{second_factor}`: the users who need a second factor;
             /// - `{attempt}`, `{code}`: the refused action, and the reason.
             pub const fn sentence(self, has_values_before: bool) -> &'static str {
                 match self {
@@ -68,6 +69,22 @@ event_actions! {
     PasswordChanged = "password.changed", "changed {the password}";
     /// A user chose a new password with a mailed link.
     PasswordReset = "password.reset", "chose a new password with a mailed link";
+    /// A user added a second factor.
+    SecondFactorAdded = "second_factor.added", "added a second factor";
+    /// A user replaced a second factor.
+    SecondFactorReplaced = "second_factor.replaced", "replaced the second factor";
+    /// A user removed a second factor.
+    SecondFactorRemoved = "second_factor.removed", "removed the second factor";
+    /// The second factors of a user were removed by another user or by an operator.
+    SecondFactorReset = "second_factor.reset", "removed the second factors of {target} and ended every session";
+    /// A user signed in or authenticated again with a recovery code.
+    RecoveryCodeUsed = "recovery_code.used", "used a recovery code";
+    /// A user got new recovery codes.
+    RecoveryCodesRenewed = "recovery_codes.renewed", "replaced the recovery codes";
+    /// A wrong code of a second factor was rejected.
+    SecondFactorRefused = "second_factor.refused", "entered a wrong code for {target} and was refused";
+    /// The users who need a second factor were set.
+    SettingsChanged = "settings.changed", "changed the settings: a second factor is {second_factor}";
     /// A user was invited, or got another invitation.
     InvitationSent = "invitation.sent", "sent an invitation to {target}";
     /// A user accepted the invitation and chose a password.
@@ -112,6 +129,7 @@ mod tests {
             "changes",
             "role",
             "decision",
+            "second_factor",
             "attempt",
             "code",
         ];

@@ -37,6 +37,7 @@ impl Permission {
             "userssetpermissions" | "setrolesandpermissions" | "definirlesrolesetautorisations" => {
                 Self::UsersSetPermissions
             }
+            "usersresetfactors" | "resetsecondfactors" | "reinitialiserlessecondsfacteurs" => Self::UsersResetFactors,
             "auditread" | "viewthehistory" | "consulterlhistorique" => Self::AuditRead,
             _ => return None,
         })
@@ -90,6 +91,7 @@ mod tests {
         for (label, permission) in [
             ("Set roles and permissions", Permission::UsersSetPermissions),
             ("Forcer la deconnexion", Permission::UsersForceLogout),
+            ("Réinitialiser les seconds facteurs", Permission::UsersResetFactors),
             ("Consulter l'historique", Permission::AuditRead),
             ("CONSULTER L’HISTORIQUE", Permission::AuditRead),
         ] {

@@ -1,4 +1,4 @@
-//! Names of people and partners: 1–100 characters of any script, without characters that break a line or reorder text,
+//! Names of people, partners and passkeys: 1–100 characters of any script, without characters that break a line or reorder text,
 //! and not only invisible ones.
 
 use std::fmt;
@@ -85,6 +85,10 @@ name!(
 name!(
     /// The name of a partner, which is an agency or a reseller.
     PartnerName
+);
+name!(
+    /// The name that a user gives a passkey.
+    PasskeyName
 );
 
 impl PersonName {

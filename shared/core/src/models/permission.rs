@@ -21,6 +21,8 @@ closed_set! {
         UsersForceLogout = "users.force_logout",
         /// Change the role and permissions of users.
         UsersSetPermissions = "users.set_permissions",
+        /// Remove the second factors of users.
+        UsersResetFactors = "users.reset_factors",
         /// Read the audit trail.
         AuditRead = "audit.read",
     }
@@ -28,9 +30,9 @@ closed_set! {
 
 /// A set of permissions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Permissions(u8);
+pub struct Permissions(u16);
 
-const fn bit(permission: Permission) -> u8 {
+const fn bit(permission: Permission) -> u16 {
     1 << permission as u8
 }
 
@@ -114,6 +116,7 @@ mod tests {
                 "users.remove",
                 "users.force_logout",
                 "users.set_permissions",
+                "users.reset_factors",
                 "audit.read"
             ]
         );

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Email, Language, MailState, PENDING_LIFETIME, PartnerId, Pending, PendingKind, Permissions, PersonName, Role,
-    Status, Timestamp, UserId,
+    SecondFactor, Status, Timestamp, UserId,
 };
 
 /// A person who uses the portal of one partner.
@@ -36,6 +36,8 @@ pub struct User {
     pub status: Status,
     /// Whether the user has not chosen a password: the next sign-in first requires a new one, or there is none at all.
     pub must_change_password: bool,
+    /// The strongest second factor. The credential has the factors themselves, and both are written together.
+    pub second_factor: SecondFactor,
     /// The time of the invitation that the user has not accepted yet. Such a user has no password.
     pub invited_at: Option<Timestamp>,
     /// Counts the invitations of the user. Only links of the last one are valid.
@@ -121,6 +123,7 @@ impl User {
             permissions: profile.permissions,
             status: Status::Active,
             must_change_password: profile.must_change_password,
+            second_factor: SecondFactor::None,
             invited_at: None,
             invitations: 0,
             last_sign_in_at: None,
@@ -195,6 +198,12 @@ impl User {
             pending_email: None,
             ..self
         }
+    }
+
+    /// Returns the user with this second factor as the strongest one.
+    #[must_use]
+    pub fn with_second_factor(self, second_factor: SecondFactor) -> Self {
+        Self { second_factor, ..self }
     }
 
     /// Returns the user with an invitation to choose a password, which voids earlier ones.
@@ -308,6 +317,7 @@ pub struct PublicUser<'a> {
     permissions: Permissions,
     status: Status,
     must_change_password: bool,
+    second_factor: SecondFactor,
     pending: Option<Pending>,
     last_sign_in_at: Option<Timestamp>,
     last_active_at: Option<Timestamp>,
@@ -334,6 +344,7 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             permissions,
             status,
             must_change_password,
+            second_factor,
             invited_at: _,
             invitations: _,
             last_sign_in_at,
@@ -366,6 +377,7 @@ impl<'a> From<&'a User> for PublicUser<'a> {
             permissions: *permissions,
             status: *status,
             must_change_password: *must_change_password,
+            second_factor: *second_factor,
             pending: user.pending(),
             last_sign_in_at: *last_sign_in_at,
             last_active_at: user.last_active_at(),
@@ -397,6 +409,7 @@ mod tests {
             permissions: Role::Viewer.ceiling(),
             status: Status::Active,
             must_change_password: true,
+            second_factor: SecondFactor::Totp,
             invited_at: None,
             invitations: 0,
             last_sign_in_at: None,
@@ -439,6 +452,7 @@ mod tests {
   ],
   "status": "active",
   "must_change_password": true,
+  "second_factor": "totp",
   "pending": {
     "kind": "initial_password",
     "expires_at": "2026-11-29T12:29:51.123Z"

@@ -3,7 +3,7 @@
 //! are derived from these rows.
 
 use crate::models::Permission::{
-    AuditRead, UsersAdd, UsersEdit, UsersForceLogout, UsersRead, UsersRemove, UsersSetPermissions,
+    AuditRead, UsersAdd, UsersEdit, UsersForceLogout, UsersRead, UsersRemove, UsersResetFactors, UsersSetPermissions,
 };
 use crate::models::{Permission, Permissions, Role, User};
 
@@ -219,6 +219,14 @@ actions! {
         .on_oneself(OnOneself::Allowed)
         .guarded();
 
+    /// Remove the second factors of a user, who has lost them.
+    ResetFactors {
+        /// The user who has lost the factors.
+        target: &'a User,
+    } => Rule::change("reset_factors", "reset the second factors of {target}", &[UsersResetFactors])
+        .on_oneself(OnOneself::Forbidden)
+        .guarded();
+
     /// Remove a user.
     RemoveUser {
         /// The user to remove.
@@ -254,6 +262,9 @@ actions! {
     } => Rule::change("hand_over", "hand the portal over to {target}", &[UsersSetPermissions])
         .guarded()
         .primary_admin_only();
+
+    /// Set which users need a second factor.
+    SetSettings => Rule::change("set_settings", "change the settings", &[UsersSetPermissions]).primary_admin_only();
 
     /// Read which users have access, when they last signed in, and what earlier reviews decided.
     ReviewAccess => Rule::read("review_access", &[UsersRead, AuditRead]);

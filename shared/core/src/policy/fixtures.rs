@@ -2,7 +2,7 @@
 
 use super::actions::{Action, ActionKind, Parameters};
 use crate::models::{
-    Email, Language, MailState, PartnerId, Permissions, PersonName, Role, Status, Timestamp, User, UserId,
+    Email, Language, MailState, PartnerId, Permissions, PersonName, Role, SecondFactor, Status, Timestamp, User, UserId,
 };
 
 /// A kind of action and the values of its parameters, except for the target. Parameters that the kind does not have
@@ -42,6 +42,7 @@ pub(super) fn user(partner: u8, number: u8, role: Role, permissions: Permissions
         permissions,
         status: Status::Active,
         must_change_password: false,
+        second_factor: SecondFactor::None,
         invited_at: None,
         invitations: 0,
         last_sign_in_at: Some(at),

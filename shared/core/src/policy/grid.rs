@@ -132,7 +132,7 @@ fn lines_of(kind: ActionKind, name: &str, actor: &User) -> Vec<String> {
     let mut lines = Vec::new();
     for (what, plan) in plans(kind) {
         lines.extend(targets.iter().map(|(relation, target)| line(&plan, what, relation, target)));
-        if kind.rule().primary_admin_only {
+        if kind.rule().primary_admin_only && kind.has("target") {
             lines.extend(unfit_admins().iter().map(|(what, target)| line(&plan, what, "admin", target)));
         }
     }

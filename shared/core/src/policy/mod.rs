@@ -104,11 +104,13 @@ pub fn authorize(actor: &User, action: &Action<'_>) -> Result<(), Denied> {
     if guarded.is_some_and(|target| !target.permissions.is_subset_of(&actor.permissions)) {
         return Err(Denied::ExceedsOwnPermissions);
     }
-    if rule.primary_admin_only && (own || !target.is_some_and(is_active_admin)) {
-        return Err(Denied::NotAnActiveAdmin);
-    }
-    if rule.primary_admin_only && !target.is_some_and(User::has_begun) {
-        return Err(Denied::NotSignedInYet);
+    if let Some(next) = target.filter(|_| rule.primary_admin_only) {
+        if own || !is_active_admin(next) {
+            return Err(Denied::NotAnActiveAdmin);
+        }
+        if !next.has_begun() {
+            return Err(Denied::NotSignedInYet);
+        }
     }
     if let (Some(role), Some(permissions)) = (role, permissions) {
         if !permissions.is_subset_of(&actor.permissions) {

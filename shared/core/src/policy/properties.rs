@@ -113,7 +113,7 @@ impl Intruder {
                 record.role = plan.role;
                 record.permissions = plan.permissions;
             }
-            if plan.kind.rule().primary_admin_only {
+            if plan.kind.rule().primary_admin_only && has_target(plan.kind) {
                 if record.id == target.id {
                     record.role = Role::PrimaryAdmin;
                     record.permissions = Permissions::all();

@@ -1,6 +1,6 @@
 //! The facts about a user that a review considers.
 
-use crate::models::{Role, Status, Timestamp, User};
+use crate::models::{Role, SecondFactor, Status, Timestamp, User};
 
 /// The facts about a user that decide about the reasons, the rank and the summary of a review. They are a small part of
 /// the user, so that a review of many users reads little.
@@ -24,6 +24,8 @@ pub struct Facts {
     pub reviewed_at: Option<Timestamp>,
     /// Whether the access was raised after the last decision.
     pub is_raised: bool,
+    /// The strongest second factor.
+    pub second_factor: SecondFactor,
 }
 
 impl Facts {
@@ -39,6 +41,7 @@ impl Facts {
             last_active_at: user.last_active_at(),
             reviewed_at: user.review().map(|(at, _)| at),
             is_raised: user.raised_at.is_some(),
+            second_factor: user.second_factor,
         }
     }
 }

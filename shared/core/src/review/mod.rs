@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::models::{Status, Timestamp};
+use crate::models::{Requirement, SecondFactor, Status, Timestamp};
 
 /// The period of access reviews. Access without a decision in this period is due for review.
 pub const REVIEW_PERIOD: Duration = days(90);
@@ -38,13 +38,21 @@ pub enum Reason {
     InitialPasswordUnused,
     /// The user has a permission that the role does not have by default.
     ExceedsRoleDefault,
+    /// The partner requires a second factor of the user, who has none.
+    NoSecondFactor,
     /// The access was not reviewed in the last 90 days, or not since it was raised.
     NotReviewed,
 }
 
 impl Reason {
-    const ALL: [Self; 5] =
-        [Self::NeverSignedIn, Self::Inactive, Self::InitialPasswordUnused, Self::ExceedsRoleDefault, Self::NotReviewed];
+    const ALL: [Self; 6] = [
+        Self::NeverSignedIn,
+        Self::Inactive,
+        Self::InitialPasswordUnused,
+        Self::ExceedsRoleDefault,
+        Self::NoSecondFactor,
+        Self::NotReviewed,
+    ];
 
     /// Returns the reason in the form that clients see.
     pub const fn as_str(self) -> &'static str {
@@ -53,6 +61,7 @@ impl Reason {
             Self::Inactive => "inactive",
             Self::InitialPasswordUnused => "initial_password_unused",
             Self::ExceedsRoleDefault => "exceeds_role_default",
+            Self::NoSecondFactor => "no_second_factor",
             Self::NotReviewed => "not_reviewed",
         }
     }
@@ -82,6 +91,8 @@ pub struct Review {
     pub now: Timestamp,
     /// The number of days without activity after which a user is inactive.
     pub inactive_days: u32,
+    /// The users who need a second factor.
+    pub requirement: Requirement,
 }
 
 impl Review {
@@ -103,6 +114,9 @@ impl Review {
             }
             Reason::InitialPasswordUnused => can_sign_in && user.initial_password_set_at.is_some(),
             Reason::ExceedsRoleDefault => user.exceeds_role_default,
+            Reason::NoSecondFactor => {
+                can_sign_in && user.second_factor == SecondFactor::None && self.requirement.covers(user.role)
+            }
             Reason::NotReviewed => match user.reviewed_at {
                 Some(at) => self.is_ago(REVIEW_PERIOD, at),
                 None => user.is_raised || self.is_ago(REVIEW_PERIOD, user.created_at),
@@ -128,7 +142,7 @@ impl Review {
                 user.initial_password_set_at.is_some_and(|at| self.is_ago(GRACE_PERIOD, at))
             }
             Reason::Inactive | Reason::ExceedsRoleDefault => true,
-            Reason::NotReviewed => false,
+            Reason::NoSecondFactor | Reason::NotReviewed => false,
         }
     }
 
@@ -175,7 +189,7 @@ mod tests {
     }
 
     fn review() -> Review {
-        Review { now: now(), inactive_days: 30 }
+        Review { now: now(), inactive_days: 30, requirement: Requirement::Optional }
     }
 
     fn reasons(user: &User) -> Vec<Reason> {
@@ -193,9 +207,34 @@ mod tests {
 
     #[test]
     fn the_words_of_the_reasons_are_those_of_the_contract() {
-        let words = ["never_signed_in", "inactive", "initial_password_unused", "exceeds_role_default", "not_reviewed"];
+        let words = [
+            "never_signed_in",
+            "inactive",
+            "initial_password_unused",
+            "exceeds_role_default",
+            "no_second_factor",
+            "not_reviewed",
+        ];
         assert_eq!(Reason::ALL.map(Reason::as_str), words);
         assert_eq!(serde_json::to_value(Reason::ALL).unwrap(), serde_json::json!(words));
+    }
+
+    #[test]
+    fn a_user_without_a_required_second_factor_is_due() {
+        let requiring = |requirement: Requirement, user: &User| {
+            let (review, facts) = (Review { requirement, ..review() }, Facts::of(user));
+            let reasons = review.reasons(&facts);
+            (review.rank(&facts, &reasons), reasons)
+        };
+        let due = (Rank::Due, vec![Reason::NoSecondFactor]);
+        let settled = (Rank::Settled, vec![]);
+        assert_eq!(requiring(Requirement::Optional, &ann()), settled);
+        assert_eq!(requiring(Requirement::Admins, &ann()), settled);
+        assert_eq!(requiring(Requirement::Everyone, &ann()), due);
+        let with_factor = User { second_factor: SecondFactor::Totp, ..ann() };
+        assert_eq!(requiring(Requirement::Everyone, &with_factor), settled);
+        let suspended = User { status: Status::Suspended, ..ann() };
+        assert_eq!(requiring(Requirement::Everyone, &suspended), settled);
     }
 
     #[test]
@@ -277,7 +316,8 @@ mod tests {
     #[test]
     fn pressing_sorts_before_due_and_due_before_settled() {
         for reason in Reason::ALL {
-            let expected = if reason == NotReviewed { Rank::Due } else { Rank::Pressing };
+            let is_due = matches!(reason, Reason::NoSecondFactor | NotReviewed);
+            let expected = if is_due { Rank::Due } else { Rank::Pressing };
             let user = Facts::of(&User { must_change_password: true, ..ann() });
             assert_eq!(review().rank(&user, &[reason]), expected);
         }

@@ -124,11 +124,11 @@ mod tests {
 
     use super::super::tests::{ago, ann, now};
     use super::*;
-    use crate::models::User;
+    use crate::models::{Requirement, User};
 
     #[test]
     fn each_user_is_counted_once_in_each_breakdown() {
-        let review = Review { now: now(), inactive_days: 90 };
+        let review = Review { now: now(), inactive_days: 90, requirement: Requirement::Optional };
         let last = |at| User { last_sign_in_at: Some(at), ..ann() };
         let millisecond = Duration::from_millis(1);
         let users = [

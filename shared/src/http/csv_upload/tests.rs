@@ -43,8 +43,14 @@ fn parse(bytes: impl AsRef<[u8]>) -> CsvUpload {
     parsed(bytes, None).unwrap()
 }
 
+/// The line and the cells of each row, with the names in order.
 fn cells(upload: &CsvUpload) -> Vec<(u64, String)> {
-    upload.rows.iter().map(|row| (row.line, Value::Object(row.cells.clone()).to_string())).collect()
+    let sorted = |row: &Row| {
+        let mut cells = Value::Object(row.cells.clone());
+        cells.sort_all_objects();
+        (row.line, cells.to_string())
+    };
+    upload.rows.iter().map(sorted).collect()
 }
 
 fn names(upload: &CsvUpload) -> Vec<String> {
@@ -376,7 +382,7 @@ fn neither_lists_nor_names_change_the_separator() {
             let upload = parse([heading, row("Ann"), row(names_with)].join(end));
             assert_eq!(faults(&upload), [], "{separator:?} {join:?} {end:?}");
             assert_eq!(names(&upload), ["Ann Lee".to_owned(), format!("{names_with} Lee")]);
-            assert!(upload.rows.iter().all(|row| row.cells["may"].as_array().unwrap().len() == 7));
+            assert!(upload.rows.iter().all(|row| row.cells["may"].as_array().unwrap().len() == all.len()));
         }
     }
 }
