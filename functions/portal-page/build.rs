@@ -1,11 +1,16 @@
-//! Packs `assets/` for the binary: joins the templates of every view and the texts of one language into a page, one page for
-//! each language, and the modules into scripts, removes comments, compresses each file once, and names their folder by a digest
-//! of their content, so that browsers can cache them forever. Converts the API's contract to JSON, and to a page for readers.
+//! Packs `assets/` for the binary: joins the templates of the first screens and the texts of one language into a page, one page
+//! for each language, and the modules and the other templates into scripts, removes comments, compresses each file once, and
+//! names their folder by a digest of their content, so that browsers can cache them forever. Converts the API's contract to
+//! JSON, and to a page for readers.
 
 #[path = "build/bundle.rs"]
 mod bundle;
+#[path = "build/minify.rs"]
+mod minify;
 #[path = "build/reference.rs"]
 mod reference;
+#[path = "build/templates.rs"]
+mod templates;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -33,8 +38,16 @@ const LANGUAGES: [&str; 2] = ["en", "fr"];
 /// The module that the page runs. The script with all modules of the first screens has its name.
 const ENTRY: &str = "main.js";
 
-/// The script with the modules of the other views.
-const VIEWS: &str = "views.js";
+/// The names of the later scripts, with the folders of the modules that each has: the user's own account, and all other views. There
+/// is one of each for each language, with its texts.
+const LATER: [(&str, &[&str]); 3] = [
+    ("account", &["account/"]),
+    ("review", &["review/", "record/", "history/", "user/", "users/export"]),
+    ("views", &[""]),
+];
+
+/// The statement with which such a script adds the texts of the document's language. The module `language.js` has this name in it.
+const ADD_TEXTS: &str = "$language.addTexts(\"{language}\",{texts});";
 
 /// The style sheet that only the reference loads.
 const REFERENCE_STYLE: &str = "build/reference.css";
@@ -42,7 +55,7 @@ const REFERENCE_STYLE: &str = "build/reference.css";
 /// The placeholder in `index.html` for the folder's name.
 const ASSETS: &str = "{assets}";
 
-/// The placeholder in `index.html` for the templates of all views.
+/// The placeholder in `index.html` for the templates of the first screens.
 const TEMPLATES: &str = "{templates}\n";
 
 /// The placeholders in `index.html` for the code of the language and its texts.
@@ -61,16 +74,52 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut sources = BTreeMap::new();
     read(Path::new("assets"), "", &mut sources)?;
     let mut page = sources.remove(PAGE).ok_or("there is no index.html")?;
-    let (mut assets, mut modules, mut templates) = (Vec::new(), BTreeMap::new(), String::new());
+    let (mut assets, mut modules, mut markup) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for (name, content) in sources {
         match extension(&name) {
-            Some("html") => templates.push_str(&content),
+            Some("html") => drop(markup.insert(name, content)),
             Some("js") => drop(modules.insert(name, content)),
+            Some("css") => assets.push((name, dense(&content))),
             Some(_) | None => assets.push((name, content)),
         }
     }
     let separate = LANGUAGES.map(|language| format!("{language}.js"));
-    assets.extend(bundle::bundle(&modules, &Scripts { entry: ENTRY, views: VIEWS, separate: &separate })?);
+    let scripts = bundle::bundle(
+        &modules,
+        &markup,
+        &Scripts { entry: ENTRY, later: &LATER, preamble: ADD_TEXTS, separate: &separate },
+    )?;
+    // All that the scripts consist of, by which the texts are distributed.
+    let code = |name: &str| {
+        let script = scripts.iter().find(|script| script.name == name);
+        script
+            .map(|script| script.content.clone() + &script.templates)
+            .ok_or_else(|| format!("there is no script {name}"))
+    };
+    let first = code(ENTRY)? + &page;
+    let later = LATER.iter().map(|(name, _)| code(name)).collect::<Result<Vec<_>, _>>()?;
+    let mut texts = BTreeMap::new();
+    for language in LANGUAGES {
+        let module = modules.get(&format!("{language}.js")).ok_or("a language has no texts")?;
+        texts.insert(language, Texts::split(module, &first, &later)?);
+    }
+    let mut templates = String::new();
+    for script in scripts {
+        let place = LATER.iter().position(|(name, _)| *name == script.name);
+        if let Some(place) = place {
+            let content = minify::minify(&script.content);
+            for (language, texts) in &texts {
+                let own = texts.later.get(place).ok_or("a script has no texts")?;
+                let statement = ADD_TEXTS.replace(LANGUAGE, language).replace(TEXTS, own);
+                assets.push((format!("{}-{language}.js", script.name), content.replace(ADD_TEXTS, &statement)));
+            }
+        } else if script.name == ENTRY {
+            assets.push((script.name, minify::minify(&script.content)));
+            templates = script.templates;
+        } else {
+            assets.push((script.name, script.content));
+        }
+    }
     println!("cargo::rerun-if-changed={REFERENCE_STYLE}");
     assets.push(("reference.css".to_owned(), without_comments(&fs::read_to_string(REFERENCE_STYLE)?)));
     let folder = digest(&assets)?;
@@ -86,10 +135,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(table, "/// The hash of the page's inline script, for the content security policy.")?;
     writeln!(table, "macro_rules! inline_script {{ () => {{ \"'sha256-{inline}'\" }} }}")?;
     table.push_str("const PAGES: &[File] = &[\n");
-    for language in LANGUAGES {
-        let module = modules.get(&format!("{language}.js")).ok_or("a language has no texts")?;
+    for (language, texts) in &texts {
         // The texts come last, because they may contain anything.
-        let page = page.replace(LANGUAGE, language).replace(TEXTS, &texts(module)?);
+        let page = page.replace(LANGUAGE, language).replace(TEXTS, &texts.first.replace('<', "\\u003c"));
         pack(&out, language, &format!("{language}.html"), &page, &mut table)?;
     }
     table.push_str("];\nconst DOCUMENTS: &[File] = &[\n");
@@ -104,12 +152,55 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The texts of a language as JSON that can stand in a page.
-fn texts(module: &str) -> Result<String, Box<dyn Error>> {
-    let (_, object) = module.split_once("export default ").ok_or("a language has no texts")?;
-    let object = object.trim_end().trim_end_matches(';');
-    serde_json::from_str::<BTreeMap<String, String>>(object)?;
-    Ok(object.replace('<', "\\u003c"))
+/// The texts of a language as JSON, in the order of their file: those that the first screens can need, and those of each later script.
+struct Texts {
+    first: String,
+    later: Vec<String>,
+}
+
+impl Texts {
+    /// `first` is all that the first screens consist of, and `later` all of each later script. The last one has every text that no
+    /// other names.
+    fn split(module: &str, first: &str, later: &[String]) -> Result<Self, Box<dyn Error>> {
+        let (_, object) = module.split_once("export default ").ok_or("a language has no texts")?;
+        serde_json::from_str::<BTreeMap<String, String>>(object.trim_end().trim_end_matches(';'))?;
+        let mut parts = vec![Vec::new(); later.len() + 1];
+        for line in object.lines().filter(|line| line.starts_with('"')) {
+            let key = line.split('"').nth(1).ok_or("a text has no key")?;
+            let mut places: Vec<usize> = if is_named(key, first) {
+                vec![0]
+            } else {
+                (1..).zip(later).filter(|(_, code)| is_named(key, code)).map(|(place, _)| place).collect()
+            };
+            if places.is_empty() {
+                places.push(later.len());
+            }
+            for place in places {
+                parts.get_mut(place).ok_or("a text has no place")?.push(line.trim_end_matches(','));
+            }
+        }
+        let mut parts = parts.into_iter().map(|lines| format!("{{\n{}\n}}", lines.join(",\n"))).collect::<Vec<_>>();
+        for texts in &parts {
+            serde_json::from_str::<BTreeMap<String, String>>(texts)?;
+        }
+        let first = parts.remove(0);
+        Ok(Self { first, later: parts })
+    }
+}
+
+/// Whether code names the key of a text, the key without its plural form, its group as in `word("fact", name)`, or a beginning of
+/// the key in a template literal, as in `role.${user.role}`.
+fn is_named(key: &str, code: &str) -> bool {
+    let base = key.strip_suffix(".one").or_else(|| key.strip_suffix(".other")).unwrap_or(key);
+    let group = key.split('.').next().unwrap_or(key);
+    if code.contains(&format!("word(\"{group}\",")) {
+        return true;
+    }
+    [key, base].iter().any(|key| code.contains(&format!("\"{key}\"")))
+        || key
+            .match_indices('.')
+            .filter_map(|(at, _)| key.get(..=at))
+            .any(|start| code.contains(&format!("`{start}${{")))
 }
 
 /// A name for the content of these files.
@@ -161,6 +252,14 @@ fn read(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) -> 
         }
     }
     Ok(())
+}
+
+/// Removes the white space of a style sheet that has no meaning. Its strings contain none of these signs beside a space.
+fn dense(style: &str) -> String {
+    let joined = style.replace('\n', "");
+    [(" {", "{"), ("{ ", "{"), ("; ", ";"), (": ", ":"), (", ", ","), (" }", "}")]
+        .iter()
+        .fold(joined, |style, (from, to)| style.replace(from, to))
 }
 
 /// Removes indentation, empty lines and lines that contain only a comment. The lines of a multi-line template literal would

@@ -8,8 +8,8 @@
  */
 export const ROLES = {
   "admin": {
-    "preset": ["users.read", "users.add", "users.edit", "users.remove", "users.force_logout", "users.set_permissions", "audit.read"],
-    "ceiling": ["users.read", "users.add", "users.edit", "users.remove", "users.force_logout", "users.set_permissions", "audit.read"]
+    "preset": ["users.read", "users.add", "users.edit", "users.remove", "users.force_logout", "users.set_permissions", "users.reset_factors", "audit.read"],
+    "ceiling": ["users.read", "users.add", "users.edit", "users.remove", "users.force_logout", "users.set_permissions", "users.reset_factors", "audit.read"]
   },
   "manager": {
     "preset": ["users.read", "users.add", "users.edit", "users.force_logout"],

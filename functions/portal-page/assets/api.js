@@ -22,6 +22,9 @@ const EXPECTED = "signed_in";
 /** Seconds before its expiry at which an access token is renewed. */
 const MARGIN = 30;
 
+/** The code of a problem: the session is not fresh. */
+const STALE = "reauthentication_required";
+
 const tabs = new BroadcastChannel("session");
 
 /** @type {string | null} */
@@ -31,6 +34,12 @@ let renewAt = 0;
 let renewal = null;
 /** @type {(reason: EndReason) => void} */
 let whenEnded = () => {};
+/** @type {() => Promise<boolean>} */
+let authenticateAgain = async () => false;
+/** @type {Promise<boolean> | null} */
+let authentication = null;
+/** The number of times that the user was authenticated again. */
+let authentications = 0;
 
 /** An error of the server (RFC 9457), or of the gateway, which sends no code. */
 export class Problem extends Error {
@@ -64,6 +73,14 @@ export function onSessionEnded(listener) {
   whenEnded = listener;
 }
 
+/**
+ * Registers the only listener for a request that needs a fresh session. It resolves to whether the user was authenticated again.
+ * @param {() => Promise<boolean>} listener
+ */
+export function onStaleSession(listener) {
+  authenticateAgain = listener;
+}
+
 tabs.addEventListener("message", ({ data }) => {
   if (data.ended && accessToken) endSession("elsewhere");
   // Another user signed in: the cookie now belongs to that user.
@@ -81,6 +98,8 @@ export const isSessionExpected = () => localStorage.getItem(EXPECTED) !== null;
 /** Discards the session. */
 export function forgetSession() {
   accessToken = null;
+  // The end of the session removes the dialog.
+  authentication = null;
   localStorage.removeItem(EXPECTED);
 }
 
@@ -132,13 +151,39 @@ async function send(method, path, { body, headers, signal, token } = {}) {
 const nextOf = (response) => response.headers.get("link")?.match(/<([^>]+)>; rel="next"/)?.[1];
 
 /**
- * Sends a request as the signed-in user and returns the body. Throws `Problem`, `Offline` or `SessionEnded`.
+ * Sends a request as the signed-in user and returns the body. Throws `Problem`, `Offline` or `SessionEnded`. If the request needs a
+ * fresh session, the user is authenticated again, and the same request is sent once more. Requests at the same time share this.
  * @param {string} method
  * @param {string} path
  * @param {Options} [options]
  * @returns {Promise<any>} The type in `types/api.d.ts`, or `CsvPage` for a table.
  */
 export async function call(method, path, options = {}) {
+  const known = authentications;
+  try {
+    return await renewed(method, path, options);
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.code !== STALE) throw problem;
+    if (known === authentications && !await authenticated()) throw problem;
+    return renewed(method, path, options);
+  }
+}
+
+/** Authenticates the user again, and resolves to whether that succeeded. */
+async function authenticated() {
+  authentication ??= authenticateAgain().finally(() => { authentication = null; });
+  const isDone = await authentication;
+  if (isDone) authentications += 1;
+  return isDone;
+}
+
+/**
+ * Sends a request with a valid access token.
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} options
+ */
+async function renewed(method, path, options) {
   if (performance.now() > renewAt) await renew();
   const used = accessToken;
   try {
@@ -182,7 +227,7 @@ export function renew() {
 }
 
 /**
- * Returns the user, or a challenge if the sign-in needs another step.
+ * Returns what the page uses of a complete sign-in, or a challenge if the sign-in needs another step.
  * @param {string} email
  * @param {string} password
  * @param {string | null} partner
@@ -194,7 +239,7 @@ export async function signIn(email, password, partner) {
 }
 
 /**
- * Answers a challenge. Returns the user, or the next challenge.
+ * Answers a challenge. Returns what the page uses of a complete sign-in, or the next challenge.
  * @param {ChallengeAnswer} answer
  */
 export async function answerChallenge(answer) {
@@ -202,20 +247,30 @@ export async function answerChallenge(answer) {
 }
 
 /**
+ * Signs in with the result of a passkey, or continues a sign-in whose password was right. Returns as `signIn`.
+ * @param {"/v1/sessions/passkey" | "/v1/sessions/challenge/passkey"} path
+ * @param {string} session
+ * @param {object} credential
+ */
+export async function answerWithPasskey(path, session, credential) {
+  return signedIn(await send("POST", path, { body: { session, credential, refresh_token_in: "cookie" } }));
+}
+
+/**
  * @param {SignedIn | Challenge} answer
- * @returns {Challenge | User}
+ * @returns {Challenge | { challenge?: undefined, user: User, recovery_codes?: string[] }}
  */
 function signedIn(answer) {
   if (answer.challenge) return answer;
   keep(answer);
   tabs.postMessage({ user: userOf(answer.access_token) });
-  return answer.user;
+  return { user: answer.user, recovery_codes: answer.recovery_codes };
 }
 
 /**
  * Sends a request that needs no session, and returns the body.
  * @param {string} path
- * @param {object} body
+ * @param {object} [body]
  * @returns {Promise<any>} The type in `types/api.d.ts`.
  */
 export const post = (path, body) => send("POST", path, { body });

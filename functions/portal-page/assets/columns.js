@@ -47,7 +47,7 @@ const ofUser = (prefix) => [
 ];
 
 /** @type {Column[]} */
-export const USERS = [...ofUser(""), ["export.changed", (line) => time(line.updated_at)], lastActive("")];
+export const USERS = [...ofUser(""), ["export.changed", (line) => time(line.updated_at)], lastActive(""), factor("")];
 
 /** @type {Column[]} */
 export const REVIEW = [
@@ -60,6 +60,7 @@ export const REVIEW = [
   ["export.reduced_role", (line) => value("role", line.reduced_role)],
   ["export.reduced_permissions", (line) => permissions(line.reduced_role, line.reduced_permissions)],
   lastActive("user_"),
+  factor("user_"),
 ];
 
 /**
@@ -88,6 +89,14 @@ function pending(prefix) {
  */
 function lastActive(prefix) {
   return ["export.last_active", (line) => time(line[`${prefix}last_active_at`], text("users.never"))];
+}
+
+/**
+ * @param {string} prefix
+ * @returns {Column}
+ */
+function factor(prefix) {
+  return ["fact.second_factor", (line) => text(line[`${prefix}second_factor`] === "none" ? "event.no" : "event.yes")];
 }
 
 /** @param {Line} line */

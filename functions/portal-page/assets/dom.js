@@ -1,5 +1,5 @@
 // Creates and finds elements. Data is only ever set as text; nothing here parses markup.
-import { currentLanguage, languages, loadLanguage, setText, storeLanguage, translate } from "./language.js";
+import { currentLanguage, languages, loadLanguage, setText, storeLanguage, text, translate } from "./language.js";
 
 /**
  * The first element in `root` that matches `selector`. The type is `any` because only the templates define which elements
@@ -100,6 +100,7 @@ export function languageSelect() {
     if (select.value !== wanted) return;
     storeLanguage(wanted);
     translate(document.documentElement);
+    showTitle();
     // Another view may have been shown in the meantime, with its own menu.
     const shown = find("select.language");
     if (shown) shown.value = wanted;
@@ -108,8 +109,58 @@ export function languageSelect() {
   return select;
 }
 
-/** @param {string} key */
-export const setTitle = (key) => setText(find("title"), key);
+/**
+ * Runs the action of a button, unless it is still running.
+ * @param {HTMLElement} button
+ * @param {() => Promise<void>} action
+ */
+export async function whileBusy(button, action) {
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  try {
+    await action();
+  } finally {
+    button.removeAttribute("aria-disabled");
+  }
+}
+
+let title = { key: "", partner: /** @type {string | null | undefined} */ ("") };
+
+/**
+ * Sets the title of the document.
+ * @param {string} key
+ * @param {string | null} [partner] The partner's name, if it is known.
+ */
+export function setTitle(key, partner) {
+  title = { key, partner };
+  showTitle();
+}
+
+function showTitle() {
+  document.title = [text(title.key), title.partner, text("portal")].filter(Boolean).join(" – ");
+}
+
+/**
+ * Asks before the user leaves the page, while this dialog is open and contains something that would be lost.
+ * @param {HTMLDialogElement} dialog
+ * @param {() => boolean} isNeeded
+ */
+export function guard(dialog, isNeeded) {
+  /** @param {Event} event */
+  const ask = (event) => { if (isNeeded()) event.preventDefault(); };
+  addEventListener("beforeunload", ask);
+  listen(dialog, "close", () => removeEventListener("beforeunload", ask));
+}
+
+/**
+ * Lets only a button close a dialog, for example because it shows one-time data.
+ * @param {HTMLDialogElement} dialog
+ * @param {() => boolean} [isNeeded] Whether that is so at the moment.
+ */
+export function keepOpen(dialog, isNeeded = () => true) {
+  listen(dialog, "cancel", (event) => { if (isNeeded()) event.preventDefault(); });
+  listen(dialog, "keydown", (event) => { if (isNeeded() && event.key === "Escape") event.preventDefault(); });
+}
 
 /** @type {number} */
 let noticeTimer;

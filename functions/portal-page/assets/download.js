@@ -1,6 +1,7 @@
 // CSV files for spreadsheets: lists that the page exports, and tables that it creates.
 import { call, SessionEnded } from "./api.js";
-import { notify } from "./dom.js";
+import { notify, whileBusy } from "./dom.js";
+import { saveFile } from "./files.js";
 import { loadErrorMessage } from "./forms.js";
 import { dayOf, text } from "./language.js";
 
@@ -8,9 +9,6 @@ import { dayOf, text } from "./language.js";
  * @typedef {Record<string, string>} Line The cells of a line of the API's table, by the names of their columns.
  * @typedef {[heading: string, cell: (line: Line) => string]} Column The key of the heading's text, and the cell for a line.
  */
-
-/** Milliseconds after which every browser has saved the file. */
-const SAVE_TIMEOUT = 60_000;
 
 /**
  * The places at which a cell may begin: the beginning of a text, and after each separator in it, because a spreadsheet may split
@@ -31,11 +29,7 @@ const ESCAPES = new RegExp(`${CELL_START}'${FORMULA_START}`, "gu");
  * @param {string} table
  */
 export function save(name, table) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(["\uFEFF", table], { type: "text/csv;charset=utf-8" }));
-  link.download = `${name}-${dayOf(new Date())}.csv`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), SAVE_TIMEOUT);
+  saveFile(`${name}-${dayOf(new Date())}.csv`, "text/csv", ["\uFEFF", table]);
 }
 
 /**
@@ -45,19 +39,15 @@ export function save(name, table) {
  * @param {string} path
  * @param {Column[]} columns
  */
-export async function exportList(button, name, path, columns) {
-  if (button.getAttribute("aria-disabled") === "true") return;
-  button.setAttribute("aria-disabled", "true");
+export const exportList = (button, name, path, columns) => whileBusy(button, async () => {
   try {
     const lines = await allLines(path);
     save(name, toTable([columns.map(([heading]) => text(heading)), ...lines.map((line) => columns.map(([, cell]) => cell(line)))]));
     notify("export.done");
   } catch (error) {
     if (!(error instanceof SessionEnded)) notify(...loadErrorMessage(error));
-  } finally {
-    button.removeAttribute("aria-disabled");
   }
-}
+});
 
 /**
  * Loads all pages of a list.

@@ -1,5 +1,7 @@
 // The texts of the page, and numbers and dates in the formats of its language and the reader's time zone. The document contains
-// the texts of one language; those of another are loaded when the user chooses it. A new language needs one file, one line
+// the texts of one language that the first screens need, and the later scripts those that their views need. All texts of another
+// language are loaded when the user chooses it. A text of the first screens has its key, or the beginning of its key before a
+// placeholder, in their code, and so has a text of the account in the code of its script. A new language needs one file, one line
 // here, and its code in build.rs.
 import { load } from "./load.js";
 
@@ -49,6 +51,13 @@ export function preferredLanguage() {
 export async function loadLanguage(code) {
   loaded[code] ??= (await load(LANGUAGES[code].load)).default;
 }
+
+/**
+ * Adds the texts of the other views to those of the document's language.
+ * @param {string} code
+ * @param {Texts} more
+ */
+export const addTexts = (code, more) => Object.assign(loaded[code], more);
 
 /**
  * Sets the language, whose texts are loaded.
@@ -184,14 +193,15 @@ export function ago(time) {
  * Formats the day of a time.
  * @param {string} time
  */
-export const day = (time) => new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time));
+export const day = (time) => new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time)).replaceAll(" ", "\u00A0");
 
 /**
- * Formats a time.
+ * Formats a time. A line can break only between the day and the time of day.
  * @param {string} time
  */
 export const moment = (time) =>
-  new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+  new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time))
+    .replaceAll(" ", "\u00A0").replace(/,\u00A0(?=[^,]*$)/, ", ");
 
 /**
  * The day of a date, in the format of date fields: `2026-11-22`.

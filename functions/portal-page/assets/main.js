@@ -1,11 +1,11 @@
 // Entry point: opens a mailed link, resumes the session in the cookie, or shows the sign-in page.
-import { call, isSessionExpected, onSessionEnded, SessionEnded } from "./api.js";
+import { call, isSessionExpected, onSessionEnded, onStaleSession, SessionEnded } from "./api.js";
 import { find, languageSelect, listen, make, show } from "./dom.js";
 import { loadErrorMessage, showMessage } from "./forms.js";
 import { loadLanguage, preferredLanguage, setLanguage, translate } from "./language.js";
 import { load } from "./load.js";
 import { portal } from "./portal/portal.js";
-import { signIn } from "./sign-in/sign-in.js";
+import { isElsewhere, signIn } from "./sign-in/sign-in.js";
 
 /** The fragment of a mailed link: what it is for, and its token. */
 const LINK = /^#(invitation|reset|email)=(.+)$/;
@@ -57,12 +57,22 @@ async function attempt(action) {
 
 /** Opens the portal if there is a session; after a fault the session may still be valid, so the page offers a retry. */
 async function start() {
+  let email = "";
   onSessionEnded((reason) => {
     document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
-    signIn({ reason, then: start });
+    // Users who sign out on purpose may leave the device to another person.
+    signIn({ reason, then: start, email: ["signed_out", "everywhere"].includes(reason) ? "" : email });
   });
-  if (isSessionExpected()) await attempt(async () => portal(await call("GET", "/v1/me")));
-  else signIn({ then: start });
+  if (!isSessionExpected()) {
+    signIn({ then: start });
+    return;
+  }
+  await attempt(async () => {
+    const me = await call("GET", "/v1/me");
+    email = me.email;
+    if (isElsewhere(me.partner.id)) (await load(() => import("./links/links.js"))).offerPartner(me, start);
+    else portal(me);
+  });
 }
 
 /** @param {import("./links/links.js").Link} link */
@@ -71,6 +81,12 @@ const openLink = (link) => attempt(async () => {
   await follow(link, { start, attempt });
 });
 
+onStaleSession(async () => (await load(() => import("./account/authenticate.js"))).authenticate());
+// The whole text of an element that shows only its beginning.
+listen(document, "mouseover", ({ target }) => {
+  const clipped = target.closest?.(".clip");
+  if (clipped) clipped.title = clipped.scrollWidth > clipped.clientWidth ? clipped.textContent : "";
+});
 // A link that is opened in a tab with the page does not reload it.
 listen(window, "hashchange", () => { if (LINK.test(location.hash)) location.reload(); });
 open();

@@ -27,6 +27,13 @@ export type ChallengeAnswer = RequestBody<"answerChallenge">;
 export type SignedIn = Schemas["SignedIn"] & { challenge?: undefined };
 export type Challenge = Exclude<Schemas["SignInResult"], Schemas["SignedIn"]>;
 
+export type NewTotp = Schemas["NewTotp"];
+export type Factors = Schemas["Factors"];
+export type Passkey = Schemas["Passkey"];
+export type PasskeyCreation = Schemas["PasskeyCreationOptions"];
+export type PasskeyRequest = Schemas["PasskeyRequestOptions"];
+export type Settings = Schemas["Settings"];
+
 export type FieldError = Schemas["FieldError"];
 export type ProblemBody = Schemas["Problem"];
 export type CharsetReading = Schemas["CharsetReading"];

@@ -1,7 +1,7 @@
 // Asks for confirmation before an action that ends sessions or cannot be undone.
 import { entry, find, make, nameOf, on, open } from "../dom.js";
 import { closed, markField, onSubmit } from "../forms.js";
-import { setText } from "../language.js";
+import { setText, text } from "../language.js";
 
 /** @import { User } from "../../types/api.js" */
 
@@ -12,10 +12,12 @@ import { setText } from "../language.js";
  * @property {string} yes
  * @property {import("../language.js").Values} [values]
  * @property {string} [typed] A text that the user must type first.
- * @property {"reason" | "current_password"} [field] A further field.
+ * @property {"reason" | "current_password" | "role"} [field] A further field.
+ * @property {string[][]} [options] The values of that field, with the keys of their texts.
  * @property {User[]} [users] Users to list.
  * @property {boolean} [isMild]
- * @property {(fields: any) => Promise<void>} action Gets the form's fields.
+ * @property {(fields: any, say: (key: string, values: import("../language.js").Values) => void) => Promise<void>} action Gets the
+ * form's fields, and a function that replaces the message while the action runs.
  */
 
 /**
@@ -24,7 +26,7 @@ import { setText } from "../language.js";
  * @param {Question} question
  * @returns {Promise<boolean>}
  */
-export function confirm({ title, message, yes, values, typed, field, users = [], isMild = false, action }) {
+export function confirm({ title, message, yes, values, typed, field, options = [], users = [], isMild = false, action }) {
   const dialog = make("confirm-dialog");
   const form = find("form", dialog);
   const button = find("button:not([type])", form);
@@ -38,6 +40,7 @@ export function confirm({ title, message, yes, values, typed, field, users = [],
     find("[data-typed]", dialog).hidden = false;
     setText(find("[data-typed] label", dialog), "remove.typed", { name: typed });
   }
+  form.elements.role.append(...options.map(([value, key]) => new Option(text(key), value)));
   if (field) form.elements[field].closest(".field").hidden = false;
   let isDone = false;
   on(dialog, "close", () => dialog.close());
@@ -47,7 +50,7 @@ export function confirm({ title, message, yes, values, typed, field, users = [],
       form.elements.name.focus();
       return;
     }
-    await action(form.elements);
+    await action(form.elements, (key, values) => setText(find("#confirm-text", dialog), key, values));
     isDone = true;
     dialog.close();
   });

@@ -52,7 +52,8 @@ export function detailLines({ before, after }) {
   for (const fact of isWhole ? USER_FACTS : facts) {
     if (SHOWN_ELSEWHERE.includes(fact)) continue;
     const [was, is] = [before, after].map((values) => (fact in values ? valueOf(fact, values[fact]) : undefined));
-    const what = hasText(`user.${fact}`) ? text(`user.${fact}`) : word("fact", fact);
+    // The reason for a decision is the note that the page asks for.
+    const what = hasText(`user.${fact}`) ? text(`user.${fact}`) : word("fact", fact === "reason" && after.decision ? "note" : fact);
     if (was === is) continue;
     if (was !== undefined && is !== undefined) lines.push(text("event.change", { what, was, is }));
     else lines.push(text("event.fact", { what, value: was ?? is }));
@@ -71,7 +72,7 @@ export function detailLines({ before, after }) {
  */
 function valueOf(fact, value) {
   if (value === null) return text("event.none");
-  if (fact === "role" || fact === "status") return word(fact, value);
+  if (fact === "role" || fact === "status" || fact === "second_factor") return word(fact, value);
   if (fact === "language") return languages.find(([code]) => code === value)?.[1] ?? value;
   if (typeof value === "boolean") return text(value ? "event.yes" : "event.no");
   return String(value);

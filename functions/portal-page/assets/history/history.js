@@ -23,7 +23,7 @@ const FILTERS = ["actor", "user", "action", "from", "to"];
  * @param {import("../portal/portal.js").Frame} frame
  */
 export function accountHistory(frame) {
-  const view = frame.show(make("history"), "title.history");
+  const view = frame.show(make("history"), "nav.history");
   const filters = find(".filters", view);
   const query = new URLSearchParams(location.search);
   /** @type {Record<string, string>} */
@@ -116,7 +116,7 @@ function toQuery({ actor, user, action, from, to }) {
  * @param {HTMLElement} place
  * @param {(items: AuditEvent[]) => void} [onPage] Called with the events of each page.
  */
-function eventList(place, onPage = () => {}) {
+export function eventList(place, onPage = () => {}) {
   const sheet = make("events");
   place.replaceWith(sheet);
   const [table, body, nothing] = [find("table", sheet), find("tbody", sheet), find(".nothing", sheet)];

@@ -1,5 +1,5 @@
 // The sign-in details of several users, which are saved as a file once.
-import { find, on } from "../dom.js";
+import { find, guard, on } from "../dom.js";
 import { save, toTable } from "../download.js";
 import { clearMessages, showMessage } from "../forms.js";
 import { text } from "../language.js";
@@ -18,6 +18,7 @@ export const COLUMNS = ["user.first_name", "user.last_name", "user.email", "user
  */
 export function showDetails(dialog, page, details) {
   let isSaved = details.length === 0;
+  guard(dialog, () => !isSaved);
   find("[data-once]", page).hidden = find('[data-do="download"]', page).hidden = isSaved;
   on(page, "download", () => {
     save("sign-in-details", toFile(details));

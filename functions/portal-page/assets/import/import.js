@@ -2,7 +2,7 @@
 // shows their passwords once.
 import { assignableRoles } from "../access.js";
 import { call, Offline, Problem } from "../api.js";
-import { entry, find, listen, make, nameOf, on, open } from "../dom.js";
+import { entry, find, guard, keepOpen, listen, make, nameOf, on, open } from "../dom.js";
 import { save, toTable } from "../download.js";
 import { clearMessages, closed, onSubmit, partErrorKey, showError, showMessage } from "../forms.js";
 import { hasText, moment, number, setText, text } from "../language.js";
@@ -71,7 +71,7 @@ export function importUsers(me) {
 
   listen(input, "change", async () => {
     const chosen = input.files[0];
-    charset = role.value = "";
+    charset = role.value = find("[data-name]", dialog).textContent = "";
     find("[data-readings]", dialog).hidden = find("[data-role]", dialog).hidden = true;
     file = undefined;
     clearResult();
@@ -80,6 +80,7 @@ export function importUsers(me) {
       showMessage(form, "import.too_large");
       return;
     }
+    find("[data-name]", dialog).textContent = chosen.name;
     // A copy, because the user can change or remove the file before the users are added.
     file = new File([await chosen.arrayBuffer()], chosen.name);
     await checkFile();
@@ -191,8 +192,7 @@ export function importUsers(me) {
     showDetails(dialog, page, added.flatMap(({ user, generated_password: password }) => (user && password ? [{ user, password }] : [])));
   }
 
-  listen(dialog, "cancel", (event) => { if (isLocked) event.preventDefault(); });
-  listen(dialog, "keydown", (event) => { if (isLocked && event.key === "Escape") event.preventDefault(); });
+  keepOpen(dialog, () => isLocked);
   for (const close of dialog.querySelectorAll('[data-do="close"]')) {
     listen(close, "click", () => { if (!isLocked) dialog.close(); });
   }
@@ -211,6 +211,7 @@ export function importUsers(me) {
   role.add(new Option(text("role.choose"), ""));
   for (const name of assignableRoles(me)) role.add(new Option(text(`role.${name}`), name));
   setReady(0);
+  guard(dialog, () => isLocked && form.isConnected);
   open(dialog);
   input.focus();
   return closed(form).then(() => isSent);

@@ -1,6 +1,6 @@
 // Requests a mail to reset a forgotten password.
 import { post } from "../api.js";
-import { setTitle, show } from "../dom.js";
+import { show } from "../dom.js";
 import { onSubmit } from "../forms.js";
 import { showResult } from "./result.js";
 import { partner, partnerHint, signIn, step } from "../sign-in/sign-in.js";
@@ -13,12 +13,11 @@ export function forgot({ then, email = "" }) {
   const { view, form } = step("forgot", { then, email });
   const input = form.elements.email;
   input.value = email;
-  partnerHint(view, "forgot");
+  partnerHint(view, { title: "forgot.title", known: "forgot.at", unknown: "forgot.somewhere" });
   onSubmit(form, async () => {
     const [to, id] = [input.value.trim(), partner()];
     await post("/v1/password-resets", id ? { email: to, partner_id: id } : { email: to });
     showResult({
-      page: "title.forgot",
       title: "forgot.sent",
       // The portal does not reveal whether there is an account.
       message: ["forgot.sent_text", { email: to }],
@@ -26,7 +25,6 @@ export function forgot({ then, email = "" }) {
       choices: [{ label: ["choose.back"], do: () => signIn({ then, email: to }) }],
     });
   });
-  setTitle("title.forgot");
   show(view);
   input.focus();
 }

@@ -1,12 +1,12 @@
 // What a mailed link opens: choosing a password after an invitation or a reset, and confirming one's own new email.
-import { call, forgetSession, isSessionExpected, post, Problem, SessionEnded } from "../api.js";
+import { call, forgetSession, isSessionExpected, post, Problem, SessionEnded, signOut } from "../api.js";
 import { entry, find, languageSelect, make, nameOf, notify, on, setTitle, show } from "../dom.js";
-import { errorMessage, onSubmit, showMessage } from "../forms.js";
+import { errorMessage, loadErrorMessage, onSubmit, showMessage } from "../forms.js";
 import { setText } from "../language.js";
 import { newPassword } from "../new-password/new-password.js";
 import { forgot } from "./forgot.js";
 import { showResult } from "./result.js";
-import { link as signInAt, signIn } from "../sign-in/sign-in.js";
+import { link as signInAt, rememberName, signIn, unlink } from "../sign-in/sign-in.js";
 
 /** @import { FoundLink, Me } from "../../types/api.js" */
 
@@ -80,7 +80,6 @@ function showInvalid({ kind }, page) {
     forgot({ then: page.start });
   } };
   showResult({
-    page: "title.choose",
     title: "link.invalid",
     message: [`link.invalid_${kind}`],
     choices: [...(kind === "reset" ? [request] : []), { label: ["link.leave"], do: () => leave(page) }],
@@ -126,7 +125,7 @@ function choosePassword(link, page, found, me) {
       return true;
     },
   });
-  setTitle("title.choose");
+  setTitle("choose.title", found.partner.name);
   show(view);
   if (other) showMessage(form, "link.other_session", { values: { name: nameOf(other), email: other.email }, tone: "info" });
   input.focus();
@@ -139,6 +138,7 @@ function choosePassword(link, page, found, me) {
 function signInWithNewPassword({ start }, { partner, email }) {
   // The new password has ended a session of the same user.
   forgetSession();
+  rememberName(partner);
   signInAt(partner.id);
   signIn({ reason: "password_set", email, then: start });
 }
@@ -151,12 +151,34 @@ function signInWithNewPassword({ start }, { partner, email }) {
  */
 function showStillSignedIn(page, found, me) {
   showResult({
-    page: "title.choose",
     title: "redeem.done",
     message: ["redeem.still_signed_in", { name: nameOf(me), email: me.email }],
     choices: [
       { label: ["link.sign_in_as", { email: found.email }], do: () => signInWithNewPassword(page, found) },
       { label: ["link.continue_as", { name: nameOf(me) }], do: () => leave(page) },
+    ],
+  });
+}
+
+/**
+ * Lets the user of a session choose whether to follow the link of another partner.
+ * @param {Me} me
+ * @param {() => Promise<void>} start
+ */
+export function offerPartner(me, start) {
+  const leave = async () => {
+    try {
+      await signOut();
+    } catch (error) {
+      if (!(error instanceof SessionEnded)) notify(...loadErrorMessage(error));
+    }
+  };
+  showResult({
+    title: "other_partner.title",
+    message: ["other_partner.text", { partner: me.partner.name, name: nameOf(me), email: me.email }],
+    choices: [
+      { label: ["other_partner.stay", { partner: me.partner.name }], do: () => { unlink(); start(); } },
+      { label: ["other_partner.go"], do: leave },
     ],
   });
 }
@@ -186,7 +208,6 @@ async function confirmEmail(link, page) {
     if (!(error instanceof Problem) || ![403, 409, 422].includes(error.status) || error.code === "conflict") throw error;
     const values = { name: nameOf(me), email: me.email };
     showResult({
-      page: "title.email",
       title: "email_change.fault",
       message: error.status === 422 ? ["email_change.invalid", values] : errorMessage(error),
       choices: [

@@ -6,13 +6,12 @@ import { setText } from "../language.js";
 
 /**
  * @param {object} result
- * @param {string} result.page The key of the page's title.
  * @param {string} result.title The key of a text, as is `hint`.
  * @param {Message} result.message
  * @param {string} [result.hint]
  * @param {{ label: Message, do: () => unknown }[]} result.choices The first one is the most probable.
  */
-export function showResult({ page, title, message, hint, choices }) {
+export function showResult({ title, message, hint, choices }) {
   const view = make("link-result");
   find(".entrance-top", view).append(make("brand"), languageSelect());
   setText(find("h1", view), title);
@@ -27,7 +26,7 @@ export function showResult({ page, title, message, hint, choices }) {
     listen(button, "click", () => action());
     return button;
   }));
-  setTitle(page);
+  setTitle(title);
   show(view);
   find("h1", view).focus();
 }

@@ -49,9 +49,17 @@ export function menu(button, items) {
     menu.style.visibility = "";
     find("button", menu).focus();
   });
+  listen(button, "keydown", (event) => {
+    if (event.key !== "ArrowDown" || event.target !== button) return;
+    event.preventDefault();
+    menu.showPopover({ source: button });
+  });
   listen(menu, "keydown", (event) => {
     const all = [...menu.children];
     const at = all.indexOf(document.activeElement);
+    // A letter moves to the next item that begins with it.
+    const found = [...all.slice(at + 1), ...all].find((item) => item.textContent.toLowerCase().startsWith(event.key.toLowerCase()));
+    if (found && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey) found.focus();
     /** @type {Record<string, number | undefined>} */
     const targets = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 };
     const to = targets[event.key];

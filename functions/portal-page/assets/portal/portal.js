@@ -1,21 +1,23 @@
 // The frame around every view: the menus, the signed-in user, and the view that the address selects.
 import { call, SessionEnded, signOut } from "../api.js";
 import { holds } from "../access.js";
+import { discardOtherDraft } from "../drafts.js";
 import { clearNotice, find, initials, languageSelect, listen, make, nameOf, notify, setTitle, show } from "../dom.js";
 import { errorMessage, loadErrorMessage, loadOrNotify, showEmpty } from "../forms.js";
 import { currentLanguage, setText, text } from "../language.js";
 import { load } from "../load.js";
 import { menu } from "../menu/menu.js";
-import { sessions } from "../sessions/sessions.js";
+import { rememberName } from "../sign-in/sign-in.js";
 import { users } from "../users/users.js";
 
-/** @import { Me, Permission, User } from "../../types/api.js" */
+/** @import { Me, Permission } from "../../types/api.js" */
 
 /**
  * The part of the frame that views can use.
  * @typedef {object} Frame
  * @property {() => Me} me The signed-in user.
- * @property {(user?: User) => Promise<void>} editOwn Edits the signed-in user; `user` is their latest copy.
+ * @property {(part: "person" | "password") => Promise<void>} editOwn Edits a part of the signed-in user.
+ * @property {() => Promise<void>} reload Reloads the signed-in user.
  * @property {(view: HTMLElement, title: string) => any} show Shows a view, and returns it. It receives the events "language" and
  * "me" when the language or the signed-in user changes.
  * @property {() => Promise<void>} restart Reloads the signed-in user and rebuilds the page.
@@ -23,21 +25,43 @@ import { users } from "../users/users.js";
  */
 
 /**
- * The views by their names in the address: how the function is loaded, the required permissions, and the menu entry.
- * @type {Record<string, { load: () => Promise<(frame: Frame) => void>, needs: Permission[], entry: string }>}
+ * The views by their names in the address: how the function is loaded, the required permissions, the menu entry, and the key of
+ * the text that is shown if it cannot be loaded.
+ * @type {Record<string, { load: () => Promise<(frame: Frame) => void>, needs: Permission[], entry: string, fault: string }>}
  */
 const VIEWS = {
-  users: { load: async () => users, needs: ["users.read"], entry: "users" },
-  review: { load: async () => (await import("../review/review.js")).review, needs: ["users.read", "audit.read"], entry: "review" },
-  record: { load: async () => (await import("../record/record.js")).record, needs: ["users.read", "audit.read"], entry: "review" },
-  history: { load: async () => (await import("../history/history.js")).accountHistory, needs: ["audit.read"], entry: "history" },
+  users: { load: async () => users, needs: ["users.read"], entry: "users", fault: "users.fault.title" },
+  user: { load: async () => (await import("../user/user.js")).user, needs: ["users.read"], entry: "users", fault: "user.fault" },
+  review: { load: async () => (await import("../review/review.js")).review, needs: ["users.read", "audit.read"], entry: "review", fault: "review.fault" },
+  record: { load: async () => (await import("../record/record.js")).record, needs: ["users.read", "audit.read"], entry: "review", fault: "record.fault" },
+  history: { load: async () => (await import("../history/history.js")).accountHistory, needs: ["audit.read"], entry: "history", fault: "history.fault" },
+  account: { load: async () => (await import("../account/account.js")).account, needs: [], entry: "account", fault: "account.fault" },
 };
+
+/** The views in the menu. Every user may open one's own account from the menu of the account. */
+const LISTED = Object.keys(VIEWS).filter((name) => VIEWS[name].needs.length > 0);
 
 /** Counts the views that were to open. Only the last one is shown. */
 let turn = 0;
 
 /** Shows the view that the address selects, in the current frame. */
 let follow = () => {};
+
+const showShortcuts = async () => (await loadOrNotify(() => import("../shortcuts/shortcuts.js")))?.shortcuts();
+
+// Keys without a modifier can be switched off (WCAG 2.1.4).
+addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  const isTyped = /** @type {Element} */ (target).closest("input, select, dialog, [popover]");
+  if (isTyped || event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem("shortcuts") || !find(".portal")) return;
+  const search = find("[type=search]");
+  if (key === "/" && search?.checkVisibility()) {
+    event.preventDefault();
+    search.focus();
+  } else if (key === "?") {
+    showShortcuts();
+  }
+});
 
 addEventListener("popstate", () => {
   /** @type {NodeListOf<HTMLDialogElement>} */
@@ -58,6 +82,9 @@ export function portal(user) {
   const root = make("portal");
   find("[data-brand]", root).replaceWith(make("brand"));
   find("[data-language]", root).replaceWith(languageSelect());
+  find(".partner", root).textContent = me.partner.name;
+  rememberName(me.partner);
+  discardOtherDraft(me.id);
   show(root);
 
   /** @param {string} name */
@@ -66,9 +93,10 @@ export function portal(user) {
   const frame = {
     me: () => me,
     editOwn,
+    reload,
     show(view, title) {
       find("main", root).replaceWith(view);
-      setTitle(title);
+      setTitle(title, me.partner.name);
       find("h1", view).focus({ preventScroll: true });
       return view;
     },
@@ -90,7 +118,12 @@ export function portal(user) {
     clearNotice();
     const wanted = new URLSearchParams(location.search).get("view") ?? "users";
     // A user who may see no view gets the list of users, which explains the missing permission.
-    const name = [wanted, ...Object.keys(VIEWS)].find((name) => Object.hasOwn(VIEWS, name) && may(name)) ?? "users";
+    const name = [wanted, ...LISTED].find((name) => Object.hasOwn(VIEWS, name) && may(name)) ?? "users";
+    // The address is that of the view that is shown.
+    if (name !== wanted && location.search) {
+      history.replaceState(null, "", name === "users" ? "/" : `/?view=${name}`);
+      if (Object.hasOwn(VIEWS, wanted)) notify("fault.missing_permission");
+    }
     for (const entry of root.querySelectorAll(".side a")) {
       entry.closest("li").hidden = !may(entry.dataset.view);
       if (entry.dataset.view === VIEWS[name].entry) entry.setAttribute("aria-current", "page");
@@ -123,9 +156,9 @@ export function portal(user) {
    * @param {Error} error
    */
   function showFault(name, error) {
-    const view = frame.show(make("view-fault"), `title.${name}`);
+    const view = frame.show(make("view-fault"), `nav.${VIEWS[name].entry}`);
     setText(find("h1", view), `nav.${VIEWS[name].entry}`);
-    showEmpty(find(".nothing", view), `${name}.fault`, loadErrorMessage(error), { key: "try_again", do: follow });
+    showEmpty(find(".nothing", view), VIEWS[name].fault, loadErrorMessage(error), { key: "try_again", do: follow });
   }
 
   listen(find(".skip", root), "click", (event) => {
@@ -143,8 +176,8 @@ export function portal(user) {
 
   const button = find("[data-account]", root);
   menu(button, () => [
-    { label: text("account.profile"), do: () => editOwn() },
-    { label: text("account.sessions"), do: () => sessions(me, me) },
+    { label: text("nav.account"), do: () => frame.go("/?view=account") },
+    { label: text("shortcuts.title"), do: showShortcuts },
     { label: text("account.sign_out"), do: leave },
   ]);
 
@@ -154,17 +187,25 @@ export function portal(user) {
     button.setAttribute("aria-label", text("account.menu", { name: nameOf(me) }));
   }
 
-  /** @param {User} [latest] */
-  async function editOwn(latest = me) {
+  /** @param {Partial<Me>} latest */
+  function update(latest) {
+    me = { ...me, ...latest };
+    showAccount();
+    find("main", root).dispatchEvent(new Event("me"));
+  }
+
+  async function reload() {
+    update(await call("GET", "/v1/me"));
+  }
+
+  /** @param {"person" | "password"} section */
+  async function editOwn(section) {
     clearNotice();
     const part = await loadOrNotify(() => import("../user-dialog/user-dialog.js"));
     if (!root.isConnected) return;
-    // The language may have been saved since the copy was made.
-    const saved = await part?.editUser(me, latest.version < me.version ? me : latest);
+    const saved = await part?.editUser(me, me, { part: section });
     if (!saved) return;
-    me = { ...me, ...saved.user };
-    showAccount();
-    find("main", root).dispatchEvent(new Event("me"));
+    update(saved.user);
     if (saved.email && me.pending_email) notify("email_change.sent", { email: me.pending_email });
     else notify("edit.own_done");
   }

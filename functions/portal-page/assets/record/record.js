@@ -16,7 +16,7 @@ const DEFAULT_DAYS = 90;
  * @param {import("../portal/portal.js").Frame} frame
  */
 export function record(frame) {
-  const view = frame.show(make("record"), "title.record");
+  const view = frame.show(make("record"), "record.title");
   const form = find("form", view);
   const { from, to } = form.elements;
   const query = new URLSearchParams(location.search);

@@ -1,21 +1,45 @@
 // Accounts › Access review: the users to review, most urgent first, and a decision on each, by button or by key.
-import { call, Problem, SessionEnded } from "../api.js";
+import { call, Offline, Problem, SessionEnded } from "../api.js";
 import { activeSinceSignIn, ALL_ROLES, isSelf, mayDecide } from "../access.js";
+import { atOnce } from "../at-once.js";
 import { chart } from "./chart.js";
 import { confirm } from "../confirm/confirm.js";
-import { find, initials, listen, make, nameOf, notify, on } from "../dom.js";
+import { entry as named, find, initials, listen, make, nameOf, notify, on, whileBusy } from "../dom.js";
 import { REVIEW, REVIEW_MAIL } from "../columns.js";
 import { exportList } from "../download.js";
 import { permissionList } from "../history/event-words.js";
 import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
 import { ago, daysSince, setText, text } from "../language.js";
 import { pendingText } from "../pending.js";
+import { showResults } from "../users/results.js";
+import { path as userPath } from "../users/user-actions.js";
 
-/** @import { Decided, Decision, NewDecision, Review, ReviewItem, ReviewSummary } from "../../types/api.js" */
+/** @import { Decided, Decision, NewDecision, Review, ReviewItem, ReviewSummary, User } from "../../types/api.js" */
 
-/** @typedef {ReviewItem & { decided?: Decision, note?: string, isBusy?: boolean }} Entry A user to review, with the decision and the note on this page. */
+/**
+ * A user to review, with the decision and the note on this page.
+ * @typedef {ReviewItem & { decided?: Decision, before?: ReviewItem, note?: string, isBusy?: boolean }} Entry `before` is the user
+ * before the decision.
+ */
 
 const LIMIT = 25;
+
+/** The number of users in each request when all of them are loaded. */
+const LARGE_LIMIT = 100;
+
+/**
+ * The filters: the key of the text, and the users that are shown.
+ * @type {Record<string, { key: string, shows: (entry: Entry) => boolean }>}
+ */
+const FILTERS = {
+  all: { key: "review.filter.all", shows: () => true },
+  open: { key: "review.filter.open", shows: ({ decided }) => !decided },
+  unusual: { key: "review.filter.unusual", shows: (entry) => !isUsual(entry) },
+  usual: { key: "review.nothing", shows: isUsual },
+  inactive: { key: "review.filter.inactive", shows: has("inactive") },
+  never_signed_in: { key: "reason.never_signed_in", shows: has("never_signed_in") },
+  exceeds_role_default: { key: "reason.exceeds_role_default", shows: has("exceeds_role_default") },
+};
 const INACTIVE_DAYS = [30, 60, 90, 180, 365];
 const DEFAULT_DAYS = 90;
 
@@ -27,6 +51,9 @@ const RECOUNT_DELAY = 400;
  * @type {Record<string, Decision | "note">}
  */
 const KEYS = { k: "keep", r: "reduce", s: "suspend", x: "remove", Delete: "remove", n: "note" };
+
+/** The key that takes the last decision back. */
+const UNDO_KEY = "u";
 
 /**
  * The decisions that need confirmation.
@@ -44,7 +71,7 @@ const DONE = { keep: "review.done.keep", reduce: "review.done.reduce", suspend: 
  * @param {import("../portal/portal.js").Frame} frame
  */
 export function review(frame) {
-  const view = frame.show(make("review"), "title.review");
+  const view = frame.show(make("review"), "nav.review");
   const [table, body, nothing] = [find("table", view), find("tbody", view), find(".nothing", view)];
   const more = find('[data-do="more"]', view);
   const days = find("select", view);
@@ -61,6 +88,13 @@ export function review(frame) {
   let loading = null;
   /** @type {number} */
   let recountTimer;
+  /**
+   * The last decision that can be taken back.
+   * @type {Entry | undefined}
+   */
+  let last;
+  const filters = find(".filters", view);
+  const { search, filter } = filters.elements;
 
   /**
    * @param {number} [limit]
@@ -71,14 +105,18 @@ export function review(frame) {
     return `/v1/access-review?${query}`;
   };
 
-  async function load({ isMore = false } = {}) {
+  /**
+   * Loads the first users, or the users after those that are shown. Returns whether it succeeded.
+   * @param {{ isMore?: boolean, limit?: number }} [options]
+   */
+  async function load({ isMore = false, limit = LIMIT } = {}) {
     loading?.abort();
     const current = (loading = new AbortController());
     if (people.length === 0) body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
     table.setAttribute("aria-busy", "true");
     try {
       /** @type {Review} */
-      const answer = await call("GET", path(LIMIT, isMore ? cursor : null), { signal: current.signal });
+      const answer = await call("GET", path(limit, isMore ? cursor : null), { signal: current.signal });
       const known = new Set(isMore ? people.map(({ user }) => user.id) : []);
       /** @type {Entry[]} */
       const added = answer.items.filter(({ user }) => !known.has(user.id));
@@ -89,17 +127,32 @@ export function review(frame) {
       total = Math.max(answer.total, people.length);
       // Later pages have the summary of the start of the review, without the decisions since then.
       render((isMore && summary) || answer.summary);
-      if (isMore) focusOn(added.find(isOpen));
+      if (isMore && limit === LIMIT) focusOn(added.find(isOpen));
+      return true;
     } catch (error) {
-      if (current.signal.aborted || error instanceof SessionEnded) return;
+      if (current.signal.aborted || error instanceof SessionEnded) return false;
       // The portal keeps the order of a review for a day. After that, the list starts again.
-      if (isMore && error instanceof Problem && error.status === 400) await load();
-      else if (people.length > 0) notify(...loadErrorMessage(error));
+      if (isMore && error instanceof Problem && error.status === 400) return load();
+      if (people.length > 0) notify(...loadErrorMessage(error));
       else renderError(error);
+      return false;
     } finally {
       if (loading === current) table.removeAttribute("aria-busy");
     }
   }
+
+  /** Loads all users, since a filter applies to all of them. Returns whether it succeeded. */
+  async function loadAll() {
+    while (cursor) {
+      if (!await load({ isMore: true, limit: LARGE_LIMIT })) return false;
+    }
+    return true;
+  }
+
+  /** @param {Entry} entry */
+  const isShown = (entry) => FILTERS[filter.value].shows(entry) && matches(entry.user, search.value);
+
+  const isFiltered = () => filter.value !== "all" || search.value.trim() !== "";
 
   /** Reloads the summary after a decision, or after several in quick succession. */
   function recount() {
@@ -118,13 +171,16 @@ export function review(frame) {
     /** @type {any} */
     const active = document.activeElement;
     const focused = active?.closest("tbody tr")?.dataset.id;
-    body.replaceChildren(...people.map(rowOf));
-    if (focused) focusOn(people.find((entry) => entry.user.id === focused && isOpen(entry)) ?? people.find(isOpen));
-    table.hidden = false;
-    nothing.hidden = true;
+    const shown = people.filter(isShown);
+    body.replaceChildren(...shown.map(rowOf));
+    if (focused) focusOn(people.find((entry) => entry.user.id === focused && isListed(entry)) ?? people.find(isListed));
+    table.hidden = shown.length === 0;
+    nothing.hidden = shown.length > 0;
+    if (shown.length === 0) showEmpty(nothing, "users.none.title", ["users.none.text"], { key: "users.none.do", do: clear });
     more.hidden = !cursor;
     find(".legend", view).hidden = !people.some(isOpen);
-    setText(find("[data-count]", view), "review.count", { shown: people.length, total });
+    setText(find("[data-count]", view), "review.count", { shown: isFiltered() && !cursor ? shown.length : people.length, total });
+    filters.hidden = false;
     renderSummary(latest);
   }
 
@@ -152,7 +208,7 @@ export function review(frame) {
   function renderError(error) {
     table.hidden = true;
     body.replaceChildren();
-    find(".overview", view).hidden = find(".legend", view).hidden = true;
+    find(".overview", view).hidden = find(".legend", view).hidden = filters.hidden = true;
     showEmpty(nothing, "review.fault", loadErrorMessage(error), { key: "try_again", do: load });
   }
 
@@ -183,6 +239,12 @@ export function review(frame) {
     if (entry.decided) outcome.textContent = text(`decision.${entry.decided}`);
     else setText(outcome, isSelf(frame.me(), user) ? "review.own" : "review.beyond");
     outcome.classList.toggle("decided", Boolean(entry.decided));
+    const back = find("[data-undo]", row);
+    back.hidden = !canUndo(entry);
+    const undoKey = entry.decided === "keep" ? "review.again" : "review.undo";
+    setText(back, undoKey);
+    back.setAttribute("aria-label", text("review.of", { what: text(undoKey), name }));
+    listen(back, "click", () => undo(entry));
     for (const button of buttons.querySelectorAll("button")) {
       /** @type {Decision | "note"} */
       const decision = button.dataset.decision;
@@ -196,6 +258,8 @@ export function review(frame) {
       what.id = `reduced-${user.id}`;
       find('[data-decision="reduce"]', row).setAttribute("aria-describedby", what.id);
       what.textContent = text("review.reduced", { role: text(`role.${reduced.role}`), permissions: permissionList(reduced.permissions) });
+      // A wide table shows it at the button, so that rows stay low.
+      find('[data-decision="reduce"]', row).title = what.textContent;
     }
     if (entry.note !== undefined && isUndecided) openNote(row, entry, { isQuiet: true });
     return row;
@@ -233,35 +297,120 @@ export function review(frame) {
    */
   async function decide(entry, decision) {
     if (entry.isBusy || entry.decided) return;
-    const { user } = entry;
-    const values = { name: nameOf(user), email: user.email };
-    const send = async () => {
-      const note = entry.note?.trim();
-      /** @type {NewDecision} */
-      const body = { user_id: user.id, decision, ...(note && { note }) };
-      entry.isBusy = true;
-      try {
-        /** @type {Decided} */
-        const answer = await call("POST", "/v1/access-review/decisions", { body, headers: { "if-match": `"${user.version}"` } });
-        Object.assign(entry, { decided: decision, reasons: [], reviewed_at: answer.reviewed_at, reviewed_by: { name: nameOf(frame.me()) } });
-        entry.user = answer.user ?? user;
-      } finally {
-        entry.isBusy = false;
-      }
-    };
+    const values = { name: nameOf(entry.user), email: entry.user.email };
     try {
       const question = CONFIRMED[decision];
-      if (!question) await send();
-      else if (!await confirm({ ...question, values, action: () => sendOrClose(entry, send) })) return;
+      if (!question) await send(entry, decision);
+      else if (!await confirm({ ...question, values, action: () => sendOrClose(entry, () => send(entry, decision)) })) return;
       if (!entry.decided) return;
     } catch (error) {
       showError(entry, error);
       return;
     }
+    last = entry;
     rowFor(entry).replaceWith(rowOf(entry));
     notify(DONE[decision], values);
-    focusOn(people.slice(people.indexOf(entry) + 1).find(isOpen) ?? people.find(isOpen), entry);
+    focusOn(people.slice(people.indexOf(entry) + 1).find(isListed) ?? people.find(isListed), entry);
     recount();
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Decision} decision
+   */
+  async function send(entry, decision) {
+    const { user } = entry;
+    const note = entry.note?.trim();
+    /** @type {NewDecision} */
+    const body = { user_id: user.id, decision, ...(note && { note }) };
+    entry.isBusy = true;
+    try {
+      /** @type {Decided} */
+      const answer = await call("POST", "/v1/access-review/decisions", { body, headers: { "if-match": `"${user.version}"` } });
+      const before = { ...entry };
+      Object.assign(entry, { before, decided: decision, reasons: [], reviewed_at: answer.reviewed_at, reviewed_by: { name: nameOf(frame.me()) } });
+      entry.user = answer.user ?? user;
+    } finally {
+      entry.isBusy = false;
+    }
+  }
+
+  /**
+   * Gives a user the access before the decision, and offers the decisions again. The record keeps what was decided.
+   * @param {Entry} entry
+   */
+  async function undo(entry) {
+    const { before, decided } = entry;
+    if (!before || !canUndo(entry) || entry.isBusy) return;
+    entry.isBusy = true;
+    try {
+      entry.user = await accessBefore(entry, before.user);
+    } catch (error) {
+      showError(entry, error);
+      return;
+    } finally {
+      entry.isBusy = false;
+    }
+    Object.assign(entry, { decided: undefined, before: undefined, reasons: before.reasons });
+    if (last === entry) last = undefined;
+    const row = rowFor(entry);
+    if (row) row.replaceWith(rowOf(entry));
+    else if (summary) render(summary);
+    if (decided !== "keep") notify("review.undone", { name: nameOf(entry.user) });
+    focusOn(entry);
+    recount();
+  }
+
+  /** Keeps the access of all users with nothing unusual, after confirmation. */
+  async function keepUsual() {
+    if (!await loadAll()) return;
+    const usual = people.filter((entry) => isOpen(entry) && isUsual(entry) && mayDecide(frame.me(), entry.user, entry.reduced).keep);
+    if (usual.length === 0) {
+      notify("review.keep_usual.none");
+      return;
+    }
+    /** @type {HTMLElement[]} */
+    let faults = [];
+    const isDone = await confirm({
+      title: "review.keep_usual.title",
+      message: "review.keep_usual.text",
+      yes: "review.keep",
+      values: { total: usual.length },
+      users: usual.map(({ user }) => user),
+      isMild: true,
+      action: async (_fields, say) => { faults = await keepAll(usual, (done) => say("review.keep_usual.progress", { done, total: usual.length })); },
+    });
+    if (summary) render(summary);
+    recount();
+    if (!isDone) return;
+    find("h1", view).focus();
+    const values = { total: usual.length - faults.length, all: usual.length };
+    if (faults.length === 0) notify("review.keep_usual.done", values);
+    else showResults("review.keep_usual.some", values, faults);
+  }
+
+  /**
+   * Keeps the access of users, several at a time. Resolves to those for whom it failed, with the reason.
+   * @param {Entry[]} entries
+   * @param {(done: number) => void} report Called after each decision.
+   */
+  async function keepAll(entries, report) {
+    /** @type {HTMLElement[]} */
+    const faults = [];
+    await atOnce(entries.filter(({ decided }) => !decided), async (entry) => {
+      try {
+        await send(entry, "keep");
+      } catch (error) {
+        // The others would fail too.
+        if (error instanceof SessionEnded || error instanceof Offline) throw error;
+        const isChanged = error.code === "version_mismatch";
+        faults.push(named(nameOf(entry.user), isChanged ? text("review.changed") : text(...errorMessage(error))));
+        if (isChanged) entry.user = await call("GET", userPath(entry.user));
+        else if (error.code === "not_found") people = people.filter((other) => other !== entry);
+      }
+      report(entries.filter(({ decided }) => decided).length);
+    });
+    return faults;
   }
 
   /**
@@ -298,6 +447,8 @@ export function review(frame) {
   const rowFor = (entry) => find(`tr[data-id="${CSS.escape(entry.user.id)}"]`, body);
   /** @param {Entry} entry */
   const isOpen = (entry) => !entry.decided && Object.values(mayDecide(frame.me(), entry.user, entry.reduced)).some(Boolean);
+  /** @param {Entry} entry */
+  const isListed = (entry) => isOpen(entry) && rowFor(entry) !== null;
 
   /**
    * Focuses the first button of an entry; without one, the outcome of the last decision, or the end of the list.
@@ -309,6 +460,10 @@ export function review(frame) {
     (to ?? find("[data-count]", view)).focus();
   }
 
+  listen(view, "keydown", (event) => {
+    if (event.key.toLowerCase() !== UNDO_KEY || !last || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!event.target.matches("input, select")) undo(last);
+  });
   listen(body, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
     const row = event.target.closest("tr");
@@ -327,6 +482,24 @@ export function review(frame) {
     button.click();
   });
 
+  /** Shows the users that match the filters, of all users. */
+  async function applyFilters() {
+    if (isFiltered() && !await loadAll()) return;
+    if (summary) render(summary);
+  }
+
+  function clear() {
+    filters.reset();
+    applyFilters();
+    search.focus();
+  }
+
+  function fillFilters() {
+    const { value } = filter;
+    filter.replaceChildren(...Object.entries(FILTERS).map(([name, { key }]) => new Option(text(key), name)));
+    filter.value = value || "all";
+  }
+
   function fillDays() {
     days.replaceChildren(...INACTIVE_DAYS.map((total) => new Option(text("review.days", { total }), String(total))));
     days.value = inactiveDays;
@@ -339,25 +512,86 @@ export function review(frame) {
     load();
   });
   on(view, "more", () => load({ isMore: true }));
+  on(view, "keep-usual", ({ currentTarget: button }) => whileBusy(button, keepUsual));
+  listen(filters, "submit", (event) => event.preventDefault());
+  listen(search, "input", applyFilters);
+  listen(filter, "change", applyFilters);
   on(view, "export", ({ currentTarget }) => exportList(currentTarget, "access-review", path(), frame.me().mail ? [...REVIEW, ...REVIEW_MAIL] : REVIEW));
   const rerender = () => { if (summary) render(summary); };
   listen(view, "language", () => {
     fillDays();
+    fillFilters();
     rerender();
   });
   listen(view, "me", rerender);
   fillDays();
+  fillFilters();
   load();
+}
+
+/**
+ * Whether nothing is unusual about a user. That a review is due is not.
+ * @param {Entry} entry
+ */
+function isUsual({ reasons }) {
+  return reasons.every((reason) => reason === "not_reviewed");
+}
+
+/**
+ * @param {string} reason
+ * @returns {(entry: Entry) => boolean}
+ */
+function has(reason) {
+  return ({ reasons }) => reasons.some((one) => one === reason);
+}
+
+/**
+ * Whether a name or an email contains each of these words.
+ * @param {User} user
+ * @param {string} typed
+ */
+function matches(user, typed) {
+  const words = plain(typed).split(/\s+/);
+  const searched = plain(`${nameOf(user)} ${user.email}`);
+  return words.every((word) => searched.includes(word));
+}
+
+/**
+ * Removes accents and case.
+ * @param {string} value
+ */
+const plain = (value) => value.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
+
+/**
+ * Whether a decision can be taken back. A removed user cannot be restored.
+ * @param {Entry} entry
+ */
+const canUndo = ({ decided, before }) => before !== undefined && decided !== undefined && decided !== "remove";
+
+/**
+ * Restores the access that a decision changed, and resolves to the user.
+ * @param {Entry} entry
+ * @param {User} before
+ * @returns {Promise<User>}
+ */
+async function accessBefore({ user, decided }, before) {
+  const headers = { "if-match": `"${user.version}"` };
+  if (decided === "suspend") return call("PUT", userPath(user, "/status"), { body: { status: "active" }, headers });
+  if (decided === "reduce") {
+    return call("PUT", userPath(user, "/permissions"), { body: { role: before.role, permissions: before.permissions }, headers });
+  }
+  return user;
 }
 
 /**
  * Returns lines about how a user uses the account.
  * @param {Entry} entry
  */
-function usage({ user, password_changed_at: password, open_sessions: sessions }) {
+function usage({ user, reasons, password_changed_at: password, open_sessions: sessions }) {
   const [signedIn, active] = [user.last_sign_in_at, activeSinceSignIn(user)];
   return [
-    signedIn ? text("review.signed_in", { ago: ago(signedIn) }) : text("reason.never_signed_in"),
+    ...(signedIn ? [text("review.signed_in", { ago: ago(signedIn) })] : []),
+    ...(signedIn || reasons.includes("never_signed_in") ? [] : [text("reason.never_signed_in")]),
     ...(active ? [text("user.last_active", { ago: ago(active) })] : []),
     password ? text("review.password", { ago: ago(password) }) : text("review.password_unknown"),
     text("review.sessions", { total: sessions }),

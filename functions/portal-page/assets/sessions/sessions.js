@@ -1,41 +1,53 @@
-// The list of a user's sessions. Each can be ended.
+// The list of a user's sessions, each of which can be ended, and a dialog with it.
 import { call, Problem, SessionEnded, signOut } from "../api.js";
-import { isSelf } from "../access.js";
-import { find, listen, make, nameOf, notify, on, open } from "../dom.js";
-import { loadErrorMessage, showError, showMessage } from "../forms.js";
+import { find, listen, make, nameOf, notify, on, open, whileBusy } from "../dom.js";
+import { clearMessages, loadErrorMessage, showError, showMessage } from "../forms.js";
 import { moment, setText, text } from "../language.js";
 
 /** @import { Session, User } from "../../types/api.js" */
 
 /**
- * @param {User} me
+ * @param {User} user Another user.
+ */
+export function sessions(user) {
+  const dialog = make("sessions-dialog");
+  const title = find("h2", dialog);
+  setText(title, "sessions.title", { name: nameOf(user) });
+  on(dialog, "close", () => dialog.close());
+  open(dialog);
+  title.focus();
+  sessionList(dialog, title, user).load();
+}
+
+/**
+ * Sets up the list in `root`.
+ * @param {HTMLElement} root
+ * @param {HTMLElement} title It gets the focus when a session was ended.
  * @param {User} user
  */
-export function sessions(me, user) {
-  const dialog = make("sessions-dialog");
-  const list = find("ul", dialog);
-  const isOwn = isSelf(me, user);
+export function sessionList(root, title, user) {
+  const list = find("ul", root);
   const path = `/v1/users/${encodeURIComponent(user.id)}/sessions`;
-  setText(find("h2", dialog), isOwn ? "account.sessions" : "sessions.title", { name: nameOf(user) });
-  on(dialog, "close", () => dialog.close());
 
   async function load() {
-    find("[data-messages]", dialog).replaceChildren();
-    find(".starting", dialog).hidden = false;
+    find(".starting", root).hidden = false;
     try {
       list.replaceChildren(...(await call("GET", path)).items.map(entry));
       update();
     } catch (error) {
-      if (error instanceof SessionEnded || !dialog.isConnected) return;
+      if (error instanceof SessionEnded || !root.isConnected) return;
       const [key, values] = loadErrorMessage(error);
-      showMessage(dialog, key, { values, action: { key: "try_again", do: load } });
+      showMessage(root, key, { values, action: { key: "try_again", do: () => {
+        clearMessages(root);
+        load();
+      } } });
     } finally {
-      find(".starting", dialog).hidden = true;
+      find(".starting", root).hidden = true;
     }
   }
 
   function update() {
-    find("[data-none]", dialog).hidden = list.children.length > 0;
+    find("[data-none]", root).hidden = list.children.length > 0;
   }
 
   /** @param {Session} session */
@@ -49,22 +61,22 @@ export function sessions(me, user) {
     const button = find("button", entry);
     setText(button, session.is_current ? "account.sign_out" : "sessions.end");
     if (!session.is_current) button.setAttribute("aria-label", text("sessions.end_of", { browser, when }));
-    listen(button, "click", async () => {
-      if (button.getAttribute("aria-disabled") === "true") return;
-      button.setAttribute("aria-disabled", "true");
+    listen(button, "click", () => whileBusy(button, async () => {
       try {
-        await (session.is_current ? signOut() : end(session));
+        if (session.is_current) {
+          await signOut();
+          return;
+        }
+        await end(session);
         entry.remove();
         update();
-        if (dialog.isConnected) showMessage(dialog, "sessions.ended", { tone: "good", values: { browser } });
+        if (root.isConnected) showMessage(root, "sessions.ended", { tone: "good", values: { browser } });
         else notify("sessions.ended", { browser });
-        find("h2", dialog).focus();
+        title.focus();
       } catch (error) {
-        showError(dialog, error);
-      } finally {
-        button.removeAttribute("aria-disabled");
+        showError(root, error);
       }
-    });
+    }));
     return entry;
   }
 
@@ -78,9 +90,7 @@ export function sessions(me, user) {
     }
   }
 
-  open(dialog);
-  find("h2", dialog).focus();
-  load();
+  return { load };
 }
 
 /**

@@ -1,5 +1,6 @@
 // Sign-in details for the user, shown once.
-import { find, listen, make, on, open } from "../dom.js";
+import { copy } from "../copy.js";
+import { find, guard, keepOpen, listen, make, on, open } from "../dom.js";
 import { setText, text } from "../language.js";
 
 /** @import { User } from "../../types/api.js" */
@@ -9,12 +10,14 @@ import { setText, text } from "../language.js";
  * @param {object} details
  * @param {User} details.user
  * @param {string} details.name
+ * @param {string} details.partner The partner's name.
  * @param {string} [details.password] Absent if it did not change.
+ * @param {boolean} [details.mustChange] Whether the user must replace the password within 7 days.
  * @returns {Promise<void>}
  */
-export function share({ user, name, password }) {
+export function share({ user, name, partner, password, mustChange }) {
   const dialog = make("share-dialog");
-  setText(find("#share-lead", dialog), "share.lead", { name });
+  setText(find("#share-lead", dialog), "share.lead", { name, partner });
   find("[data-once]", dialog).hidden = !password;
   const entries = [
     ["share.address", `${location.origin}/?partner=${encodeURIComponent(user.partner_id)}`],
@@ -30,32 +33,16 @@ export function share({ user, name, password }) {
     listen(button, "click", () => copy(button, value, find("dd span", entry)));
     find(".share", dialog).append(entry);
   }
-  const all = entries.map(([key, value]) => `${text(key)}: ${value}`).join("\n");
+  const all = [
+    text("share.greeting", { name: user.first_name, partner }),
+    ...entries.map(([key, value]) => text("event.fact", { what: text(key), value })),
+    ...(mustChange ? [text("share.change")] : []),
+  ].join("\n");
   on(dialog, "copy-all", ({ currentTarget }) => copy(currentTarget, all, find(".share", dialog)));
   on(dialog, "done", () => dialog.close());
-  // One-time data: only the button "Done" closes the dialog.
-  listen(dialog, "cancel", (event) => event.preventDefault());
-  listen(dialog, "keydown", (event) => { if (event.key === "Escape") event.preventDefault(); });
+  keepOpen(dialog);
+  guard(dialog, () => Boolean(password));
   open(dialog);
   find("h2", dialog).focus();
   return new Promise((resolve) => listen(dialog, "close", () => resolve()));
-}
-
-/**
- * Copies a value, or selects the element that shows it if the browser does not allow copying.
- * @param {HTMLButtonElement} button
- * @param {string} value
- * @param {HTMLElement} shown
- */
-async function copy(button, value, shown) {
-  const label = find("span", button);
-  try {
-    await navigator.clipboard.writeText(value);
-    setText(label, "share.copied");
-    button.classList.add("done");
-  } catch {
-    setText(label, "share.copy_failed");
-    getSelection()?.selectAllChildren(shown);
-  }
-  button.removeAttribute("aria-label");
 }

@@ -1,11 +1,14 @@
 // The sign-in page, and the further steps that a sign-in may need.
 import * as api from "../api.js";
-import { find, languageSelect, listen, make, on, setTitle, show } from "../dom.js";
-import { loadOrNotify, onSubmit, passwordToggle, showMessage } from "../forms.js";
+import { entry, find, languageSelect, listen, make, on, setTitle, show, whileBusy } from "../dom.js";
+import { clearMessages, loadOrNotify, onSubmit, passwordToggle, showError, showMessage } from "../forms.js";
 import { setText } from "../language.js";
+import { load } from "../load.js";
 import { newPassword } from "../new-password/new-password.js";
+import { codeField } from "./code-field.js";
+import { hasPasskeys, knowsPasskey, usePasskey } from "./passkeys.js";
 
-/** @import { Challenge, User } from "../../types/api.js" */
+/** @import { Challenge } from "../../types/api.js" */
 
 /** The name of the partner's id in the link's query and in local storage. */
 const PARTNER = "partner";
@@ -20,7 +23,26 @@ const isLinked = () => PARTNER_ID.test(linked() ?? "");
 /** The partner to sign in at: from the link, or else the remembered one; null for any partner. */
 export const partner = () => [linked(), localStorage.getItem(PARTNER)].find((id) => PARTNER_ID.test(id ?? "")) ?? null;
 
-function unlink() {
+/**
+ * Whether the link is for another partner than this one. Otherwise it leaves the address.
+ * @param {string} id
+ */
+export function isElsewhere(id) {
+  if (isLinked() && linked() !== id) return true;
+  unlink();
+  return false;
+}
+
+/** The name of the partner to sign in at, if this browser knows it. */
+export const partnerName = () => localStorage.getItem(`${PARTNER}.${partner()}`);
+
+/**
+ * Keeps the name of a partner for later sign-ins in this browser.
+ * @param {{ id: string, name: string }} partner
+ */
+export const rememberName = ({ id, name }) => localStorage.setItem(`${PARTNER}.${id}`, name);
+
+export function unlink() {
   const url = new URL(location.href);
   url.searchParams.delete(PARTNER);
   history.replaceState(history.state, "", url);
@@ -34,6 +56,7 @@ export const link = (id) => history.replaceState(null, "", `/?${PARTNER}=${id}`)
 
 /** Discards the partner that the next sign-in would use. */
 function forget() {
+  localStorage.removeItem(`${PARTNER}.${partner()}`);
   if (isLinked()) unlink();
   else localStorage.removeItem(PARTNER);
 }
@@ -49,6 +72,7 @@ const CHOSEN = ["signed_out", "everywhere", "password_set"];
  * @property {string} email
  * @property {() => unknown} then Called after the sign-in.
  * @property {string | null} [partner] The partner that the sign-in named.
+ * @property {string | null} [name] The name of that partner, if it is known.
  */
 
 /**
@@ -66,7 +90,7 @@ export function signIn({ reason, fault, then, email = "" }) {
   find(".entrance-top", view).append(make("brand"), languageSelect());
   emailInput.value = email;
   const showPassword = passwordToggle(form, password);
-  const showPartner = partnerHint(view, "sign_in");
+  const showPartner = partnerHint(view, { title: "sign_in.title", known: "sign_in.at", unknown: "sign_in.somewhere" });
   on(view, "forgot", async () => {
     const part = await loadOrNotify(() => import("../links/forgot.js"));
     // A sign-in may have succeeded in the meantime.
@@ -78,7 +102,7 @@ export function signIn({ reason, fault, then, email = "" }) {
     used = partner();
     const answer = await api.signIn(emailInput.value.trim(), password.value, used);
     showPassword(false);
-    await proceed(answer, { partner: used, email: emailInput.value.trim(), then });
+    await proceed(answer, { partner: used, name: partnerName(), email: emailInput.value.trim(), then });
   }, {
     onError: (error) => {
       if (error.code !== "unauthenticated") return showExpired(form, error);
@@ -98,23 +122,56 @@ export function signIn({ reason, fault, then, email = "" }) {
       return true;
     },
   });
-  setTitle("title.sign_in");
   show(view);
   if (fault) showMessage(form, fault);
   else if (reason) showMessage(form, `sign_in.${reason}`, { tone: CHOSEN.includes(reason) ? "good" : "info" });
   else if (linked() && !isLinked()) showMessage(form, "sign_in.bad_link", { tone: "info" });
   (email ? password : emailInput).focus();
+  offerPasskeys(view, form, () => ({ email: emailInput.value.trim(), then }));
+}
+
+/**
+ * Lets the user sign in with a passkey: with the button, and if this browser knows one, also among the suggestions for the email.
+ * @param {HTMLElement} view
+ * @param {HTMLFormElement} form
+ * @param {() => Attempt} attempt
+ */
+async function offerPasskeys(view, form, attempt) {
+  if (!hasPasskeys()) return;
+  const button = find('[data-do="passkey"]', view);
+  button.hidden = false;
+
+  /** @param {CredentialMediationRequirement} [mediation] */
+  async function withPasskey(mediation) {
+    try {
+      const { session, passkey } = await api.post("/v1/sessions/passkey/options");
+      const credential = view.isConnected && await usePasskey(passkey, mediation);
+      if (!credential) return;
+      clearMessages(form);
+      await proceed(await api.answerWithPasskey("/v1/sessions/passkey", session, credential), attempt());
+    } catch (error) {
+      // Suggestions are an addition, which may be missing.
+      if (mediation && !error.status) return;
+      if (error.code === "unauthenticated") showMessage(form, "sign_in.wrong_passkey");
+      else if (!showExpired(form, error)) showError(form, error);
+    }
+  }
+
+  on(view, "passkey", () => whileBusy(button, () => withPasskey()));
+  if (knowsPasskey() && await PublicKeyCredential.isConditionalMediationAvailable?.()) withPasskey("conditional");
 }
 
 /**
  * Shows which partner the form is for, with a button that discards the partner. Returns a function that updates it.
  * @param {HTMLElement} view
- * @param {"sign_in" | "forgot"} step The group of the texts.
+ * @param {{ title: string, known: string, unknown: string }} keys The keys of the texts, also for the title of the document.
  */
-export function partnerHint(view, step) {
+export function partnerHint(view, { title, known, unknown }) {
   const update = () => {
+    const name = partnerName();
     find("[data-partner]", view).hidden = partner() === null;
-    setText(find("[data-partner] span", view), `${step}.${isLinked() ? "linked" : "remembered"}`);
+    setText(find("[data-partner] span", view), name ? known : unknown, { partner: name });
+    setTitle(title, name);
   };
   on(view, "forget", () => {
     forget();
@@ -127,16 +184,18 @@ export function partnerHint(view, step) {
 
 /**
  * Shows the step for a challenge, or finishes the sign-in, and remembers the partner if the sign-in named one.
- * @param {User | Challenge} answer
+ * @param {Awaited<ReturnType<typeof api.signIn>>} answer
  * @param {Attempt} attempt
  */
 async function proceed(answer, attempt) {
-  if (!("challenge" in answer)) {
+  if (!answer.challenge) {
     unlink();
     if (attempt.partner) localStorage.setItem(PARTNER, attempt.partner);
     await attempt.then();
   } else if (answer.challenge === "choose_partner") choosePartner(answer, attempt);
-  else choosePassword(answer, attempt);
+  else if (answer.challenge === "second_factor") useFactor(answer, attempt);
+  else if (answer.challenge === "new_password_required") choosePassword(answer, attempt);
+  else (await load(() => import("../account/enrolment.js"))).enrol(answer, attempt, proceed);
 }
 
 /**
@@ -190,12 +249,36 @@ function choosePartner({ challenge, session, partners }, attempt) {
     if (key === "Escape") back();
   });
   onSubmit(form, async ({ value: partner }) => {
-    await proceed(await api.answerChallenge({ challenge, session, partner_id: partner }), { ...attempt, partner });
+    const name = partners.find(({ id }) => id === partner)?.name;
+    await proceed(await api.answerChallenge({ challenge, session, partner_id: partner }), { ...attempt, partner, name });
   }, { onError });
-  setTitle("title.choose_partner");
+  setTitle("choose_partner.title");
   show(view);
   // Do not focus a partner: the user may press Enter twice after typing the password.
   find("h1", view).focus();
+}
+
+/**
+ * @param {Extract<Challenge, { challenge: "second_factor" }>} challenge
+ * @param {Attempt} attempt
+ */
+function useFactor({ challenge, session, factors, passkey }, attempt) {
+  const { view, form, onError } = step("use-factor", attempt);
+  const hasApp = factors.includes("totp");
+  const withPasskey = async () => {
+    const credential = passkey && await usePasskey(passkey);
+    if (credential) await proceed(await api.answerWithPasskey("/v1/sessions/challenge/passkey", session, credential), attempt);
+  };
+  const code = codeField(form, { hasApp, withPasskey: passkey && hasPasskeys() ? withPasskey : undefined, onError });
+  onSubmit(form, async () => {
+    await proceed(await api.answerChallenge({ challenge, session, code: code.input.value }), attempt);
+  }, { onError });
+  const title = hasApp ? "factor.title" : "factor.passkey_title";
+  setText(find("h1", view), title);
+  setText(find(".lead", view), hasApp ? "factor.lead" : "factor.passkey_lead");
+  setTitle(title, attempt.name);
+  show(view);
+  code.focus();
 }
 
 /**
@@ -204,13 +287,14 @@ function choosePartner({ challenge, session, partners }, attempt) {
  */
 function choosePassword({ challenge, session }, attempt) {
   const { view, form, onError } = step("choose-password", attempt);
-  const { email } = attempt;
+  const { email, name } = attempt;
   form.elements.email.value = email;
+  find(".people", view).append(name ? entry(name, email) : entry(email, ""));
   const { input } = newPassword(view, "password", { canGenerate: false });
   onSubmit(form, async () => {
     await proceed(await api.answerChallenge({ challenge, session, new_password: input.value }), attempt);
   }, { onError });
-  setTitle("title.choose");
+  setTitle("choose.title", name);
   show(view);
   input.focus();
 }

@@ -1,15 +1,22 @@
 // The dialogs that add and edit a user.
 import { call, Problem } from "../api.js";
 import { assignableRoles, holds, isSelf, mayEdit, PERMISSIONS, ROLES } from "../access.js";
-import { find, listen, make, nameOf, open } from "../dom.js";
+import { discardDraft, saveDraft } from "../drafts.js";
+import { find, guard, listen, make, nameOf, open } from "../dom.js";
 import { clearMessages, closed, markField, onSubmit, showError, showMessage } from "../forms.js";
 import { hasText, languages, moment, setText, text } from "../language.js";
 import { newPassword } from "../new-password/new-password.js";
 import { mailText, pendingText } from "../pending.js";
 
 /** @import { Me, User } from "../../types/api.js" */
+/** @import { Draft } from "../drafts.js" */
+
+/** @typedef {() => { role: string, permissions: string[] }} AccessFields The role and the permissions in the form. */
 
 const PERSON = ["first_name", "last_name", "email"];
+
+/** The fields that a draft keeps, in addition to role and permissions. */
+const DRAFTED = [...PERSON, "language", "first"];
 
 /**
  * Creates the dialog with the parts that adding and editing share.
@@ -84,14 +91,59 @@ function access(me, form, role, permissions) {
   };
 }
 
-/** @typedef {{ user: User, password?: string }} Added The user, and the password if it is to be handed over. */
+/**
+ * Asks before what the user typed is discarded by Escape, by the browser's button Back, or with the page. Keeps it as a draft, unless
+ * there is no owner.
+ * @param {HTMLDialogElement} dialog
+ * @param {any} form
+ * @param {Pick<Draft, "by" | "user"> | null} owner
+ * @param {AccessFields} access
+ */
+function keepTyped(dialog, form, owner, access) {
+  const typed = () => JSON.stringify([...new FormData(form)]);
+  const first = typed();
+  const isAtRisk = () => typed() !== first && form.getAttribute("aria-busy") !== "true";
+  guard(dialog, isAtRisk);
+  listen(dialog, "cancel", (event) => {
+    if (!isAtRisk()) return;
+    event.preventDefault();
+    showMessage(form, "form.unsaved", { tone: "info", action: { key: "form.discard", do: () => dialog.close() } });
+  });
+  if (!owner) return;
+  // A change of the role has changed the permissions when the form gets the event "change".
+  for (const type of ["input", "change"]) {
+    listen(form, type, () => {
+      const fields = Object.fromEntries(DRAFTED.map((name) => [name, form.elements[name].value]));
+      saveDraft({ ...owner, fields, ...access() });
+    });
+  }
+  // The end of the session removes the dialog without closing it.
+  listen(dialog, "close", discardDraft);
+}
+
+/**
+ * Fills a form with a draft.
+ * @param {any} form
+ * @param {Draft} draft
+ * @param {(role: string, permissions: string[]) => void} [setAccess]
+ */
+function restore(form, { fields, role, permissions }, setAccess) {
+  for (const name of DRAFTED) if (!form.elements[name].disabled) form.elements[name].value = fields[name];
+  setAccess?.(role, permissions);
+  showMessage(form, "form.restored", { tone: "info" });
+}
+
+/**
+ * @typedef {{ user: User, password?: string, mustChange?: boolean }} Added The user, and the password if it is to be handed over.
+ */
 
 /**
  * Resolves to the user and the password if a user was added.
  * @param {Me} me
+ * @param {Draft} [draft]
  * @returns {Promise<Added | undefined>}
  */
-export function addUser(me) {
+export function addUser(me, draft) {
   const { dialog, form, person, password, section } = dialogFor(me, me.language, "users.add");
   const fields = access(me, form, "", []);
   find("[data-wants-password]", section("password")).hidden = true;
@@ -112,28 +164,38 @@ export function addUser(me) {
     const content = JSON.stringify(body);
     if (sent.content !== content) sent = { content, key: crypto.randomUUID() };
     const user = await call("POST", "/v1/users", { body, headers: { "idempotency-key": sent.key } });
-    added = { user, password: first.password };
+    added = { user, password: first.password, mustChange: first.must_change };
     dialog.close();
   });
   open(dialog);
   offerPassword();
+  keepTyped(dialog, form, { by: me.id, user: null }, fields.value);
+  if (draft) {
+    restore(form, draft, fields.set);
+    offerPassword();
+  }
   form.elements.first_name.focus();
   return closed(form).then(() => added);
 }
 
-/** @typedef {{ user: User, password?: string, email?: string }} Saved The user, and the sign-in details that changed. */
+/** @typedef {Added & { email?: string }} Saved The user, and the sign-in details that changed. */
 
 /**
  * Resolves to the saved user, or to `undefined` if nothing was saved.
  * @param {Me} me
  * @param {User} user
+ * @param {object} [options]
+ * @param {"person" | "password"} [options.part] What to edit of the signed-in user.
+ * @param {Draft} [options.draft] For another user.
  * @returns {Promise<Saved | undefined>}
  */
-export function editUser(me, user) {
+export function editUser(me, user, { part, draft } = {}) {
   const isOwn = isSelf(me, user);
+  const isPassword = part === "password";
   const may = mayEdit(me, user);
   const name = nameOf(user);
-  const { dialog, form, person, password, section } = dialogFor(me, user.language, isOwn ? "account.profile" : "users.edit_of", { name });
+  const own = isPassword ? "account.change_password" : "account.profile";
+  const { dialog, form, person, password, section } = dialogFor(me, user.language, isOwn ? own : "users.edit_of", { name });
   const fields = form.elements;
   /** @type {Saved | undefined} */
   let saved;
@@ -144,10 +206,13 @@ export function editUser(me, user) {
   fields.email.disabled = !may.email;
   fields.language.disabled = !may.name;
   section("access").hidden = !may.access;
-  section("password").hidden = !may.password;
+  section("person").hidden = isPassword;
+  section("password").hidden = !may.password || part === "person";
+  fields.wants_password.checked = isPassword;
+  find("[data-wants-password]", dialog).hidden = isOwn;
   find("[data-current]", dialog).hidden = !isOwn;
   find("[data-must-change]", dialog).hidden = isOwn;
-  setText(find("[data-wants-password] small", dialog), isOwn ? "password.set_own_help" : "password.set_help", { name });
+  setText(find("[data-wants-password] small", dialog), "password.set_help", { name });
   for (const name of PERSON) fields[name].value = base[name] ?? "";
   showMailStates();
   /** The own email that was requested here, which the user stays without until it is confirmed. */
@@ -184,7 +249,7 @@ export function editUser(me, user) {
     call(method, path + part, { body, headers: { "if-match": `"${base.version}"` } });
   /**
    * @param {User} changed
-   * @param {{ email?: string, password?: string }} [details]
+   * @param {Omit<Saved, "user">} [details]
    */
   const keep = (changed, details) => {
     base = changed;
@@ -197,7 +262,7 @@ export function editUser(me, user) {
     const more = isOwn ? { current_password: fields.current_password.value } : { must_change: fields.must_change.checked };
     await change("PUT", "/password", { password: value, ...more });
     // The response has no body; each change increases the version by one. A new password voids an email that is not confirmed.
-    keep({ ...base, version: base.version + 1, pending_email: null }, isOwn ? {} : { password: value });
+    keep({ ...base, version: base.version + 1, pending_email: null }, isOwn ? {} : { password: value, mustChange: fields.must_change.checked });
     fields.wants_password.checked = false;
     offerPassword();
   }
@@ -263,7 +328,10 @@ export function editUser(me, user) {
   }
 
   open(dialog);
-  if (may.name) fields.first_name.focus();
+  keepTyped(dialog, form, isOwn ? null : { by: me.id, user: user.id }, accessFields?.value ?? (() => user));
+  if (draft) restore(form, draft, accessFields?.set);
+  if (isPassword) fields.current_password.focus();
+  else if (may.name) fields.first_name.focus();
   else fields.role.focus();
   return closed(form).then(() => saved);
 }

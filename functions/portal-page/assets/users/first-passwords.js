@@ -1,6 +1,6 @@
 // New first passwords for several users who have not chosen a password.
 import { call } from "../api.js";
-import { find, listen, make, open } from "../dom.js";
+import { find, keepOpen, make, open } from "../dom.js";
 import { setText } from "../language.js";
 import { showDetails } from "../import/details.js";
 import { generate } from "../new-password/new-password.js";
@@ -33,9 +33,7 @@ export function offerPasswords(details, values, others) {
   find("[data-others]", page).hidden = others.length === 0;
   setText(find("[data-others] p", page), "results.lead");
   find("ul", page).append(...others);
-  // One-time data: only a button closes the dialog.
-  listen(dialog, "cancel", (event) => event.preventDefault());
-  listen(dialog, "keydown", (event) => { if (event.key === "Escape") event.preventDefault(); });
+  keepOpen(dialog);
   open(dialog);
   showDetails(dialog, page, details);
 }

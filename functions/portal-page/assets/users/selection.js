@@ -1,16 +1,15 @@
-// The selection of users in the list, and the actions on all of them.
-import { call, Problem, SessionEnded } from "../api.js";
-import { mayChange } from "../access.js";
-import { confirm } from "../confirm/confirm.js";
-import { entry, find, listen, make, nameOf, notify, on, open } from "../dom.js";
-import { errorMessage, partErrorKey } from "../forms.js";
+// The selection of users in the list, which extends over its pages, and the actions on all of them.
+import { call, SessionEnded } from "../api.js";
+import { holds, mayChange } from "../access.js";
+import { find, listen, nameOf, notify, on, whileBusy } from "../dom.js";
+import { loadErrorMessage, loadOrNotify } from "../forms.js";
 import { setText, text } from "../language.js";
-import { load } from "../load.js";
-import { mayInvite, sendInvitation } from "./user-actions.js";
+import { mayInvite } from "./user-actions.js";
 
-/** @import { BulkResult, Me, Permission, User } from "../../types/api.js" */
+/** @import { Me, Permission, User, Users } from "../../types/api.js" */
 
-/** @typedef {Pick<BulkResult, "user_id" | "outcome" | "problem"> & { message?: string, password?: string }} Result */
+/** The number of users in each request when all users are selected. */
+const LARGE_LIMIT = 100;
 
 /**
  * @param {Permission} permission
@@ -19,45 +18,45 @@ import { mayInvite, sendInvitation } from "./user-actions.js";
 const needs = (permission) => (me, user) => mayChange(me, user, permission);
 
 /**
- * Whether `me` may set a new first password for this user, who has not chosen one.
- * @param {Me} me
- * @param {User} user
- */
-const mayGivePassword = (me, user) => user.pending !== null && user.status === "active" && mayChange(me, user, "users.edit");
-
-/**
- * The actions by their names in the API: whether each is possible, the key of its button's text, and how it is sent if it is not
- * one request for all users.
- * @type {Record<string, { isPossible: (me: Me, user: User) => boolean, yes: string, send?: (users: User[]) => Promise<Result[]> }>}
+ * The actions by the names of their buttons: whether each is possible, and whether it skips selected users for whom it is not.
+ * @type {Record<string, { isPossible: (me: Me, user: User) => boolean, skips?: boolean }>}
  */
 const ACTIONS = {
-  invite: { isPossible: mayInvite, yes: "users.invite", send: (users) => forEach(users, sendInvitation) },
-  password: { isPossible: mayGivePassword, yes: "users.first_password", send: givePasswords },
-  force_logout: { isPossible: needs("users.force_logout"), yes: "users.force_logout" },
-  suspend: { isPossible: needs("users.remove"), yes: "users.suspend" },
-  remove: { isPossible: needs("users.remove"), yes: "users.remove" },
+  invite: { isPossible: mayInvite, skips: true },
+  // A new first password, for users who have not chosen one.
+  password: { isPossible: (me, user) => user.pending !== null && user.status === "active" && mayChange(me, user, "users.edit"), skips: true },
+  role: { isPossible: needs("users.set_permissions") },
+  reactivate: { isPossible: (me, user) => user.status === "suspended" && mayChange(me, user, "users.remove"), skips: true },
+  force_logout: { isPossible: needs("users.force_logout") },
+  suspend: { isPossible: needs("users.remove") },
+  remove: { isPossible: needs("users.remove") },
 };
 
 /**
- * The selection among the users shown.
+ * The selection.
  * @param {HTMLElement} view
  * @param {() => Me} me
- * @param {() => void} done Called after an action.
+ * @param {{ query: () => URLSearchParams, load: () => Promise<boolean> }} list The query for all users that match, and a function
+ * that reloads the list after an action.
  */
-export function selection(view, me, done) {
+export function selection(view, me, list) {
   const bar = find(".selection", view);
   const all = find("[data-all]", bar);
   /** @type {User[]} */
   let shown = [];
-  /** @type {Set<string>} */
-  let selected = new Set();
+  /** The number of users that match, on all pages. */
+  let count = 0;
+  /**
+   * The selected users by their ids, also those of other pages.
+   * @type {Map<string, User>}
+   */
+  let selected = new Map();
 
   /**
    * Users cannot apply these actions to themselves.
    * @param {User} user
    */
-  const isSelectable = (user) =>
-    Object.values(ACTIONS).some(({ isPossible }) => isPossible(me(), user));
+  const isSelectable = (user) => Object.values(ACTIONS).some(({ isPossible }) => isPossible(me(), user));
 
   /**
    * Sets up the checkbox of a user, or removes it if no action is allowed.
@@ -73,25 +72,36 @@ export function selection(view, me, done) {
     box.checked = selected.has(user.id);
     box.setAttribute("aria-label", text("bulk.choose", { name: nameOf(user) }));
     listen(box, "change", () => {
-      if (box.checked) selected.add(user.id);
+      if (box.checked) selected.set(user.id, user);
       else selected.delete(user.id);
       update();
     });
   }
 
   /**
-   * Sets the users that are shown. Only these can be selected.
+   * Sets the users of the page that is shown, and the number of users on all pages.
    * @param {User[]} users
+   * @param {number} total
    */
-  function show(users) {
+  function show(users, total) {
     shown = users.filter(isSelectable);
-    selected = new Set(shown.filter(({ id }) => selected.has(id)).map(({ id }) => id));
+    count = total;
+    // If there is one page, selected users who are not on it are gone.
+    const kept = users.length === total ? [] : selected;
+    const latest = shown.filter(({ id }) => selected.has(id));
+    selected = new Map([...kept, ...latest.map((user) => /** @type {const} */ ([user.id, user]))]);
+    for (const { id } of users) if (!latest.some((user) => user.id === id)) selected.delete(id);
     update();
   }
 
-  /** @param {string[]} ids */
-  function select(ids) {
-    selected = new Set(ids);
+  /** Shows the bar while the first users are loaded, so that it does not move them. */
+  function wait() {
+    bar.hidden = !["users.add", "users.remove", "users.force_logout"].some((permission) => holds(me(), /** @type {Permission} */ (permission)));
+  }
+
+  /** @param {User[]} users */
+  function select(users) {
+    selected = new Map(users.map((user) => [user.id, user]));
     /** @type {Iterable<any>} */
     const boxes = view.querySelectorAll(".select input");
     for (const box of boxes) box.checked = selected.has(box.closest("tr").dataset.id);
@@ -99,139 +109,67 @@ export function selection(view, me, done) {
   }
 
   function update() {
-    bar.hidden = shown.length === 0;
-    all.checked = selected.size > 0 && selected.size === shown.length;
+    bar.hidden = shown.length === 0 && selected.size === 0;
+    all.checked = shown.length > 0 && shown.every(({ id }) => selected.has(id));
     all.indeterminate = selected.size > 0 && !all.checked;
     find("[data-chosen]", bar).textContent = selected.size > 0 ? text("bulk.chosen", { total: selected.size }) : "";
+    const everyone = find('[data-do="everyone"]', bar);
+    everyone.hidden = !all.checked || count <= Math.max(selected.size, shown.length) || shown.length < selected.size;
+    setText(everyone, "bulk.everyone", { total: count });
+    find('[data-do="none"]', bar).hidden = selected.size <= shown.length;
     find(".selection-actions", bar).hidden = selected.size === 0;
-    for (const [action, { isPossible, send }] of Object.entries(ACTIONS)) {
-      const users = send ? chosenFor(action) : shown.filter((user) => isPossible(me(), user));
+    for (const [action, { isPossible, skips }] of Object.entries(ACTIONS)) {
+      const users = skips ? chosenFor(action) : [...shown, ...selected.values()].filter((user) => isPossible(me(), user));
       find(`[data-do="${action}"]`, bar).hidden = users.length === 0;
     }
   }
 
-  /**
-   * The selected users for an action. Some actions skip users who do not need them.
-   * @param {string} action
-   */
+  /** @param {string} action */
   function chosenFor(action) {
-    const { isPossible, send } = ACTIONS[action];
-    return shown.filter((user) => selected.has(user.id) && (!send || isPossible(me(), user)));
+    const { isPossible, skips } = ACTIONS[action];
+    return [...selected.values()].filter((user) => !skips || isPossible(me(), user));
+  }
+
+  /** Selects the users on all pages. */
+  async function selectEveryone() {
+    /** @type {User[]} */
+    const users = [];
+    const query = list.query();
+    query.set("limit", String(LARGE_LIMIT));
+    try {
+      /** @type {Users} */
+      let page;
+      do {
+        page = await call("GET", `/v1/users?${query}`);
+        users.push(...page.items);
+        if (page.next_cursor) query.set("cursor", page.next_cursor);
+      } while (page.next_cursor && view.isConnected);
+    } catch (error) {
+      if (!(error instanceof SessionEnded)) notify(...loadErrorMessage(error));
+      return;
+    }
+    select(users.filter(isSelectable));
   }
 
   listen(all, "change", () => {
-    select(all.checked ? shown.map(({ id }) => id) : []);
+    const others = [...selected.values()].filter(({ id }) => !shown.some((user) => user.id === id));
+    select(all.checked ? [...others, ...shown] : others);
   });
-  for (const action of Object.keys(ACTIONS)) on(bar, action, () => doToAll(action));
-
-  /** @param {string} action */
-  async function doToAll(action) {
-    const users = chosenFor(action);
-    const total = users.length;
-    /** @type {Result[]} */
-    let results = [];
-    const send = ACTIONS[action].send ?? (async () =>
-      (await call("POST", "/v1/users/bulk", { body: { action, user_ids: users.map(({ id }) => id) } })).results);
-    const isDone = await confirm({
-      title: `bulk.${action}.title`,
-      message: `bulk.${action}.text`,
-      yes: ACTIONS[action].yes,
-      values: { total },
-      users,
-      typed: action === "remove" ? String(total) : undefined,
-      isMild: action === "invite" || action === "password",
-      action: async () => { results = await send(users); },
+  on(bar, "everyone", ({ currentTarget }) => whileBusy(currentTarget, selectEveryone));
+  on(bar, "none", () => {
+    select([]);
+    all.focus();
+  });
+  for (const action of Object.keys(ACTIONS)) {
+    on(bar, action, async () => {
+      const part = await loadOrNotify(() => import("./bulk.js"));
+      const retries = await part?.changeAll(action, chosenFor(action), me());
+      if (!retries) return;
+      // Users whose change failed temporarily stay selected for a retry.
+      select([...selected.values()].filter(({ id }) => retries.includes(id)));
+      list.load();
     });
-    if (!isDone) return;
-    find("h1", view).focus();
-    const others = results.filter((result) => !isSuccess(action, result));
-    // Users whose change failed temporarily stay selected for a retry.
-    select(others.filter(({ outcome }) => outcome === "unavailable").map((result) => result.user_id));
-    done();
-    const values = { total: total - others.length, all: total };
-    const names = new Map(users.map((user) => [user.id, nameOf(user)]));
-    const entries = others.map((other) => entry(names.get(other.user_id) ?? "", other.message ?? text(reasonKey(other))));
-    const details = results.flatMap(({ user_id: id, password }) => {
-      const user = users.find((one) => one.id === id);
-      return user && password ? [{ user, password }] : [];
-    });
-    if (details.length > 0) {
-      const { offerPasswords } = await firstPasswords();
-      offerPasswords(details, values, entries);
-      return;
-    }
-    if (others.length === 0) {
-      notify(`bulk.${action}.done`, values);
-      return;
-    }
-    showResults(`bulk.${action}.some`, values, entries);
   }
 
-  return { offer, show };
-}
-
-const firstPasswords = () => load(() => import("./first-passwords.js"));
-
-/** @param {User[]} users */
-async function givePasswords(users) {
-  // If the module cannot be loaded, no password changes.
-  const { givePassword } = await firstPasswords();
-  return forEach(users, async (user) => ({ password: await givePassword(user) }));
-}
-
-/**
- * Changes each user. What `change` resolves to is part of the result if it is a password.
- * @param {User[]} users
- * @param {(user: User) => Promise<User | { password: string }>} change
- */
-async function forEach(users, change) {
-  /** @type {Result[]} */
-  const results = [];
-  for (const user of users) {
-    /** @type {Result} */
-    const result = { user_id: user.id, outcome: "done", problem: null };
-    results.push(result);
-    try {
-      const changed = await change(user);
-      if ("password" in changed) result.password = changed.password;
-    } catch (error) {
-      if (error instanceof SessionEnded) throw error;
-      const isPassing = !(error instanceof Problem) || error.status === 503;
-      result.outcome = isPassing ? "unavailable" : "refused";
-      if (!isPassing) result.message = text(...errorMessage(error));
-    }
-  }
-  return results;
-}
-
-/**
- * Whether the user is in the requested state, even if another request caused it.
- * @param {string} action
- * @param {Result} result
- */
-const isSuccess = (action, { outcome }) =>
-  outcome === "done" || outcome === "unchanged" || (action === "remove" && outcome === "not_found");
-
-/**
- * The key of the text that explains why an action failed.
- * @param {Result} result
- */
-function reasonKey({ outcome, problem }) {
-  if (outcome === "unavailable") return "bulk.unavailable";
-  if (outcome === "not_found") return "fault.gone";
-  return partErrorKey(problem);
-}
-
-/**
- * @param {string} title
- * @param {import("../language.js").Values} values
- * @param {HTMLElement[]} entries
- */
-function showResults(title, values, entries) {
-  const dialog = make("results-dialog");
-  setText(find("h2", dialog), title, values);
-  find("ul", dialog).append(...entries);
-  on(dialog, "close", () => dialog.close());
-  open(dialog);
-  find("h2", dialog).focus();
+  return { offer, show, wait, clear: () => select([]) };
 }

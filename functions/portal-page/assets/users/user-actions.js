@@ -29,10 +29,8 @@ export const path = (user, part = "") => `/v1/users/${encodeURIComponent(user.id
 /** @type {UserAction} */
 const showSessions = {
   key: "users.sessions",
-  isAllowed: (me, user) => isSelf(me, user) || mayChange(me, user, "users.force_logout"),
-  do(me, user) {
-    sessions(me, user);
-  },
+  isAllowed: (me, user) => mayChange(me, user, "users.force_logout"),
+  do: (_me, user) => sessions(user),
 };
 
 /** @type {UserAction} */
@@ -90,8 +88,11 @@ const inviteAfter = (kind, key) => ({
   done: "invite.done",
 });
 
-/** @type {UserAction} */
-const forceLogout = {
+/**
+ * One's own is in the view of the account.
+ * @type {UserAction}
+ */
+export const forceLogout = {
   key: "users.force_logout",
   isAllowed: showSessions.isAllowed,
   async do(me, user) {
@@ -99,7 +100,7 @@ const forceLogout = {
     const isDone = await confirm({
       title: isOwn ? "force_logout.own_title" : "force_logout.title",
       message: isOwn ? "force_logout.own_text" : "force_logout.text",
-      yes: "users.force_logout",
+      yes: isOwn ? "account.everywhere" : "users.force_logout",
       values: { name: nameOf(user) },
       action: () => call("POST", path(user, "/force-logout")),
     });
@@ -114,7 +115,7 @@ const forceLogout = {
  * @param {Status} status
  * @param {string} reason
  */
-const setStatus = (user, status, reason) =>
+export const setStatus = (user, status, reason) =>
   call("PUT", path(user, "/status"), { body: reason ? { status, reason } : { status } });
 
 /** @type {UserAction} */
@@ -146,6 +147,20 @@ const reactivate = {
     action: (fields) => setStatus(user, "active", fields.reason.value.trim()),
   }),
   done: "reactivate.done",
+};
+
+/** @type {UserAction} */
+const resetFactors = {
+  key: "users.reset_factors",
+  isAllowed: (me, user) => mayChange(me, user, "users.reset_factors") && user.second_factor !== "none",
+  do: (_me, user) => confirm({
+    title: "reset_factors.title",
+    message: "reset_factors.text",
+    yes: "reset_factors.do",
+    values: { name: nameOf(user) },
+    action: () => call("DELETE", path(user, "/factors")),
+  }),
+  done: "reset_factors.done",
 };
 
 /** @type {UserAction} */
@@ -194,5 +209,5 @@ const remove = {
 /** All actions, in the order of the menu. */
 export const USER_ACTIONS = [
   showSessions, showHistory, inviteAfter("invitation", "users.invite_again"), inviteAfter("initial_password", "users.invite"), forceLogout,
-  suspend, reactivate, handOver, remove,
+  resetFactors, suspend, reactivate, handOver, remove,
 ];

@@ -1,53 +1,67 @@
 // Accounts › Users: the table with its search, filters, sorting and pages, and the actions on a user.
 import { call, isSearch, SessionEnded } from "../api.js";
 import { activeSinceSignIn, ALL_ROLES, holds, isSelf, mayEdit, STATUSES } from "../access.js";
-import { clearNotice, find, initials, listen, make, nameOf, notify, on } from "../dom.js";
+import { discardDraft, storedDraft } from "../drafts.js";
+import { find, initials, listen, make, nameOf, notify, on } from "../dom.js";
 import { loadErrorMessage, loadOrNotify, showEmpty } from "../forms.js";
 import { ago, moment, setText, text } from "../language.js";
 import { menu } from "../menu/menu.js";
+import { acting } from "./acting.js";
 import { selection } from "./selection.js";
-import { share } from "../share/share.js";
 import { mailText, PENDING_STATES, pendingText } from "../pending.js";
-import { invitation, USER_ACTIONS } from "./user-actions.js";
+import { invitation } from "./user-actions.js";
 
 /** @import { Me, User, Users } from "../../types/api.js" */
+/** @import { Draft } from "../drafts.js" */
 /** @import { Item } from "../menu/menu.js" */
-/** @import { UserAction } from "./user-actions.js" */
 
-const LIMIT = 25;
+/** The numbers of rows per page that the user can choose. The first one is the default. */
+const ROWS = [25, 50, 100];
+/** The key of the chosen number in local storage. */
+const CHOSEN_ROWS = "rows";
 /** Milliseconds after the last key before a search is sent. */
 const SEARCH_DELAY = 250;
 /** The filters with a list of values. */
-const SELECTS = ["role", "status", "pending"];
+const SELECTS = ["role", "status", "pending", "second_factor"];
+
+/** The values of the filter by second factor. */
+const FACTORS = ["totp", "passkey", "none"];
 
 /**
  * Shows the users.
  * @param {import("../portal/portal.js").Frame} frame
  */
 export function users(frame) {
-  const view = frame.show(make("users"), "title.users");
+  const view = frame.show(make("users"), "nav.users");
   let me = frame.me();
+  /** @type {() => Promise<boolean>} */
+  const reload = () => list.load();
+  const { edit, share, actionsFor } = acting(frame, view, reload);
   const list = userList(view, () => me, edit, actionsFor);
   listen(view, "me", () => {
     me = frame.me();
     list.load();
   });
 
-  on(view, "add", async () => {
+  on(view, "add", () => add());
+
+  /** @param {Draft} [draft] */
+  async function add(draft) {
     const part = await loadOrNotify(() => import("../user-dialog/user-dialog.js"));
     // Another view may have been shown in the meantime.
-    const added = view.isConnected && await part?.addUser(frame.me());
+    const added = view.isConnected && await part?.addUser(frame.me(), draft);
     if (!added) return;
     list.load();
     const { user, password } = added;
     const name = nameOf(user);
     if (password) {
-      await share({ user, password, name });
+      await share(added);
       notify("add.done", { name });
     } else {
       notify("add.invited", { name, ...invitation(user) });
     }
-  });
+  }
+
   on(view, "export", async ({ currentTarget }) => {
     const part = await loadOrNotify(() => import("./export-users.js"));
     part?.exportUsers(currentTarget, list.query(), me.mail);
@@ -60,49 +74,25 @@ export function users(frame) {
   find('[data-do="add"]', view).hidden = find('[data-do="import"]', view).hidden = !holds(me, "users.add");
   find('[data-do="export"]', view).hidden = !holds(me, "users.read");
 
-  /** @param {User} user */
-  async function edit(user) {
-    if (isSelf(me, user)) {
-      frame.editOwn(user);
+  /** Opens the form again that a reload or the end of the session has closed. */
+  async function resume() {
+    const draft = storedDraft();
+    if (!draft) return;
+    if (!draft.user) {
+      add(draft);
       return;
     }
-    clearNotice();
-    const part = await loadOrNotify(() => import("../user-dialog/user-dialog.js"));
-    const saved = view.isConnected && await part?.editUser(me, user);
-    if (!saved) return;
-    list.load();
-    if (saved.password || saved.email) await share({ ...saved, name: nameOf(saved.user) });
-    notify("edit.done", { name: nameOf(saved.user) });
-  }
-
-  /**
-   * The items of a user's menu.
-   * @param {User} user
-   * @returns {Item[]}
-   */
-  function actionsFor(user) {
-    const allowed = USER_ACTIONS.filter(({ isAllowed }) => isAllowed(me, user));
-    return allowed.map((action) => ({ label: text(action.key), do: () => run(action, user), isDanger: action.isDanger }));
-  }
-
-  /**
-   * Runs an action on a user, and reloads what it has changed.
-   * @param {UserAction} action
-   * @param {User} user
-   */
-  async function run(action, user) {
-    const changed = await action.do(me, user);
-    if (!changed) return;
-    if (action.changesMe) {
-      await frame.restart();
-    } else {
-      await list.load();
-      if (document.activeElement === document.body) find("h1", view).focus();
+    try {
+      edit(await call("GET", `/v1/users/${encodeURIComponent(draft.user)}`), draft);
+    } catch (error) {
+      if (error instanceof SessionEnded) return;
+      discardDraft();
+      notify(...loadErrorMessage(error));
     }
-    if (action.done) notify(action.done, { name: nameOf(user), ...changed });
   }
 
   list.load();
+  resume();
 }
 
 /**
@@ -117,9 +107,13 @@ function userList(view, me, edit, actionsFor) {
   const table = find("table", view);
   const [body, nothing, pages] = [find("tbody", view), find(".nothing", view), find(".pages", view)];
   const criteria = fromAddress();
-  const selected = selection(view, me, load);
-  /** @type {(string | null)[]} */
-  let cursors = [null];
+  const selected = selection(view, me, { query, load });
+  /**
+   * The cursors of the pages up to the one shown, which a reload and the browser's button Back restore.
+   * @type {(string | null)[]}
+   */
+  let cursors = history.state?.cursors ?? [null];
+  let limit = ROWS.find((rows) => String(rows) === localStorage.getItem(CHOSEN_ROWS)) ?? ROWS[0];
   /** @type {AbortController | null} */
   let loading = null;
   /** @type {Users | null} */
@@ -144,6 +138,7 @@ function userList(view, me, edit, actionsFor) {
     };
     fill(filters.elements.role, criteria.role, "users.any_role", ALL_ROLES.map((role) => [role, `role.${role}`]));
     fill(filters.elements.status, criteria.status, "users.any_status", STATUSES.map((status) => [status, `status.${status}`]));
+    fill(filters.elements.second_factor, criteria.second_factor, "users.any_factor", FACTORS.map((kind) => [kind, `factor_filter.${kind}`]));
     fill(filters.elements.pending, criteria.pending, "users.any_pending", PENDING_STATES.map((state) => [state, `pending.${state}`]));
   }
 
@@ -164,7 +159,17 @@ function userList(view, me, edit, actionsFor) {
   function restart() {
     cursors = [null];
     toAddress(criteria);
+    selected.clear();
     load();
+  }
+
+  /** Loads another page, and shows its beginning. */
+  async function turn() {
+    history.replaceState({ cursors }, "");
+    if (!await load()) return;
+    if (find(".sheet", view).getBoundingClientRect().top < 0) scrollTo(0, 0);
+    // The last page disables the button that had the focus.
+    if (document.activeElement === document.body) find("h1", view).focus({ preventScroll: true });
   }
 
   /** The query for the criteria, without the page. */
@@ -175,13 +180,22 @@ function userList(view, me, edit, actionsFor) {
     return query;
   }
 
+  /**
+   * Loads the page, and resolves to whether it is shown.
+   * @returns {Promise<boolean>}
+   */
   async function load() {
     loading?.abort();
     const current = (loading = new AbortController());
     table.setAttribute("aria-busy", "true");
-    if (!shown) body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
+    if (!shown) {
+      body.replaceChildren(...Array.from({ length: 6 }, () => make("placeholder-row")));
+      table.hidden = false;
+      nothing.hidden = true;
+      selected.wait();
+    }
     const page = query();
-    page.set("limit", String(LIMIT));
+    page.set("limit", String(limit));
     const cursor = cursors.at(-1);
     if (cursor) page.set("cursor", cursor);
     try {
@@ -190,16 +204,20 @@ function userList(view, me, edit, actionsFor) {
       if (answer.items.length === 0 && cursors.length > 1) {
         // The last user on this page was removed.
         cursors.pop();
-        load();
-        return;
+        return await load();
       }
       shown = answer;
       render(answer);
+      return true;
     } catch (error) {
-      if (current.signal.aborted || error instanceof SessionEnded) return;
-      shown = null;
-      body.replaceChildren();
+      if (current.signal.aborted || error instanceof SessionEnded) return false;
+      if (error.status === 400 && cursors.length > 1) {
+        // The portal no longer accepts the cursor of this page.
+        cursors = [null];
+        return await load();
+      }
       renderError(error);
+      return false;
     } finally {
       if (loading === current) table.removeAttribute("aria-busy");
     }
@@ -216,8 +234,9 @@ function userList(view, me, edit, actionsFor) {
     }
     table.hidden = page.total === 0;
     if (page.total === 0) showEmpty(nothing, "users.none.title", ["users.none.text"], { key: "users.none.do", do: clear });
+    else if (page.total === 1 && !isFiltered() && holds(me(), "users.add")) showEmpty(nothing, "users.alone.title", ["users.alone.text"]);
     else nothing.hidden = true;
-    selected.show(page.items);
+    selected.show(page.items, page.total);
     renderCount(page);
     renderSort();
     find('[data-do="clear"]', filters).hidden = !isFiltered();
@@ -226,10 +245,11 @@ function userList(view, me, edit, actionsFor) {
   /** @param {Users} page */
   function renderCount({ items, total, next_cursor: next }) {
     const count = find("[data-count]", view);
-    const first = (cursors.length - 1) * LIMIT + 1;
-    if (total > LIMIT) setText(count, "users.range", { first, last: first + items.length - 1, total });
+    const first = (cursors.length - 1) * limit + 1;
+    if (total > limit) setText(count, "users.range", { first, last: first + items.length - 1, total });
     else setText(count, isFiltered() ? "users.found" : "users.count", { total });
-    pages.hidden = total <= LIMIT;
+    pages.hidden = total <= limit;
+    find(".rows", view).hidden = total <= ROWS[0];
     find('[data-do="previous"]', pages).disabled = cursors.length === 1;
     find('[data-do="next"]', pages).disabled = !next;
   }
@@ -242,14 +262,20 @@ function userList(view, me, edit, actionsFor) {
     }
   }
 
-  /** @param {any} error */
+  /**
+   * Shows that the list could not be loaded, above the last list.
+   * @param {any} error
+   */
   function renderError(error) {
-    table.hidden = true;
-    selected.show([]);
-    pages.hidden = true;
-    const count = find("[data-count]", view);
-    delete count.dataset.t;
-    count.textContent = "";
+    if (!shown || error.code === "missing_permission") {
+      shown = null;
+      body.replaceChildren();
+      table.hidden = pages.hidden = find(".rows", view).hidden = true;
+      selected.show([], 0);
+      const count = find("[data-count]", view);
+      delete count.dataset.t;
+      count.textContent = "";
+    }
     if (error.code === "missing_permission") {
       filters.hidden = true;
       showEmpty(nothing, "users.forbidden.title", ["users.forbidden.text"]);
@@ -264,7 +290,9 @@ function userList(view, me, edit, actionsFor) {
     const row = make("user-row");
     row.dataset.id = user.id;
     find(".initials", row).dataset.initials = initials(user);
-    find(".name", row).textContent = name;
+    const link = find(".name", row);
+    link.textContent = name;
+    link.href = isSelf(me(), user) ? "/?view=account" : `/?view=user&id=${encodeURIComponent(user.id)}`;
     find("[data-you]", row).hidden = !isSelf(me(), user);
     find("[data-email]", row).textContent = user.email;
     fillLine(find("[data-mail]", row), me().mail ? mailText(user) : "");
@@ -275,6 +303,7 @@ function userList(view, me, edit, actionsFor) {
     setText(status, `status.${user.status}`);
     status.dataset.status = user.status;
     fillLine(find("[data-pending]", row), me().mail || user.pending?.kind === "invitation" ? pendingText(user) : "");
+    find("[data-factor]", row).hidden = user.second_factor === "none";
     fillTime(find("[data-when]", row), user.last_sign_in_at);
     const activeAt = activeSinceSignIn(user);
     fillLine(find("[data-active]", row), activeAt ? text("user.last_active", { ago: ago(activeAt) }) : "");
@@ -317,7 +346,7 @@ function userList(view, me, edit, actionsFor) {
   }
 
   function clear() {
-    Object.assign(criteria, { search: "", role: "", status: "", pending: "" });
+    Object.assign(criteria, { search: "", role: "", status: "", pending: "", second_factor: "" });
     filters.reset();
     for (const name of SELECTS) filters.elements[name].value = "";
     filters.elements.search.focus();
@@ -356,13 +385,28 @@ function userList(view, me, edit, actionsFor) {
   }
   on(pages, "next", () => {
     if (shown) cursors.push(shown.next_cursor);
-    load();
+    turn();
   });
-  on(pages, "previous", () => { cursors.pop(); load(); });
+  on(pages, "previous", () => { cursors.pop(); turn(); });
+  const rows = find("#rows", view);
+  for (const number of ROWS) rows.add(new Option(String(number)));
+  rows.value = limit;
+  listen(rows, "change", () => {
+    limit = Number(rows.value);
+    localStorage.setItem(CHOSEN_ROWS, rows.value);
+    cursors = [null];
+    turn();
+  });
   listen(view, "language", () => {
     fillFilters();
     if (shown) render(shown);
   });
+  // Other admins may have changed users while this tab was hidden.
+  const whenSeen = () => {
+    if (!view.isConnected) document.removeEventListener("visibilitychange", whenSeen);
+    else if (document.visibilityState === "visible" && shown && !find("dialog, :popover-open")) load();
+  };
+  listen(document, "visibilitychange", whenSeen);
   return { load, query };
 }
 
@@ -382,6 +426,7 @@ function fromAddress() {
     role: oneOf("role", ["", ...ALL_ROLES]),
     status: oneOf("status", ["", ...STATUSES]),
     pending: oneOf("pending", ["", ...PENDING_STATES]),
+    second_factor: oneOf("second_factor", ["", ...FACTORS]),
     sort: oneOf("sort", ["name", "email", "last_sign_in_at"]),
     order: oneOf("order", ["asc", "desc"]),
   };
@@ -390,7 +435,7 @@ function fromAddress() {
 /** @param {Record<string, string>} criteria */
 function toAddress(criteria) {
   /** @type {Record<string, string>} */
-  const defaults = { search: "", role: "", status: "", pending: "", sort: "name", order: "asc" };
+  const defaults = { search: "", role: "", status: "", pending: "", second_factor: "", sort: "name", order: "asc" };
   const query = new URLSearchParams(Object.entries(criteria).filter(([name, value]) => value !== defaults[name]));
   history.replaceState(null, "", query.size > 0 ? `/?${query}` : "/");
 }

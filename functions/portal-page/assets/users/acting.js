@@ -1,0 +1,73 @@
+// What users can do with a user, in the list and on the page of the user.
+import { isSelf } from "../access.js";
+import { clearNotice, find, nameOf, notify } from "../dom.js";
+import { loadOrNotify } from "../forms.js";
+import { text } from "../language.js";
+import { load } from "../load.js";
+import { USER_ACTIONS } from "./user-actions.js";
+
+/** @import { User } from "../../types/api.js" */
+/** @import { Draft } from "../drafts.js" */
+/** @import { Item } from "../menu/menu.js" */
+/** @import { UserAction } from "./user-actions.js" */
+
+/**
+ * @param {import("../portal/portal.js").Frame} frame
+ * @param {HTMLElement} view
+ * @param {() => Promise<boolean>} reload Reloads what the view shows.
+ */
+export function acting(frame, view, reload) {
+  /**
+   * @param {User} user
+   * @param {Draft} [draft]
+   */
+  async function edit(user, draft) {
+    if (isSelf(frame.me(), user)) {
+      frame.go("/?view=account");
+      return;
+    }
+    clearNotice();
+    const part = await loadOrNotify(() => import("../user-dialog/user-dialog.js"));
+    const saved = view.isConnected && await part?.editUser(frame.me(), user, { draft });
+    if (!saved) return;
+    reload();
+    if (saved.password || saved.email) await share(saved);
+    notify("edit.done", { name: nameOf(saved.user) });
+  }
+
+  /** @param {import("../user-dialog/user-dialog.js").Saved} details */
+  async function share(details) {
+    // This script is loaded already, because the dialog that saved the details is in it.
+    const { share } = await load(() => import("../share/share.js"));
+    await share({ ...details, name: nameOf(details.user), partner: frame.me().partner.name });
+  }
+
+  /**
+   * The items of a user's menu.
+   * @param {User} user
+   * @returns {Item[]}
+   */
+  function actionsFor(user) {
+    const allowed = USER_ACTIONS.filter(({ isAllowed }) => isAllowed(frame.me(), user));
+    return allowed.map((action) => ({ label: text(action.key), do: () => run(action, user), isDanger: action.isDanger }));
+  }
+
+  /**
+   * Runs an action on a user, and reloads what it has changed.
+   * @param {UserAction} action
+   * @param {User} user
+   */
+  async function run(action, user) {
+    const changed = await action.do(frame.me(), user);
+    if (!changed) return;
+    if (action.changesMe) {
+      await frame.restart();
+    } else {
+      await reload();
+      if (document.activeElement === document.body) find("h1", view).focus();
+    }
+    if (action.done) notify(action.done, { name: nameOf(user), ...changed });
+  }
+
+  return { edit, share, actionsFor };
+}
