@@ -77,8 +77,41 @@ impl Row {
             },
             // Only the primary admin may do this, so no permission is missing.
             "POST /v1/primary-admin" => Self { too_little_permission: PROTECTED, ..ordinary },
+            "PUT /v1/settings" => Self {
+                too_little_permission: PROTECTED,
+                primary_admin_as_target: PROTECTED,
+                foreign_user: (403, "second_factor_required"),
+                ..ordinary
+            },
+            // They concern the caller, who has no second factor, sends a wrong password, and answers no challenge.
+            "GET /v1/me/factors" | "GET /v1/settings" | "POST /v1/me/factors/totp" | "POST /v1/me/passkeys/options" => {
+                Self { too_little_permission: ok, ..ordinary }
+            }
+            "POST /v1/me/factors/totp/confirm" | "POST /v1/me/reauthentication" => {
+                ordinary.always((422, "validation_failed"))
+            }
+            "DELETE /v1/me/factors/totp"
+            | "POST /v1/me/recovery-codes"
+            | "PATCH /v1/me/passkeys/{passkey_id}"
+            | "DELETE /v1/me/passkeys/{passkey_id}"
+            | "POST /v1/me/reauthentication/passkey/options" => ordinary.always(NOT_FOUND),
+            "POST /v1/me/passkeys" => {
+                let body = json!({ "name": "Phone", "credential": {} }).to_string();
+                Self { body, ..ordinary }.always((422, "validation_failed"))
+            }
+            "POST /v1/me/reauthentication/passkey" => {
+                let body = json!({ "credential": {} }).to_string();
+                Self { body, ..ordinary }.always((422, "validation_failed"))
+            }
             _ => ordinary,
         }
+    }
+}
+
+impl Row {
+    /// The row of a route that has this response for every user.
+    fn always(self, says: Says) -> Self {
+        Self { too_little_permission: says, primary_admin_as_target: says, foreign_user: says, ..self }
     }
 }
 
@@ -96,7 +129,7 @@ fn protected_routes() -> Vec<Row> {
 }
 
 /// Every public route, and its response to an empty object.
-const PUBLIC_ROUTES: [(&str, Says); 12] = [
+const PUBLIC_ROUTES: [(&str, Says); 15] = [
     ("GET /", OK),
     ("GET /assets/{file+}", (404, "")),
     ("HEAD /", OK),
@@ -105,6 +138,9 @@ const PUBLIC_ROUTES: [(&str, Says); 12] = [
     ("GET /reference", OK),
     ("POST /v1/sessions", (422, "validation_failed")),
     ("POST /v1/sessions/challenge", (422, "validation_failed")),
+    ("POST /v1/sessions/challenge/passkey", (422, "validation_failed")),
+    ("POST /v1/sessions/passkey", (422, "validation_failed")),
+    ("POST /v1/sessions/passkey/options", OK),
     ("POST /v1/sessions/refresh", (401, "unauthenticated")),
     ("POST /v1/password-resets", (422, "validation_failed")),
     ("POST /v1/password-resets/lookup", (422, "validation_failed")),
@@ -123,6 +159,7 @@ impl Row {
     fn call(&self, client: &Client, target: &User, query: &str) -> Call {
         let (method, path) = self.route.split_once(' ').unwrap();
         let path = path.replace("{user_id}", &target.id).replace("{session_id}", NO_SESSION);
+        let path = path.replace("{passkey_id}", "no-such-passkey");
         client.call(method, &format!("{path}{query}"))
     }
 
@@ -139,6 +176,7 @@ impl Row {
             ("current_password", &secrets::password()),
             ("new_email", &secrets::email("ann")),
             ("email_link", "no-such-link"),
+            ("new_code", "000000"),
         ] {
             body = body.replace(&format!("{{{{{name}}}}}"), value);
         }

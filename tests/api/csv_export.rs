@@ -55,6 +55,17 @@ fn cell(value: &Value) -> String {
     }
 }
 
+/// Sorts the names of the objects in cells, since their order has no meaning.
+fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
+    for cell in lines.iter_mut().flat_map(Line::values_mut) {
+        if let Ok(mut value @ Value::Object(_)) = serde_json::from_str(cell) {
+            value.sort_all_objects();
+            *cell = value.to_string();
+        }
+    }
+    lines
+}
+
 #[tokio::test]
 async fn the_users_table_has_every_field() {
     let partner = Partner::new().await;
@@ -115,7 +126,7 @@ async fn the_history_table_has_every_field() {
             line
         })
         .collect();
-    assert_eq!(table, expected);
+    assert_eq!(sorted(table.clone()), sorted(expected));
     assert_eq!(
         table[0]["summary"],
         "Olive Owner changed the role of Ann Lee from manager to viewer and the permissions to users.read"

@@ -1,7 +1,7 @@
 //! `end-all-sessions`, through the Invoke API. It has its own stack, because it ends the sessions of every user.
 
 use portal_tests::rows::Rows;
-use portal_tests::{Partner, Stack, invoke, secrets};
+use portal_tests::{Client, Partner, Stack, invoke, secrets};
 use serde_json::json;
 
 /// Starts a stack: about 2 s.
@@ -51,6 +51,27 @@ async fn after_a_restore_all_sessions_end_and_no_generation_is_reused() {
     stack.end("TERM");
 }
 
+/// Starts a stack: about 2 s.
+#[tokio::test]
+async fn second_factors_are_removed_on_request_only() {
+    let stack = Stack::start("everyone-factors", &["--ephemeral"]).unwrap_or_else(|error| panic!("{error}"));
+    let partner = Partner::of(&stack.ready).await;
+    let ann = partner.new_user("viewer").await;
+    ann.enrolled().await;
+    for (input, is_removed) in [(json!({}), false), (json!({ "reset_factors": true }), true)] {
+        let answer = invoke(&stack.ready, "end-all-sessions", &input).await.worked();
+        assert_eq!((&answer["failed"]["count"], &answer["next"]), (&json!(0), &json!(null)), "{answer}");
+        let client = Client::of(&stack.ready);
+        let answer = client.sign_in_at(&ann.partner_id, &ann.email, &ann.password).await.expect(200);
+        assert_eq!(answer.json["challenge"] == "second_factor", !is_removed, "{answer}");
+    }
+    let owner = partner.owner().elsewhere().await;
+    let events = owner.get("/v1/audit-events?action=second_factor.reset").await.expect(200);
+    assert_eq!(events.json["items"][0]["target"]["id"], ann.id);
+    assert_eq!(events.json["items"].as_array().unwrap().len(), 1);
+    stack.end("TERM");
+}
+
 #[tokio::test]
 async fn invalid_inputs_are_rejected() {
     let ready = &portal_tests::stack().ready;
@@ -59,6 +80,7 @@ async fn invalid_inputs_are_rejected() {
         json!({ "from": 1 }),
         json!({ "partner_id": "all" }),
         json!({ "operator": "" }),
+        json!({ "reset_factors": "all" }),
     ] {
         invoke(ready, "end-all-sessions", &input).await.failed();
     }

@@ -8,7 +8,7 @@ use portal_tests::{Client, Mailbox, Message, Partner, User, secrets, stack};
 use serde_json::json;
 
 /// The subjects in English and in French.
-const SUBJECTS: [[&str; 2]; 13] = [
+const SUBJECTS: [[&str; 2]; 17] = [
     ["Reset your password for the partner portal", "Réinitialisez votre mot de passe du portail partenaires"],
     ["Confirm your address for the partner portal", "Confirmez votre adresse pour le portail partenaires"],
     [
@@ -31,6 +31,22 @@ const SUBJECTS: [[&str; 2]; 13] = [
         "Les connexions à votre compte du portail partenaires sont bloquées",
     ],
     ["Your invitation to the partner portal", "Votre invitation au portail partenaires"],
+    [
+        "A second factor was added to your account in the partner portal",
+        "Un second facteur a été ajouté à votre compte du portail partenaires",
+    ],
+    [
+        "The second factor of your account in the partner portal was removed",
+        "Le second facteur de votre compte du portail partenaires a été supprimé",
+    ],
+    [
+        "The second factors of your account in the partner portal were reset",
+        "Les seconds facteurs de votre compte du portail partenaires ont été réinitialisés",
+    ],
+    [
+        "A recovery code of your account in the partner portal was used",
+        "Un code de récupération de votre compte du portail partenaires a été utilisé",
+    ],
 ];
 
 /// Causes every kind of mail to users with this language. All of them have a name with a link and with markup.
@@ -78,6 +94,15 @@ async fn all(language: &str) -> Vec<Message> {
     for user in [&set, &ended, &suspended, &changed] {
         messages.push(mailbox.message(&user.email).await);
     }
+
+    let (eve, fay) = (add().signed_in().await, add().signed_in().await);
+    let (_, codes) = eve.enrolled().await;
+    eve.reauthenticate(&json!({ "code": codes[0] })).await.expect(204);
+    eve.remove_totp().await.expect(204);
+    messages.extend(mailbox.wait_for(&eve.email, 3).await);
+    fay.enrolled().await;
+    owner.reset_factors(&fay).await.expect(204);
+    messages.extend(mailbox.wait_for(&fay.email, 2).await);
 
     messages.push(blocked(&add().created().await).await);
     let next = add().signed_in().await;

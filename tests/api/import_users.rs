@@ -77,7 +77,7 @@ async fn imported_users_get_initial_passwords_that_must_be_changed() {
     let reported = results(&answer);
     assert_eq!(reported.iter().map(|(line, ..)| *line).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!(total(owner).await, 4);
-    let expected = [("admin", 7, "Ann"), ("manager", 2, "Bob"), ("viewer", 1, "=Zoë")];
+    let expected = [("admin", 8, "Ann"), ("manager", 2, "Bob"), ("viewer", 1, "=Zoë")];
     for (((_, outcome, password), result), (role, permissions, name)) in
         reported.iter().zip(answer.json["results"].as_array().unwrap()).zip(expected)
     {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use portal_tests::rows::Rows;
-use portal_tests::{Actor, Call, Client, Partner, Stack, secrets, stack};
+use portal_tests::{Actor, Authenticator, Call, Client, Device, Partner, Stack, secrets, stack};
 use serde_json::json;
 
 /// The maximum number of changes of one kind in a window of 15 minutes.
@@ -101,6 +101,39 @@ async fn ending_own_sessions_is_limited_and_signing_out_is_not() {
     let last = last.unwrap();
     partner.owner().end_session(&ann, &last.session_id().await).await.expect(204);
     ann.end_session(&ann, &ann.session_id().await).await.expect(204);
+}
+
+#[tokio::test]
+async fn changes_of_own_factors_and_of_the_settings_are_limited() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let (_, codes) = owner.enrolled().await;
+    for number in 1..MOST {
+        owner.renew_recovery_codes().await.expect(200);
+        owner.require_factors(["admins", "everyone"][number % 2]).await.expect(200);
+    }
+    owner.require_factors("optional").await.expect(200);
+    owner.require_factors("admins").await.problem(429, "too_many_requests");
+    owner.renew_recovery_codes().await.problem(429, "too_many_requests");
+    owner.remove_totp().await.problem(429, "too_many_requests");
+    let app = Authenticator::of(&owner.start_totp().await.expect(200).json);
+    owner.confirm_totp(&app.code()).await.problem(429, "too_many_requests");
+    owner.reauthenticate(&json!({ "code": codes[0] })).await.problem(422, "validation_failed");
+}
+
+#[tokio::test]
+async fn changes_of_own_passkeys_are_limited() {
+    let partner = Partner::new().await;
+    let ann = partner.new_user("viewer").await;
+    let device = ann.with_passkey().await;
+    let options = ann.start_passkey().await.expect(200);
+    let created = Device::new(&stack().ready).create(&options.json).await;
+    for number in 1..MOST {
+        ann.rename_passkey(&device.id(), &format!("Phone {number}")).await.expect(200);
+    }
+    ann.rename_passkey(&device.id(), "Phone").await.problem(429, "too_many_requests");
+    ann.add_passkey("Tablet", &created).await.problem(429, "too_many_requests");
+    ann.remove_passkey(&device.id()).await.problem(429, "too_many_requests");
 }
 
 #[tokio::test]

@@ -6,13 +6,14 @@ use portal_tests::Partner;
 use serde_json::{Value, json};
 
 /// Every permission, sorted.
-pub(crate) const ALL: [&str; 7] = [
+pub(crate) const ALL: [&str; 8] = [
     "audit.read",
     "users.add",
     "users.edit",
     "users.force_logout",
     "users.read",
     "users.remove",
+    "users.reset_factors",
     "users.set_permissions",
 ];
 

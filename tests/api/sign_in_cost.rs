@@ -56,6 +56,10 @@ async fn a_sign_in_writes_at_most_16_units_from_a_known_source_and_20_from_a_new
             let limits = if is_known { 0.0 } else { LIMITS };
             assert_eq!(ledger.units(), with_sessions(more + limits), "{names_partner} {is_known}");
             assert!(ledger.total() <= most, "{ledger:?}");
+            if names_partner {
+                // The email's entry, the user, and the partner, which shows who needs a second factor.
+                assert_eq!(ledger.reads().get("Users"), Some(&3.0), "{ledger:?}");
+            }
         }
         // A failure from a known source still counts towards the limits: two counters and the user's own count.
         let failed = metered(&client, names_partner, "wrong", 401).await;

@@ -282,7 +282,14 @@ fn named(answer: &Answer) -> Vec<(String, Value)> {
 }
 
 fn texts(values: &Value) -> Vec<&'static str> {
-    let known = ["never_signed_in", "inactive", "initial_password_unused", "exceeds_role_default", "not_reviewed"];
+    let known = [
+        "never_signed_in",
+        "inactive",
+        "initial_password_unused",
+        "exceeds_role_default",
+        "no_second_factor",
+        "not_reviewed",
+    ];
     let texts = values.as_array().unwrap().iter().map(|text| text.as_str().unwrap());
     texts.map(|text| *known.iter().find(|word| **word == text).unwrap_or_else(|| panic!("{text}"))).collect()
 }

@@ -92,7 +92,7 @@ async fn an_admin_adds_a_user_who_then_signs_in(language: Language) {
     assert!(browser.permissions().await.0.is_empty(), "the permissions depend on the role");
     browser.is_accessible("add-without-role").await;
     browser.select("user.role", "role.admin").await;
-    assert_eq!(browser.permissions().await.1.len(), 7, "an admin has all permissions");
+    assert_eq!(browser.permissions().await.1.len(), 8, "an admin has all permissions");
     browser.select("user.role", "role.manager").await;
     let (offered, ticked) = browser.permissions().await;
     assert_eq!(

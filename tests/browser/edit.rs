@@ -103,12 +103,17 @@ async fn users_edit_their_own_name_and_password(language: Language) {
     let vic = partner.owner().add("Vic", "Viewer").role("viewer").created().await;
     let browser = Browser::new(language).await;
     browser.signed_in(&vic).await;
-    browser.click(&language.text_with("account.menu", &[("name", "Vic Viewer")])).await;
-    browser.press("account.profile").await;
-    browser.reads("account.profile").await;
+    browser.edit_own("Vic Viewer").await;
     browser.does_not_see(&browser.text("section.access")).await;
+    browser.does_not_see(&browser.text("password.current")).await;
     browser.type_in("user.first_name", "Vicky").await;
-    browser.tick("password.set").await;
+    browser.press("save").await;
+    browser.announces(&browser.text("edit.own_done")).await;
+    browser.sees("Vicky Viewer").await;
+
+    browser.press("account.change_password").await;
+    browser.has_focus_on(&browser.text("password.current")).await;
+    browser.does_not_see(&browser.text("user.first_name")).await;
     browser.type_in("password.current", "not the password").await;
     let password = secrets::password();
     browser.type_in("password.new", &password).await;
@@ -117,7 +122,8 @@ async fn users_edit_their_own_name_and_password(language: Language) {
     browser.is_accessible("own-password").await;
     browser.type_in("password.current", &vic.password).await;
     browser.press("save").await;
-    browser.announces(&browser.text("edit.own_done")).await;
+    browser.is_back_on_the_page().await;
+    browser.press("nav.users").await;
     browser.lists(&["Olive Owner", "Vicky Viewer"]).await;
     browser.is_sound().await;
     Client::new().signed_in(&vic.with_password(&password)).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 in_both_languages![the_list_is_saved_with_its_filters_and_order, every_export_has_the_words_of_the_page,];
 
-const USERS: [&str; 13] = [
+const USERS: [&str; 14] = [
     "user.first_name",
     "user.last_name",
     "user.email",
@@ -19,6 +19,7 @@ const USERS: [&str; 13] = [
     "export.added",
     "export.changed",
     "export.last_active",
+    "fact.second_factor",
     "user.pending",
     "user.mail_state",
 ];
@@ -101,7 +102,7 @@ async fn the_list_is_saved_with_its_filters_and_order(language: Language) {
         assert_eq!(row[..7], expected[..], "{file}");
     }
     assert_eq!((rows.len(), &rows[1][7]), (2, &text("users.never")), "{file}");
-    assert_eq!(rows[1][10], text("users.never"), "{file}");
+    assert_eq!((&rows[1][10], &rows[1][11]), (&text("users.never"), &text("event.no")), "{file}");
     for time in [&rows[0][7], &rows[0][8], &rows[0][9], &rows[0][10], &rows[1][8], &rows[1][9]] {
         let form: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         assert_eq!(form, "0000-00-00 00:00", "{file}");
@@ -138,6 +139,7 @@ async fn every_export_has_the_words_of_the_page(language: Language) {
             "export.reduced_role",
             "export.reduced_permissions",
             "export.last_active",
+            "fact.second_factor",
             "user.pending",
         ],
     ];

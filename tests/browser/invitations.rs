@@ -221,7 +221,7 @@ async fn mail_is_in_the_language_of_its_user() {
     browser.choose_language(Language::French).await;
     while owner.see(owner).await["language"] != "fr" {}
     // The user's own copy is the latest one.
-    browser.edit("Olive Owner").await;
+    browser.edit_own("Olive Owner").await;
     browser.holds("user.language", "fr").await;
     browser.type_in("user.first_name", "Olivia").await;
     browser.press("save").await;

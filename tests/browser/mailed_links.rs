@@ -45,7 +45,7 @@ async fn a_forgotten_password_is_reset_with_a_mailed_link(language: Language) {
     browser.press("sign_in.forgot").await;
     browser.reads("forgot.title").await;
     browser.holds("user.email", &ann.email).await;
-    browser.reads("forgot.linked").await;
+    browser.reads("forgot.somewhere").await;
     browser.is_accessible("forgot").await;
     // The way back keeps the email.
     browser.press("choose.back").await;
@@ -95,7 +95,7 @@ async fn a_forgotten_password_is_reset_with_a_mailed_link(language: Language) {
     browser.offline(false).await;
     browser.press("redeem.do").await;
     browser.announces(&browser.text("sign_in.password_set")).await;
-    browser.reads("sign_in.linked").await;
+    browser.sees(&language.text_with("sign_in.at", &[("partner", "Acme Agency")])).await;
     browser.holds("user.email", &ann.email).await;
     browser.has_focus_on(&browser.text("user.password")).await;
     browser.is_accessible("sign-in-password-set").await;
@@ -224,15 +224,15 @@ async fn a_user_confirms_a_new_email(language: Language) {
     let browser = Browser::new(language).await;
     browser.signed_in(owner).await;
     let change = async |email: &str| {
-        browser.click(&language.text_with("account.menu", &[("name", "Olive Owner")])).await;
-        browser.press("account.profile").await;
-        browser.reads("section.person").await;
+        browser.edit_own("Olive Owner").await;
         browser.type_in("user.email", email).await;
         browser.press("save").await;
         browser.announces(&language.text_with("email_change.sent", &[("email", email)])).await;
     };
     change(&first).await;
-    browser.edit("Olive Owner").await;
+    browser.sees(&language.text_with("email_change.waiting", &[("email", &first)])).await;
+    browser.press("users.edit").await;
+    browser.reads("section.person").await;
     browser.sees(&language.text_with("email_change.waiting", &[("email", &first)])).await;
     browser.holds("user.email", &owner.email).await;
     browser.is_accessible("own-email-waiting").await;

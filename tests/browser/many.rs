@@ -1,5 +1,6 @@
 //! Several users at once: checkboxes, one confirmation, and the result for each user.
 
+use futures::future::join_all;
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::{Client, Partner};
 use serde_json::json;
@@ -129,6 +130,61 @@ async fn users_are_removed_after_their_number_is_typed(language: Language) {
     browser.lists(&["Ann Lee", "Olive Owner"]).await;
     browser.has_focus_on(&browser.text("nav.users")).await;
     browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn the_selection_extends_over_all_pages() {
+    let language = Language::English;
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let mut users = Vec::new();
+    for tens in 1..4 {
+        let adds = (0..10).map(|ones| owner.add("Ann", &format!("Lee{tens}{ones}")).role("viewer").created());
+        users.extend(join_all(adds).await);
+    }
+    owner.suspend(&users[29]).await.expect(200);
+    let browser = Browser::new(language).await;
+    browser.signed_in(owner).await;
+    browser.sees(&range(language, "1", "25", "31")).await;
+    let choose = |name: &str| language.text_with("bulk.choose", &[("name", name)]);
+    browser.tick_named(&choose("Ann Lee10")).await;
+    browser.press("users.next").await;
+    browser.sees(&range(language, "26", "31", "31")).await;
+    browser.tick_named(&choose("Ann Lee39")).await;
+    browser.announces(&language.text_with("bulk.chosen.other", &[("total", "2")])).await;
+    // Only suspended users are reactivated.
+    browser.press("users.reactivate").await;
+    browser.press("users.reactivate").await;
+    browser.announces(&language.text_with("bulk.reactivate.done.one", &[("total", "1")])).await;
+    assert_eq!(owner.see(&users[29]).await["status"], "active");
+
+    // A search clears the selection. All users that match are selected, on every page.
+    browser.press("users.previous").await;
+    browser.tick("bulk.all").await;
+    browser.type_in("users.search", "lee").await;
+    browser.sees(&range(language, "1", "25", "30")).await;
+    assert!(!browser.offers(&browser.text("bulk.role")).await, "no user is selected");
+    browser.tick("bulk.all").await;
+    browser.click(&language.text_with("bulk.everyone", &[("total", "30")])).await;
+    browser.announces(&language.text_with("bulk.chosen.other", &[("total", "30")])).await;
+    browser.is_accessible("many-everyone").await;
+    browser.press("bulk.role").await;
+    browser.sees(&language.text_with("bulk.role.title.other", &[("total", "30")])).await;
+    browser.select("user.role", "role.manager").await;
+    browser.is_accessible("many-role").await;
+    // One of them gets another name meanwhile, which does not matter.
+    owner.edit(&users[0], &json!({ "first_name": "Anna" })).await.expect(200);
+    browser.press("bulk.role").await;
+    browser.announces(&language.text_with("bulk.role.done.other", &[("total", "30")])).await;
+    for user in [&users[0], &users[29]] {
+        assert_eq!(owner.see(user).await["role"], "manager");
+    }
+    browser.is_sound().await;
+}
+
+fn range(language: Language, first: &str, last: &str, total: &str) -> String {
+    language.text_with("users.range", &[("first", first), ("last", last), ("total", total)])
 }
 
 #[tokio::test]

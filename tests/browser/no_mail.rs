@@ -50,11 +50,11 @@ async fn without_mail_passwords_are_handed_over_and_no_link_is_offered() {
     browser.press("share.done").await;
 
     // One's own email changes at once.
-    browser.edit("Olive Owner").await;
+    browser.edit_own("Olive Owner").await;
     let email = secrets::email("olive");
     browser.type_in("user.email", &email).await;
     browser.press("save").await;
     browser.announces(&browser.text("edit.own_done")).await;
-    browser.row_with("Olive Owner", &email).await;
+    browser.sees(&email).await;
     browser.is_sound().await;
 }

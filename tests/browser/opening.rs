@@ -241,9 +241,9 @@ async fn signed_in(browser: &Browser, gate: &Gate, partner: &Partner) {
 #[ignore = "needs Chromium"]
 async fn the_other_views_load_one_script_which_is_requested_again_if_its_response_is_lost() {
     let partner = Partner::new().await;
-    let (gate, browser) = (Gate::new(Rejected::FirstOf("/views.js")).await, Browser::new(Language::English).await);
+    let (gate, browser) = (Gate::new(Rejected::FirstOf("/views-en.js")).await, Browser::new(Language::English).await);
     signed_in(&browser, &gate, &partner).await;
-    assert_eq!(gate.count("views.js"), 0);
+    assert_eq!(gate.count("views-en.js"), 0);
 
     for (entry, text) in [("nav.history", "history.when"), ("nav.review", "review.record"), ("nav.users", "users.add")]
     {
@@ -252,7 +252,7 @@ async fn the_other_views_load_one_script_which_is_requested_again_if_its_respons
     }
     browser.press("users.import").await;
     browser.reads("import.title").await;
-    assert_eq!(gate.count("views.js"), 2, "the second request is a retry");
+    assert_eq!(gate.count("views-en.js"), 2, "the second request is a retry");
     browser.is_sound().await;
 }
 

@@ -1,5 +1,6 @@
 //! "Access review": the list, its numbers, decisions by button and by key, and their record.
 
+use futures::future::join_all;
 use portal_tests::browser::{Browser, Language, keys};
 use portal_tests::rows::Rows;
 use portal_tests::{Actor, Partner, User, stack};
@@ -247,6 +248,102 @@ async fn a_concurrent_change_prevents_the_decision(language: Language) {
     browser.is_sound().await;
 }
 
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn a_decision_can_be_taken_back() {
+    let language = Language::English;
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let [ann, bob, cleo] = three(owner).await;
+    let before = owner.see(&bob).await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(owner).await;
+    browser.press("nav.review").await;
+    browser.tab_to(&of(language, "keep", "Ann Able")).await;
+    browser.keys("k").await;
+    browser.has_focus_on(&of(language, "keep", "Bob Baker")).await;
+    browser.keys("r").await;
+    browser.has_focus_on(&of(language, "keep", "Cleo Cook")).await;
+    assert_eq!(owner.see(&bob).await["role"], "viewer");
+
+    // The key takes back the last decision, wherever the focus is.
+    browser.keys("u").await;
+    browser.announces(&language.text_with("review.undone", &[("name", "Bob Baker")])).await;
+    browser.has_focus_on(&of(language, "keep", "Bob Baker")).await;
+    let restored = owner.see(&bob).await;
+    assert_eq!((&restored["role"], &restored["permissions"]), (&before["role"], &before["permissions"]));
+    browser.keys("us").await;
+    browser.press("review.suspend").await;
+    browser.announces(&language.text_with("suspend.done", &[("name", "Bob Baker")])).await;
+    browser.is_accessible("review-undo").await;
+
+    // The buttons take back earlier ones.
+    browser.click(&of(language, "undo", "Bob Baker")).await;
+    browser.has_focus_on(&of(language, "keep", "Bob Baker")).await;
+    assert_eq!(owner.see(&bob).await["status"], "active");
+    browser.click(&of(language, "again", "Ann Able")).await;
+    browser.has_focus_on(&of(language, "keep", "Ann Able")).await;
+    browser.keys("r").await;
+    browser.announces(&language.text_with("review.done.reduce", &[("name", "Ann Able")])).await;
+    owner.edit(&ann, &json!({ "first_name": "Anna" })).await.expect(200);
+    browser.keys("u").await;
+    browser.announces(&language.text_with("review.stale", &[("name", "Ann Able")])).await;
+    assert_ne!(owner.see(&ann).await["role"], "admin", "a later change is kept");
+    assert_eq!(owner.see(&cleo).await["version"], 1, "no other user is changed");
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn all_users_with_nothing_unusual_are_kept_at_once() {
+    let language = Language::English;
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    // More than a page.
+    let mut usual = Vec::new();
+    for tens in [1, 2] {
+        let adds = (0..13).map(|ones| owner.add("Ann", &format!("Lee{}", 20 * tens + ones)).role("viewer").created());
+        usual.extend(join_all(adds).await);
+    }
+    let browser = Browser::new(language).await;
+    let (rows, yesterday) = (Rows::of(&stack().ready), days_ago(&browser, 1).await);
+    join_all(usual.iter().map(|user| rows.set_last_sign_in(user, &yesterday))).await;
+    let max = owner.add("Max", "More").role("viewer").permissions(&["users.read", "audit.read"]).created().await;
+    browser.signed_in(owner).await;
+    browser.press("nav.review").await;
+    browser.sees(&language.text_with("review.count", &[("shown", "25"), ("total", "28")])).await;
+    browser.type_in("users.search", "lee52").await;
+    browser.lists(&["Ann Lee52"]).await;
+    browser.is_accessible("review-found").await;
+    browser.type_in("users.search", "nobody").await;
+    browser.reads("users.none.title").await;
+    browser.press("users.none.do").await;
+    browser.sees(&language.text_with("review.count", &[("shown", "28"), ("total", "28")])).await;
+    browser.select("review.filter", "review.filter.unusual").await;
+    browser.lists(&["Max More"]).await;
+    browser.select("review.filter", "review.nothing").await;
+    browser.does_not_see("Max More").await;
+
+    browser.press("review.keep_usual").await;
+    browser.sees(&language.text_with("review.keep_usual.title.other", &[("total", "26")])).await;
+    browser.is_accessible("review-keep-usual").await;
+    owner.remove(&usual[0]).await.expect(204);
+    browser.press("review.keep").await;
+    browser.sees(&language.text_with("review.keep_usual.some", &[("total", "25"), ("all", "26")])).await;
+    browser.sees("Ann Lee20").await;
+    browser.is_accessible("review-keep-usual-some").await;
+    browser.press("close").await;
+    browser.sees(&language.text_with("review.progress", &[("done", "25"), ("total", "27")])).await;
+    let answer = owner.get("/v1/audit-events?action=access.reviewed&limit=100").await.expect(200);
+    let events = answer.json["items"].as_array().unwrap();
+    assert_eq!(events.len(), 25);
+    assert!(events.iter().all(|event| event["target"]["id"] != max.id.as_str()), "unusual users are not kept");
+
+    browser.press("review.keep_usual").await;
+    browser.announces(&browser.text("review.keep_usual.none")).await;
+    browser.is_sound().await;
+}
+
 async fn the_record_shows_users_decisions_and_reviewers(language: Language) {
     let partner = Partner::new().await;
     let owner = partner.owner();
@@ -319,7 +416,7 @@ async fn the_record_shows_users_decisions_and_reviewers(language: Language) {
     browser.announces(&language.text_with("history.count.other", &[("total", "2")])).await;
     for text in [
         &language.text_with("event.decision", &[("what", &browser.text("decision.keep"))]),
-        &language.text_with("event.fact", &[("what", &browser.text("fact.reason")), ("value", "Runs the shop")]),
+        &language.text_with("event.fact", &[("what", &browser.text("fact.note")), ("value", "Runs the shop")]),
         &change,
     ] {
         browser.sees(text).await;

@@ -62,8 +62,7 @@ async fn users_end_their_own_sessions(language: Language) {
     let elsewhere = in_firefox(&vic).await;
     let browser = Browser::new(language).await;
     browser.signed_in(&vic).await;
-    browser.click(&language.text_with("account.menu", &[("name", "Vic Viewer")])).await;
-    browser.press("account.sessions").await;
+    browser.opens_account("Vic Viewer").await;
     browser.reads("account.sessions").await;
     browser.reads("sessions.current").await;
     browser.is_accessible("sessions-own").await;

@@ -19,10 +19,10 @@ async fn a_user_signs_in_and_out(language: Language) {
     let browser = Browser::new(language).await;
     browser.goto(&format!("/?partner={}", partner.id)).await;
     browser.reads("sign_in.title").await;
-    browser.reads("sign_in.linked").await;
+    browser.reads("sign_in.somewhere").await;
     browser.is_accessible("sign-in").await;
     browser.reload().await;
-    browser.reads("sign_in.linked").await;
+    browser.reads("sign_in.somewhere").await;
     assert_eq!(remembered(&browser).await, None, "a link alone is not remembered");
 
     browser.sign_in(&partner.owner().email, &partner.owner().password).await;
@@ -74,6 +74,7 @@ async fn a_new_user_has_to_choose_a_password(language: Language) {
     browser.goto("/").await;
     browser.sign_in(&ann.email, &ann.password).await;
     browser.reads("choose.title").await;
+    browser.sees(&ann.email).await;
     browser.reads("password.advice").await;
     browser.type_in("password.new", "annabel").await;
     browser.has_met_the_length(false).await;
@@ -178,13 +179,14 @@ async fn a_password_of_two_partners_signs_in_at_the_chosen_one(language: Languag
 
     // The next sign-in goes there directly; another partner is still possible.
     sign_out(&browser, "Bo Ofother").await;
-    browser.reads("sign_in.remembered").await;
+    let there = language.text_with("sign_in.at", &[("partner", NAMES[1])]);
+    browser.sees(&there).await;
     browser.is_accessible("sign-in-remembered").await;
     browser.sign_in(&user.email, &user.password).await;
     browser.sees("Bo Ofother").await;
     sign_out(&browser, "Bo Ofother").await;
     browser.press("sign_in.forget").await;
-    browser.does_not_see(&language.text("sign_in.remembered")).await;
+    browser.does_not_see(&there).await;
     browser.sign_in(&user.email, &user.password).await;
     browser.click(NAMES[0]).await;
     browser.sees("Bo Ofone").await;
@@ -257,7 +259,7 @@ async fn a_link_to_an_unknown_partner_does_not_prevent_a_sign_in(language: Langu
     let owner = partner.owner();
     let browser = Browser::new(language).await;
     browser.goto(&format!("/?partner={UNKNOWN}")).await;
-    browser.reads("sign_in.linked").await;
+    browser.reads("sign_in.somewhere").await;
     browser.sign_in(&owner.email, &owner.password).await;
     browser.announces(&language.text("sign_in.wrong_here")).await;
     browser.has_focus_on(&language.text("user.password")).await;
@@ -267,17 +269,17 @@ async fn a_link_to_an_unknown_partner_does_not_prevent_a_sign_in(language: Langu
     browser.lists(&["Olive Owner"]).await;
     assert_eq!(remembered(&browser).await, None);
     sign_out(&browser, "Olive Owner").await;
-    browser.does_not_see(&language.text("sign_in.linked")).await;
+    browser.does_not_see(&language.text("sign_in.somewhere")).await;
 
     // An unknown partner that an earlier version of the page stored.
     browser.script("localStorage.setItem('partner', arguments[0])", json!([UNKNOWN])).await;
     browser.reload().await;
-    browser.reads("sign_in.remembered").await;
+    browser.reads("sign_in.somewhere").await;
     browser.sign_in(&owner.email, "not the password").await;
     browser.announces(&language.text("sign_in.wrong_here")).await;
     browser.press("sign_in.retry").await;
     browser.announces(&language.text("sign_in.wrong")).await;
-    browser.does_not_see(&language.text("sign_in.remembered")).await;
+    browser.does_not_see(&language.text("sign_in.somewhere")).await;
     browser.type_in("user.password", &owner.password).await;
     browser.press("sign_in.do").await;
     browser.lists(&["Olive Owner"]).await;
@@ -337,9 +339,9 @@ async fn a_link_overrides_the_stored_partner_and_replaces_it_on_success() {
 
     // Discard a link before it is used.
     browser.goto(&format!("/?partner={UNKNOWN}")).await;
-    browser.reads("sign_in.linked").await;
+    browser.reads("sign_in.somewhere").await;
     browser.press("sign_in.forget").await;
-    browser.reads("sign_in.remembered").await;
+    browser.sees("You are signing in to Acme Agency.").await;
     assert_eq!(browser.path().await, "/");
 
     // The right link works without a question.

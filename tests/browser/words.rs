@@ -37,7 +37,7 @@ async fn the_language_is_the_browsers_until_the_user_chooses_another() {
     browser.reload().await;
     browser.sees("Add new user").await;
     let page = browser.script("return [document.documentElement.lang, document.title]", json!([])).await;
-    assert_eq!(page, json!(["en", "Users – Partner Portal"]));
+    assert_eq!(page, json!(["en", "Users – Acme Agency – Partner Portal"]));
     browser.is_sound().await;
 }
 

@@ -11,12 +11,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Instant;
 
+use portal_tests::Authenticator;
 use serde_json::Value;
 
-use crate::model::{OVER, Person, State};
-use crate::operation::{Action, Challenge, Ended, Operation, Response, named_by};
+use crate::model::{OVER, Person, RECOVERY_CODES, State};
+use crate::operation::{Action, Asks, Challenge, Ended, Operation, Reply, Response, named_by};
 use crate::recorder::Commit;
 use crate::sign_ins::{Open, SignIn};
 
@@ -119,7 +121,7 @@ impl History<'_> {
     /// it at that point.
     fn granted(&mut self, index: usize, point: usize, state: &State) {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
-        if operation.action.event() != Some(&commit.action) {
+        if !operation.action.is_recorded_as(&commit.action) {
             return self.violation(index, &format!("it was committed as {}", commit.action));
         }
         if commit.before < operation.invoked {
@@ -137,9 +139,11 @@ impl History<'_> {
             Action::AnswerChallenge { challenge, reply } => {
                 let is_same = |other: &usize| matches!(&self.operations[*other].action, Action::AnswerChallenge { challenge: used, .. } if used.token == challenge.token);
                 let is_used = self.made.iter().any(|(other, at)| *at < point && is_same(other));
-                let is_right = self.open(challenge).is_committed(state, reply, commit);
+                let is_right = self.open(challenge).is_committed(earlier, reply, commit);
                 (is_used || !is_right).then_some((401, "unauthenticated"))
             }
+            // The requirement may have changed between the read and the commit.
+            _ if earlier.iter().any(|then| state.requiring_as(then).refusal(operation).is_none()) => None,
             _ => state.refusal(operation),
         };
         if let Some((status, code)) = refusal {
@@ -167,7 +171,13 @@ impl History<'_> {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
         let Some(person) = state.users.get(&commit.target) else { return };
         let own = operation.session.as_ref().map(|session| session.id.as_str()).unwrap_or_default();
-        let is_right = match operation.action.ended_sessions() {
+        let replaces = matches!(operation.action, Action::ConfirmApp { .. }) && person.factors.is_some();
+        let ended = if replaces { Ended::Others } else { operation.action.ended_sessions() };
+        let is_right = match ended {
+            // A new password does not complete the sign-in if the user has to add a second factor.
+            _ if commit.action == "password.changed" && operation.action.response() == Response::Session => {
+                commit.begun.is_empty() && commit.ended.is_empty()
+            }
             _ if operation.action.response() == Response::Session => {
                 let window = *self.window(operation).start()..=point;
                 let count = |state: &State| state.users.get(&commit.target).map_or(0, |person| person.sessions.len());
@@ -233,14 +243,36 @@ impl History<'_> {
             return Some("it only reads");
         }
         match operation.action.response() {
+            Response::Session if commit.begun.is_empty() => {
+                let is_enrolment = matches!(Asks::read(&operation.answer.json), Some(Asks::Enrolment(_)));
+                (!is_enrolment).then_some("the response has no challenge to add a second factor")
+            }
             // The name may change between the read and the commit of a sign-in.
             Response::Session => {
                 let session = operation.answer.json["access_token"].as_str().map(named_by);
                 let is_session = session.is_some_and(|(user, session, generation)| {
-                    user == commit.target && commit.begun == [(session, generation)]
+                    let begun = commit.begun.iter().map(|(session, live)| (session, live.generation));
+                    user == commit.target && begun.eq([(&session, generation)])
                 });
-                let is_shown = was(Person::is_shown_by) && user["last_sign_in_at"] == commit.at.as_str();
+                let is_shown = was(Person::is_shown_by) || after.is_some_and(|person| person.is_shown_by(user));
+                let is_shown = is_shown && user["last_sign_in_at"] == commit.at.as_str();
+                let is_enrolment =
+                    matches!(operation.action, Action::AnswerChallenge { reply: Reply::Enrolment(_), .. });
+                let has_codes = operation.answer.json["recovery_codes"].as_array().map_or(0, Vec::len);
+                if has_codes != if is_enrolment { RECOVERY_CODES } else { 0 } {
+                    return Some("the response has another number of recovery codes");
+                }
                 (!is_session || !is_shown).then_some("the response has another session or user than the commit")
+            }
+            Response::RecoveryCodes => {
+                let is_first = commit.action == "second_factor.added";
+                let codes = operation.answer.json["recovery_codes"].as_array().map(Vec::len);
+                let is_shown = codes == is_first.then_some(RECOVERY_CODES);
+                (!is_shown).then_some("the response has other recovery codes than the commit")
+            }
+            Response::Settings => {
+                let is_shown = is_requirement(operation, &operation.answer.json);
+                (!is_shown).then_some("the response has another requirement than the commit")
             }
             // A sign-in does not increment the version.
             Response::User => {
@@ -269,7 +301,7 @@ impl History<'_> {
                 (user["signed_out_at"] != commit.at.as_str()).then_some("the response has another time than the commit")
             }
             Response::Empty => None,
-            Response::Users | Response::AccessToken => Some("it only reads"),
+            Response::Users | Response::AccessToken | Response::NewApp => Some("it only reads"),
         }
     }
 
@@ -323,8 +355,22 @@ impl History<'_> {
             // The choice of an offered partner is refused like a used challenge if its user has changed since then.
             ((401, "unauthenticated"), Action::AnswerChallenge { challenge, reply }) => {
                 let open = self.open(challenge);
-                open.is_used(operation, self.operations) || open.is_void(&self.states[self.window(operation)], reply)
+                open.is_used(operation, self.operations)
+                    || open.is_void(&self.states[self.window(operation)], reply)
+                    || open.has_too_many_codes(operation, self.operations)
             }
+            ((422, "validation_failed"), Action::AnswerChallenge { challenge, reply }) => {
+                let is_blocked = operation.answer.json["errors"][0]["code"] == "blocked";
+                is_blocked || self.open(challenge).is_wrong_code(&self.states[self.window(operation)], reply)
+            }
+            ((403, "enrolment_needs_proof"), Action::SignIn { partner, email, password }) => {
+                let sign_in = SignIn::new(partner.as_deref(), email, password, &self.partners);
+                sign_in.needs_proof(&self.states[self.window(operation)])
+            }
+            ((403, "enrolment_needs_proof"), Action::AnswerChallenge { challenge, reply }) => {
+                self.open(challenge).needs_proof(&self.states[self.window(operation)], reply)
+            }
+            ((422, "validation_failed"), Action::ConfirmApp { app, .. }) => self.is_started_again(operation, app),
             // An import reads the emails first, and again after a conflict.
             ((409, "email_taken"), Action::Add { email, .. }) if operation.is_part => {
                 let partner = operation.actor().and_then(|actor| {
@@ -348,6 +394,24 @@ impl History<'_> {
         }
     }
 
+    /// Whether another request of the session may have ended the addition of this app: a later start, or a confirmation.
+    fn is_started_again(&self, operation: &Operation, app: &Authenticator) -> bool {
+        let session = |operation: &Operation| operation.session.as_ref().map(|session| session.id.clone());
+        let is_start = |other: &&Operation| {
+            matches!(other.action, Action::StartApp)
+                && other.is_granted()
+                && Authenticator::of(&other.answer.json) == *app
+        };
+        let Some(start) = self.operations.iter().find(is_start) else { return false };
+        self.operations.iter().any(|other| {
+            let is_other = !std::ptr::eq(other, operation) && !std::ptr::eq(other, start);
+            let is_of_it = matches!(other.action, Action::StartApp | Action::ConfirmApp { .. })
+                && session(other) == session(operation)
+                && (other.is_granted() || other.is_unknown());
+            is_other && is_of_it && other.responded > start.invoked && other.invoked < operation.responded
+        })
+    }
+
     /// Whether a sign-in may return its challenge.
     fn is_challenged_rightly(&self, operation: &Operation) -> bool {
         let (states, answer) = (&self.states[self.window(operation)], &operation.answer.json);
@@ -367,6 +431,11 @@ impl History<'_> {
     }
 }
 
+/// Whether a response has the requirement that the request sets.
+fn is_requirement(operation: &Operation, answer: &Value) -> bool {
+    matches!(operation.action, Action::Require { requirement } if answer["second_factor"] == requirement)
+}
+
 /// Whether the response matches a read of this state.
 fn reads(state: &State, operation: &Operation) -> bool {
     if state.refusal(operation).is_some() {
@@ -375,6 +444,18 @@ fn reads(state: &State, operation: &Operation) -> bool {
     let Some(session) = &operation.session else { return false };
     let user = &operation.answer.json;
     let id = match operation.action.response() {
+        Response::NewApp => return true,
+        Response::Settings => {
+            let actor = state.users.get(&session.user);
+            let is_so = |person: &Arc<Person>| {
+                state.requirements.get(&person.partner).copied() == user["second_factor"].as_str()
+            };
+            return is_requirement(operation, user) && actor.is_some_and(is_so);
+        }
+        Response::Empty => {
+            let Action::ResetFactors { target } = &operation.action else { return false };
+            return state.users.get(target).is_some_and(|person| person.factors.is_none());
+        }
         Response::User => operation.action.target().unwrap_or(&session.user),
         Response::AccessToken => {
             let named = user["access_token"].as_str().map(named_by);

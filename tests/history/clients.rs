@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use portal_tests::faults::{FaultyStack, Trace};
-use portal_tests::{Client, Ready, User, secrets};
+use portal_tests::{Authenticator, Client, Ready, User, secrets};
 use serde_json::Value;
 
 use crate::model::default_permissions;
-use crate::operation::{Access, Action, Challenge, Choices, Ended, Operation, Reply, Request, Response, Session};
+use crate::operation::{
+    Access, Action, Asks, Challenge, Choices, Code, Ended, Operation, Reply, Request, Response, Session,
+};
 use crate::random::Random;
 use crate::recorder::Recorder;
 
@@ -41,6 +43,8 @@ struct Heard {
     primary_admins: BTreeMap<String, String>,
     challenges: Vec<Arc<Challenge>>,
     sessions: Vec<Arc<Session>>,
+    /// The apps that were started and not confirmed, by the id of the session.
+    started: BTreeMap<String, Authenticator>,
     over: Vec<Arc<Session>>,
     operations: Vec<Operation>,
     asked: usize,
@@ -53,6 +57,10 @@ struct Known {
     version: u64,
     /// Possible passwords, the latest last. Only the portal knows which one is right.
     passwords: Vec<String>,
+    /// The authenticator app, the next step whose code has not been sent, and the recovery codes.
+    app: Option<Authenticator>,
+    next_step: u64,
+    codes: Vec<String>,
     client: Client,
     failures: u32,
     is_removed: bool,
@@ -82,12 +90,17 @@ impl<'a> World<'a> {
         self.heard.into_inner().unwrap().operations
     }
 
-    /// The primary admins sign in and add the first users.
+    /// The primary admins sign in, add an authenticator app, and add the first users.
     pub(crate) async fn begin(&self, random: &mut Random) {
         for User { partner_id, email, password, .. } in self.owners {
             let (partner, email, password) = (Some(partner_id.clone()), email.clone(), password.clone());
             self.ask(None, Request::One(Action::SignIn { partner, email, password })).await;
             let session = self.heard.lock().unwrap().sessions.last().cloned();
+            self.ask(session.clone(), Request::One(Action::StartApp)).await;
+            let id = session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+            let app = self.heard.lock().unwrap().started[&id].clone();
+            let confirm = Action::ConfirmApp { app, step: Authenticator::present_step() };
+            self.ask(session.clone(), Request::One(confirm)).await;
             for _ in 0..FEWEST {
                 let action = self.add(random);
                 self.ask(session.clone(), Request::One(action)).await;
@@ -231,11 +244,38 @@ impl<'a> World<'a> {
                 own: &session,
                 own_password: own.and_then(|known| known.passwords.last().cloned()).unwrap_or_default(),
                 is_primary_admin: session.user == *primary_admin,
+                started: heard.started.get(&session.id).map(|app| (app.clone(), Authenticator::present_step())),
                 emails: &self.wanted,
                 sessions: &heard.sessions,
             },
         );
         (Some(session), Request::One(action))
+    }
+}
+
+impl Known {
+    /// A code of this user: one that was not sent yet if there is one, but sometimes the same code again or a wrong one.
+    fn code(&mut self, random: &mut Random) -> Code {
+        // The portal accepts the code of the next step, too.
+        let last = Authenticator::present_step() + 1;
+        let next = self.next_step.max(last - 1);
+        let step = if random.chance(20) { self.next_step.saturating_sub(1).max(last - 2) } else { next };
+        match &self.app {
+            _ if random.chance(4) => Code::wrong(),
+            Some(app) if step <= last && random.chance(60) => {
+                self.next_step = self.next_step.max(step + 1);
+                Code::App { app: app.clone(), step }
+            }
+            _ => random.pick(&self.codes).cloned().map_or_else(Code::wrong, Code::Recovery),
+        }
+    }
+
+    /// Remembers a new app, which was confirmed with the code of this step.
+    fn enrols(&mut self, app: &Authenticator, step: u64, codes: &Value) {
+        (self.app, self.next_step) = (Some(app.clone()), step + 1);
+        if let Some(codes) = codes.as_array() {
+            self.codes = codes.iter().filter_map(|code| Some(secrets::remembered(code.as_str()?))).collect();
+        }
     }
 }
 
@@ -246,6 +286,9 @@ impl Heard {
             email: email.to_owned(),
             version: 0,
             passwords: Vec::new(),
+            app: None,
+            next_step: 0,
+            codes: Vec::new(),
             client: Client::of(ready),
             failures: 0,
             is_removed: false,
@@ -266,9 +309,12 @@ impl Heard {
         if random.chance(80) {
             self.challenges.retain(|other| other.token != challenge.token);
         }
-        let reply = match random.pick(&challenge.offered) {
-            Some(partner) => Reply::Partner(partner.clone()),
-            None => Reply::Password(secrets::password()),
+        let user = challenge.user.as_ref().and_then(|user| self.people.get_mut(user));
+        let reply = match &challenge.asks {
+            Asks::Partner => Reply::Partner(random.pick(&challenge.offered)?.clone()),
+            Asks::Password => Reply::Password(secrets::password()),
+            Asks::Factor => Reply::Factor(user.map_or_else(Code::wrong, |known| known.code(random))),
+            Asks::Enrolment(_) => Reply::Enrolment(Authenticator::present_step()),
         };
         Some(Action::AnswerChallenge { challenge, reply })
     }
@@ -308,6 +354,7 @@ impl Heard {
             }
             _ => {}
         }
+        self.learn_factors(operation, may_be);
         if !operation.is_granted() {
             return;
         }
@@ -331,7 +378,11 @@ impl Heard {
             Ended::Others => self.forget(|live| own.is_some_and(|own| live.user == own.user && live.id != own.id)),
         }
         match operation.action.response() {
-            Response::Empty | Response::SignedOutAt => {}
+            Response::Empty
+            | Response::SignedOutAt
+            | Response::NewApp
+            | Response::RecoveryCodes
+            | Response::Settings => {}
             // The clients learn of a suspension only later, so they try to sign suspended users in.
             Response::User | Response::Decision if matches!(ended, Ended::All(_)) => {}
             Response::User | Response::Decision => self.see(ready, operation.user()),
@@ -368,6 +419,39 @@ impl Heard {
                     *live = Arc::new(session);
                 }
             }
+        }
+    }
+
+    /// Updates the knowledge of second factors. `may_be` means that the operation may have succeeded.
+    fn learn_factors(&mut self, operation: &Operation, may_be: bool) {
+        let (answer, own) = (&operation.answer.json, operation.session.as_deref());
+        match &operation.action {
+            Action::StartApp if operation.is_granted() => {
+                let session = own.map(|own| own.id.clone()).unwrap_or_default();
+                self.started.insert(session, Authenticator::of(answer));
+            }
+            Action::ConfirmApp { app, step } => {
+                if operation.is_granted() {
+                    self.started.remove(own.map_or("", |own| own.id.as_str()));
+                }
+                if let (true, Some(known)) = (may_be, own.and_then(|own| self.people.get_mut(&own.user))) {
+                    known.enrols(app, *step, &answer["recovery_codes"]);
+                }
+            }
+            Action::AnswerChallenge { challenge, reply } => {
+                let known = challenge.user.as_ref().and_then(|user| self.people.get_mut(user));
+                match (reply, &challenge.asks, known) {
+                    (Reply::Enrolment(step), Asks::Enrolment(app), Some(known)) if may_be => {
+                        known.enrols(app, *step, &answer["recovery_codes"]);
+                    }
+                    // Another challenge may get the same code meanwhile.
+                    (Reply::Factor(Code::Recovery(code)), _, Some(known)) if operation.is_granted() => {
+                        known.codes.retain(|left| left != code);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::checker::describe;
-use crate::operation::{Action, Ended, Operation, Permissions, Response};
+use crate::operation::{Action, Code, Ended, Operation, Permissions, Reply, Response};
 
 /// Returns descriptions of all violations.
 pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
@@ -29,6 +29,15 @@ pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
         if let Some(other) = answered.insert(&challenge.token, operation) {
             found("one challenge was used twice", other, operation);
         }
+    }
+    let mut codes: Vec<(&str, &Code, &Operation)> = Vec::new();
+    for operation in &granted {
+        let Action::AnswerChallenge { challenge, reply: Reply::Factor(code) } = &operation.action else { continue };
+        let user = challenge.user.as_deref().unwrap_or_default();
+        if let Some((_, _, other)) = codes.iter().find(|(of, used, _)| *of == user && *used == code) {
+            found("one code was accepted twice", other, operation);
+        }
+        codes.push((user, code, operation));
     }
     let mut versions: BTreeMap<(&str, u64), &Operation> = BTreeMap::new();
     for operation in &granted {

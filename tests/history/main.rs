@@ -85,7 +85,8 @@ async fn concurrent_requests_of_many_clients_are_linearizable() {
         let person = Person::new(&owner.partner_id, &owner.email, "Olive", access, &owner.password);
         (owner.id.clone(), Arc::new(person))
     };
-    let first = State { users: owners.iter().map(primary_admin).collect() };
+    let requirements = owners.iter().map(|owner| (owner.partner_id.clone(), "optional")).collect();
+    let first = State { users: owners.iter().map(primary_admin).collect(), requirements: Arc::new(requirements) };
 
     let started = Instant::now();
     let recorder = Recorder::new(Random::new(seed, u64::MAX), FAULTS);

@@ -4,19 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use portal_tests::Authenticator;
 use serde_json::Value;
 
-use crate::operation::{Access, Action, Operation, Session};
+use crate::operation::{Access, Action, Code, Operation, Session};
 use crate::recorder::Commit;
 
 /// All permissions.
-pub(crate) const ALL: [&str; 7] = [
+pub(crate) const ALL: [&str; 8] = [
     "users.read",
     "users.add",
     "users.edit",
     "users.remove",
     "users.force_logout",
     "users.set_permissions",
+    "users.reset_factors",
     "audit.read",
 ];
 
@@ -25,6 +27,69 @@ pub(crate) type Refusal = (u16, &'static str);
 
 /// The refusal of a request whose session has ended.
 pub(crate) const OVER: Refusal = (401, "session_ended");
+
+/// The number of recovery codes of a new second factor.
+pub(crate) const RECOVERY_CODES: usize = 10;
+
+/// A session that has not been ended one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(crate) generation: u64,
+    /// Whether it has used a second factor.
+    pub(crate) has_factor: bool,
+}
+
+/// The second factors of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Factors {
+    pub(crate) app: Authenticator,
+    /// The last step whose code was accepted.
+    pub(crate) last_step: u64,
+    /// The unused recovery codes that a client knows. After a lost response there are none.
+    pub(crate) known_codes: BTreeSet<String>,
+    /// The number of unused recovery codes.
+    pub(crate) codes_left: usize,
+}
+
+impl Factors {
+    /// The factors after a new app was confirmed with the code of a step. `codes` are those in the response.
+    pub(crate) fn new(app: &Authenticator, step: u64, codes: &Value) -> Self {
+        let codes = codes.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        Self { app: app.clone(), last_step: step, known_codes: codes.collect(), codes_left: RECOVERY_CODES }
+    }
+
+    /// Whether a code is right and has not been used. Of an app, only the codes of later steps than the last one are.
+    pub(crate) fn accept(&self, code: &Code) -> bool {
+        match code {
+            Code::App { app, step } => *app == self.app && *step > self.last_step,
+            Code::Recovery(code) => self.known_codes.contains(code),
+        }
+    }
+
+    /// Uses a code, which is then never accepted again.
+    pub(crate) fn consume(&mut self, code: &Code) -> Result<(), String> {
+        if !self.accept(code) {
+            return Err("a wrong or used code was accepted".to_owned());
+        }
+        match code {
+            Code::App { step, .. } => self.last_step = *step,
+            Code::Recovery(code) => {
+                self.known_codes.remove(code);
+                self.codes_left -= 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a requirement of a partner covers the users with this role.
+pub(crate) fn covers(requirement: &str, role: &str) -> bool {
+    match requirement {
+        "everyone" => true,
+        "admins" => matches!(role, "primary_admin" | "admin"),
+        _ => false,
+    }
+}
 
 /// A user.
 #[derive(Debug, Clone)]
@@ -39,7 +104,10 @@ pub(crate) struct Person {
     pub(crate) version: u64,
     pub(crate) access_version: u64,
     pub(crate) generation: u64,
-    pub(crate) sessions: BTreeMap<String, u64>,
+    pub(crate) sessions: BTreeMap<String, Live>,
+    pub(crate) factors: Option<Factors>,
+    /// The number of changes of the factors. A change voids all challenges.
+    pub(crate) factors_version: u64,
     pub(crate) last_sign_in_at: Option<String>,
     pub(crate) signed_out_at: Option<String>,
     pub(crate) reviewed_at: Option<String>,
@@ -60,6 +128,8 @@ impl Person {
             access_version: 1,
             generation: 1,
             sessions: BTreeMap::new(),
+            factors: None,
+            factors_version: 0,
             last_sign_in_at: None,
             signed_out_at: None,
             reviewed_at: None,
@@ -94,6 +164,7 @@ impl Person {
             && held == self.access.permissions
             && user["status"] == if self.is_active { "active" } else { "suspended" }
             && user["must_change_password"] == self.must_change
+            && user["second_factor"] == if self.factors.is_some() { "totp" } else { "none" }
             && user["version"] == self.version
             && user["signed_out_at"].as_str() == self.signed_out_at.as_deref()
     }
@@ -123,6 +194,12 @@ impl Person {
         self.is_active = false;
     }
 
+    /// Adds, replaces or removes the second factors.
+    pub(crate) fn change_factors(&mut self, factors: Option<Factors>) {
+        self.factors = factors;
+        self.factors_version += 1;
+    }
+
     pub(crate) fn take_all_permissions_as(&mut self, role: &'static str) {
         self.version += 1;
         self.access_version += 1;
@@ -134,20 +211,38 @@ impl Person {
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) users: BTreeMap<String, Arc<Person>>,
+    /// The users of each partner who need a second factor.
+    pub(crate) requirements: Arc<BTreeMap<String, &'static str>>,
 }
 
 impl State {
+    /// Whether this user needs a second factor.
+    pub(crate) fn requires_factor(&self, person: &Person) -> bool {
+        covers(self.requirement(&person.partner), person.access.role)
+    }
+
+    fn requirement(&self, partner: &str) -> &'static str {
+        self.requirements.get(partner).copied().unwrap_or("optional")
+    }
+
+    /// This state with the requirements of another one. A change reads the requirement before it commits, and does not
+    /// require that it stays.
+    pub(crate) fn requiring_as(&self, other: &Self) -> Self {
+        Self { requirements: Arc::clone(&other.requirements), ..self.clone() }
+    }
+
     /// The user of a partner with an email.
     pub(crate) fn holder(&self, partner: &str, email: &str) -> Option<&str> {
         let is_it = |person: &Person| person.email == email && person.partner == partner;
         self.users.iter().find(|(_, person)| is_it(person)).map(|(id, _)| id.as_str())
     }
 
-    /// The user of a session, if the session is alive.
+    /// The user of a session, if the session is alive. A session that lacks a required second factor is not.
     pub(crate) fn holder_of(&self, session: &Session) -> Option<&Person> {
         let person = self.users.get(&session.user)?;
-        let generation = person.sessions.get(&session.id)?;
-        (*generation == person.generation && *generation == session.generation).then_some(person)
+        let live = person.sessions.get(&session.id)?;
+        let is_current = live.generation == person.generation && live.generation == session.generation;
+        (is_current && (live.has_factor || !self.requires_factor(person))).then_some(person)
     }
 
     /// The refusal of an operation in this state, or `None` if it is allowed.
@@ -158,6 +253,17 @@ impl State {
         if let Action::OwnPassword { current, .. } = action {
             return (*current != actor.password).then_some((422, "validation_failed"));
         }
+        if let Action::Require { .. } = action {
+            let has_factor = actor.sessions.get(&session.id).is_some_and(|live| live.has_factor);
+            return match actor.access.role {
+                "primary_admin" => (!has_factor).then_some((403, "second_factor_required")),
+                _ => Some((403, "primary_admin_protected")),
+            };
+        }
+        if let Action::RemoveApp = action {
+            let is_required = self.requires_factor(actor).then_some((409, "factor_required"));
+            return if actor.factors.is_some() { is_required } else { Some((404, "not_found")) };
+        }
         let own = action.target() == Some(&session.user);
         let of_partner = |id| self.users.get(id).filter(|person| person.partner == actor.partner);
         let target = match action.target().map(of_partner) {
@@ -165,7 +271,8 @@ impl State {
             Some(Some(target)) => Some(target.as_ref()),
             None => None,
         };
-        denial(actor, action, target, own)
+        let needs_factor = covers(self.requirement(&actor.partner), "primary_admin");
+        denial(actor, action, target, own, needs_factor)
             .or_else(|| {
                 let is_stale = action.if_match().zip(target).is_some_and(|(wanted, target)| wanted != target.version);
                 is_stale.then_some((412, "version_mismatch"))
@@ -181,7 +288,8 @@ impl State {
             })
             .or_else(|| {
                 let (Action::EndSession { session, .. }, Some(target)) = (action, target) else { return None };
-                (target.sessions.get(session) != Some(&target.generation)).then_some((404, "not_found"))
+                (target.sessions.get(session).map(|live| live.generation) != Some(target.generation))
+                    .then_some((404, "not_found"))
             })
     }
 
@@ -199,6 +307,10 @@ impl State {
             person.must_change = password.is_none();
             let before = self.users.insert(commit.target.clone(), Arc::new(person));
             return before.map_or(Ok(()), |_| Err("a user was added twice".to_owned()));
+        }
+        if let (Action::Require { requirement }, Some(actor)) = (&operation.action, self.users.get(&commit.target)) {
+            Arc::make_mut(&mut self.requirements).insert(actor.partner.clone(), requirement);
+            return Ok(());
         }
         let named = operation.action.target().or(operation.actor());
         if named.is_some_and(|named| named != commit.target) {
@@ -223,7 +335,8 @@ impl State {
 /// All roles, the highest first.
 const ROLES: [&str; 4] = ["primary_admin", "admin", "manager", "viewer"];
 
-fn denial(actor: &Person, action: &Action, target: Option<&Person>, own: bool) -> Option<Refusal> {
+/// `needs_factor` means that the primary admin needs a second factor.
+fn denial(actor: &Person, action: &Action, target: Option<&Person>, own: bool, needs_factor: bool) -> Option<Refusal> {
     let changed = target.filter(|_| action.event().is_some() && !own);
     let is_primary_admin = |person: &Person| person.access.role == "primary_admin";
     let changes_nothing_of_it = matches!(action, Action::Decide { decision: "keep", .. });
@@ -234,7 +347,11 @@ fn denial(actor: &Person, action: &Action, target: Option<&Person>, own: bool) -
     }
     let is_forbidden_to_oneself = matches!(
         action,
-        Action::SetPermissions { .. } | Action::Remove { .. } | Action::SetStatus { .. } | Action::Decide { .. }
+        Action::SetPermissions { .. }
+            | Action::Remove { .. }
+            | Action::SetStatus { .. }
+            | Action::Decide { .. }
+            | Action::ResetFactors { .. }
     );
     if own && is_forbidden_to_oneself {
         return Some((403, "self_change_forbidden"));
@@ -258,7 +375,11 @@ fn denial(actor: &Person, action: &Action, target: Option<&Person>, own: bool) -
         return Some((403, "exceeds_own_permissions"));
     }
     let is_fit = |target: &Person| {
-        target.is_active && target.access.role == "admin" && target.last_sign_in_at.is_some() && !target.must_change
+        target.is_active
+            && target.access.role == "admin"
+            && target.last_sign_in_at.is_some()
+            && !target.must_change
+            && (target.factors.is_some() || !needs_factor)
     };
     if action.swaps_roles() && (own || !target.is_some_and(is_fit)) {
         return Some((422, "validation_failed"));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use portal_tests::faults::Trace;
-use portal_tests::{Answer, Client, secrets};
+use portal_tests::{Answer, Authenticator, Client, secrets};
 use serde_json::{Value, json};
 
-use crate::model::{ALL, Person, reduced};
+use crate::model::{ALL, Factors, Person, reduced};
 use crate::random::Random;
 use crate::recorder::Commit;
 
@@ -69,16 +69,65 @@ impl Access {
     }
 }
 
+/// A code of a second factor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The code of an authenticator app in a step.
+    App {
+        app: Authenticator,
+        step: u64,
+    },
+    Recovery(String),
+}
+
+impl Code {
+    /// A code in the form of a recovery code that no user has.
+    pub(crate) fn wrong() -> Self {
+        Self::Recovery("00000-00000".to_owned())
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::App { app, step } => app.code_at(*step),
+            Self::Recovery(code) => code.clone(),
+        }
+    }
+}
+
+/// What a challenge asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asks {
+    Partner,
+    Password,
+    Factor,
+    /// The first code of this authenticator app.
+    Enrolment(Authenticator),
+}
+
+impl Asks {
+    /// What a response asks for, if it has a challenge.
+    pub(crate) fn read(json: &Value) -> Option<Self> {
+        match json["challenge"].as_str()? {
+            "choose_partner" => Some(Self::Partner),
+            "new_password_required" => Some(Self::Password),
+            "second_factor" => Some(Self::Factor),
+            "second_factor_enrolment" => Some(Self::Enrolment(Authenticator::of(&json["totp"]))),
+            other => panic!("an unknown challenge: {other}"),
+        }
+    }
+}
+
 /// A challenge from a response.
 #[derive(Debug)]
 pub(crate) struct Challenge {
+    pub(crate) asks: Asks,
     /// The challenge's token.
     pub(crate) token: String,
     /// The sign-in's email.
     pub(crate) email: String,
     /// The sign-in's password.
     pub(crate) password: String,
-    /// The user who must choose a new password, or `None` if a partner must be chosen.
+    /// The user who signs in, or `None` if a partner must be chosen.
     pub(crate) user: Option<String>,
     /// The partners that are offered.
     pub(crate) offered: Vec<String>,
@@ -95,16 +144,15 @@ impl Challenge {
     pub(crate) fn read(client: &Client, operation: &Operation) -> Option<Self> {
         let (email, password) = match &operation.action {
             Action::SignIn { email, password, .. } => (email, password),
-            Action::AnswerChallenge { challenge, reply: Reply::Partner(_) } => (&challenge.email, &challenge.password),
+            Action::AnswerChallenge { challenge, reply: Reply::Password(new) } => (&challenge.email, new),
+            Action::AnswerChallenge { challenge, .. } => (&challenge.email, &challenge.password),
             _ => return None,
         };
         let json = &operation.answer.json;
-        let user = user_to_choose_a_password(json);
-        if user.is_none() && json["challenge"] != "choose_partner" {
-            return None;
-        }
+        let (asks, user) = (Asks::read(json)?, asked_user(json));
         let ids = json["partners"].as_array().into_iter().flatten().filter_map(|partner| partner["id"].as_str());
         Some(Self {
+            asks,
             token: secrets::remembered(operation.answer.text_at("/session")),
             email: email.clone(),
             password: password.clone(),
@@ -117,9 +165,10 @@ impl Challenge {
     }
 }
 
-/// The user who must choose a new password according to a response. The challenge's token contains the user's id.
-pub(crate) fn user_to_choose_a_password(json: &Value) -> Option<String> {
-    let token = json["session"].as_str().filter(|_| json["challenge"] == "new_password_required")?;
+/// The user who has to answer the challenge in a response, unless it offers partners. The challenge's token contains the
+/// user's id.
+pub(crate) fn asked_user(json: &Value) -> Option<String> {
+    let token = json["session"].as_str().filter(|_| json["challenge"] != "choose_partner")?;
     token.split('.').nth(1).map(str::to_owned)
 }
 
@@ -128,6 +177,9 @@ pub(crate) fn user_to_choose_a_password(json: &Value) -> Option<String> {
 pub(crate) enum Reply {
     Partner(String),
     Password(String),
+    Factor(Code),
+    /// The code of the new app in this step.
+    Enrolment(u64),
 }
 
 /// What the response to a success contains.
@@ -145,6 +197,12 @@ pub(crate) enum Response {
     /// The user and the tokens of a new session.
     Session,
     AccessToken,
+    /// The secret of an authenticator app that can be added.
+    NewApp,
+    /// The recovery codes, unless the user has some already.
+    RecoveryCodes,
+    /// The requirement of the partner.
+    Settings,
 }
 
 /// The sessions that an action ends.
@@ -181,6 +239,8 @@ pub(crate) struct Choices<'a> {
     pub(crate) own: &'a Session,
     pub(crate) own_password: String,
     pub(crate) is_primary_admin: bool,
+    /// The app that was started in this session, and the number of the user's next unused step.
+    pub(crate) started: Option<(Authenticator, u64)>,
     /// Emails that many requests use.
     pub(crate) emails: &'a [(String, String)],
     /// The known sessions of all users.
@@ -194,6 +254,15 @@ fn decision(random: &mut Random) -> &'static str {
         4..7 => "reduce",
         7..9 => "suspend",
         _ => "remove",
+    }
+}
+
+/// A random requirement of a partner. Every user who lacks a factor is locked out by the last one, so it is rare.
+fn requirement(random: &mut Random) -> &'static str {
+    match random.below(10) {
+        0..5 => "optional",
+        5..8 => "admins",
+        _ => "everyone",
     }
 }
 
@@ -271,6 +340,21 @@ pub(crate) enum Action {
     },
     SignOut,
     Refresh,
+    /// Starts to add an authenticator app, or to replace it.
+    StartApp,
+    /// Adds the app that was started, with its code in a step.
+    ConfirmApp {
+        app: Authenticator,
+        step: u64,
+    },
+    RemoveApp,
+    ResetFactors {
+        target: String,
+    },
+    /// Sets which users of the partner need a second factor.
+    Require {
+        requirement: &'static str,
+    },
 }
 
 impl Action {
@@ -286,7 +370,8 @@ impl Action {
             | Self::SetStatus { target, .. }
             | Self::EndSession { target, .. }
             | Self::HandOver { target, .. }
-            | Self::Decide { target, .. } => Some(target),
+            | Self::Decide { target, .. }
+            | Self::ResetFactors { target } => Some(target),
             Self::Me
             | Self::List
             | Self::OwnPassword { .. }
@@ -294,7 +379,11 @@ impl Action {
             | Self::SignIn { .. }
             | Self::AnswerChallenge { .. }
             | Self::SignOut
-            | Self::Refresh => None,
+            | Self::Refresh
+            | Self::StartApp
+            | Self::ConfirmApp { .. }
+            | Self::RemoveApp
+            | Self::Require { .. } => None,
         }
     }
 
@@ -314,26 +403,14 @@ impl Action {
             | Self::ForceLogout { if_match, .. }
             | Self::SetStatus { if_match, .. }
             | Self::Decide { if_match, .. } => *if_match,
-            Self::Me
-            | Self::Get { .. }
-            | Self::List
-            | Self::SetPassword { .. }
-            | Self::OwnPassword { .. }
-            | Self::Remove { .. }
-            | Self::EndSession { .. }
-            | Self::HandOver { .. }
-            | Self::Add { .. }
-            | Self::SignIn { .. }
-            | Self::AnswerChallenge { .. }
-            | Self::SignOut
-            | Self::Refresh => None,
+            _ => None,
         }
     }
 
     /// The audit event of a success, or `None` for reads.
     pub(crate) fn event(&self) -> Option<&'static str> {
         match self {
-            Self::Me | Self::Get { .. } | Self::List | Self::Refresh => None,
+            Self::Me | Self::Get { .. } | Self::List | Self::Refresh | Self::StartApp => None,
             Self::Edit { .. } => Some("user.edited"),
             Self::SetPermissions { .. } => Some("permissions.set"),
             Self::SetPassword { .. } => Some("password.set"),
@@ -347,7 +424,22 @@ impl Action {
             Self::SetStatus { is_active: false, .. } => Some("user.suspended"),
             Self::HandOver { .. } => Some("primary_admin.handed_over"),
             Self::Decide { .. } => Some("access.reviewed"),
+            Self::ConfirmApp { .. } => Some("second_factor.added"),
+            Self::RemoveApp => Some("second_factor.removed"),
+            Self::ResetFactors { .. } => Some("second_factor.reset"),
+            Self::Require { .. } => Some("settings.changed"),
         }
+    }
+
+    /// Whether the audit trail may record it as this event. An app may replace another one. A new password does not
+    /// complete a sign-in if the user has to add a second factor.
+    pub(crate) fn is_recorded_as(&self, event: &str) -> bool {
+        let other = match self {
+            Self::ConfirmApp { .. } => Some("second_factor.replaced"),
+            Self::AnswerChallenge { reply: Reply::Password(_), .. } => Some("password.changed"),
+            _ => None,
+        };
+        self.event() == Some(event) || other == Some(event)
     }
 
     /// What the response to a success contains.
@@ -365,15 +457,21 @@ impl Action {
             Self::ForceLogout { .. } => Response::SignedOutAt,
             Self::SignIn { .. } | Self::AnswerChallenge { .. } => Response::Session,
             Self::Refresh => Response::AccessToken,
+            Self::StartApp => Response::NewApp,
+            Self::ConfirmApp { .. } => Response::RecoveryCodes,
+            Self::Require { .. } => Response::Settings,
             Self::SetPassword { .. }
             | Self::OwnPassword { .. }
             | Self::Remove { .. }
             | Self::EndSession { .. }
-            | Self::SignOut => Response::Empty,
+            | Self::SignOut
+            | Self::RemoveApp
+            | Self::ResetFactors { .. } => Response::Empty,
         }
     }
 
-    /// The sessions that a success ends for good, except those above the maximum number.
+    /// The sessions that every success ends for good, except those above the maximum number. Replacing an app ends the
+    /// others, but adding the first one does not. A reset ends all, but only of a user who has a factor.
     pub(crate) fn ended_sessions(&self) -> Ended<'_> {
         match self {
             Self::ForceLogout { target, .. }
@@ -382,7 +480,7 @@ impl Action {
             | Self::SetStatus { target, is_active: false, .. }
             | Self::Decide { target, decision: "suspend" | "remove", .. } => Ended::All(target),
             Self::EndSession { session, .. } => Ended::One(session),
-            Self::OwnPassword { .. } => Ended::Others,
+            Self::OwnPassword { .. } | Self::RemoveApp => Ended::Others,
             Self::SignOut => Ended::Own,
             _ => Ended::None,
         }
@@ -401,12 +499,17 @@ impl Action {
             Self::ForceLogout { .. } | Self::EndSession { .. } => Some("users.force_logout"),
             Self::Remove { .. } | Self::SetStatus { .. } | Self::Decide { .. } => Some("users.remove"),
             Self::Add { .. } => Some("users.add"),
+            Self::ResetFactors { .. } => Some("users.reset_factors"),
             Self::Me
             | Self::OwnPassword { .. }
             | Self::SignIn { .. }
             | Self::AnswerChallenge { .. }
             | Self::SignOut
-            | Self::Refresh => None,
+            | Self::Refresh
+            | Self::StartApp
+            | Self::ConfirmApp { .. }
+            | Self::RemoveApp
+            | Self::Require { .. } => None,
         }
     }
 
@@ -446,29 +549,52 @@ impl Action {
             | Self::OwnPassword { new: password, .. }
             | Self::SignIn { password, .. }
             | Self::AnswerChallenge { reply: Reply::Password(password), .. } => Some(password),
-            Self::AnswerChallenge { challenge, reply: Reply::Partner(_) } => Some(&challenge.password),
+            Self::AnswerChallenge { challenge, .. } => Some(&challenge.password),
             _ => None,
         }
     }
 
-    /// Whether the number of its requests is limited: attempts with a password or a token regardless of their result, and
-    /// users' changes of themselves.
+    /// Whether the number of its requests is limited: attempts with a password, a code or a token regardless of their
+    /// result, and users' changes of themselves.
     pub(crate) fn is_limited(&self, own: bool) -> bool {
-        let is_attempt = self.current_password().is_some() || matches!(self, Self::SignIn { .. } | Self::Refresh);
-        is_attempt || (own && matches!(self, Self::Edit { .. } | Self::EndSession { .. }))
+        let is_attempt = match self {
+            Self::SignIn { .. } | Self::Refresh | Self::AnswerChallenge { reply: Reply::Factor(_), .. } => true,
+            _ => self.current_password().is_some(),
+        };
+        let is_own_change = match self {
+            Self::Edit { .. } | Self::EndSession { .. } => own,
+            Self::ConfirmApp { .. } | Self::RemoveApp | Self::Require { .. } => true,
+            _ => false,
+        };
+        is_attempt || is_own_change
     }
 
     /// Whether it succeeds without a change for a user who already has the requested values.
     pub(crate) fn may_be_unchanged(&self) -> bool {
-        matches!(self, Self::Edit { .. } | Self::SetPermissions { .. } | Self::SetStatus { .. })
+        matches!(
+            self,
+            Self::Edit { .. }
+                | Self::SetPermissions { .. }
+                | Self::SetStatus { .. }
+                | Self::ResetFactors { .. }
+                | Self::Require { .. }
+        )
     }
 
     /// A random action in a session. Sign-ins and new users are chosen elsewhere.
     pub(crate) fn random(random: &mut Random, choices: Choices<'_>) -> Self {
-        let Choices { target, version, own, own_password: current, is_primary_admin, emails, sessions } = choices;
+        let Choices { target, version, own, own_password: current, is_primary_admin, started, emails, sessions } =
+            choices;
         let if_match = if random.chance(50) { version } else { None };
         let hands_over = is_primary_admin && random.chance(10);
-        match random.below(100) {
+        let requires = is_primary_admin && random.chance(8);
+        if let Some((app, step)) = started
+            && random.chance(60)
+        {
+            return Self::ConfirmApp { app, step };
+        }
+        match random.below(108) {
+            _ if requires => Self::Require { requirement: requirement(random) },
             _ if hands_over => Self::HandOver { target, current },
             0..10 => Self::Get { target },
             10..15 => Self::Me,
@@ -492,6 +618,10 @@ impl Action {
                 Self::EndSession { target: ended.user.clone(), session: ended.id.clone() }
             }
             90..91 => Self::HandOver { target, current },
+            91..96 => Self::StartApp,
+            96..98 => Self::RemoveApp,
+            98..100 => Self::ResetFactors { target },
+            100..101 => Self::Require { requirement: requirement(random) },
             _ => Self::Refresh,
         }
     }
@@ -560,6 +690,20 @@ impl Action {
             Self::AnswerChallenge { challenge, reply: Reply::Password(password) } => {
                 client.answer_challenge(&challenge.token, password)
             }
+            Self::AnswerChallenge { challenge, reply: Reply::Factor(code) } => {
+                client.use_factor(&challenge.token, &code.text())
+            }
+            Self::AnswerChallenge { challenge, reply: Reply::Enrolment(step) } => {
+                let Asks::Enrolment(app) = &challenge.asks else { panic!("it asks for no app: {challenge:?}") };
+                client.enrol(&challenge.token, &app.code_at(*step))
+            }
+            Self::StartApp => call("POST", "/v1/me/factors/totp"),
+            Self::ConfirmApp { app, step } => {
+                call("POST", "/v1/me/factors/totp/confirm").json(&json!({ "code": app.code_at(*step) }))
+            }
+            Self::RemoveApp => call("DELETE", "/v1/me/factors/totp"),
+            Self::ResetFactors { target } => call("DELETE", &format!("{}/factors", path(target))),
+            Self::Require { requirement } => call("PUT", "/v1/settings").json(&json!({ "second_factor": requirement })),
             Self::SignOut => call("DELETE", "/v1/sessions/current"),
             Self::Refresh => client.refresh(session.map(|session| session.refresh_token.as_str()).unwrap_or_default()),
         };
@@ -731,25 +875,79 @@ impl Operation {
                 person.sessions.retain(|session, _| *session == own);
             }
             Action::SignIn { .. } | Action::AnswerChallenge { .. } => {
-                if let Action::AnswerChallenge { reply: Reply::Password(password), .. } = &self.action {
-                    person.version += 1;
-                    person.password.clone_from(password);
-                    person.must_change = false;
+                let mut has_factor = false;
+                if let Action::AnswerChallenge { challenge, reply } = &self.action {
+                    has_factor = self.apply_reply(challenge, reply, person)?;
                 }
                 for session in &commit.ended {
                     person.sessions.remove(session);
                 }
-                person.last_sign_in_at = Some(commit.at.clone());
+                if commit.begun.iter().any(|(_, live)| live.has_factor != has_factor) {
+                    return Err("the session records other factors than the sign-in used".to_owned());
+                }
+                if !commit.begun.is_empty() {
+                    person.last_sign_in_at = Some(commit.at.clone());
+                }
                 person.sessions.extend(commit.begun.iter().cloned());
+            }
+            Action::ConfirmApp { app, step } => {
+                person.version += 1;
+                let own = self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+                let factors = if let Some(factors) = person.factors.take() {
+                    person.sessions.retain(|session, _| *session == own);
+                    Factors { app: app.clone(), last_step: *step, ..factors }
+                } else {
+                    Factors::new(app, *step, &self.answer.json["recovery_codes"])
+                };
+                person.change_factors(Some(factors));
+                person.sessions.get_mut(&own).ok_or("its session does not exist")?.has_factor = true;
+            }
+            Action::RemoveApp => {
+                person.version += 1;
+                let own = self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+                person.sessions.retain(|session, _| *session == own);
+                person.change_factors(None);
+            }
+            Action::ResetFactors { .. } => {
+                person.factors.as_ref().ok_or("there were no factors to reset")?;
+                person.sign_out(&commit.at);
+                person.change_factors(None);
             }
             Action::SignOut => {
                 let own = self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
                 person.sessions.remove(&own).ok_or("it ended no session")?;
             }
-            Action::Add { .. } | Action::Remove { .. } => return Err("it is not a change of a user".to_owned()),
-            Action::Me | Action::Get { .. } | Action::List | Action::Refresh => return Err("it only reads".to_owned()),
+            Action::Add { .. } | Action::Remove { .. } | Action::Require { .. } => {
+                return Err("it is not a change of a user".to_owned());
+            }
+            Action::Me | Action::Get { .. } | Action::List | Action::Refresh | Action::StartApp => {
+                return Err("it only reads".to_owned());
+            }
         }
         Ok(())
+    }
+
+    /// Changes the model of a user as an accepted reply does. Returns whether it uses a second factor.
+    fn apply_reply(&self, challenge: &Challenge, reply: &Reply, person: &mut Person) -> Result<bool, String> {
+        match reply {
+            Reply::Partner(_) => Ok(false),
+            Reply::Password(password) => {
+                person.version += 1;
+                person.password.clone_from(password);
+                person.must_change = false;
+                Ok(false)
+            }
+            Reply::Factor(code) => {
+                person.factors.as_mut().ok_or("a code was accepted without a factor")?.consume(code)?;
+                Ok(true)
+            }
+            Reply::Enrolment(step) => {
+                let Asks::Enrolment(app) = &challenge.asks else { return Err("no app was asked for".to_owned()) };
+                person.version += 1;
+                person.change_factors(Some(Factors::new(app, *step, &self.answer.json["recovery_codes"])));
+                Ok(true)
+            }
+        }
     }
 
     /// Whether it succeeded and the client knows it.
@@ -763,10 +961,11 @@ impl Operation {
     }
 
     /// Whether the response shows that nothing changed: the user already has that status, or the sign-in returned a
-    /// challenge.
+    /// challenge. A new password is stored even if another challenge follows.
     pub(crate) fn is_unchanged(&self) -> bool {
         match self.action {
             Action::SetStatus { .. } => self.answer.json["outcome"] == "unchanged",
+            Action::AnswerChallenge { reply: Reply::Password(_), .. } => false,
             Action::SignIn { .. } | Action::AnswerChallenge { .. } => self.answer.json["challenge"].is_string(),
             _ => false,
         }

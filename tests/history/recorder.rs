@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
 
+use crate::model::Live;
 use crate::operation::SECOND_EVENTS;
 use crate::random::Random;
 use crate::tables::REFUSED;
@@ -32,14 +33,14 @@ pub(crate) struct Commit {
     pub(crate) action: String,
     /// The time in its audit event.
     pub(crate) at: String,
-    /// The user that it changed.
+    /// The user that it changed, or the user who changed the settings.
     pub(crate) target: String,
     /// The email of the user, if it added one.
     pub(crate) email: Option<String>,
     /// The ids of its audit events.
     pub(crate) events: Vec<String>,
-    /// The sessions that it started, with their generation.
-    pub(crate) begun: Vec<(String, u64)>,
+    /// The sessions that it started.
+    pub(crate) begun: Vec<(String, Live)>,
     /// The sessions that it ended one by one.
     pub(crate) ended: Vec<String>,
 }
@@ -211,7 +212,7 @@ fn commits(request: &Value, after: Instant, before: Instant) -> Vec<Commit> {
     );
     let begun = puts("SessionsTable").filter_map(|item| {
         let generation = item["generation"]["N"].as_str()?.parse().ok()?;
-        Some((session(item)?, generation))
+        Some((session(item)?, Live { generation, has_factor: item["factors"].is_object() }))
     });
     let begun: Vec<_> = begun.collect();
     let ended = items.iter().map(|item| &item["Delete"]).filter(|delete| delete.is_object());
@@ -219,7 +220,8 @@ fn commits(request: &Value, after: Instant, before: Instant) -> Vec<Commit> {
     let ended: Vec<_> = ended.collect();
     let commit = |events: &[&Value]| {
         let event = events.last()?;
-        let target = text(&event["target"]["M"]["id"]);
+        let party = if event["target"]["M"].is_object() { "target" } else { "actor" };
+        let target = text(&event[party]["M"]["id"]);
         let key = format!("USER#{target}");
         Some(Commit {
             after,

@@ -9,8 +9,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::model::{Person, State};
-use crate::operation::{Action, Challenge, Operation, Reply, user_to_choose_a_password};
+use crate::operation::{Action, Asks, Challenge, Operation, Reply, asked_user};
 use crate::recorder::Commit;
+
+/// The maximum number of codes for one challenge.
+const MAX_CODES: usize = 5;
 
 /// An email and a password, and the partners where they are tried.
 pub(crate) struct SignIn<'a> {
@@ -55,16 +58,27 @@ impl<'a> SignIn<'a> {
         self.partners.iter().all(|partner| self.may_fail(states, partner))
     }
 
-    /// Whether the committed user may have been the only match of the password. The last of `states` is the commit's.
+    /// Whether the committed user may have been the only match of the password, and needed no other step. The last of
+    /// `states` is the commit's, at which the user must have no second factor.
     pub(crate) fn is_committed(&self, states: &[State], commit: &Commit) -> bool {
-        self.is_only_match(states, |id, person| id == commit.target && !person.must_change)
-            && states.last().is_some_and(|state| is_valid(state, &commit.target, self.password, generation(commit)))
+        self.is_only_match(states, |id, person| {
+            id == commit.target && !person.must_change && may_lack_factor(states, person)
+        }) && states.last().is_some_and(|state| {
+            is_valid(state, &commit.target, self.password, generation(commit))
+                && state.users.get(&commit.target).is_some_and(|person| person.factors.is_none())
+        })
+    }
+
+    /// Whether the only match of the password may have needed a proof to add a second factor. The first sign-in of a user
+    /// needs none.
+    pub(crate) fn needs_proof(&self, states: &[State]) -> bool {
+        self.is_only_match(states, |_, person| needs_proof(states, person))
     }
 
     /// Whether the sign-in may have returned this challenge.
     pub(crate) fn is_challenged(&self, states: &[State], answer: &Value) -> bool {
-        if let Some(user) = user_to_choose_a_password(answer) {
-            return self.is_only_match(states, |id, person| id == user && person.must_change);
+        if let (Some(user), Some(asks)) = (asked_user(answer), Asks::read(answer)) {
+            return self.is_only_match(states, |id, person| id == user && is_asked(&asks, states, person));
         }
         let offered: BTreeSet<&str> = answer["partners"]
             .as_array()
@@ -93,20 +107,68 @@ impl<'a> SignIn<'a> {
     }
 }
 
-/// A challenge, and the users for whom it may have been created, each with the generation at that time.
+/// Whether a sign-in of this user may ask for this in some of these states. A second factor comes before a new password.
+fn is_asked(asks: &Asks, states: &[State], person: &Person) -> bool {
+    match asks {
+        Asks::Partner => false,
+        Asks::Factor => person.factors.is_some(),
+        Asks::Password => person.factors.is_none() && person.must_change,
+        Asks::Enrolment(_) => person.factors.is_none() && !person.must_change && may_require_factor(states, person),
+    }
+}
+
+/// Whether the partner may have required a second factor of this user. A sign-in reads the requirement after the user.
+fn may_require_factor(states: &[State], person: &Person) -> bool {
+    states.iter().any(|state| state.requires_factor(person))
+}
+
+/// Whether this user may have been signed in without a second factor.
+fn may_lack_factor(states: &[State], person: &Person) -> bool {
+    person.factors.is_none() && states.iter().any(|state| !state.requires_factor(person))
+}
+
+fn needs_proof(states: &[State], person: &Person) -> bool {
+    let has_signed_in = person.last_sign_in_at.is_some();
+    person.factors.is_none() && !person.must_change && has_signed_in && may_require_factor(states, person)
+}
+
+/// A user for whom a challenge may have been created, and the state of that time on which the challenge depends.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Asked<'a> {
+    partner: &'a str,
+    id: &'a str,
+    generation: u64,
+    factors_version: u64,
+}
+
+impl Asked<'_> {
+    /// Whether the challenge is still valid for this user.
+    fn is_valid(&self, state: &State, password: &str) -> bool {
+        let person = state.users.get(self.id);
+        is_valid(state, self.id, password, Some(self.generation))
+            && person.is_some_and(|person| person.factors_version == self.factors_version)
+    }
+}
+
+/// A challenge, and the users for whom it may have been created.
 pub(crate) struct Open<'a> {
     challenge: &'a Challenge,
-    users: BTreeSet<(&'a str, &'a str, u64)>,
+    users: BTreeSet<Asked<'a>>,
 }
 
 impl<'a> Open<'a> {
     /// `states` are those of the request that returned the challenge.
     pub(crate) fn new(challenge: &'a Challenge, states: &'a [State]) -> Self {
-        let Challenge { email, password, user, offered, .. } = challenge;
-        let entry = |(id, person): (&'a str, &'a Person)| (person.partner.as_str(), id, person.generation);
+        let Challenge { asks, email, password, user, offered, .. } = challenge;
+        let entry = |(id, person): (&'a str, &'a Person)| Asked {
+            partner: person.partner.as_str(),
+            id,
+            generation: person.generation,
+            factors_version: person.factors_version,
+        };
         let users = if let Some(user) = user {
             let persons = states.iter().filter_map(|state| state.users.get_key_value(user));
-            let asked = persons.filter(|(_, person)| person.is_let_in_by(password) && person.must_change);
+            let asked = persons.filter(|(_, person)| person.is_let_in_by(password) && is_asked(asks, states, person));
             asked.map(|(id, person)| entry((id.as_str(), person.as_ref()))).collect()
         } else {
             let sign_in = SignIn { email, password, partners: Vec::new(), names_partner: false };
@@ -115,40 +177,78 @@ impl<'a> Open<'a> {
         Self { challenge, users }
     }
 
-    fn chosen(&self, reply: &Reply) -> impl Iterator<Item = &(&'a str, &'a str, u64)> {
-        self.users.iter().filter(move |(partner, ..)| match reply {
-            Reply::Partner(chosen) => chosen == partner,
-            Reply::Password(_) => true,
+    fn chosen(&self, reply: &Reply) -> impl Iterator<Item = &Asked<'a>> {
+        self.users.iter().filter(move |asked| match reply {
+            Reply::Partner(chosen) => *chosen == asked.partner,
+            Reply::Password(_) | Reply::Factor(_) | Reply::Enrolment(_) => true,
         })
     }
 
-    /// Whether the reply may have signed this user in at that point.
-    pub(crate) fn is_committed(&self, state: &State, reply: &Reply, commit: &Commit) -> bool {
-        let must_change = matches!(reply, Reply::Password(_));
+    /// Whether the reply may have signed this user in at the last of these states, or changed the password. The states
+    /// before are those since the request was sent.
+    pub(crate) fn is_committed(&self, states: &[State], reply: &Reply, commit: &Commit) -> bool {
+        let Some(state) = states.last() else { return false };
+        let Some(person) = state.users.get(&commit.target) else { return false };
+        let is_next_right = match (reply, generation(commit)) {
+            (Reply::Partner(_), Some(_)) => !person.must_change && may_lack_factor(states, person),
+            (Reply::Password(_), Some(_)) => person.must_change && may_lack_factor(states, person),
+            // The user has to add a second factor next.
+            (Reply::Password(_), None) => {
+                person.must_change && person.factors.is_none() && may_require_factor(states, person)
+            }
+            (Reply::Factor(code), Some(_)) => person.factors.as_ref().is_some_and(|factors| factors.accept(code)),
+            (Reply::Enrolment(_), Some(_)) => person.factors.is_none() && !person.must_change,
+            (_, None) => false,
+        };
         let begun = generation(commit);
-        let is_it = |(_, id, generation): &&(&str, &str, u64)| *id == commit.target && begun == Some(*generation);
-        self.chosen(reply).any(|user| is_it(&user))
-            && is_valid(state, &commit.target, &self.challenge.password, begun)
-            && state.users.get(&commit.target).is_some_and(|person| person.must_change == must_change)
+        let is_it = |asked: &&Asked<'_>| {
+            asked.id == commit.target && begun.is_none_or(|generation| generation == asked.generation)
+        };
+        is_next_right && self.chosen(reply).filter(is_it).any(|asked| asked.is_valid(state, &self.challenge.password))
     }
 
-    /// Whether the choice of a partner may have led to the challenge to choose a password.
+    /// Whether the choice of a partner may have led to another challenge.
     pub(crate) fn is_challenged(&self, states: &[State], reply: &Reply, answer: &Value) -> bool {
-        let Some(user) = user_to_choose_a_password(answer) else { return false };
+        let (Some(user), Some(asks)) = (asked_user(answer), Asks::read(answer)) else { return false };
         matches!(reply, Reply::Partner(_))
-            && self.chosen(reply).filter(|(_, id, _)| *id == user).any(|(_, id, generation)| {
-                states.iter().any(|state| {
-                    is_valid(state, id, &self.challenge.password, Some(*generation))
-                        && state.users.get(*id).is_some_and(|person| person.must_change)
-                })
+            && self.chosen(reply).filter(|asked| asked.id == user).any(|asked| {
+                let valid = states.iter().filter(|state| asked.is_valid(state, &self.challenge.password));
+                let mut persons = valid.filter_map(|state| state.users.get(asked.id));
+                persons.any(|person| is_asked(&asks, states, person))
             })
+    }
+
+    /// Whether the choice of a partner may have needed a proof to add a second factor.
+    pub(crate) fn needs_proof(&self, states: &[State], reply: &Reply) -> bool {
+        let persons = self.chosen(reply).flat_map(|asked| states.iter().filter_map(|state| state.users.get(asked.id)));
+        matches!(reply, Reply::Partner(_)) && persons.into_iter().any(|person| needs_proof(states, person))
+    }
+
+    /// Whether the code may have been wrong or used.
+    pub(crate) fn is_wrong_code(&self, states: &[State], reply: &Reply) -> bool {
+        let Reply::Factor(code) = reply else { return false };
+        self.chosen(reply).any(|asked| {
+            let mut persons = states.iter().filter_map(|state| state.users.get(asked.id));
+            persons.any(|person| person.factors.as_ref().is_none_or(|factors| !factors.accept(code)))
+        })
     }
 
     /// Whether the challenge may have been invalid for the user that the reply concerns.
     pub(crate) fn is_void(&self, states: &[State], reply: &Reply) -> bool {
-        self.chosen(reply).any(|(_, id, generation)| {
-            states.iter().any(|state| !is_valid(state, id, &self.challenge.password, Some(*generation)))
-        })
+        self.chosen(reply).any(|asked| states.iter().any(|state| !asked.is_valid(state, &self.challenge.password)))
+    }
+
+    /// Whether the challenge may be void after too many codes. Codes count before they are checked.
+    pub(crate) fn has_too_many_codes(&self, operation: &Operation, operations: &[Operation]) -> bool {
+        let is_code = |other: &&Operation| {
+            matches!(
+                &other.action,
+                Action::AnswerChallenge { challenge, reply: Reply::Factor(_) | Reply::Enrolment(_) }
+                    if challenge.token == self.challenge.token
+            ) && other.invoked < operation.responded
+                && !std::ptr::eq(*other, operation)
+        };
+        operations.iter().filter(is_code).count() >= MAX_CODES
     }
 
     /// Whether another reply may have used the challenge.
@@ -166,7 +266,7 @@ impl<'a> Open<'a> {
 
 /// The generation of the session that a sign-in started.
 fn generation(commit: &Commit) -> Option<u64> {
-    commit.begun.first().map(|(_, generation)| *generation)
+    commit.begun.first().map(|(_, live)| live.generation)
 }
 
 /// Whether the user can sign in with the password and is in this generation.

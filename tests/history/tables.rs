@@ -7,14 +7,14 @@ use portal_core::models::{Permission, Role, Timestamp};
 use portal_tests::rows::{Row, Rows};
 use portal_tests::{Ready, User};
 
-use crate::model::{Person, State};
+use crate::model::{Live, Person, State};
 use crate::recorder::Commit;
 
 /// The number of events for each partner's creation.
 const CREATIONS: usize = 1;
 
 /// Events that record no change.
-pub(crate) const REFUSED: [&str; 3] = ["change.refused", "sign_in.refused", "sign_in.blocked"];
+pub(crate) const REFUSED: [&str; 4] = ["change.refused", "sign_in.refused", "sign_in.blocked", "second_factor.refused"];
 
 /// The stored items of the partners.
 pub(crate) struct Tables {
@@ -29,7 +29,9 @@ struct Stored {
     row: Row,
     /// The users that the email items of this user name.
     email_names: Vec<String>,
-    sessions: BTreeMap<String, u64>,
+    sessions: BTreeMap<String, Live>,
+    /// The last accepted step of the authenticator app, and the number of unused recovery codes.
+    factors: Option<(u64, usize)>,
 }
 
 impl Tables {
@@ -58,10 +60,13 @@ impl Tables {
             let user = User { id: id.clone(), partner_id: partner.to_owned(), email, password: String::new() };
             let sessions = rows.sessions(&user).await;
             let sessions = sessions.iter().filter_map(|row| {
-                Some((text(row, "sk").strip_prefix("SESSION#")?.to_owned(), number(row, "generation")))
+                let session = text(row, "sk").strip_prefix("SESSION#")?.to_owned();
+                let live = Live { generation: number(row, "generation"), has_factor: row.contains_key("factors") };
+                Some((session, live))
             });
+            let factors = rows.credentials(&user).await.first().and_then(factors);
             let partner = partner.to_owned();
-            self.users.insert(id, Stored { partner, email_names, sessions: sessions.collect(), row });
+            self.users.insert(id, Stored { partner, email_names, sessions: sessions.collect(), factors, row });
         }
         let changes = rows.audit(partner).await.into_iter().filter(|row| !REFUSED.contains(&text(row, "action")));
         self.events.extend(changes.map(|row| text(&row, "id").to_owned()));
@@ -87,8 +92,8 @@ impl Tables {
             match last.users.get(id) {
                 Some(person) if stored.is(person) && stored.email_names == [id.as_str()] => {}
                 Some(person) => found.push(format!(
-                    "stored is {:?} with emails of {:?} and sessions {:?}, not {person:?}",
-                    stored.row, stored.email_names, stored.sessions
+                    "stored is {:?} with emails of {:?}, sessions {:?} and factors {:?}, not {person:?}",
+                    stored.row, stored.email_names, stored.sessions, stored.factors
                 )),
                 None => found.push(format!("no operation added {id}")),
             }
@@ -106,6 +111,7 @@ fn permission(letter: char) -> &'static str {
         'd' => "users.remove",
         'o' => "users.force_logout",
         'p' => "users.set_permissions",
+        'f' => "users.reset_factors",
         'h' => "audit.read",
         other => panic!("no permission has the letter {other}"),
     }
@@ -135,7 +141,17 @@ impl Stored {
             && number(row, "access_version") == person.access_version
             && number(row, "session_generation") == person.generation
             && self.sessions == person.sessions
+            && row.contains_key("second_factor") == person.factors.is_some()
+            && self.factors == person.factors.as_ref().map(|factors| (factors.last_step, factors.codes_left))
     }
+}
+
+/// The last accepted step and the number of unused recovery codes in a credential, if it has an app.
+fn factors(credential: &Row) -> Option<(u64, usize)> {
+    let factors = credential.get("factors")?.as_m().unwrap();
+    let app = factors.get("app")?.as_m().unwrap();
+    let codes = factors.get("recovery").map_or(0, |codes| codes.as_l().unwrap().len());
+    Some((app["last_step"].as_n().unwrap().parse().unwrap(), codes))
 }
 
 fn text<'a>(row: &'a Row, attribute: &str) -> &'a str {

@@ -17,7 +17,7 @@ use futures::FutureExt as _;
 use portal_core::mail::LinkKind;
 use portal_tests::faults::{FaultyStack, Moment, Seen, Service, Trace, Verdict};
 use portal_tests::rows::Rows;
-use portal_tests::{Actor, Client, Partner, Ready, User, invoke, invoke_within, new_partner, secrets};
+use portal_tests::{Actor, Authenticator, Client, Partner, Ready, User, invoke, invoke_within, new_partner, secrets};
 use serde_json::json;
 
 /// The digest of `password` in the test suite of Argon2's reference implementation. Its parameters differ from ours.
@@ -330,6 +330,100 @@ async fn hand_over(life: &Life<'_>) {
     owner.hand_over(&ann).await.expect(200);
 }
 
+/// Adds an authenticator app and replaces it, authenticates again, signs in with wrong and right codes, replaces the recovery
+/// codes, and removes the app, each while signed in elsewhere.
+async fn second_factors(life: &Life<'_>) {
+    let ann = life.viewer().await;
+    ann.factors().await.expect(200);
+    ann.reauthenticate(&json!({ "current_password": secrets::password() })).await.problem(422, "validation_failed");
+    ann.reauthenticate(&json!({ "current_password": ann.password })).await.expect(204);
+    let elsewhere = ann.elsewhere().await;
+    let (_, codes) = ann.enrolled().await;
+    let app = Authenticator::of(&ann.start_totp().await.expect(200).json);
+    ann.confirm_totp(&app.code()).await.expect(200);
+    elsewhere.is_signed_out().await;
+
+    let client = life.client();
+    let session = client.asked_for_factor(&ann).await;
+    client.use_factor(&session, &app.wrong_code()).await.problem(422, "validation_failed");
+    client.use_factor(&session, &codes[0]).await.expect(200);
+    ann.reauthenticate(&json!({ "code": app.wrong_code() })).await.problem(422, "validation_failed");
+    ann.reauthenticate(&json!({ "code": codes[1] })).await.expect(204);
+    ann.renew_recovery_codes().await.expect(200);
+    ann.remove_totp().await.expect(204);
+
+    let bob = life.viewer().await;
+    bob.enrolled().await;
+    life.owner().reset_factors(&bob).await.expect(204);
+    ann.reset_factors(&bob).await.problem(403, "missing_permission");
+}
+
+/// Adds, renames and removes passkeys, and uses one in every way, with wrong and right answers. The first sign-ins of a
+/// generation create its Cognito user.
+async fn passkeys(life: &Life<'_>) {
+    let ann = life.viewer().await;
+    let (mut device, other) = (ann.with_passkey().await, ann.with_passkey().await);
+    ann.rename_passkey(&device.id(), "Tablet").await.expect(200);
+    let wrong = json!({});
+    let options = ann.start_passkey_reauthentication().await.expect(200);
+    ann.reauthenticate_with_passkey(&wrong).await.problem(422, "validation_failed");
+    ann.reauthenticate_with_passkey(&device.answer(&options.json).await).await.expect(204);
+
+    // An older account is notified of each sign-in from an unknown source.
+    Rows::of(life.ready()).set_time(&ann, "created_at", "2026-01-01T00:00:00.000Z").await;
+    life.owner().force_logout(&ann).await.expect(200);
+    let client = life.client();
+    let asked = client.asked_for("second_factor", &ann).await;
+    client.answer_with_passkey(asked.text_at("/session"), &wrong).await.problem(422, "validation_failed");
+    let answer = device.answer(&asked.json["passkey"]).await;
+    client.answer_with_passkey(asked.text_at("/session"), &answer).await.expect(200);
+
+    life.owner().force_logout(&ann).await.expect(200);
+    let client = life.client();
+    let (session, options) = client.started_passkey().await;
+    let mut forged = other.with_key_of(&device);
+    let wrong = forged.answer(&options).await;
+    client.sign_in_with_passkey(&session, &wrong).await.problem(401, "unauthenticated");
+    let answer = device.answer(&options).await;
+    let answer = client.sign_in_with_passkey(&session, &answer).await.expect(200);
+    let ann = Actor::from_answer(client.clone(), (*ann).clone(), &answer);
+    let (session, options) = client.started_passkey().await;
+    client.sign_in_with_passkey(&session, &device.answer(&options).await).await.expect(200);
+    ann.remove_passkey(&device.id()).await.expect(204);
+
+    // Challenges for a new password.
+    let mut device = other;
+    life.owner().set_password(&ann, &secrets::password(), &json!({})).await.expect(204);
+    let (session, options) = client.started_passkey().await;
+    client.sign_in_with_passkey(&session, &device.answer(&options).await).await.expect(200);
+    let bob = life.viewer().await;
+    let mut device = bob.with_passkey().await;
+    let temporary = secrets::password();
+    life.owner().set_password(&bob, &temporary, &json!({})).await.expect(204);
+    let asked = client.asked_for("second_factor", &bob.with_password(&temporary)).await;
+    let answer = device.answer(&asked.json["passkey"]).await;
+    client.answer_with_passkey(asked.text_at("/session"), &answer).await.expect(200);
+}
+
+/// Requires a second factor, which a user then adds in the sign-in, and resets that of the primary admin.
+async fn required_factors(life: &Life<'_>) {
+    let partner = Partner::of(life.ready()).await;
+    let owner = partner.owner();
+    let admin = partner.new_user("admin").await;
+    owner.enrolled().await;
+    admin.settings().await.expect(200);
+    admin.require_factors("everyone").await.problem(403, "primary_admin_protected");
+    owner.require_factors("everyone").await.expect(200);
+    let ann = owner.add("Ann", "Lee").created().await;
+    let client = life.client();
+    let asked = client.asked_for("second_factor_enrolment", &ann).await;
+    let app = Authenticator::of(&asked.json["totp"]);
+    client.enrol(asked.text_at("/session"), &app.code()).await.expect(200);
+    let input = json!({ "partner_id": partner.id, "reset_factors": true });
+    let answer = invoke(life.ready(), "recover-primary-admin", &input).await.worked();
+    secrets::remembered(answer["generated_password"].as_str().unwrap());
+}
+
 /// Lists sessions, and ends a session of another user, another session of the caller, and the caller's current session.
 async fn end_sessions(life: &Life<'_>) {
     let (ann, bob) = (life.viewer().await, life.viewer().await);
@@ -362,7 +456,8 @@ async fn repair(life: &Life<'_>) {
 /// Ends all sessions, as after a restore.
 async fn end_all(life: &Life<'_>) {
     let ann = life.viewer().await;
-    let answer = invoke(life.ready(), "end-all-sessions", &json!({})).await.worked();
+    ann.enrolled().await;
+    let answer = invoke(life.ready(), "end-all-sessions", &json!({ "reset_factors": true })).await.worked();
     assert_eq!(answer["next"], json!(null), "{answer}");
     ann.is_signed_out().await;
 }
@@ -385,6 +480,9 @@ async fn live(stack: &FaultyStack) {
     change_many(&life).await;
     mailed_links(&life).await;
     hand_over(&life).await;
+    second_factors(&life).await;
+    passkeys(&life).await;
+    required_factors(&life).await;
     repair(&life).await;
     send_mail(&life).await;
     note_delivery(&life).await;

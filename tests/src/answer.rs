@@ -130,6 +130,7 @@ pub(crate) fn assert_user(user: &Value, more: &[&str]) {
         "permissions",
         "status",
         "must_change_password",
+        "second_factor",
         "pending",
         "last_sign_in_at",
         "last_active_at",

@@ -20,12 +20,14 @@
 
 mod actor;
 mod answer;
+pub mod authenticator;
 pub mod browser;
 mod client;
 #[cfg(target_os = "linux")]
 mod clock;
 pub mod contract;
 mod deployed;
+pub mod device;
 pub mod faults;
 pub mod mailbox;
 mod partner;
@@ -36,9 +38,11 @@ pub mod template;
 
 pub use actor::{Actor, Add, User};
 pub use answer::{Answer, Problem};
+pub use authenticator::Authenticator;
 pub use client::{Call, Client};
 #[cfg(target_os = "linux")]
 pub use clock::Clock;
+pub use device::Device;
 pub use mailbox::{Mailbox, Message};
 pub use partner::{Invoked, Partner, invoke, invoke_within, new_partner};
 pub use stack::{Login, NO_MAIL, NO_STREAMS, Ready, Stack, stack, workspace};

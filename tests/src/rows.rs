@@ -8,10 +8,14 @@ use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, AuthenticationResultT
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::types::{AttributeValue, Get, PutRequest, TransactGetItem, WriteRequest};
 use aws_smithy_http_client::Builder;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portal_core::mail::{Binding, LinkKind, LinkToken, SECRET_BYTES};
 use portal_core::models::{Email, PartnerId, PersonName, Profile, Role, Timestamp, User as StoredUser, UserId};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
+use crate::authenticator::now;
 use crate::faults::Seen;
 use crate::stack::variable;
 use crate::{Ready, User, secrets};
@@ -158,6 +162,13 @@ impl Rows {
         self.partner(partner_id).await["user_count"].as_n().unwrap().parse().unwrap()
     }
 
+    /// Sets which users of the partner need a second factor.
+    pub async fn set_requirement(&self, partner_id: &str, requirement: &str) {
+        let mut row = self.partner(partner_id).await;
+        row.insert("second_factor".to_owned(), AttributeValue::S(requirement.to_owned()));
+        self.put_user(row).await;
+    }
+
     /// Sets the number of users in the partner's own item.
     pub async fn set_user_count(&self, partner_id: &str, count: u64) {
         let row = self.partner(partner_id).await;
@@ -205,11 +216,66 @@ impl Rows {
         self.all("CredentialsTable", &format!("USER#{}", user.id)).await
     }
 
-    /// The items of the user's sessions and challenges, without the item of known sources, which has the same partition key.
+    /// The items of the user's sessions and challenges, without those of known sources and of submitted codes, which have the
+    /// same partition key.
     pub async fn sessions(&self, user: &User) -> Vec<Row> {
         let mut rows = self.all("SessionsTable", &format!("USER#{}", user.id)).await;
-        rows.retain(|row| row["sk"].as_s().unwrap() != "SOURCES");
+        rows.retain(|row| !["SOURCES", "CODES"].contains(&row["sk"].as_s().unwrap().as_str()));
         rows
+    }
+
+    /// Makes every session of a user as old as if the user had signed in years ago, so that none is fresh.
+    pub async fn age_sessions(&self, user: &User) {
+        for row in self.sessions(user).await {
+            for attribute in ["created_at", "reauthenticated_at"] {
+                if row["sk"].as_s().unwrap().starts_with("SESSION#") && row.contains_key(attribute) {
+                    self.set_text("SessionsTable", row.clone(), attribute, "2020-01-01T00:00:00.000Z").await;
+                }
+            }
+        }
+    }
+
+    /// Forgets the last step of the user's authenticator app, so that its present code is accepted again.
+    pub async fn forget_last_step(&self, user: &User) {
+        let mut row = self.credentials(user).await.remove(0);
+        let AttributeValue::M(factors) = row.get_mut("factors").unwrap() else { panic!("no factors") };
+        let AttributeValue::M(app) = factors.get_mut("app").unwrap() else { panic!("no app") };
+        app.insert("last_step".to_owned(), AttributeValue::N("0".to_owned()));
+        let put = self.dynamodb.put_item().table_name(self.table("CredentialsTable"));
+        put.set_item(Some(row)).send().await.unwrap();
+    }
+
+    /// Gives the open challenges for passkeys a day: those of the user and, if `session` is not empty, that of this sign-in
+    /// without a password.
+    pub async fn extend_passkey_challenges(&self, user: &User, session: &str) {
+        let until = AttributeValue::N((now() + 24 * 60 * 60).to_string());
+        let mut rows = self.sessions(user).await;
+        if !session.is_empty() {
+            let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(session.as_bytes()));
+            rows.extend(self.all("SessionsTable", &format!("PASSKEY#{hash}")).await);
+        }
+        for mut row in rows {
+            let key = row["sk"].as_s().unwrap().clone();
+            if let Some(AttributeValue::M(passkey)) = row.get_mut("passkey") {
+                passkey.insert("until".to_owned(), until.clone());
+            } else if key.starts_with("CHALLENGE#") || key == "PASSKEY" {
+                row.insert("expires_at".to_owned(), until.clone());
+            } else {
+                continue;
+            }
+            let put = self.dynamodb.put_item().table_name(self.table("SessionsTable"));
+            put.set_item(Some(row)).send().await.unwrap();
+        }
+    }
+
+    /// Sets the number of consecutive wrong codes of a user, who must have sent one.
+    pub async fn set_wrong_codes_in_a_row(&self, user: &User, count: u32) {
+        let mut rows = self.all("SessionsTable", &format!("USER#{}", user.id)).await;
+        rows.retain(|row| row["sk"].as_s().is_ok_and(|key| key == "CODES"));
+        let mut row = rows.pop().expect("counts of codes");
+        row.insert("in_a_row".to_owned(), AttributeValue::N(count.to_string()));
+        let put = self.dynamodb.put_item().table_name(self.table("SessionsTable"));
+        put.set_item(Some(row)).send().await.unwrap();
     }
 
     /// Lets every session of a user expire. The items remain, because `DynamoDB` deletes expired items late.

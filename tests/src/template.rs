@@ -48,6 +48,15 @@ impl Function {
     }
 }
 
+impl Function {
+    /// Whether its own code uses the second factors of users.
+    pub fn handles_factors(&self) -> bool {
+        let sources = fs::read_dir(workspace().join("functions").join(&self.binary).join("src")).unwrap();
+        let mut sources = sources.map(|source| fs::read_to_string(source.unwrap().path()).unwrap());
+        sources.any(|source| source.contains("credential.factors"))
+    }
+}
+
 /// Parses a template without resolving its references.
 pub fn read(path: &str) -> Value {
     serde_yaml_ng::from_str(&fs::read_to_string(workspace().join(path)).unwrap()).unwrap()

@@ -58,6 +58,8 @@ pub(crate) enum Target {
     Invited,
     /// The action ends the session.
     SignedIn,
+    /// As `SignedIn`, with an authenticator app.
+    HasFactor,
     /// As `SignedIn`. The request is for this user and for another user before it.
     SecondOfTwo,
 }
@@ -89,10 +91,46 @@ pub(crate) enum Effect {
     RequestsEmail,
     /// A mail with a link to reset the password is added to the outbox.
     RequestsReset,
+    /// Adds a second factor of this kind.
+    AddsFactor(&'static str),
+    RemovesFactor,
+    /// A passkey gets another name. Only its user sees it, so there is no event.
+    RenamesPasskey,
+    /// Removes the factors and ends all sessions.
+    ResetsFactors,
+    RenewsRecoveryCodes,
+    /// The partner gets this requirement.
+    Requires(&'static str),
     Suspends,
     Reactivates,
     MakesPrimaryAdmin,
     Removes,
+}
+
+/// The authenticator app of the caller before the action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Factor {
+    None,
+    /// The caller has started to add one in the session.
+    Started,
+    Added,
+    /// The partner requires one, and the sign-in asks the caller to add it.
+    Required,
+}
+
+/// The passkey of the caller before the action, and what the caller's device has prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passkey {
+    None,
+    /// Made for the session, and not added yet.
+    Made,
+    Added,
+    /// Added, with an answer to the challenge of a sign-in.
+    ForChallenge,
+    /// Added, with an answer that replaces the email and the password.
+    ForSignIn,
+    /// Added, with an answer that authenticates the caller again.
+    ForReauthentication,
 }
 
 /// The sessions of the caller that the action ends.
@@ -121,6 +159,8 @@ pub(crate) struct Row {
     /// The function that carries it out.
     pub(crate) function: &'static str,
     pub(crate) caller: Caller,
+    pub(crate) factor: Factor,
+    pub(crate) passkey: Passkey,
     /// Whether the action answers a challenge of the caller.
     pub(crate) answers_challenge: bool,
     /// The kind of the link of the caller that the action uses.
@@ -136,6 +176,8 @@ pub(crate) struct Row {
     pub(crate) returns: Returns,
     /// Whether it is a part of a sign-in.
     pub(crate) is_sign_in: bool,
+    /// Whether it uses a code or a passkey of the caller.
+    pub(crate) uses_factor: bool,
     /// The number of users that it adds to the partner.
     pub(crate) adds: usize,
     /// Whether it invites the users that it adds, so that they have no password.
@@ -149,6 +191,8 @@ const CHANGE: Row = Row {
     label: "",
     function: "",
     caller: Caller::SignedIn,
+    factor: Factor::None,
+    passkey: Passkey::None,
     answers_challenge: false,
     link: None,
     target: Target::None,
@@ -159,6 +203,7 @@ const CHANGE: Row = Row {
     ends: Ended::None,
     returns: Returns::Other,
     is_sign_in: false,
+    uses_factor: false,
     adds: 0,
     invites: false,
     has_key: false,
@@ -234,6 +279,197 @@ static ACTIONS: &[Row] = &[
         answers_challenge: true,
         request: Request::Http(|scene| scene.client().choose_partner(scene.challenge(), &scene.owner.partner_id)),
         ..SIGN_IN
+    },
+    Row {
+        label: "sign in, asked for the second factor",
+        factor: Factor::Added,
+        event: None,
+        returns: Returns::Challenge,
+        ..SIGN_IN
+    },
+    Row {
+        label: "use second factor",
+        function: "answer-challenge",
+        factor: Factor::Added,
+        answers_challenge: true,
+        request: Request::Http(|scene| scene.client().use_factor(scene.challenge(), &scene.app().code())),
+        uses_factor: true,
+        ..SIGN_IN
+    },
+    Row {
+        label: "use recovery code",
+        function: "answer-challenge",
+        factor: Factor::Added,
+        answers_challenge: true,
+        request: Request::Http(|scene| scene.client().use_factor(scene.challenge(), scene.recovery_code())),
+        event: Some("recovery_code.used"),
+        second_event: Some("session.started"),
+        uses_factor: true,
+        ..SIGN_IN
+    },
+    Row {
+        label: "add a factor in the sign-in",
+        function: "answer-challenge",
+        factor: Factor::Required,
+        answers_challenge: true,
+        request: Request::Http(|scene| scene.client().enrol(scene.challenge(), &scene.app().code())),
+        event: Some("second_factor.added"),
+        second_event: Some("session.started"),
+        effect: Effect::AddsFactor("totp"),
+        ..SIGN_IN
+    },
+    Row {
+        label: "start totp",
+        function: "start-totp",
+        request: Request::Http(|scene| scene.caller().start_totp()),
+        ..CHANGE
+    },
+    Row {
+        label: "confirm totp",
+        function: "confirm-totp",
+        factor: Factor::Started,
+        request: Request::Http(|scene| scene.caller().confirm_totp(&scene.app().code())),
+        event: Some("second_factor.added"),
+        effect: Effect::AddsFactor("totp"),
+        ..CHANGE
+    },
+    Row {
+        label: "remove totp",
+        function: "remove-totp",
+        caller: Caller::SignedInTwice,
+        factor: Factor::Added,
+        request: Request::Http(|scene| scene.caller().remove_totp()),
+        event: Some("second_factor.removed"),
+        effect: Effect::RemovesFactor,
+        ends: Ended::Others,
+        ..CHANGE
+    },
+    Row {
+        label: "renew recovery codes",
+        function: "renew-recovery-codes",
+        factor: Factor::Added,
+        request: Request::Http(|scene| scene.caller().renew_recovery_codes()),
+        event: Some("recovery_codes.renewed"),
+        effect: Effect::RenewsRecoveryCodes,
+        ..CHANGE
+    },
+    Row {
+        label: "reauthenticate",
+        function: "reauthenticate",
+        request: Request::Http(|scene| {
+            scene.caller().reauthenticate(&json!({ "current_password": scene.owner.password }))
+        }),
+        ..CHANGE
+    },
+    Row {
+        label: "reauthenticate, with app",
+        function: "reauthenticate",
+        factor: Factor::Added,
+        request: Request::Http(|scene| scene.caller().reauthenticate(&json!({ "code": scene.app().code() }))),
+        uses_factor: true,
+        ..CHANGE
+    },
+    Row {
+        label: "reauthenticate, recovery",
+        function: "reauthenticate",
+        factor: Factor::Added,
+        request: Request::Http(|scene| scene.caller().reauthenticate(&json!({ "code": scene.recovery_code() }))),
+        event: Some("recovery_code.used"),
+        uses_factor: true,
+        ..CHANGE
+    },
+    Row {
+        label: "start passkey",
+        function: "start-passkey",
+        request: Request::Http(|scene| scene.caller().start_passkey()),
+        ..CHANGE
+    },
+    Row {
+        label: "add passkey",
+        function: "add-passkey",
+        passkey: Passkey::Made,
+        request: Request::Http(|scene| scene.caller().add_passkey("Phone", &scene.passkey().answer)),
+        event: Some("second_factor.added"),
+        effect: Effect::AddsFactor("passkey"),
+        ..CHANGE
+    },
+    Row {
+        label: "rename passkey",
+        function: "rename-passkey",
+        passkey: Passkey::Added,
+        request: Request::Http(|scene| scene.caller().rename_passkey(&scene.passkey().id, "Laptop")),
+        effect: Effect::RenamesPasskey,
+        ..CHANGE
+    },
+    Row {
+        label: "remove passkey",
+        function: "remove-passkey",
+        caller: Caller::SignedInTwice,
+        passkey: Passkey::Added,
+        request: Request::Http(|scene| scene.caller().remove_passkey(&scene.passkey().id)),
+        event: Some("second_factor.removed"),
+        effect: Effect::RemovesFactor,
+        ends: Ended::Others,
+        ..CHANGE
+    },
+    Row {
+        label: "use passkey",
+        function: "answer-passkey",
+        passkey: Passkey::ForChallenge,
+        answers_challenge: true,
+        request: Request::Http(|scene| scene.client().answer_with_passkey(scene.challenge(), &scene.passkey().answer)),
+        uses_factor: true,
+        ..SIGN_IN
+    },
+    Row {
+        label: "start passkey sign-in",
+        function: "start-passkey-sign-in",
+        caller: Caller::SignedOut,
+        request: Request::Http(|scene| scene.client().start_passkey_sign_in()),
+        ..CHANGE
+    },
+    Row {
+        label: "sign in with passkey",
+        function: "sign-in-with-passkey",
+        passkey: Passkey::ForSignIn,
+        request: Request::Http(|scene| {
+            scene.client().sign_in_with_passkey(&scene.passkey().session, &scene.passkey().answer)
+        }),
+        uses_factor: true,
+        ..SIGN_IN
+    },
+    Row {
+        label: "start passkey reauthentication",
+        function: "start-passkey-reauthentication",
+        passkey: Passkey::Added,
+        request: Request::Http(|scene| scene.caller().start_passkey_reauthentication()),
+        ..CHANGE
+    },
+    Row {
+        label: "reauthenticate with passkey",
+        function: "reauthenticate-with-passkey",
+        passkey: Passkey::ForReauthentication,
+        request: Request::Http(|scene| scene.caller().reauthenticate_with_passkey(&scene.passkey().answer)),
+        uses_factor: true,
+        ..CHANGE
+    },
+    Row {
+        label: "reset factors",
+        function: "reset-factors",
+        target: Target::HasFactor,
+        request: Request::Http(|scene| scene.caller().reset_factors(scene.changed())),
+        event: Some("second_factor.reset"),
+        effect: Effect::ResetsFactors,
+        ..CHANGE
+    },
+    Row {
+        label: "set settings",
+        function: "set-settings",
+        factor: Factor::Added,
+        request: Request::Http(|scene| scene.caller().require_factors("admins")),
+        event: Some("settings.changed"),
+        effect: Effect::Requires("admins"),
+        ..CHANGE
     },
     Row {
         label: "refresh",
@@ -535,6 +771,12 @@ impl Row {
         self.adds.max(1)
     }
 
+    /// Whether it has a transaction. Some have one without an event.
+    pub(crate) fn has_transaction(&self) -> bool {
+        let without_event = ["reauthenticate", "reauthenticate-with-passkey", "rename-passkey"];
+        self.event.is_some() || without_event.contains(&self.function)
+    }
+
     /// The number of its transactions without conflicts.
     pub(crate) fn transactions(&self) -> usize {
         if self.is_bulk() { 2 } else { 1 }
@@ -571,7 +813,7 @@ impl Row {
 
     /// Whether it ends one session or all sessions of another user.
     pub(crate) fn ends_target_session(&self) -> bool {
-        matches!(self.target, Target::SignedIn | Target::SecondOfTwo)
+        matches!(self.target, Target::SignedIn | Target::HasFactor | Target::SecondOfTwo)
     }
 
     /// Whether it only removes its target, which another removal does too.
@@ -601,11 +843,20 @@ pub(crate) fn events_with(is_one: fn(&Effect) -> bool) -> Vec<&'static str> {
 impl Effect {
     /// Whether the user gets a higher version.
     pub(crate) fn increments_version(&self) -> bool {
-        !matches!(self, Self::Nothing | Self::RequestsReset | Self::Removes)
+        !matches!(
+            self,
+            Self::Nothing | Self::RequestsReset | Self::Removes | Self::RenewsRecoveryCodes | Self::Requires(_)
+        )
     }
 
     /// Whether all sessions of the user end with their generation.
     pub(crate) fn ends_generation(&self) -> bool {
-        matches!(self, Self::EndsAllSessions | Self::Suspends | Self::SetsPassword { ends_sessions: true, .. })
+        matches!(
+            self,
+            Self::EndsAllSessions
+                | Self::Suspends
+                | Self::ResetsFactors
+                | Self::SetsPassword { ends_sessions: true, .. }
+        )
     }
 }

@@ -1,8 +1,10 @@
 //! Tries every possible fault at every call of every changing action. Faults that leave the same state take turns.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +16,7 @@ use portal_tests::faults::{FaultyStack, Moment, Trace};
 use portal_tests::rows::Rows;
 use portal_tests::{Ready, invoke};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::action::Action;
 use crate::fault::{Fault, Planned, Point, counting};
@@ -27,6 +29,10 @@ const LANES: usize = 8;
 
 /// The number of delayed requests of one function at a time. Each needs a process, and a function has at most 32.
 const DELAYS: usize = 22;
+
+/// The number of delayed requests that have not reached their delay yet. If all of them hashed passwords at the same time, a
+/// loaded machine would leave a function no time for its response: it ends its work 0.7 s before its timeout.
+const STARTS: usize = 4;
 
 /// One fault in one scene.
 struct Run {
@@ -212,19 +218,24 @@ async fn run(stack: &'static FaultyStack, runs: Vec<Run>, healed: &watch::Receiv
     let (delays, others): (Vec<Run>, Vec<Run>) = others.into_iter().partition(|run| run.planned.fault == Fault::Delay);
     // Otherwise an idle process that is about to die could get a request.
     stack.kill_idle().await;
-    let killed = join_all(by_function(kills).into_iter().map(async |runs| {
+    let mut kills = by_function(kills);
+    kills.sort_by_key(|runs| Reverse(runs.len()));
+    let killed = kills.into_iter().map(async |runs| {
         let mut ran = Vec::new();
         for run in runs {
             ran.push(run.go(stack, healed).await);
         }
         ran
+    });
+    // Killing takes time. If many processes were killed at once, a function could respond before its turn.
+    let killed: Vec<Vec<Ran>> = stream::iter(killed).buffer_unordered(LANES).collect().await;
+    let mut ran: Vec<Ran> = killed.into_iter().flatten().collect();
+    // From their delay on, delayed requests only wait, so many of them can run at once.
+    let starts = Semaphore::new(STARTS);
+    let delayed = join_all(by_function(delays).into_iter().map(|runs| {
+        let delayed = stream::iter(runs).map(|run| run.go_delayed(stack, healed, &starts));
+        delayed.buffer_unordered(DELAYS).collect::<Vec<_>>()
     }));
-    let mut ran: Vec<Ran> = killed.await.into_iter().flatten().collect();
-    // Delayed requests only wait, so many of them can run at once.
-    let delayed =
-        join_all(by_function(delays).into_iter().map(|runs| {
-            stream::iter(runs).map(|run| run.go(stack, healed)).buffer_unordered(DELAYS).collect::<Vec<_>>()
-        }));
     let others = stream::iter(others).map(|run| run.go(stack, healed)).buffer_unordered(LANES).collect::<Vec<_>>();
     let (delayed, others) = tokio::join!(delayed, others);
     ran.extend(delayed.into_iter().flatten());
@@ -251,6 +262,19 @@ impl Run {
         self.planned.arm(stack, &self.scene, &trace, healed);
         let outcome = self.scene.act(&trace).await;
         Ran { run: self, outcome }
+    }
+
+    /// Like [`go`](Self::go). The request is one of `starts` until its call is delayed.
+    async fn go_delayed(self, stack: &'static FaultyStack, healed: &watch::Receiver<bool>, starts: &Semaphore) -> Ran {
+        let start = starts.acquire().await.unwrap();
+        let planned = Arc::clone(&self.planned);
+        let mut ran = pin!(self.go(stack, healed));
+        tokio::select! {
+            ran = &mut ran => return ran,
+            () = planned.comes() => {}
+        }
+        drop(start);
+        ran.await
     }
 }
 

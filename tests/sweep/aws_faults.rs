@@ -56,7 +56,7 @@ async fn requests(owner: &Actor) -> Vec<Request> {
     let changes = join_all(changes.into_iter().map(async |(route, status, action)| {
         let scene = Scene::new(models, &rows, action).await;
         let action::Request::Http(call) = action.request else { panic!("{route} is a request") };
-        let transactions = if action.event.is_some() { action.transactions() } else { 0 };
+        let transactions = if action.has_transaction() { action.transactions() } else { 0 };
         let (call, is_bulk) = (call(&scene), action.is_bulk());
         Request { call, route, status, transactions, is_bulk, scene: Some(scene) }
     }));

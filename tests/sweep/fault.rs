@@ -226,9 +226,26 @@ impl Planned {
         *self.has_come.borrow()
     }
 
+    /// Waits until the planned call comes.
+    pub(crate) async fn comes(&self) {
+        // The sender lives as long as this value.
+        let _ = self.has_come.subscribe().wait_for(|has_come| *has_come).await;
+    }
+
     /// Whether the action was committed when it was overtaken.
     pub(crate) fn committed_when_overtaken(&self) -> Option<bool> {
         self.overtaken.get().copied()
+    }
+
+    /// Whether an operator has recovered the primary admin during the call. On a busy machine a function may run out of time
+    /// before it makes the call, which then never comes.
+    pub(crate) fn has_recovered(&self) -> bool {
+        self.fault == Fault::OvertakenByRecovery && self.overtaken.get().is_some()
+    }
+
+    /// Whether the target was removed during the call.
+    pub(crate) fn has_removed_target(&self) -> bool {
+        self.fault == Fault::OvertakenByRemoval && self.overtaken.get().is_some()
     }
 
     /// Applies the fault to this trace of the scene's action. `healed` ends the delays.

@@ -58,6 +58,11 @@ impl Outbox {
             // The end of all sessions of all users sends no mail.
             "logout.forced" if !by_operator => vec!["logout_forced"],
             "user.suspended" => vec!["suspended"],
+            "second_factor.added" | "second_factor.replaced" => vec!["second_factor_added"],
+            "second_factor.removed" => vec!["second_factor_removed"],
+            // After a restore, an operator removes the factors of all users without a mail.
+            "second_factor.reset" if !by_operator => vec!["second_factor_reset"],
+            "recovery_code.used" => vec!["recovery_code_used"],
             // A primary admin who hands the portal over is notified of that.
             "permissions.set" if actor != target => vec!["access_changed"],
             "primary_admin.handed_over" => vec!["handed_over"; 2],

@@ -3,10 +3,12 @@
 use portal_core::mail::LinkKind;
 use portal_tests::faults::Trace;
 use portal_tests::rows::{Items, Row, Rows, new_id_like};
-use portal_tests::{Actor, Answer, Client, Invoked, Ready, User, invoke, invoke_within, new_partner, secrets};
+use portal_tests::{
+    Actor, Answer, Authenticator, Client, Device, Invoked, Ready, User, invoke, invoke_within, new_partner, secrets,
+};
 use serde_json::{Value, json};
 
-use crate::action::{Action, Caller, Effect, Ended, Request, Returns, Target};
+use crate::action::{Action, Caller, Effect, Ended, Factor, Passkey, Request, Returns, Target};
 use crate::fault::{Fault, Planned};
 use crate::whole::Whole;
 
@@ -25,6 +27,12 @@ pub(crate) struct Scene {
     before_target: Option<User>,
     /// An open challenge.
     challenge: Option<String>,
+    /// The authenticator app of the caller, and an unused recovery code.
+    app: Option<Authenticator>,
+    recovery_code: Option<String>,
+    passkey: Option<Prepared>,
+    /// The number of sign-ins of the set-up.
+    sign_ins: usize,
     /// The token of a link of the caller.
     link: Option<String>,
     pub(crate) new_password: String,
@@ -35,6 +43,15 @@ pub(crate) struct Scene {
     pub(crate) key: String,
     /// Whether other scenes have the same partner and the same caller, each with its own target.
     is_shared: bool,
+}
+
+/// The passkey of the caller, and an answer that the device has prepared.
+pub(crate) struct Prepared {
+    /// The id of the passkey.
+    pub(crate) id: String,
+    /// The session of a sign-in without a password.
+    pub(crate) session: String,
+    pub(crate) answer: Value,
 }
 
 /// The result of a request for its client.
@@ -160,6 +177,36 @@ impl Scene {
         if action.caller == Caller::AtTwoPartners {
             models.partner.put_partner(rows, &owner.email).await;
         }
+        let (mut app, mut recovery_code) = (None, None);
+        let mut sign_ins = sessions.len();
+        match action.factor {
+            Factor::None => {}
+            Factor::Started => app = Some(Authenticator::of(&sessions[0].start_totp().await.expect(200).json)),
+            Factor::Added => {
+                let caller = if let Some(caller) = sessions.first() {
+                    caller.clone()
+                } else {
+                    sign_ins += 1;
+                    Client::of(ready).signed_in(&owner).await
+                };
+                let (added, mut codes) = caller.enrolled().await;
+                (app, recovery_code) = (Some(added), codes.pop());
+                // The present code is used again.
+                rows.forget_last_step(&owner).await;
+            }
+            Factor::Required => rows.set_requirement(&owner.partner_id, "everyone").await,
+        }
+        let mut device = Device::new(ready);
+        if !matches!(action.passkey, Passkey::None | Passkey::Made) {
+            let caller = if let Some(caller) = sessions.first() {
+                caller.clone()
+            } else {
+                sign_ins += 1;
+                Client::of(ready).signed_in(&owner).await
+            };
+            caller.added_passkey(&mut device).await;
+        }
+        let mut options = Value::Null;
         let challenge = if action.answers_challenge {
             let client = Client::of(ready);
             let sign_in = match action.caller {
@@ -167,12 +214,36 @@ impl Scene {
                 _ => client.sign_in_at(&owner.partner_id, &owner.email, &owner.password),
             };
             let answer = sign_in.await.expect(200);
+            if action.factor == Factor::Required {
+                app = Some(Authenticator::of(&answer.json["totp"]));
+            }
+            options = answer.json["passkey"].clone();
             Some(secrets::remembered(answer.text_at("/session")))
         } else {
             None
         };
+        let mut session = String::new();
+        let answer = match action.passkey {
+            Passkey::None | Passkey::Added => Value::Null,
+            Passkey::Made => device.create(&sessions[0].start_passkey().await.expect(200).json).await,
+            Passkey::ForChallenge => device.answer(&options).await,
+            Passkey::ForSignIn => {
+                (session, options) = Client::of(ready).started_passkey().await;
+                device.answer(&options).await
+            }
+            Passkey::ForReauthentication => {
+                let options = sessions[0].start_passkey_reauthentication().await.expect(200).json;
+                device.answer(&options).await
+            }
+        };
         let mut scene = Self::of(ready, action, owner, sessions);
-        scene.challenge = challenge;
+        if action.passkey != Passkey::None {
+            // A run may have to wait for longer than a challenge for a passkey is open.
+            rows.extend_passkey_challenges(&scene.owner, &session).await;
+            scene.passkey = Some(Prepared { id: device.id(), session, answer });
+        }
+        (scene.challenge, scene.app, scene.recovery_code) = (challenge, app, recovery_code);
+        scene.sign_ins = sign_ins;
         if let Some(kind) = action.link {
             if kind == LinkKind::EmailChange {
                 let change = json!({ "email": scene.new_email });
@@ -202,6 +273,10 @@ impl Scene {
             target_session: None,
             before_target: None,
             challenge: None,
+            app: None,
+            recovery_code: None,
+            passkey: None,
+            sign_ins: 0,
             link: None,
             new_password: secrets::password(),
             recovered_password: secrets::password(),
@@ -217,7 +292,9 @@ impl Scene {
             Target::None => return,
             Target::Suspended => &models.suspended,
             Target::Invited => &models.invited,
-            Target::SignedOut | Target::SignedIn | Target::HasSignedIn | Target::SecondOfTwo => &models.user,
+            Target::SignedOut | Target::SignedIn | Target::HasFactor | Target::HasSignedIn | Target::SecondOfTwo => {
+                &models.user
+            }
         };
         let target = model.put_user(rows, &self.owner).await;
         match self.action.target {
@@ -225,10 +302,18 @@ impl Scene {
                 Client::of(&self.ready).signed_in(&target).await;
             }
             Target::SecondOfTwo => self.before_target = Some(model.put_user(rows, &self.owner).await),
-            Target::None | Target::SignedOut | Target::SignedIn | Target::Suspended | Target::Invited => {}
+            Target::None
+            | Target::SignedOut
+            | Target::SignedIn
+            | Target::HasFactor
+            | Target::Suspended
+            | Target::Invited => {}
         }
         if self.action.ends_target_session() {
             self.target_session = Some(Client::of(&self.ready).signed_in(&target).await);
+        }
+        if let (Target::HasFactor, Some(session)) = (self.action.target, &self.target_session) {
+            session.enrolled().await;
         }
         self.target = Some(target);
     }
@@ -252,7 +337,7 @@ impl Scene {
         };
         let done = rows.iter().filter(|row| row["action"].as_s().unwrap() == event && is_of_target(row)).count();
         // The set-up has no events of the same kind except sign-ins.
-        let by_set_up = if event == "session.started" { self.sessions.len() } else { 0 };
+        let by_set_up = if event == "session.started" { self.sign_ins } else { 0 };
         done > by_set_up
     }
 
@@ -295,6 +380,18 @@ impl Scene {
 
     pub(crate) fn challenge(&self) -> &str {
         self.challenge.as_ref().unwrap()
+    }
+
+    pub(crate) fn app(&self) -> &Authenticator {
+        self.app.as_ref().unwrap()
+    }
+
+    pub(crate) fn recovery_code(&self) -> &str {
+        self.recovery_code.as_ref().unwrap()
+    }
+
+    pub(crate) fn passkey(&self) -> &Prepared {
+        self.passkey.as_ref().unwrap()
     }
 
     pub(crate) fn link(&self) -> &str {
@@ -361,7 +458,7 @@ impl Scene {
     pub(crate) fn description(&self, planned: &Planned, before: &Whole, whole: &Whole) -> Vec<String> {
         let change_of = |user: &User| whole.change_of(before, &user.partner_id, &user.id);
         let mut description = change_of(self.changed());
-        if planned.fault == Fault::OvertakenByRecovery {
+        if planned.has_recovered() {
             description.push("recovery".to_owned());
             description.extend(change_of(&self.owner));
         } else {
@@ -402,21 +499,24 @@ impl Scene {
             count(whole) - count(before)
         };
         let done = self.action.event.map_or(0, count);
-        let is_removal = planned.fault == Fault::OvertakenByRemoval && self.action.is_removal();
+        let is_removal = planned.has_removed_target() && self.action.is_removal();
         let events = self.action.events();
         let is_committed = if is_removal { planned.committed_when_overtaken() == Some(true) } else { done == events };
         assert!(done == 0 || done == events, "the action was committed {done} times");
         self.check_before_target(&partner, outcome, whole);
-        if let Some(second) = self.action.second_event.filter(|_| planned.fault != Fault::OvertakenByRemoval) {
+        if let Some(second) = self.action.second_event.filter(|_| !planned.has_removed_target()) {
             assert_eq!(count(second), done, "the event {second} in the same transaction");
         }
         if let Some(was_committed) = planned.committed_when_overtaken() {
             assert_eq!(is_committed, was_committed, "the state of the commit changed after the action was overtaken");
         }
-        if self.action.event.is_some() && outcome.is_success() {
+        // A passkey is valid after a recovery, and the sign-in then asks for a new password.
+        let is_challenged = planned.has_recovered() && outcome.json.get("challenge").is_some();
+        if self.action.event.is_some() && outcome.is_success() && !is_challenged {
             assert!(is_committed, "the response is a success, but the action is not committed");
         }
-        self.check_rows(before, whole, is_committed, planned);
+        let has_used_factor = self.check_factor(before, whole, outcome, planned);
+        self.check_rows(before, whole, is_committed || has_used_factor, planned);
         for email in self.new_emails().into_iter().take(self.action.adds) {
             assert_eq!(whole.with_email(email).pop().is_some(), is_committed, "the new user");
         }
@@ -424,7 +524,28 @@ impl Scene {
             self.check_people(&partner, outcome, is_committed, planned, whole).await;
         }
         self.check_retry(outcome, is_committed, planned, whole).await;
-        is_committed || self.has_reset_request(outcome, whole)
+        is_committed || has_used_factor || self.has_reset_request(outcome, whole)
+    }
+
+    /// Checks that a code or a passkey is used if and only if its session has begun, or its session is fresh. Returns whether it
+    /// is used, or has another name.
+    fn check_factor(&self, before: &Whole, whole: &Whole, outcome: &Outcome, planned: &Planned) -> bool {
+        let renames = matches!(self.action.effect, Effect::RenamesPasskey);
+        if !(self.action.uses_factor || renames) || planned.committed_when_overtaken().is_some() {
+            return false;
+        }
+        let id = &self.owner.id;
+        let factors = |whole: &Whole| whole.credential(id).map(|credential| credential["factors"].clone());
+        let is_used = factors(before) != factors(whole);
+        let expected = match usize::from(is_used) {
+            _ if renames => (0, 0),
+            used if self.action.is_sign_in => (used, 0),
+            used => (0, used),
+        };
+        let sessions = whole.changed_sessions(before, id);
+        assert_eq!(sessions, expected, "new and fresh sessions, for a factor that is used: {is_used}");
+        assert!(is_used || !outcome.is_success(), "the response is a success, but the factor is not used");
+        is_used
     }
 
     /// Checks that a request to reset a password has added one mail before its response, and none twice. Returns whether it
@@ -480,6 +601,10 @@ impl Scene {
         if self.action.creates_partner() || planned.committed_when_overtaken().is_some() {
             return;
         }
+        if let Effect::Requires(requirement) = self.action.effect {
+            let stored = whole.requirement(&self.owner.partner_id);
+            assert_eq!(stored.as_deref(), is_committed.then_some(requirement), "the requirement of the partner");
+        }
         let (before, mut now) = (self.changed_rows(before), self.changed_rows(whole));
         if self.action.returns == Returns::AccessToken {
             // A refresh may record this time, and nothing else.
@@ -503,7 +628,19 @@ impl Scene {
             Effect::MakesPrimaryAdmin => assert_eq!(text("role"), "primary_admin"),
             Effect::Suspends => assert_eq!(text("status"), "suspended"),
             Effect::Reactivates => assert_eq!(text("status"), "active"),
+            Effect::AddsFactor(kind) => {
+                assert_eq!(text("second_factor"), kind);
+                assert!(credential.contains_key("factors"), "the credential has no factors");
+            }
+            Effect::RenewsRecoveryCodes => {
+                assert!(credential["factors"] != old_credential["factors"], "the recovery codes are the same");
+            }
+            Effect::RemovesFactor | Effect::ResetsFactors => {
+                assert!(!row.contains_key("second_factor") && !credential.contains_key("factors"), "a factor is left");
+            }
             Effect::Nothing
+            | Effect::RenamesPasskey
+            | Effect::Requires(_)
             | Effect::RequestsReset
             | Effect::EndsAllSessions
             | Effect::SetsPassword { .. }
@@ -523,13 +660,15 @@ impl Scene {
         planned: &Planned,
         whole: &Whole,
     ) {
-        let is_recovered = planned.fault == Fault::OvertakenByRecovery && !self.is_handed_over(is_committed);
+        let is_recovered = planned.has_recovered() && !self.is_handed_over(is_committed);
         let (old, new) = (self.owner.password.as_str(), self.new_password.as_str());
         let has_new_email =
             matches!(self.action.effect, Effect::ChangesEmail) && !self.action.has_target() && is_committed;
         let email = if has_new_email { &self.new_email } else { &self.owner.email };
         let owner = User { partner_id: partner.to_owned(), email: email.clone(), ..self.owner.clone() };
         let must_change = self.action.caller == Caller::MustChangePassword;
+        let has_passkey = !matches!(self.action.passkey, Passkey::None | Passkey::Made);
+        let is_asked = must_change || has_passkey || matches!(self.action.factor, Factor::Added | Factor::Required);
         match self.action.effect {
             _ if is_recovered => {
                 self.signs_in_with(&owner, &self.recovered_password, true).await;
@@ -549,8 +688,10 @@ impl Scene {
                 Client::of(&self.ready).sign_in(&owner.email, old).await.problem(401, "unauthenticated");
             }
             _ if self.action.creates_partner() || self.action.is_sign_in => {
-                self.signs_in_with(&owner, old, must_change).await;
+                self.signs_in_with(&owner, old, is_asked).await;
             }
+            Effect::AddsFactor(_) => self.signs_in_with(&owner, old, is_committed).await,
+            Effect::RemovesFactor => self.signs_in_with(&owner, old, !is_committed).await,
             _ => {}
         }
         // A shared caller is checked once.
@@ -578,6 +719,7 @@ impl Scene {
                 let (session, client) = (outcome.json["session"].as_str().unwrap(), Client::of(&self.ready));
                 let answer = match self.action.caller {
                     Caller::MustChangePassword => client.answer_challenge(session, new).await,
+                    _ if self.action.factor == Factor::Added => client.use_factor(session, &self.app().code()).await,
                     _ => client.choose_partner(session, &self.owner.partner_id).await,
                 };
                 assert_eq!(answer.status, if is_recovered { 401 } else { 200 }, "{answer}");
@@ -602,15 +744,14 @@ impl Scene {
     async fn check_target(&self, is_committed: bool, planned: &Planned) {
         let Some(target) = &self.target else { return };
         let is_handed_over = self.is_handed_over(is_committed);
-        let is_removed =
-            (planned.fault == Fault::OvertakenByRemoval && !is_handed_over) || (self.action.removes() && is_committed);
+        let is_removed = (planned.has_removed_target() && !is_handed_over) || (self.action.removes() && is_committed);
         let is_edited = matches!(self.action.effect, Effect::ChangesEmail) && is_committed;
         let present =
             User { email: if is_edited { self.new_email.clone() } else { target.email.clone() }, ..target.clone() };
         let (old, new) = (target.password.as_str(), self.new_password.as_str());
         match self.action.effect {
             _ if is_removed => self.refused(&present, old).await,
-            _ if is_handed_over && planned.fault == Fault::OvertakenByRecovery => {
+            _ if is_handed_over && planned.has_recovered() => {
                 self.signs_in_with(&present, &self.recovered_password, true).await;
                 self.refused(&present, old).await;
             }
@@ -622,6 +763,7 @@ impl Scene {
                 self.refused(&present, wrong).await;
             }
             _ if self.action.target == Target::Invited => self.refused(&present, old).await,
+            Effect::ResetsFactors => self.signs_in_with(&present, old, !is_committed).await,
             _ => self.signs_in_with(&present, old, false).await,
         }
         if is_edited {
@@ -664,7 +806,7 @@ impl Scene {
 
     /// Sends the request again, as a client does that does not know the result.
     async fn check_retry(&self, outcome: &Outcome, is_committed: bool, planned: &Planned, whole: &Whole) {
-        let is_over = planned.fault == Fault::OvertakenByRecovery;
+        let is_over = planned.has_recovered();
         if !is_over && self.action.is_import() {
             let again = self.act(&Trace::new()).await;
             let expected = if is_committed { "exists" } else { "added" };

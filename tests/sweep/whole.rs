@@ -101,9 +101,27 @@ impl Whole {
         self.users.get(&(partner.to_owned(), user.to_owned()))
     }
 
+    /// The users of a partner who need a second factor, if the partner has set it.
+    pub(crate) fn requirement(&self, partner: &str) -> Option<String> {
+        self.partners.get(partner)?.get("second_factor").map(|requirement| requirement.as_s().unwrap().clone())
+    }
+
     /// A user's credential.
     pub(crate) fn credential(&self, user: &str) -> Option<&Row> {
         self.credentials.get(user)
+    }
+
+    /// The number of sessions of a user that are new, and the number of those that have changed.
+    pub(crate) fn changed_sessions(&self, before: &Self, user: &str) -> (usize, usize) {
+        let old = |row: &Row| before.sessions_of(user).find(|old| old["sk"] == row["sk"]);
+        let new = self.sessions_of(user).filter(|row| old(row).is_none()).count();
+        let changed = self.sessions_of(user).filter(|row| old(row).is_some_and(|old| old != *row)).count();
+        (new, changed)
+    }
+
+    fn sessions_of(&self, user: &str) -> impl Iterator<Item = &Row> {
+        let rows = self.sessions.get(user).into_iter().flatten();
+        rows.filter(|row| text(row, "sk").starts_with("SESSION#"))
     }
 
     /// The number of these events in a partner.

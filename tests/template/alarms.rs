@@ -27,6 +27,7 @@ fn every_metric_of_the_functions_has_an_alarm_for_the_whole_portal() {
         "BypassedEdge",
         "ChallengesRefused",
         "ChangesRefused",
+        "CodesRefused",
         "CurrentPasswordsRefused",
         "MailBacklog",
         "MailBounced",

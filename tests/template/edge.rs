@@ -60,7 +60,7 @@ fn production() -> BTreeMap<String, String> {
 fn a_path_is_decoded_before_the_firewall_compares_it() {
     let mut matches = Vec::new();
     path_matches(&read(EDGE)["Resources"]["Firewall"], &mut matches);
-    assert_eq!(matches.len(), 5);
+    assert_eq!(matches.len(), 6);
     for found in matches {
         assert_eq!(transformations(&found), ["URL_DECODE", "NORMALIZE_PATH", "LOWERCASE"], "{}", text(&found));
     }

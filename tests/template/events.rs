@@ -6,7 +6,7 @@ use std::fs;
 use portal_core::mail::LinkKind;
 use portal_tests::rows::Rows;
 use portal_tests::template::{Function, functions};
-use portal_tests::{Client, Partner, Stack, invoke, secrets, workspace};
+use portal_tests::{Authenticator, Client, Device, Partner, Stack, invoke, secrets, workspace};
 use serde_json::{Value, json};
 
 use crate::folder;
@@ -59,6 +59,38 @@ async fn filled(function: &Function, stack: &Stack, partner: &Partner) -> Value 
     } else {
         String::new()
     };
+    let app = if text.contains("{{new_code}}") {
+        Some(Authenticator::of(&session.start_totp().await.expect(200).json))
+    } else if text.contains("{{enrolled_") {
+        Some(session.enrolled().await.0)
+    } else {
+        None
+    };
+    let mut device = Device::new(&stack.ready);
+    let (mut new_passkey, mut passkey_answer, mut passkey_session) = (Value::Null, Value::Null, String::new());
+    if text.contains("{{new_passkey}}") {
+        new_passkey = device.create(&session.start_passkey().await.expect(200).json).await;
+    } else if text.contains("{{passkey_") {
+        session.added_passkey(&mut device).await;
+        let client = Client::of(&stack.ready);
+        if text.contains("{{passkey_challenge}}") {
+            let asked = client.asked_for("second_factor", &session).await;
+            asked.text_at("/session").clone_into(&mut passkey_session);
+            passkey_answer = device.answer(&asked.json["passkey"]).await;
+        } else if text.contains("{{passkey_session}}") {
+            let (started, options) = client.started_passkey().await;
+            passkey_session = started;
+            passkey_answer = device.answer(&options).await;
+        } else if text.contains("{{passkey_answer}}") {
+            let options = session.start_passkey_reauthentication().await.expect(200);
+            passkey_answer = device.answer(&options.json).await;
+        }
+    }
+    // The body of an event is a string, so quotes in a JSON value are escaped.
+    let [new_passkey, passkey_answer] =
+        [new_passkey, passkey_answer].map(|value| value.to_string().replace('"', "\\\""));
+    let passkey_id = if text.contains("{{passkey_id}}") { device.id() } else { String::new() };
+    let new_code = app.map(|app| app.code()).unwrap_or_default();
     let mut filled = text;
     for (name, value) in [
         ("email", session.email.as_str()),
@@ -76,6 +108,14 @@ async fn filled(function: &Function, stack: &Stack, partner: &Partner) -> Value 
         ("challenge", &challenge),
         ("link", &link),
         ("email_link", &email_link),
+        ("new_code", &new_code),
+        ("enrolled_access_token", &session.token),
+        ("new_passkey", &new_passkey),
+        ("passkey_answer", &passkey_answer),
+        ("passkey_challenge", &passkey_session),
+        ("passkey_session", &passkey_session),
+        ("passkey_id", &passkey_id),
+        ("passkey_access_token", &session.token),
     ] {
         filled = filled.replace(&format!("{{{{{name}}}}}"), value);
     }

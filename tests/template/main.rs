@@ -160,7 +160,7 @@ fn no_function_changes_or_deletes_events_and_only_two_read_them() {
 }
 
 #[test]
-fn only_functions_that_handle_passwords_access_the_digests() {
+fn only_functions_that_handle_passwords_or_second_factors_access_the_credentials() {
     let mut hashing = 0;
     for function in functions() {
         let mut allowed = actions(&function, "CredentialsTable");
@@ -171,7 +171,8 @@ fn only_functions_that_handle_passwords_access_the_digests() {
             "{}",
             function.logical_id
         );
-        assert_eq!(!allowed.is_empty(), function.hashes_passwords(), "{} may {allowed:?}", function.logical_id);
+        let needs_credentials = function.hashes_passwords() || function.handles_factors();
+        assert_eq!(!allowed.is_empty(), needs_credentials, "{} may {allowed:?}", function.logical_id);
         assert!(!allowed.contains("dynamodb:Query"), "{} reads digests by key only", function.logical_id);
         hashing += usize::from(function.hashes_passwords());
     }

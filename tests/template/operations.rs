@@ -13,7 +13,7 @@ use crate::folder;
 const API_TIMEOUT: u64 = 30;
 
 /// The routes that need no token.
-pub(crate) const PUBLIC: [&str; 12] = [
+pub(crate) const PUBLIC: [&str; 15] = [
     "GET /",
     "GET /assets/{file+}",
     "HEAD /",
@@ -22,6 +22,9 @@ pub(crate) const PUBLIC: [&str; 12] = [
     "GET /reference",
     "POST /v1/sessions",
     "POST /v1/sessions/challenge",
+    "POST /v1/sessions/challenge/passkey",
+    "POST /v1/sessions/passkey",
+    "POST /v1/sessions/passkey/options",
     "POST /v1/sessions/refresh",
     "POST /v1/password-resets",
     "POST /v1/password-resets/lookup",

@@ -1,0 +1,192 @@
+//! The layout of tables: no broken words, no wrapped actions, whole texts on demand, and cards only in narrow windows.
+
+use futures::future::join_all;
+use portal_tests::browser::{Browser, Language, keys};
+use portal_tests::{Partner, secrets};
+use serde_json::json;
+
+in_both_languages![
+    tables_have_whole_words_and_one_line_of_actions_at_every_width,
+    texts_that_are_cut_off_are_shown_on_hover_and_focus,
+];
+
+/// Problems in the layout of the table, as texts. Very long words may break, since they fit into no column.
+const PROBLEMS: &str = "
+    const sheet = document.querySelector('.sheet');
+    const problems = [];
+    if (sheet.scrollWidth > sheet.clientWidth) problems.push(`the sheet is ${sheet.scrollWidth - sheet.clientWidth} too wide`);
+    const { display, gridTemplateColumns } = getComputedStyle(sheet.querySelector('tbody tr'));
+    const isTable = display === 'table-row' || gridTemplateColumns.startsWith('subgrid');
+    if (isTable !== arguments[0]) problems.push(`table: ${isTable}`);
+    if (!isTable) return problems;
+    for (const cell of sheet.querySelectorAll('th, td')) {
+        const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+        while (texts.nextNode()) {
+            const node = texts.currentNode;
+            if (!node.parentElement.checkVisibility() || node.parentElement.closest('.hidden, .menu') || node.parentElement.offsetWidth <= 1) continue;
+            for (const { 0: word, index } of node.data.matchAll(/[^\\s\\u00a0\\u202f–-]+/g)) {
+                if (word.length > 24) continue;
+                const range = document.createRange();
+                range.setStart(node, index);
+                range.setEnd(node, index + word.length);
+                if (new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1) problems.push(`broken: ${word}`);
+            }
+        }
+    }
+    const rows = [...sheet.querySelectorAll('.listed .actions > div')];
+    for (const row of rows) {
+        const tops = [...row.querySelectorAll(':scope > button:not([hidden])')].map((button) => Math.round(button.getBoundingClientRect().top));
+        if (new Set(tops).size > 1) problems.push('actions wrap');
+        const edge = sheet.getBoundingClientRect().right;
+        if (row.getBoundingClientRect().right > edge) problems.push('actions are outside');
+    }
+    return problems;";
+
+async fn fits(browser: &Browser, state: &str, is_table: bool) {
+    let problems = browser.script(PROBLEMS, json!([is_table])).await;
+    browser.screenshot(&format!("table-{state}-{}", browser.language.code())).await;
+    assert_eq!(problems, json!([]), "{state} in {:?}", browser.language);
+}
+
+async fn tables_have_whole_words_and_one_line_of_actions_at_every_width(language: Language) {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    for (first, last, role) in [
+        ("Maximilienne-Bérengère", "de la Tour du Pin-Gouvernet-Montmorency-Bouteville", "viewer"),
+        ("Wolfeschlegelsteinhausenbergerdorff", "Hubert", "admin"),
+        ("Adam", "André", "manager"),
+    ] {
+        let email = secrets::email(&format!("{}.of.acme", first.to_lowercase().split('-').next().unwrap()));
+        owner.add(first, last).role(role).email(&email).created().await;
+    }
+    let suspended = owner.add("Gabriel", "André").role("viewer").signed_in().await;
+    owner.suspend(&suspended).await.expect(200);
+    owner.add("Ida", "Invited").role("manager").invited().await;
+    owner.add("Fay", "First").role("admin").with("must_change", true).created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(owner).await;
+    browser.row("Ida Invited").await;
+    // 853 pixels are 1280 at a zoom of 150 %. The second number is the width of the scroll bar there.
+    let windows = [(1280, 15), (1280, 0), (853, 10), (1000, 15), (1366, 15), (1440, 15), (1920, 15), (2560, 15)];
+    for view in ["nav.users", "nav.review", "nav.history"] {
+        browser.press(view).await;
+        browser.sees("Hubert").await;
+        for (width, bar) in windows {
+            browser.resize(width, 860).await;
+            browser.script("document.documentElement.style.paddingRight = `${arguments[0]}px`", json!([bar])).await;
+            fits(&browser, &format!("{}-{width}-{bar}", view.replace('.', "-")), true).await;
+        }
+        browser.resize(700, 860).await;
+        fits(&browser, &format!("{}-700", view.replace('.', "-")), false).await;
+        browser.resize(1280, 860).await;
+    }
+    browser.is_sound().await;
+}
+
+async fn texts_that_are_cut_off_are_shown_on_hover_and_focus(language: Language) {
+    let partner = Partner::new().await;
+    let name = "Maximilienne-Bérengère de la Tour du Pin-Gouvernet-Montmorency-Bouteville-Wolfeschlegelstein";
+    let (first, last) = name.split_once(' ').unwrap();
+    partner.owner().add(first, last).role("viewer").created().await;
+    partner.owner().add("Ann", "Lee").role("viewer").created().await;
+    let browser = Browser::new(language).await;
+    browser.signed_in(partner.owner()).await;
+    browser.row(name).await;
+    let title = "
+        const [long, short] = [arguments[0], 'Ann Lee'].map((name) =>
+            [...document.querySelectorAll('.name')].find((element) => element.textContent === name));
+        for (const element of [long, short]) element.dispatchEvent(new MouseEvent('mouseover', { bubbles: true }));
+        return [long.title, short.title]";
+    assert_eq!(browser.script(title, json!([name])).await, json!([name, ""]));
+    let height = "return [...document.querySelectorAll('.name')].find((element) => element.textContent === arguments[0]).offsetHeight";
+    let before = browser.script(height, json!([name])).await.as_u64().unwrap();
+    browser.tab_to(&language.text_with("users.edit_of", &[("name", name)])).await;
+    let after = browser.script(height, json!([name])).await.as_u64().unwrap();
+    assert!(after > before, "the whole name is shown in the row that has the focus: {before} and {after} pixels");
+    browser.keys(keys::TAB).await;
+    browser.is_accessible("table-long-name").await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn the_rows_per_page_and_the_page_are_kept() {
+    let partner = Partner::new().await;
+    for tens in 0..3 {
+        let adds = (0..10).map(|ones| partner.owner().add("Ann", &format!("Lee{tens}{ones}")).role("viewer").created());
+        join_all(adds).await;
+    }
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    browser.sees("1–25 of 31").await;
+    browser.press("users.next").await;
+    browser.sees("26–31 of 31").await;
+    let at =
+        browser.script("return document.querySelector('.sheet').getBoundingClientRect().top >= 0", json!([])).await;
+    assert_eq!(at, true, "the beginning of the page is shown");
+    browser.reload().await;
+    browser.sees("26–31 of 31").await;
+    browser.press("nav.history").await;
+    browser.reads("history.when").await;
+    browser.back().await;
+    browser.sees("26–31 of 31").await;
+    // The portal does not accept a page of another list.
+    browser.script("history.replaceState({ cursors: [null, 'unknown'] }, '')", json!([])).await;
+    browser.reload().await;
+    browser.sees("1–25 of 31").await;
+
+    browser.select_named("users.rows", "50").await;
+    browser.sees("31 users").await;
+    assert_eq!(browser.names().await.len(), 31);
+    browser.is_accessible("users-rows").await;
+    browser.reload().await;
+    browser.sees("31 users").await;
+    browser.holds("users.rows", "50").await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn a_list_that_cannot_be_reloaded_stays() {
+    let partner = Partner::new().await;
+    partner.owner().add("Ann", "Lee").role("viewer").created().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    browser.offline(true).await;
+    browser.press("user.name").await;
+    browser.reads("users.fault.title").await;
+    browser.lists(&["Ann Lee", "Olive Owner"]).await;
+    browser.is_accessible("users-fault-list").await;
+    browser.offline(false).await;
+    browser.press("try_again").await;
+    browser.does_not_see(&browser.text("users.fault.title")).await;
+    browser.lists(&["Olive Owner", "Ann Lee"]).await;
+
+    // Another admin adds a user while the tab is hidden.
+    partner.owner().add("Bob", "Baker").role("viewer").created().await;
+    browser.script("document.dispatchEvent(new Event('visibilitychange'))", json!([])).await;
+    browser.lists(&["Olive Owner", "Ann Lee", "Bob Baker"]).await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn rows_keep_their_place_while_the_list_is_loaded() {
+    let partner = Partner::new().await;
+    partner.owner().add("Ann", "Lee").role("viewer").created().await;
+    let browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    let place = "const row = document.querySelector('tbody tr').getBoundingClientRect();
+        const head = document.querySelector('thead').getBoundingClientRect();
+        return [row.left, row.width, row.top - head.top, head.top].map(Math.round)";
+    let loaded = browser.script(place, json!([])).await;
+    browser.press("nav.history").await;
+    browser.reads("history.when").await;
+    browser.holds_back("/v1/users?").await;
+    browser.press("nav.users").await;
+    browser.is_busy().await;
+    let cells = browser.script("return document.querySelectorAll('.placeholder').length", json!([])).await;
+    assert_eq!(cells, 6);
+    assert_eq!(browser.script(place, json!([])).await, loaded);
+    browser.is_sound().await;
+}
