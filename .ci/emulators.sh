@@ -1,8 +1,8 @@
-# Starts other implementations of AWS's APIs, in exact versions. Other scripts source this file. Their EXIT trap must
+# Starts other implementations of AWS's APIs, and installs one of TOTP, in exact versions. Other scripts source this file. Their EXIT trap must
 # call end_emulators.
 
 emulators="$PWD/target/ci-tools/emulators"
-emulators_wanted=(ministack==1.5.33 'moto[server]==5.2.5' awscli==1.46.3 cryptography==50.0.2)
+emulators_wanted=(ministack==1.5.33 'moto[server]==5.2.5' awscli==1.46.3 cryptography==50.0.2 pyotp==2.12.0)
 # An independent SES. It needs Node 20.19 or newer.
 ses_wanted=aws-ses-v2-local@2.10.2
 emulators_running=()
