@@ -147,6 +147,64 @@ async fn the_rows_per_page_and_the_page_are_kept() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
+async fn the_chosen_columns_are_kept_in_both_languages() {
+    let partner = Partner::new().await;
+    partner.owner().add("Ann", "Lee").role("viewer").created().await;
+    let mut browser = Browser::new(Language::English).await;
+    browser.signed_in(partner.owner()).await;
+    browser.lists(&["Ann Lee", "Olive Owner"]).await;
+    let script =
+        "return [[...document.querySelectorAll('.menu:popover-open > *')].map((item) => [item.role, item.ariaChecked]),
+        ['th[data-column]', 'tbody tr:first-child [data-column]'].map((cells) => [...document.querySelectorAll(cells)]
+            .filter((cell) => cell.checkVisibility()).map((cell) => cell.dataset.column))]";
+    let shows = async |browser: &Browser, checked: [bool; 4]| {
+        let seen = browser.script(script, json!([])).await;
+        let columns = ["email", "role", "status", "last_sign_in"];
+        let shown: Vec<_> = columns.iter().zip(checked).filter(|(_, checked)| *checked).map(|(name, _)| name).collect();
+        assert_eq!(seen[1], json!([shown, shown]));
+        seen[0].clone()
+    };
+    let boxes = |checked: [bool; 4]| json!(checked.map(|checked| json!(["menuitemcheckbox", checked.to_string()])));
+
+    browser.tab_to_text("users.columns").await;
+    browser.keys(keys::ENTER).await;
+    browser.has_focus_on(&browser.text("user.email")).await;
+    assert_eq!(shows(&browser, [true; 4]).await, boxes([true; 4]));
+    browser.keys(keys::SPACE).await;
+    browser.keys(&format!("{}{}{}", keys::DOWN, keys::DOWN, keys::ENTER)).await;
+    browser.has_focus_on(&browser.text("user.status")).await;
+    let some = [false, true, false, true];
+    assert_eq!(shows(&browser, some).await, boxes(some));
+    browser.is_accessible("users-columns").await;
+    browser.keys(keys::ESCAPE).await;
+    browser.has_focus_on(&browser.text("users.columns")).await;
+    browser.reload().await;
+    browser.lists(&["Ann Lee", "Olive Owner"]).await;
+    browser.choose_language(Language::French).await;
+    browser.reads("users.columns").await;
+    shows(&browser, some).await;
+
+    // Names and actions are always shown.
+    browser.press("users.columns").await;
+    for key in ["user.role", "user.last_sign_in"] {
+        browser.press(key).await;
+    }
+    shows(&browser, [false; 4]).await;
+    browser.keys(keys::ESCAPE).await;
+    let row = browser.row("Ann Lee").await;
+    assert!(row.contains(&browser.text("users.edit")), "{row}");
+    for width in [1920, 1280, 1000] {
+        browser.resize(width, 860).await;
+        fits(&browser, &format!("no-columns-{width}"), true).await;
+    }
+    browser.press("users.columns").await;
+    browser.press("user.email").await;
+    shows(&browser, [true, false, false, false]).await;
+    browser.is_sound().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
 async fn a_list_that_cannot_be_reloaded_stays() {
     let partner = Partner::new().await;
     partner.owner().add("Ann", "Lee").role("viewer").created().await;

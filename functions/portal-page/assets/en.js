@@ -248,6 +248,7 @@ export default {
   "users.any_pending": "Invited or not",
   "users.any_factor": "Second factor or not",
   "users.clear": "Clear",
+  "users.columns": "Columns",
   "users.actions": "Actions",
   "users.edit": "Edit",
   "users.edit_of": "Edit {name}",

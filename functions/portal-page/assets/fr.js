@@ -248,6 +248,7 @@ export default {
   "users.any_pending": "Invités ou non",
   "users.any_factor": "Second facteur ou non",
   "users.clear": "Effacer",
+  "users.columns": "Colonnes",
   "users.actions": "Actions",
   "users.edit": "Modifier",
   "users.edit_of": "Modifier {name}",

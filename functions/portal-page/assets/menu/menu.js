@@ -1,7 +1,10 @@
 // A menu that opens below a button and supports the arrow keys.
 import { find, listen, make } from "../dom.js";
 
-/** @typedef {{ label: string, do: () => void, isDanger?: boolean }} Item */
+/**
+ * @typedef {{ label: string, do: () => void, isDanger?: boolean, isChecked?: boolean }} Item An item with `isChecked` is a check box,
+ * which leaves the menu open.
+ */
 
 /**
  * Adds a menu to `button`. `items` is called each time it opens.
@@ -15,17 +18,22 @@ export function menu(button, items) {
 
   listen(menu, "beforetoggle", ({ newState }) => {
     if (newState !== "open") return;
-    menu.setAttribute("aria-label", button.getAttribute("aria-label"));
-    menu.replaceChildren(...items().map(({ label, do: action, isDanger }) => {
+    menu.setAttribute("aria-label", button.getAttribute("aria-label") ?? button.textContent?.trim());
+    menu.replaceChildren(...items().map(({ label, do: action, isDanger, isChecked }) => {
       const item = document.createElement("button");
       item.type = "button";
-      item.role = "menuitem";
+      item.role = isChecked === undefined ? "menuitem" : "menuitemcheckbox";
+      if (isChecked !== undefined) item.setAttribute("aria-checked", String(isChecked));
       item.tabIndex = -1;
       item.textContent = label;
       item.classList.toggle("bad", Boolean(isDanger));
       listen(item, "click", () => {
-        menu.hidePopover();
-        button.focus();
+        if (isChecked === undefined) {
+          menu.hidePopover();
+          button.focus();
+        } else {
+          item.setAttribute("aria-checked", String(item.getAttribute("aria-checked") !== "true"));
+        }
         action();
       });
       return item;

@@ -19,6 +19,8 @@ import { invitation } from "./user-actions.js";
 const ROWS = [25, 50, 100];
 /** The key of the chosen number in local storage. */
 const CHOSEN_ROWS = "rows";
+/** The key of the columns that the user has hidden, in local storage. */
+const HIDDEN_COLUMNS = "hidden_columns";
 /** Milliseconds after the last key before a search is sent. */
 const SEARCH_DELAY = 250;
 /** The filters with a list of values. */
@@ -72,7 +74,7 @@ export function users(frame) {
     if (view.isConnected && await part?.importUsers(me)) list.load();
   });
   find('[data-do="add"]', view).hidden = find('[data-do="import"]', view).hidden = !holds(me, "users.add");
-  find('[data-do="export"]', view).hidden = !holds(me, "users.read");
+  find('[data-do="columns"]', view).hidden = find('[data-do="export"]', view).hidden = !holds(me, "users.read");
 
   /** Opens the form again that a reload or the end of the session has closed. */
   async function resume() {
@@ -113,6 +115,7 @@ function userList(view, me, edit, actionsFor) {
    * @type {(string | null)[]}
    */
   let cursors = history.state?.cursors ?? [null];
+  const hidden = new Set(localStorage.getItem(HIDDEN_COLUMNS)?.split(" "));
   let limit = ROWS.find((rows) => String(rows) === localStorage.getItem(CHOSEN_ROWS)) ?? ROWS[0];
   /** @type {AbortController | null} */
   let loading = null;
@@ -124,6 +127,21 @@ function userList(view, me, edit, actionsFor) {
   filters.elements.search.value = criteria.search;
   showHint();
   fillFilters();
+  showColumns();
+  menu(find('[data-do="columns"]', view), () => [...table.querySelectorAll("th[data-column]")].map(({ textContent, dataset: { column } }) => ({
+    label: textContent,
+    isChecked: !hidden.has(column),
+    do() {
+      if (!hidden.delete(column)) hidden.add(column);
+      localStorage.setItem(HIDDEN_COLUMNS, [...hidden].join(" "));
+      showColumns();
+    },
+  })));
+
+  /** Hides the cells of the columns that the user has hidden. */
+  function showColumns() {
+    for (const cell of table.querySelectorAll("[data-column]")) cell.hidden = hidden.has(cell.dataset.column);
+  }
 
   function fillFilters() {
     /**
@@ -229,6 +247,7 @@ function userList(view, me, edit, actionsFor) {
     const focused = document.activeElement;
     const [id, action] = [focused?.closest("tr")?.dataset.id, focused?.dataset.do];
     body.replaceChildren(...page.items.map(row));
+    showColumns();
     if (id && document.activeElement === document.body) {
       find(`tr[data-id="${CSS.escape(id)}"] [data-do="${action}"]`, body)?.focus();
     }
