@@ -180,6 +180,24 @@ async fn the_selection_extends_over_all_pages() {
     for user in [&users[0], &users[29]] {
         assert_eq!(owner.see(user).await["role"], "manager");
     }
+    // It is undone for the others only.
+    browser.press("review.undo").await;
+    browser.sees(&language.text_with("bulk.undo.some", &[("total", "29"), ("all", "30")])).await;
+    browser.reads("fault.version_mismatch").await;
+    for (user, role) in [(&users[0], "manager"), (&users[1], "viewer"), (&users[29], "viewer")] {
+        assert_eq!(owner.see(user).await["role"], role);
+    }
+    browser.press("close").await;
+    browser.type_in("users.search", "lee39").await;
+    browser.lists(&["Ann Lee39"]).await;
+    browser.tick("bulk.all").await;
+    browser.press("users.suspend").await;
+    browser.press("users.suspend").await;
+    browser.announces(&language.text_with("bulk.suspend.done.one", &[("total", "1")])).await;
+    assert_eq!(owner.see(&users[29]).await["status"], "suspended");
+    browser.press("review.undo").await;
+    browser.announces(&language.text_with("bulk.undo.done.one", &[("total", "1")])).await;
+    assert_eq!(owner.see(&users[29]).await["status"], "active");
     browser.is_sound().await;
 }
 

@@ -162,6 +162,10 @@ export function keepOpen(dialog, isNeeded = () => true) {
   listen(dialog, "keydown", (event) => { if (isNeeded() && event.key === "Escape") event.preventDefault(); });
 }
 
+/** Milliseconds for which a notice is shown, and a notice with a button. */
+const NOTICE_TIME = 8_000;
+const BUTTON_TIME = 20_000;
+
 /** @type {number} */
 let noticeTimer;
 
@@ -169,16 +173,36 @@ let noticeTimer;
  * Shows a notice for some seconds.
  * @param {string} key
  * @param {import("./language.js").Values} [values]
+ * @param {() => void} [undo] The notice has a button that calls this.
  */
-export function notify(key, values) {
-  const notice = find("#notice");
-  setText(notice, key, values);
+export function notify(key, values, undo) {
+  const content = document.createElement("span");
+  setText(content, key, values);
+  find("#notice").replaceChildren(content);
+  if (undo) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "link";
+    button.setAttribute("aria-keyshortcuts", "U");
+    setText(button, "review.undo");
+    listen(button, "click", () => {
+      clearNotice();
+      undo();
+    });
+    content.after(button);
+  }
+  clearLater(undo ? BUTTON_TIME : NOTICE_TIME);
+}
+
+/**
+ * Removes the notice after this time, but not while the user is about to use it.
+ * @param {number} time
+ */
+function clearLater(time) {
   clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(clearNotice, 8000);
+  noticeTimer = setTimeout(() => (find("#notice:is(:hover, :focus-within)") ? clearLater(time) : clearNotice()), time);
 }
 
 export function clearNotice() {
-  const notice = find("#notice");
-  delete notice.dataset.t;
-  notice.textContent = "";
+  find("#notice").replaceChildren();
 }

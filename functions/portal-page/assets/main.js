@@ -1,6 +1,6 @@
 // Entry point: opens a mailed link, resumes the session in the cookie, or shows the sign-in page.
 import { call, isSessionExpected, onSessionEnded, onStaleSession, SessionEnded } from "./api.js";
-import { find, languageSelect, listen, make, show } from "./dom.js";
+import { clearNotice, find, languageSelect, listen, make, show } from "./dom.js";
 import { loadErrorMessage, showMessage } from "./forms.js";
 import { loadLanguage, preferredLanguage, setLanguage, translate } from "./language.js";
 import { load } from "./load.js";
@@ -60,6 +60,7 @@ async function start() {
   let email = "";
   onSessionEnded((reason) => {
     document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
+    clearNotice();
     // Users who sign out on purpose may leave the device to another person.
     signIn({ reason, then: start, email: ["signed_out", "everywhere"].includes(reason) ? "" : email });
   });

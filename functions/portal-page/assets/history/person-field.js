@@ -3,6 +3,7 @@ import { call, isSearch } from "../api.js";
 import { holds } from "../access.js";
 import { find, listen, nameOf } from "../dom.js";
 import { setText } from "../language.js";
+import { path } from "../users/requests.js";
 
 const LIMIT = 10;
 /** Milliseconds after the last key before a search is sent. */
@@ -70,6 +71,6 @@ export function personField(input, { me, people, id, onChange }) {
     typing = setTimeout(() => search(`/v1/users?${new URLSearchParams({ search: text, limit: String(LIMIT) })}`), SEARCH_DELAY);
   });
   help.hidden = true;
-  if (id) search(`/v1/users/${encodeURIComponent(id)}`);
+  if (id) search(path({ id }));
   return { refresh };
 }

@@ -8,6 +8,7 @@ import { currentLanguage, setText, text } from "../language.js";
 import { load } from "../load.js";
 import { menu } from "../menu/menu.js";
 import { rememberName } from "../sign-in/sign-in.js";
+import { path } from "../users/requests.js";
 import { users } from "../users/users.js";
 
 /** @import { Me, Permission } from "../../types/api.js" */
@@ -60,6 +61,8 @@ addEventListener("keydown", (event) => {
     search.focus();
   } else if (key === "?") {
     showShortcuts();
+  } else if (key.toLowerCase() === "u") {
+    find("#notice button")?.click();
   }
 });
 
@@ -215,7 +218,7 @@ export function portal(user) {
     const language = currentLanguage();
     if (!me.mail || language === me.language) return;
     try {
-      const saved = await call("PATCH", `/v1/users/${encodeURIComponent(me.id)}`, { body: { language } });
+      const saved = await call("PATCH", path(me), { body: { language } });
       me = { ...me, ...saved };
     } catch {
       // The old language stays, and the user can choose again.

@@ -12,7 +12,7 @@ import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
 import { ago, daysSince, setText, text } from "../language.js";
 import { pendingText } from "../pending.js";
 import { showResults } from "../users/results.js";
-import { path as userPath } from "../users/user-actions.js";
+import { ifMatch, path as userPath, restore } from "../users/requests.js";
 
 /** @import { Decided, Decision, NewDecision, Review, ReviewItem, ReviewSummary, User } from "../../types/api.js" */
 
@@ -326,7 +326,7 @@ export function review(frame) {
     entry.isBusy = true;
     try {
       /** @type {Decided} */
-      const answer = await call("POST", "/v1/access-review/decisions", { body, headers: { "if-match": `"${user.version}"` } });
+      const answer = await call("POST", "/v1/access-review/decisions", { body, headers: ifMatch(user) });
       const before = { ...entry };
       Object.assign(entry, { before, decided: decision, reasons: [], reviewed_at: answer.reviewed_at, reviewed_by: { name: nameOf(frame.me()) } });
       entry.user = answer.user ?? user;
@@ -575,12 +575,8 @@ const canUndo = ({ decided, before }) => before !== undefined && decided !== und
  * @returns {Promise<User>}
  */
 async function accessBefore({ user, decided }, before) {
-  const headers = { "if-match": `"${user.version}"` };
-  if (decided === "suspend") return call("PUT", userPath(user, "/status"), { body: { status: "active" }, headers });
-  if (decided === "reduce") {
-    return call("PUT", userPath(user, "/permissions"), { body: { role: before.role, permissions: before.permissions }, headers });
-  }
-  return user;
+  if (decided === "suspend") return restore(user, before, "/status");
+  return decided === "reduce" ? restore(user, before, "/permissions") : user;
 }
 
 /**

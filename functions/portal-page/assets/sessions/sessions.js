@@ -3,6 +3,7 @@ import { call, Problem, SessionEnded, signOut } from "../api.js";
 import { find, listen, make, nameOf, notify, on, open, whileBusy } from "../dom.js";
 import { clearMessages, loadErrorMessage, showError, showMessage } from "../forms.js";
 import { moment, setText, text } from "../language.js";
+import { path } from "../users/requests.js";
 
 /** @import { Session, User } from "../../types/api.js" */
 
@@ -27,12 +28,10 @@ export function sessions(user) {
  */
 export function sessionList(root, title, user) {
   const list = find("ul", root);
-  const path = `/v1/users/${encodeURIComponent(user.id)}/sessions`;
-
   async function load() {
     find(".starting", root).hidden = false;
     try {
-      list.replaceChildren(...(await call("GET", path)).items.map(entry));
+      list.replaceChildren(...(await call("GET", path(user, "/sessions"))).items.map(entry));
       update();
     } catch (error) {
       if (error instanceof SessionEnded || !root.isConnected) return;
@@ -83,7 +82,7 @@ export function sessionList(root, title, user) {
   /** @param {Session} session */
   async function end(session) {
     try {
-      await call("DELETE", `${path}/${encodeURIComponent(session.id)}`);
+      await call("DELETE", path(user, `/sessions/${encodeURIComponent(session.id)}`));
     } catch (error) {
       // The session has already ended, perhaps by a request whose response was lost.
       if (!(error instanceof Problem) || error.status !== 404) throw error;

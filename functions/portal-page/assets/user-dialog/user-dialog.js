@@ -7,9 +7,11 @@ import { clearMessages, closed, markField, onSubmit, showError, showMessage } fr
 import { hasText, languages, moment, setText, text } from "../language.js";
 import { newPassword } from "../new-password/new-password.js";
 import { mailText, pendingText } from "../pending.js";
+import { ifMatch, path, restore } from "../users/requests.js";
 
 /** @import { Me, User } from "../../types/api.js" */
 /** @import { Draft } from "../drafts.js" */
+/** @import { Undo } from "../users/requests.js" */
 
 /** @typedef {() => { role: string, permissions: string[] }} AccessFields The role and the permissions in the form. */
 
@@ -127,7 +129,7 @@ function keepTyped(dialog, form, owner, access) {
  * @param {Draft} draft
  * @param {(role: string, permissions: string[]) => void} [setAccess]
  */
-function restore(form, { fields, role, permissions }, setAccess) {
+function restoreDraft(form, { fields, role, permissions }, setAccess) {
   for (const name of DRAFTED) if (!form.elements[name].disabled) form.elements[name].value = fields[name];
   setAccess?.(role, permissions);
   showMessage(form, "form.restored", { tone: "info" });
@@ -171,14 +173,17 @@ export function addUser(me, draft) {
   offerPassword();
   keepTyped(dialog, form, { by: me.id, user: null }, fields.value);
   if (draft) {
-    restore(form, draft, fields.set);
+    restoreDraft(form, draft, fields.set);
     offerPassword();
   }
   form.elements.first_name.focus();
   return closed(form).then(() => added);
 }
 
-/** @typedef {Added & { email?: string }} Saved The user, and the sign-in details that changed. */
+/**
+ * @typedef {Added & { email?: string, undo?: Undo }} Saved The user, the sign-in details that changed, and a function that undoes the
+ * change if it is one of the access only.
+ */
 
 /**
  * Resolves to the saved user, or to `undefined` if nothing was saved.
@@ -239,21 +244,20 @@ export function editUser(me, user, { part, draft } = {}) {
     return isSame ? null : { role, permissions };
   };
 
-  const path = `/v1/users/${encodeURIComponent(user.id)}`;
   /**
    * @param {string} method
    * @param {string} part
    * @param {object} body
    */
   const change = (method, part, body) =>
-    call(method, path + part, { body, headers: { "if-match": `"${base.version}"` } });
+    call(method, path(user, part), { body, headers: ifMatch(base) });
   /**
    * @param {User} changed
    * @param {Omit<Saved, "user">} [details]
    */
   const keep = (changed, details) => {
     base = changed;
-    saved = { ...saved, ...details, user: changed };
+    saved = { ...saved, undo: undefined, ...details, user: changed };
   };
 
   async function savePassword() {
@@ -277,7 +281,11 @@ export function editUser(me, user, { part, draft } = {}) {
       showMailStates();
     }
     const wanted = changedAccess();
-    if (wanted) keep(await change("PUT", "/permissions", wanted));
+    if (wanted) {
+      const [before, isFirst] = [base, !saved];
+      const changed = await change("PUT", "/permissions", wanted);
+      keep(changed, isFirst ? { undo: () => restore(changed, before, "/permissions") } : {});
+    }
     if (!isOwn) await savePassword();
     dialog.close();
   }, {
@@ -308,7 +316,7 @@ export function editUser(me, user, { part, draft } = {}) {
     /** @type {Record<string, any> & User} */
     let latest;
     try {
-      latest = await call("GET", path);
+      latest = await call("GET", path(user));
     } catch (error) {
       showError(form, error);
       return;
@@ -329,7 +337,7 @@ export function editUser(me, user, { part, draft } = {}) {
 
   open(dialog);
   keepTyped(dialog, form, isOwn ? null : { by: me.id, user: user.id }, accessFields?.value ?? (() => user));
-  if (draft) restore(form, draft, accessFields?.set);
+  if (draft) restoreDraft(form, draft, accessFields?.set);
   if (isPassword) fields.current_password.focus();
   else if (may.name) fields.first_name.focus();
   else fields.role.focus();

@@ -10,6 +10,7 @@ import { menu } from "../menu/menu.js";
 import { mailText, pendingText } from "../pending.js";
 import { sessionList } from "../sessions/sessions.js";
 import { acting } from "../users/acting.js";
+import { path } from "../users/requests.js";
 
 /** @import { User } from "../../types/api.js" */
 /** @import { Fact } from "../facts.js" */
@@ -32,7 +33,7 @@ export function user(frame) {
   /** Loads the user, and resolves to whether it is shown. Without the user, the page shows the list. */
   async function load() {
     try {
-      shown = /** @type {User} */ (await call("GET", `/v1/users/${encodeURIComponent(id)}`));
+      shown = /** @type {User} */ (await call("GET", path({ id })));
     } catch (error) {
       if (error instanceof SessionEnded || !view.isConnected) return false;
       if (error instanceof Problem && error.status === 404) {

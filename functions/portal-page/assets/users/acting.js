@@ -9,6 +9,7 @@ import { USER_ACTIONS } from "./user-actions.js";
 /** @import { User } from "../../types/api.js" */
 /** @import { Draft } from "../drafts.js" */
 /** @import { Item } from "../menu/menu.js" */
+/** @import { Undo } from "./requests.js" */
 /** @import { UserAction } from "./user-actions.js" */
 
 /**
@@ -32,7 +33,7 @@ export function acting(frame, view, reload) {
     if (!saved) return;
     reload();
     if (saved.password || saved.email) await share(saved);
-    notify("edit.done", { name: nameOf(saved.user) });
+    notifyDone("edit.done", saved.user, { undo: saved.undo });
   }
 
   /** @param {import("../user-dialog/user-dialog.js").Saved} details */
@@ -58,15 +59,42 @@ export function acting(frame, view, reload) {
    * @param {User} user
    */
   async function run(action, user) {
+    /** @type {any} */
     const changed = await action.do(frame.me(), user);
     if (!changed) return;
     if (action.changesMe) {
       await frame.restart();
     } else {
-      await reload();
-      if (document.activeElement === document.body) find("h1", view).focus();
+      await reloadAndFocus();
     }
-    if (action.done) notify(action.done, { name: nameOf(user), ...changed });
+    if (action.done) notifyDone(action.done, user, { ...changed });
+  }
+
+  async function reloadAndFocus() {
+    await reload();
+    if (document.activeElement === document.body) find("h1", view).focus();
+  }
+
+  /**
+   * Shows that a change is done, with a button that undoes it if that is possible.
+   * @param {string} key
+   * @param {User} user
+   * @param {{ undo?: Undo }} result May have more values for the notice.
+   */
+  function notifyDone(key, user, { undo, ...values }) {
+    notify(key, { name: nameOf(user), ...values }, undo && (() => takeBack(user, undo)));
+  }
+
+  /**
+   * @param {User} user
+   * @param {Undo} undo
+   */
+  async function takeBack(user, undo) {
+    const part = await loadOrNotify(() => import("./undo.js"));
+    const message = await part?.takeBack(user, undo);
+    if (!message) return;
+    await reloadAndFocus();
+    notify(...message);
   }
 
   return { edit, share, actionsFor };

@@ -3,16 +3,18 @@ import { call, Problem, SessionEnded } from "../api.js";
 import { assignableRoles } from "../access.js";
 import { confirm } from "../confirm/confirm.js";
 import { entry, find, nameOf, notify } from "../dom.js";
-import { errorMessage, partErrorKey } from "../forms.js";
+import { errorMessage, loadErrorMessage, partErrorKey } from "../forms.js";
 import { text } from "../language.js";
 import { atOnce } from "../at-once.js";
 import { givePassword, offerPasswords } from "./first-passwords.js";
 import { showResults } from "./results.js";
-import { path, sendInvitation, setStatus } from "./user-actions.js";
+import { change, restore } from "./requests.js";
+import { sendInvitation, setStatus } from "./user-actions.js";
 
 /** @import { BulkResult, Me, User } from "../../types/api.js" */
+/** @import { Undo } from "./requests.js" */
 
-/** @typedef {Pick<BulkResult, "user_id" | "outcome" | "problem"> & { message?: string, password?: string }} Result */
+/** @typedef {Pick<BulkResult, "user_id" | "outcome" | "problem"> & { message?: string, password?: string, undo?: Undo }} Result */
 
 /**
  * Changes users, with the fields of the confirmation, and reports how many are done.
@@ -33,7 +35,7 @@ const ACTIONS = {
     yes: "bulk.role",
     isMild: true,
     field: "role",
-    send: each((user, fields) => call("PUT", path(user, "/permissions"), { body: { role: fields.role.value } })),
+    send: each((user, fields) => change(user, "/permissions", { role: fields.role.value })),
   },
   reactivate: { yes: "users.reactivate", isMild: true, send: each((user) => setStatus(user, "active", "")) },
   force_logout: { yes: "users.force_logout", send: inParts("force_logout") },
@@ -47,9 +49,10 @@ const ACTIONS = {
  * @param {string} action
  * @param {User[]} users
  * @param {Me} me
+ * @param {() => Promise<boolean>} reload Reloads the list after the changes were undone.
  * @returns {Promise<string[] | null>}
  */
-export async function changeAll(action, users, me) {
+export async function changeAll(action, users, me, reload) {
   const { yes, send, field, isMild } = ACTIONS[action];
   const total = users.length;
   /** @type {Result[]} */
@@ -79,14 +82,57 @@ export async function changeAll(action, users, me) {
     return user && password ? [{ user, password }] : [];
   });
   if (details.length > 0) offerPasswords(details, values, entries);
-  else if (others.length === 0) notify(`bulk.${action}.done`, values);
+  else if (others.length === 0) notify(`bulk.${action}.done`, values, undoOf(action, users, results, reload));
   else showResults(`bulk.${action}.some`, values, entries);
   return others.filter(({ outcome }) => outcome === "unavailable").map((result) => result.user_id);
 }
 
 /**
- * Sends a request for each user. What `change` resolves to is part of the result if it is a password.
- * @param {(user: User, fields: any) => Promise<User | { password: string }>} change
+ * Returns a function that undoes the changes of users, or `undefined` if none of them can be undone.
+ * @param {string} action
+ * @param {User[]} users
+ * @param {Result[]} results
+ * @param {() => Promise<boolean>} reload
+ */
+function undoOf(action, users, results, reload) {
+  /** @type {Map<string, Undo>} */
+  const undos = new Map();
+  for (const user of users) {
+    const result = results.find(({ user_id: id }) => id === user.id);
+    // Each change increases the version by one. If there was another one, the portal rejects this version.
+    const wasSuspended = action === "suspend" && result?.outcome === "done";
+    const undo = wasSuspended ? () => restore({ ...user, version: user.version + 1 }, user, "/status") : result?.undo;
+    if (undo) undos.set(user.id, undo);
+  }
+  return undos.size > 0 ? () => undoAll(users, undos, reload) : undefined;
+}
+
+/**
+ * Undoes changes, and shows the result.
+ * @param {User[]} users
+ * @param {Map<string, Undo>} undos
+ * @param {() => Promise<boolean>} reload
+ */
+async function undoAll(users, undos, reload) {
+  const stale = users.filter(({ id }) => !undos.has(id)).map((user) => entry(nameOf(user), text("fault.version_mismatch")));
+  try {
+    const results = await each(({ id }) => /** @type {Undo} */ (undos.get(id))())(users.filter(({ id }) => undos.has(id)), null, () => {});
+    const others = results.filter(({ outcome }) => outcome !== "done");
+    const names = new Map(users.map((user) => [user.id, nameOf(user)]));
+    const entries = [...stale, ...others.map((other) => entry(names.get(other.user_id) ?? "", other.message || text(reasonKey(other))))];
+    const values = { total: users.length - entries.length, all: users.length };
+    if (entries.length === 0) notify("bulk.undo.done", values);
+    else showResults("bulk.undo.some", values, entries);
+  } catch (error) {
+    if (error instanceof SessionEnded) return;
+    notify(...loadErrorMessage(error));
+  }
+  await reload();
+}
+
+/**
+ * Sends a request for each user. What `change` resolves to is part of the result if it is a password or undoes the change.
+ * @param {(user: User, fields: any) => Promise<object>} change
  * @returns {Send}
  */
 function each(change) {
@@ -98,8 +144,8 @@ function each(change) {
       /** @type {Result} */
       const result = { user_id: user.id, outcome: refusal ? "refused" : "done", problem: null, message: refusal };
       try {
-        const changed = refusal ? user : await change(user, fields);
-        if ("password" in changed) result.password = changed.password;
+        const { password, undo } = /** @type {Result} */ (refusal ? {} : await change(user, fields));
+        Object.assign(result, { password, undo });
       } catch (error) {
         // The user does not want to be authenticated again, which concerns the others, too.
         const isUnconfirmed = error.code === "reauthentication_required";

@@ -4,7 +4,7 @@ import { find, keepOpen, make, open } from "../dom.js";
 import { setText } from "../language.js";
 import { showDetails } from "../import/details.js";
 import { generate } from "../new-password/new-password.js";
-import { path } from "./user-actions.js";
+import { path } from "./requests.js";
 
 /** @import { User } from "../../types/api.js" */
 

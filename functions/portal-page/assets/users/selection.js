@@ -163,7 +163,7 @@ export function selection(view, me, list) {
   for (const action of Object.keys(ACTIONS)) {
     on(bar, action, async () => {
       const part = await loadOrNotify(() => import("./bulk.js"));
-      const retries = await part?.changeAll(action, chosenFor(action), me());
+      const retries = await part?.changeAll(action, chosenFor(action), me(), list.load);
       if (!retries) return;
       // Users whose change failed temporarily stay selected for a retry.
       select([...selected.values()].filter(({ id }) => retries.includes(id)));

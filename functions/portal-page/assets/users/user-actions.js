@@ -6,25 +6,22 @@ import { nameOf } from "../dom.js";
 import { loadOrNotify } from "../forms.js";
 import { moment } from "../language.js";
 import { sessions } from "../sessions/sessions.js";
+import { change, path } from "./requests.js";
 
 /** @import { Me, Status, User } from "../../types/api.js" */
+/** @import { Question } from "../confirm/confirm.js" */
+/** @import { Undo } from "./requests.js" */
 
 /**
  * @typedef {object} UserAction
  * @property {string} key The key of the text in the menu.
  * @property {(me: Me, user: User) => boolean} isAllowed
  * @property {(me: Me, user: User) => unknown} do Returns or resolves to true if it has changed the user, or to values for the
- * notice.
+ * notice. Among these, `undo` is a function that undoes the change.
  * @property {string} [done] The key of the notice after a change.
  * @property {boolean} [changesMe] Whether it also changes the signed-in user.
  * @property {boolean} [isDanger]
  */
-
-/**
- * @param {User} user
- * @param {string} [part]
- */
-export const path = (user, part = "") => `/v1/users/${encodeURIComponent(user.id)}${part}`;
 
 /** @type {UserAction} */
 const showSessions = {
@@ -115,21 +112,31 @@ export const forceLogout = {
  * @param {Status} status
  * @param {string} reason
  */
-export const setStatus = (user, status, reason) =>
-  call("PUT", path(user, "/status"), { body: reason ? { status, reason } : { status } });
+export const setStatus = (user, status, reason) => change(user, "/status", reason ? { status, reason } : { status });
+
+/**
+ * Suspends or reactivates a user after confirmation.
+ * @param {User} user
+ * @param {Status} status
+ * @param {Pick<Question, "title" | "message" | "yes" | "isMild">} question
+ */
+async function confirmStatus(user, status, question) {
+  /** @type {{ undo?: Undo }} */
+  let done = {};
+  const isDone = await confirm({
+    ...question,
+    values: { name: nameOf(user) },
+    field: "reason",
+    action: async (fields) => { done = await setStatus(user, status, fields.reason.value.trim()); },
+  });
+  return isDone && done;
+}
 
 /** @type {UserAction} */
 const suspend = {
   key: "users.suspend",
   isAllowed: (me, user) => mayChange(me, user, "users.remove") && user.status === "active",
-  do: (_me, user) => confirm({
-    title: "suspend.title",
-    message: "suspend.text",
-    yes: "users.suspend",
-    values: { name: nameOf(user) },
-    field: "reason",
-    action: (fields) => setStatus(user, "suspended", fields.reason.value.trim()),
-  }),
+  do: (_me, user) => confirmStatus(user, "suspended", { title: "suspend.title", message: "suspend.text", yes: "users.suspend" }),
   done: "suspend.done",
 };
 
@@ -137,15 +144,8 @@ const suspend = {
 const reactivate = {
   key: "users.reactivate",
   isAllowed: (me, user) => mayChange(me, user, "users.remove") && user.status === "suspended",
-  do: (_me, user) => confirm({
-    title: "reactivate.title",
-    message: "reactivate.text",
-    yes: "users.reactivate",
-    values: { name: nameOf(user) },
-    field: "reason",
-    isMild: true,
-    action: (fields) => setStatus(user, "active", fields.reason.value.trim()),
-  }),
+  do: (_me, user) =>
+    confirmStatus(user, "active", { title: "reactivate.title", message: "reactivate.text", yes: "users.reactivate", isMild: true }),
   done: "reactivate.done",
 };
 

@@ -9,6 +9,7 @@ import { menu } from "../menu/menu.js";
 import { acting } from "./acting.js";
 import { selection } from "./selection.js";
 import { mailText, PENDING_STATES, pendingText } from "../pending.js";
+import { path } from "./requests.js";
 import { invitation } from "./user-actions.js";
 
 /** @import { Me, User, Users } from "../../types/api.js" */
@@ -85,7 +86,7 @@ export function users(frame) {
       return;
     }
     try {
-      edit(await call("GET", `/v1/users/${encodeURIComponent(draft.user)}`), draft);
+      edit(await call("GET", path({ id: draft.user })), draft);
     } catch (error) {
       if (error instanceof SessionEnded) return;
       discardDraft();
