@@ -1,4 +1,4 @@
-//! The layout of tables: no broken words, no wrapped actions, whole texts on demand, and cards only in narrow windows.
+//! The layout of tables: no broken words, no wrapped actions, whole filters, whole texts on demand, and cards only in narrow windows.
 
 use futures::future::join_all;
 use portal_tests::browser::{Browser, Language, keys};
@@ -14,6 +14,26 @@ in_both_languages![
 const PROBLEMS: &str = "
     const sheet = document.querySelector('.sheet');
     const problems = [];
+    for (const select of document.querySelectorAll('.filters select')) {
+        if (!select.checkVisibility()) continue;
+        const whole = select.cloneNode(true);
+        whole.value = select.value;
+        whole.style = 'position: absolute; width: auto; field-sizing: content';
+        select.after(whole);
+        if (whole.offsetWidth > select.offsetWidth) problems.push(`cut off: ${select.selectedOptions[0].text}`);
+        whole.remove();
+    }
+    for (const label of document.querySelectorAll('.filters label:not(.hidden)')) {
+        if (label.scrollWidth > label.clientWidth) problems.push(`cut off: ${label.textContent}`);
+    }
+    const search = document.querySelector('.filters [type=search]');
+    if (search) {
+        const style = getComputedStyle(search);
+        const pen = document.createElement('canvas').getContext('2d');
+        pen.font = style.font;
+        const room = search.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+        if (pen.measureText(search.placeholder).width > room) problems.push(`cut off: ${search.placeholder}`);
+    }
     if (sheet.scrollWidth > sheet.clientWidth) problems.push(`the sheet is ${sheet.scrollWidth - sheet.clientWidth} too wide`);
     const { display, gridTemplateColumns } = getComputedStyle(sheet.querySelector('tbody tr'));
     const isTable = display === 'table-row' || gridTemplateColumns.startsWith('subgrid');

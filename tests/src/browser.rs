@@ -25,6 +25,9 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time between two checks of a condition.
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
+/// The states of the main views, which are also checked in a very wide window.
+const MAIN_STATES: [&str; 5] = ["users", "user", "review", "history", "account"];
+
 /// The groups of axe's rules for WCAG 2.2 AA and its best practices.
 const WCAG: [&str; 6] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
@@ -782,16 +785,25 @@ impl Browser {
     /// is wider than the window, down to 320 pixels. The dark page differs only in its colours, so only their contrast is
     /// checked there. The French page has the same elements and colours, so only its width is checked. Takes screenshots.
     pub async fn is_accessible(&self, state: &str) {
+        let is_main = MAIN_STATES.contains(&state);
         let state = format!("{state}-{}", self.language.code());
         let size = self.script("return [innerWidth, innerHeight]", json!([])).await;
         let mut windows = vec![("light", 1280, 860), ("light", 320, 700)];
         if self.language == Language::English {
             windows.push(("dark", 1280, 860));
+            if is_main {
+                windows.push(("light", 2560, 1440));
+            }
         }
         for (scheme, width, height) in windows {
             self.scheme(scheme).await;
             self.resize(width, height).await;
-            let name = format!("{state}-{scheme}{}", if width == 320 { "-phone" } else { "" });
+            let window = match width {
+                320 => "-phone",
+                2560 => "-wide",
+                _ => "",
+            };
+            let name = format!("{state}-{scheme}{window}");
             self.screenshot(&name).await;
             let rules: &[&str] = if scheme == "dark" { &["color-contrast"] } else { &WCAG };
             if self.language == Language::English {

@@ -246,7 +246,7 @@ export default {
   "users.any_role": "Tous les rôles",
   "users.any_status": "Tous les statuts",
   "users.any_pending": "Invités ou non",
-  "users.any_factor": "Second facteur ou non",
+  "users.any_factor": "Second facteur",
   "users.clear": "Effacer",
   "users.columns": "Colonnes",
   "users.actions": "Actions",
