@@ -1,4 +1,5 @@
-//! Tests the page in a real Chromium, in English and in French. axe checks every state for accessibility.
+//! Tests the page in a real Chromium, in English and in French. axe checks every state for accessibility. `.ci/browser` runs a core
+//! of the tests in Firefox, too.
 //!
 //! The tests need the tools that `.ci/browser` installs, so they run there and not with every `cargo test`.
 #![allow(

@@ -1,15 +1,16 @@
-//! Drives a real Chromium through `WebDriver` (W3C). Elements are found as a user finds them: by their visible text. Nothing
+//! Drives a real browser through `WebDriver` (W3C). Elements are found as a user finds them: by their visible text. Nothing
 //! sleeps for a fixed time: each method waits for its condition.
 //!
-//! Needs `chromium` and `chromedriver` on the path, and axe-core where `.ci/browser` puts it.
+//! The browser is Chromium, or Firefox if `PORTAL_BROWSER` is `firefox`. Needs `chromium` and `chromedriver` on the path, and axe-core
+//! where `.ci/browser` puts it; or `firefox-esr` and `geckodriver`. Methods that use `DevTools` need Chromium.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -17,6 +18,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::stack::variable;
 use crate::{Ready, secrets, stack, workspace};
 
 /// The maximum time to wait for a condition on two busy cores.
@@ -24,6 +26,9 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time between two checks of a condition.
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
+
+/// Where Debian installs Firefox ESR.
+const FIREFOX: &str = "/usr/bin/firefox-esr";
 
 /// The states of the main views, which are also checked in a very wide window.
 const MAIN_STATES: [&str; 5] = ["users", "user", "review", "history", "account"];
@@ -118,30 +123,70 @@ impl Language {
     }
 }
 
-/// chromedriver, started by the first browser of this test binary.
-struct Driver {
-    port: u16,
-    /// Ends when its stdin closes, which the kernel does when this process ends.
-    _watcher: Child,
+/// The browsers that can run the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Chromium,
+    Firefox,
 }
 
-fn driver() -> &'static Driver {
-    static DRIVER: OnceLock<Driver> = OnceLock::new();
-    DRIVER.get_or_init(|| {
+impl Engine {
+    /// The browser that the environment selects.
+    fn selected() -> Self {
+        match variable("PORTAL_BROWSER").as_deref() {
+            None | Some("chromium") => Self::Chromium,
+            Some("firefox") => Self::Firefox,
+            Some(other) => panic!("PORTAL_BROWSER is chromium or firefox, not {other}"),
+        }
+    }
+}
+
+/// A process that drives browsers.
+#[derive(Debug)]
+struct Driver {
+    port: u16,
+    /// Ends when its stdin closes: when this value is dropped, or when this process ends.
+    _watcher: Child,
+    /// Stays open, since the driver may write more.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Driver {
+    /// The driver for a new browser. One chromedriver drives all browsers of this test binary, and a geckodriver drives only one.
+    fn of(engine: Engine, profile: &Path) -> Arc<Self> {
+        static CHROMEDRIVER: OnceLock<Arc<Driver>> = OnceLock::new();
+        match engine {
+            Engine::Chromium => {
+                CHROMEDRIVER.get_or_init(|| Arc::new(Self::start(&["chromedriver", "--port=0"]))).clone()
+            }
+            Engine::Firefox => {
+                fs::create_dir_all(profile).unwrap();
+                let root = format!("--profile-root={}", profile.display());
+                Arc::new(Self::start(&["geckodriver", "--port=0", "--websocket-port=0", &root]))
+            }
+        }
+    }
+
+    fn start(command: &[&str]) -> Self {
         const WATCHER: &str =
             r#""$@" </dev/null & driver=$!; exec >&-; read -r _; kill -TERM "$driver"; wait "$driver""#;
         let mut watcher = Command::new("sh")
-            .args(["-c", WATCHER, "sh", "chromedriver", "--port=0"])
+            .args(["-c", WATCHER, "sh"])
+            .args(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines().map(Result::unwrap);
-        // "ChromeDriver was started successfully on port 40123."
-        let port = lines.find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok());
-        Driver { port: port.expect("chromedriver prints its port; is it installed?"), _watcher: watcher }
-    })
+        let mut output = BufReader::new(watcher.stdout.take().unwrap());
+        // "ChromeDriver was started successfully on port 40123.", or "… Listening on 127.0.0.1:40123".
+        let port = output.by_ref().lines().map(Result::unwrap).find_map(|line| {
+            let started = line.strip_suffix('.').and_then(|line| line.rsplit_once("on port "));
+            started.or_else(|| line.rsplit_once("Listening on 127.0.0.1:"))?.1.parse().ok()
+        });
+        let port = port.unwrap_or_else(|| panic!("{} prints its port; is it installed?", command[0]));
+        Self { port, _watcher: watcher, _output: output }
+    }
 }
 
 /// `target/<profile>/browser/`, for screenshots and axe's results.
@@ -155,6 +200,8 @@ fn folder() -> PathBuf {
 /// A browser with a new profile. It closes when this value is dropped.
 #[derive(Debug)]
 pub struct Browser {
+    engine: Engine,
+    driver: Arc<Driver>,
     http: reqwest::Client,
     session: String,
     /// The address of the portal for this browser.
@@ -201,6 +248,26 @@ impl Browser {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = folder().join(format!("profile-{}-{number}", std::process::id()));
+        let engine = Engine::selected();
+        let options = match engine {
+            Engine::Chromium => Self::chromium(&profile, language),
+            Engine::Firefox => Self::firefox(&profile, language),
+        };
+        let driver = Driver::of(engine, &profile);
+        let http = reqwest::Client::new();
+        let url = format!("http://127.0.0.1:{}/session", driver.port);
+        let capabilities = json!({ "capabilities": { "alwaysMatch": options } });
+        let answer: Value = http.post(url).json(&capabilities).send().await.unwrap().json().await.unwrap();
+        let session =
+            answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}")).to_owned();
+        let url = proxy_to_the_portal(ready, number).await;
+        let browser = Self { engine, driver, http, session, url, language, profile };
+        browser.command("window/rect", &json!({ "width": 1280, "height": 860 })).await;
+        browser
+    }
+
+    /// The options of a new Chromium.
+    fn chromium(profile: &Path, language: Language) -> Value {
         let arguments = [
             "--headless=new",
             "--no-sandbox",
@@ -215,7 +282,7 @@ impl Browser {
             "--window-size=1280,860",
             &format!("--user-data-dir={}", profile.display()),
         ];
-        let capabilities = json!({ "capabilities": { "alwaysMatch": {
+        json!({
             "browserName": "chrome",
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": {
@@ -226,25 +293,43 @@ impl Browser {
                     "download.default_directory": profile.join("downloads"),
                 },
             },
-        } } });
-        let http = reqwest::Client::new();
-        let url = format!("http://127.0.0.1:{}/session", driver().port);
-        let answer: Value = http.post(url).json(&capabilities).send().await.unwrap().json().await.unwrap();
-        let session =
-            answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}")).to_owned();
-        let browser = Self { http, session, url: proxy_to_the_portal(ready, number).await, language, profile };
-        browser.command("window/rect", &json!({ "width": 1280, "height": 860 })).await;
-        browser
+        })
+    }
+
+    /// The options of a new Firefox.
+    fn firefox(profile: &Path, language: Language) -> Value {
+        json!({
+            "browserName": "firefox",
+            "moz:firefoxOptions": {
+                "binary": FIREFOX,
+                "args": ["-headless"],
+                "prefs": {
+                    "intl.accept_languages": language.code(),
+                    "browser.download.folderList": 2,
+                    "browser.download.dir": profile.join("downloads"),
+                },
+            },
+        })
     }
 
     /// Sends a command of `WebDriver`. Returns its value, or its error message.
     async fn try_command(&self, path: &str, body: &Value) -> Result<Value, String> {
-        let url = format!("http://127.0.0.1:{}/session/{}/{path}", driver().port, self.session);
-        let response = self.http.post(url).json(body).send().await.unwrap();
+        let response = self.http.post(self.address(path)).json(body).send().await.unwrap();
         let is_good = response.status().is_success();
         let mut answer: Value = response.json().await.unwrap();
         let value = answer["value"].take();
         if is_good { Ok(value) } else { Err(value["message"].as_str().unwrap_or_default().to_owned()) }
+    }
+
+    /// The address of a command.
+    fn address(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/session/{}/{path}", self.driver.port, self.session)
+    }
+
+    /// The value that a command without parameters returns.
+    async fn value_of(&self, path: &str) -> Value {
+        let answer: Value = self.http.get(self.address(path)).send().await.unwrap().json().await.unwrap();
+        answer["value"].clone()
     }
 
     async fn command(&self, path: &str, body: &Value) -> Value {
@@ -253,6 +338,7 @@ impl Browser {
 
     /// Sends a command of the `DevTools` protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        assert_eq!(self.engine, Engine::Chromium, "{command} needs Chromium");
         self.command("goog/cdp/execute", &json!({ "cmd": command, "params": parameters })).await
     }
 
@@ -668,12 +754,11 @@ impl Browser {
     /// Opens a second tab at this path and switches to it. Returns the handles of both tabs.
     pub async fn two_tabs(&self, path: &str) -> [String; 2] {
         let handle = |value: &Value| value["handle"].as_str().unwrap().to_owned();
-        let url = format!("http://127.0.0.1:{}/session/{}/window", driver().port, self.session);
-        let first: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        let first = self.value_of("window").await;
         let second = handle(&self.command("window/new", &json!({ "type": "tab" })).await);
         self.to_tab(&second).await;
         self.goto(path).await;
-        [first["value"].as_str().unwrap().to_owned(), second]
+        [first.as_str().unwrap().to_owned(), second]
     }
 
     /// Switches to a tab.
@@ -783,10 +868,16 @@ impl Browser {
 
     /// Checks that the page violates no rule of WCAG 2.2 AA that axe knows, and none of its best practices, and that nothing
     /// is wider than the window, down to 320 pixels. The dark page differs only in its colours, so only their contrast is
-    /// checked there. The French page has the same elements and colours, so only its width is checked. Takes screenshots.
+    /// checked there. The French page has the same elements and colours, so only its width is checked. Takes screenshots. The page
+    /// has the same elements in Firefox, so only the width in the window as it is, is checked there.
     pub async fn is_accessible(&self, state: &str) {
         let is_main = MAIN_STATES.contains(&state);
         let state = format!("{state}-{}", self.language.code());
+        if self.engine == Engine::Firefox {
+            self.screenshot(&format!("{state}-firefox")).await;
+            self.fits_the_window(&state).await;
+            return;
+        }
         let size = self.script("return [innerWidth, innerHeight]", json!([])).await;
         let mut windows = vec![("light", 1280, 860), ("light", 320, 700)];
         if self.language == Language::English {
@@ -809,10 +900,7 @@ impl Browser {
             if self.language == Language::English {
                 self.passes_axe(&name, rules).await;
             }
-            let script = "const body = document.querySelector('dialog[open] .body') ?? document.body;
-                return Math.max(document.documentElement.scrollWidth - innerWidth, body.scrollWidth - body.clientWidth)";
-            let wide = self.script(script, json!([])).await;
-            assert!(wide.as_i64().unwrap() <= 0, "{name} is {wide} pixels too wide");
+            self.fits_the_window(&name).await;
         }
         self.scheme("light").await;
         self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
@@ -822,6 +910,14 @@ impl Browser {
         let frames =
             "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))).then(() => 0)";
         self.devtools("Runtime.evaluate", json!({ "expression": frames, "awaitPromise": true })).await;
+    }
+
+    /// Checks that nothing is wider than the window.
+    async fn fits_the_window(&self, name: &str) {
+        let script = "const body = document.querySelector('dialog[open] .body') ?? document.body;
+            return Math.max(document.documentElement.scrollWidth - innerWidth, body.scrollWidth - body.clientWidth)";
+        let wide = self.script(script, json!([])).await;
+        assert!(wide.as_i64().unwrap() <= 0, "{name} is {wide} pixels too wide");
     }
 
     /// Checks these rules or groups of rules.
@@ -855,15 +951,23 @@ impl Browser {
 
     /// Takes a screenshot, `target/<profile>/browser/<name>.png`.
     pub async fn screenshot(&self, name: &str) {
-        let parameters = json!({ "format": "png", "optimizeForSpeed": true });
-        let picture = self.devtools("Page.captureScreenshot", parameters).await;
-        let bytes = BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        let picture = if self.engine == Engine::Chromium {
+            let parameters = json!({ "format": "png", "optimizeForSpeed": true });
+            self.devtools("Page.captureScreenshot", parameters).await["data"].take()
+        } else {
+            self.value_of("screenshot").await
+        };
+        let bytes = BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap();
         fs::write(folder().join(format!("{name}.png")), bytes).unwrap();
     }
 
-    /// Checks that no script failed, the content security policy blocked nothing, and no injected script ran.
+    /// Checks that no script failed, the content security policy blocked nothing, and no injected script ran. Firefox has no command
+    /// for its log.
     pub async fn is_sound(&self) {
-        let log = self.command("se/log", &json!({ "type": "browser" })).await;
+        let log = match self.engine {
+            Engine::Chromium => self.command("se/log", &json!({ "type": "browser" })).await,
+            Engine::Firefox => json!([]),
+        };
         for entry in log.as_array().unwrap() {
             let message = entry["message"].as_str().unwrap();
             // An error response, or a test took the browser offline.
@@ -882,7 +986,7 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let request =
             format!("DELETE /session/{} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n", self.session);
-        if let Ok(mut driver) = TcpStream::connect(("127.0.0.1", driver().port)) {
+        if let Ok(mut driver) = TcpStream::connect(("127.0.0.1", self.driver.port)) {
             let _ = driver.set_read_timeout(Some(Duration::from_secs(10)));
             let _ = driver.write_all(request.as_bytes());
             let _ = driver.read_to_end(&mut Vec::new());
