@@ -77,9 +77,10 @@ export async function changeAll(action, users, me, reload) {
   const values = { total: total - others.length, all: total };
   const names = new Map(users.map((user) => [user.id, nameOf(user)]));
   const entries = others.map((other) => entry(names.get(other.user_id) ?? "", other.message || text(reasonKey(other))));
-  const details = results.flatMap(({ user_id: id, password }) => {
-    const user = users.find((one) => one.id === id);
-    return user && password ? [{ user, password }] : [];
+  // In the order of the list, since the requests end in any order.
+  const details = users.flatMap((user) => {
+    const password = results.find(({ user_id: id }) => id === user.id)?.password;
+    return password ? [{ user, password }] : [];
   });
   if (details.length > 0) offerPasswords(details, values, entries);
   else if (others.length === 0) notify(`bulk.${action}.done`, values, undoOf(action, users, results, reload));
