@@ -989,7 +989,8 @@ impl Drop for Browser {
         if let Ok(mut driver) = TcpStream::connect(("127.0.0.1", self.driver.port)) {
             let _ = driver.set_read_timeout(Some(Duration::from_secs(10)));
             let _ = driver.write_all(request.as_bytes());
-            let _ = driver.read_to_end(&mut Vec::new());
+            // The response comes when the browser is closed. chromedriver does not close the connection after it.
+            let _ = driver.read_exact(&mut [0; "HTTP/1.1 200".len()]);
         }
         let _ = fs::remove_dir_all(&self.profile);
     }
