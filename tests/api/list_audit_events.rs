@@ -13,7 +13,7 @@ use crate::csv_export;
 type Accepts<'a> = &'a dyn Fn(&Value) -> bool;
 
 /// Reads all pages of the history.
-async fn all(actor: &Actor, query: &str) -> Vec<Value> {
+pub(crate) async fn all(actor: &Actor, query: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let after = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();

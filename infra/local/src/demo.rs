@@ -1,9 +1,13 @@
 //! Creates the first partner of a new portal, so that the developer has an account to sign in with.
 
+use portal::error::Failure;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::agency;
 use crate::lambda::{InvokeError, Invoked, Lambda};
+use crate::servers::Server;
+use crate::template::Table;
 
 /// The partner that the first start creates, and the credentials of its primary admin. They work on this machine only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,8 @@ pub(crate) enum DemoError {
     Invoke(#[from] InvokeError),
     #[error("create-partner failed: {0}")]
     Failed(String),
+    #[error("the demo agency could not be written: {0:?}")]
+    Agency(Failure),
 }
 
 impl Demo {
@@ -37,6 +43,19 @@ impl Demo {
             format!("admin-{}@example.com", password()?.replace('-', ""))
         };
         Ok(Self { email, password: password()?, partner_id: None, idempotency_key: password()? })
+    }
+
+    /// The agency of `--demo`, which does not exist yet.
+    pub(crate) fn plan_agency() -> Result<Self, getrandom::Error> {
+        Ok(Self { email: agency::primary_admin().to_owned(), ..Self::plan(true)? })
+    }
+
+    /// Writes the agency of `--demo` into these new tables. Returns its id.
+    pub(crate) async fn write_agency(&mut self, server: &Server, tables: &[Table]) -> Result<String, DemoError> {
+        let names = tables.iter().map(|table| (table.logical_id.clone(), table.name.clone())).collect();
+        let id = agency::write(server, &names, &self.password).await.map_err(DemoError::Agency)?;
+        self.partner_id = Some(id.to_string());
+        Ok(id.to_string())
     }
 
     /// Invokes `create-partner`, as an operator would, unless the partner exists. Returns its id.

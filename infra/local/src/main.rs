@@ -1,6 +1,7 @@
 //! `cargo run`: runs the whole partner portal on one machine from its deployment template. This file parses the command
 //! line, prints the addresses, and ends the process on signals and errors.
 
+mod agency;
 mod builder;
 mod demo;
 mod gateway;
@@ -43,6 +44,9 @@ struct Options {
     /// Keep all data in this folder instead of .portal/
     #[arg(long, value_name = "PATH", conflicts_with = "ephemeral")]
     data_folder: Option<PathBuf>,
+    /// Start with a demo agency: 40 users and a year of history. Data is in memory, unless --data-folder names a new folder
+    #[arg(long, conflicts_with = "dynamodb_endpoint")]
+    demo: bool,
     /// When ready, print one line of JSON with all addresses and names
     #[arg(long)]
     json: bool,
@@ -105,7 +109,8 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let mut signals = Signals::new()?;
     let choices = Choices {
         port: options.port,
-        ephemeral: options.ephemeral,
+        ephemeral: options.ephemeral || options.demo && options.data_folder.is_none(),
+        demo: options.demo,
         data: options.data_folder,
         dynamodb: options.dynamodb_endpoint,
         cognito: options.cognito_endpoint,
@@ -120,7 +125,7 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         () = signals.interrupted() => return Ok(()),
         stack = Stack::start(&choices) => stack?,
     };
-    let text = if options.json { json(&stack)? } else { welcome(&stack) };
+    let text = if options.json { json(&stack)? } else { welcome(&stack, choices.demo) };
     // Ignore errors: stdout may be closed, but the portal must still run.
     let _ = io::stdout().write_all(text.as_bytes());
     signals.interrupted().await;
@@ -151,11 +156,16 @@ fn json(stack: &Stack) -> serde_json::Result<String> {
     serde_json::to_string(&stack.ready).map(|line| line + "\n")
 }
 
-fn welcome(stack: &Stack) -> String {
+fn welcome(stack: &Stack, is_demo: bool) -> String {
     let ready = &stack.ready;
     let data = match &stack.data {
         Some(folder) => format!("in {} (remove it to start with an empty portal)", folder.display()),
         None => "in memory, lost when this process ends".to_owned(),
+    };
+    let shared = if is_demo {
+        "\n              All users who can sign in without a second factor have this password."
+    } else {
+        ""
     };
     let mailbox = ready.mail_url.as_ref().map(|url| format!("  Mailbox     {url}\n")).unwrap_or_default();
     format!(
@@ -164,7 +174,7 @@ fn welcome(stack: &Stack) -> String {
 
   Open        {url}/?partner={partner}
   Sign in as  {email}
-  Password    {password}
+  Password    {password}{shared}
 
 {mailbox}  Functions   {lambda} (for `aws lambda invoke --endpoint-url`)
   Data        {data}

@@ -40,11 +40,14 @@ const PORT_ATTEMPTS: u32 = 16;
 
 /// The options for starting the stack.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each one is an option of the command line")]
 pub(crate) struct Choices {
     /// 0 selects a free port.
     pub(crate) port: u16,
     /// Whether to keep all data in memory.
     pub(crate) ephemeral: bool,
+    /// Whether to start with the demo agency.
+    pub(crate) demo: bool,
     /// The folder for all data. `None` selects `.portal/` in the repository.
     pub(crate) data: Option<PathBuf>,
     /// The URL of a DynamoDB that replaces the embedded one.
@@ -94,6 +97,8 @@ pub(crate) enum StartError {
     Lambda(#[from] lambda::StartError),
     #[error("cannot create the demo partner: {0}")]
     Demo(#[from] DemoError),
+    #[error("the data folder is not new: start without --demo, or with another folder")]
+    NotNew,
 }
 
 impl From<io::Error> for StartError {
@@ -178,6 +183,9 @@ impl Stack {
             async { Ok(builder::build(&root).await?) },
             make_cloud(choices, &template, folder.as_ref(), &mut memory, &mut tasks),
         )?;
+        if choices.demo && !cloud.is_new {
+            return Err(StartError::NotNew);
+        }
 
         let record = match &choices.record {
             None => None,
@@ -204,11 +212,16 @@ impl Stack {
         let server = key_of(choices.dynamodb.as_deref());
         let mut demo = match memory.partners.remove(server) {
             Some(demo) if !cloud.is_new => demo,
+            Some(_) | None if choices.demo => Demo::plan_agency().map_err(DemoError::from)?,
             Some(_) | None => Demo::plan(cloud.is_new).map_err(DemoError::from)?,
         };
         memory.partners.insert(server.to_owned(), demo.clone());
         remember(&memory)?;
-        let partner_id = demo.make(&lambda).await?;
+        let partner_id = if choices.demo {
+            demo.write_agency(&cloud.dynamodb, &template.tables()?).await?
+        } else {
+            demo.make(&lambda).await?
+        };
         memory.partners.insert(server.to_owned(), demo.clone());
         remember(&memory)?;
         tasks.spawn(mail::deliver(post_office.events, cloud.plan.rules, lambda.clone()));

@@ -82,6 +82,18 @@ impl Store {
         }
     }
 
+    /// Returns a store for the tables that `name` names. Functions do not use it: their environment names the tables.
+    pub fn with_client(client: aws_sdk_dynamodb::Client, name: impl Fn(Table) -> Option<String>) -> Self {
+        Self {
+            client,
+            users: name(Table::Users),
+            credentials: name(Table::Credentials),
+            sessions: name(Table::Sessions),
+            audit: name(Table::Audit),
+            outbox: name(Table::Outbox),
+        }
+    }
+
     /// Returns whether mail is on: the environment then names the table of the outbox.
     pub fn has_outbox(&self) -> bool {
         self.outbox.is_some()
