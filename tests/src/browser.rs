@@ -951,14 +951,24 @@ impl Browser {
 
     /// Takes a screenshot, `target/<profile>/browser/<name>.png`.
     pub async fn screenshot(&self, name: &str) {
+        self.capture(&folder(), name, true).await;
+    }
+
+    /// Takes a screenshot with a small file, in the folder that `PORTAL_PICTURES` names or else with the other screenshots.
+    pub async fn picture(&self, name: &str) {
+        let folder = stack::variable("PORTAL_PICTURES").map_or_else(folder, |path| workspace().join(path));
+        self.capture(&folder, name, false).await;
+    }
+
+    async fn capture(&self, folder: &Path, name: &str, is_fast: bool) {
         let picture = if self.engine == Engine::Chromium {
-            let parameters = json!({ "format": "png", "optimizeForSpeed": true });
+            let parameters = json!({ "format": "png", "optimizeForSpeed": is_fast });
             self.devtools("Page.captureScreenshot", parameters).await["data"].take()
         } else {
             self.value_of("screenshot").await
         };
         let bytes = BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap();
-        fs::write(folder().join(format!("{name}.png")), bytes).unwrap();
+        fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
     }
 
     /// Checks that no script failed, the content security policy blocked nothing, and no injected script ran. Firefox has no command
