@@ -167,6 +167,7 @@ async fn a_change_in_an_old_session_continues_after_a_code(language: Language) {
     Rows::of(&stack().ready).age_sessions(owner).await;
     browser.tick("bulk.all").await;
     browser.press("users.first_password").await;
+    browser.reads("bulk.password.text").await;
     browser.press("users.first_password").await;
     browser.reads("authenticate.lead_code").await;
     browser.press("cancel").await;
