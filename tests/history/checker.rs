@@ -19,8 +19,9 @@ use serde_json::Value;
 
 use crate::model::{OVER, Person, RECOVERY_CODES, State};
 use crate::operation::{Action, Asks, Challenge, Ended, Operation, Reply, Response, named_by};
+use crate::passkeys::{Made, Started};
 use crate::recorder::Commit;
-use crate::sign_ins::{Open, SignIn};
+use crate::sign_ins::{Open, SignIn, is_committed_with_passkey};
 
 /// The minimum number of concurrent commits that justify a conflict: one for each attempt.
 const DECISIONS: usize = 3;
@@ -142,6 +143,11 @@ impl History<'_> {
                 let is_right = self.open(challenge).is_committed(earlier, reply, commit);
                 (is_used || !is_right).then_some((401, "unauthenticated"))
             }
+            Action::SignInWithPasskey { started, made } => {
+                let is_used = self.made.iter().any(|(other, at)| *at < point && self.operations[*other].uses(started));
+                let is_right = is_committed_with_passkey(state, &made.id, commit);
+                (is_used || !is_right).then_some((401, "unauthenticated"))
+            }
             // The requirement may have changed between the read and the commit.
             _ if earlier.iter().any(|then| state.requiring_as(then).refusal(operation).is_none()) => None,
             _ => state.refusal(operation),
@@ -171,7 +177,7 @@ impl History<'_> {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
         let Some(person) = state.users.get(&commit.target) else { return };
         let own = operation.session.as_ref().map(|session| session.id.as_str()).unwrap_or_default();
-        let replaces = matches!(operation.action, Action::ConfirmApp { .. }) && person.factors.is_some();
+        let replaces = matches!(operation.action, Action::ConfirmApp { .. }) && person.has_app();
         let ended = if replaces { Ended::Others } else { operation.action.ended_sessions() };
         let is_right = match ended {
             // A new password does not complete the sign-in if the user has to add a second factor.
@@ -265,7 +271,8 @@ impl History<'_> {
                 (!is_session || !is_shown).then_some("the response has another session or user than the commit")
             }
             Response::RecoveryCodes => {
-                let is_first = commit.action == "second_factor.added";
+                let before = self.states[point].users.get(&commit.target);
+                let is_first = before.is_some_and(|person| person.factors.is_none());
                 let codes = operation.answer.json["recovery_codes"].as_array().map(Vec::len);
                 let is_shown = codes == is_first.then_some(RECOVERY_CODES);
                 (!is_shown).then_some("the response has other recovery codes than the commit")
@@ -301,7 +308,7 @@ impl History<'_> {
                 (user["signed_out_at"] != commit.at.as_str()).then_some("the response has another time than the commit")
             }
             Response::Empty => None,
-            Response::Users | Response::AccessToken | Response::NewApp => Some("it only reads"),
+            Response::Users | Response::AccessToken | Response::Started => Some("it only reads"),
         }
     }
 
@@ -371,6 +378,11 @@ impl History<'_> {
                 self.open(challenge).needs_proof(&self.states[self.window(operation)], reply)
             }
             ((422, "validation_failed"), Action::ConfirmApp { app, .. }) => self.is_started_again(operation, app),
+            ((422, "validation_failed"), Action::AddPasskey { made }) => self.is_passkey_over(operation, made),
+            ((401, "unauthenticated"), Action::SignInWithPasskey { started, made }) => {
+                self.is_start_used(operation, started)
+                    || self.states_of(operation).any(|state| !state.lets_in(&made.id))
+            }
             // An import reads the emails first, and again after a conflict.
             ((409, "email_taken"), Action::Add { email, .. }) if operation.is_part => {
                 let partner = operation.actor().and_then(|actor| {
@@ -396,19 +408,51 @@ impl History<'_> {
 
     /// Whether another request of the session may have ended the addition of this app: a later start, or a confirmation.
     fn is_started_again(&self, operation: &Operation, app: &Authenticator) -> bool {
-        let session = |operation: &Operation| operation.session.as_ref().map(|session| session.id.clone());
         let is_start = |other: &&Operation| {
             matches!(other.action, Action::StartApp)
                 && other.is_granted()
                 && Authenticator::of(&other.answer.json) == *app
         };
         let Some(start) = self.operations.iter().find(is_start) else { return false };
+        let is_of_it = |action: &Action| matches!(action, Action::StartApp | Action::ConfirmApp { .. });
+        self.meets_in_session(start, operation, is_of_it)
+    }
+
+    /// Whether the addition of this passkey may have ended: by a later start or an addition in the session, or because the
+    /// factors have changed since the start.
+    fn is_passkey_over(&self, operation: &Operation, made: &Made) -> bool {
+        let is_start = |other: &&Operation| {
+            matches!(other.action, Action::StartPasskey)
+                && other.is_granted()
+                && other.answer.json["challenge"] == made.challenge.as_str()
+        };
+        let Some(start) = self.operations.iter().find(is_start) else { return false };
+        let states = &self.states[self.between(start.invoked, operation.responded)];
+        let person = |state: &State| Some(state.users.get(operation.actor()?)?.factors_version);
+        let is_of_it = |action: &Action| matches!(action, Action::StartPasskey | Action::AddPasskey { .. });
+        states.iter().any(|state| person(state) != person(&states[0]))
+            || self.meets_in_session(start, operation, is_of_it)
+    }
+
+    /// Whether another such request of the session may have happened between a start and the end of an operation.
+    fn meets_in_session(&self, start: &Operation, operation: &Operation, is_it: impl Fn(&Action) -> bool) -> bool {
+        let session = |operation: &Operation| operation.session.as_ref().map(|session| session.id.clone());
         self.operations.iter().any(|other| {
             let is_other = !std::ptr::eq(other, operation) && !std::ptr::eq(other, start);
-            let is_of_it = matches!(other.action, Action::StartApp | Action::ConfirmApp { .. })
+            let is_of_it = is_it(&other.action)
                 && session(other) == session(operation)
                 && (other.is_granted() || other.is_unknown());
             is_other && is_of_it && other.responded > start.invoked && other.invoked < operation.responded
+        })
+    }
+
+    /// Whether another request may have used a started sign-in with a passkey.
+    fn is_start_used(&self, operation: &Operation, started: &Started) -> bool {
+        self.operations.iter().any(|other| {
+            other.uses(started)
+                && !std::ptr::eq(other, operation)
+                && other.invoked < operation.responded
+                && (other.is_granted() || other.is_unknown())
         })
     }
 
@@ -441,10 +485,13 @@ fn reads(state: &State, operation: &Operation) -> bool {
     if state.refusal(operation).is_some() {
         return false;
     }
+    if let Action::StartPasskeySignIn = operation.action {
+        return true;
+    }
     let Some(session) = &operation.session else { return false };
     let user = &operation.answer.json;
     let id = match operation.action.response() {
-        Response::NewApp => return true,
+        Response::Started => return true,
         Response::Settings => {
             let actor = state.users.get(&session.user);
             let is_so = |person: &Arc<Person>| {

@@ -13,6 +13,7 @@ use crate::model::default_permissions;
 use crate::operation::{
     Access, Action, Asks, Challenge, Choices, Code, Ended, Operation, Reply, Request, Response, Session,
 };
+use crate::passkeys::{Made, Started};
 use crate::random::Random;
 use crate::recorder::Recorder;
 
@@ -45,6 +46,10 @@ struct Heard {
     sessions: Vec<Arc<Session>>,
     /// The apps that were started and not confirmed, by the id of the session.
     started: BTreeMap<String, Authenticator>,
+    /// The passkeys that were made and not added, by the id of the session.
+    made: BTreeMap<String, Arc<Made>>,
+    /// The sign-ins with a passkey that were started.
+    passkey_sign_ins: Vec<Arc<Started>>,
     over: Vec<Arc<Session>>,
     operations: Vec<Operation>,
     asked: usize,
@@ -61,6 +66,8 @@ struct Known {
     app: Option<Authenticator>,
     next_step: u64,
     codes: Vec<String>,
+    /// Passkeys that may have been removed.
+    passkeys: Vec<Arc<Made>>,
     client: Client,
     failures: u32,
     is_removed: bool,
@@ -139,7 +146,16 @@ impl<'a> World<'a> {
         let answer = request.send(&client, session.as_deref(), &trace).await;
         let responded = Instant::now();
         let is_part = !matches!(request, Request::One(_));
+        let made = match &request {
+            Request::One(Action::StartPasskey) if answer.status == 200 => {
+                Some(Made::create(&self.stack.ready, &answer.json).await)
+            }
+            _ => None,
+        };
         let mut heard = self.heard.lock().unwrap();
+        if let (Some(made), Some(session)) = (made, &session) {
+            heard.made.insert(session.id.clone(), Arc::new(made));
+        }
         for (action, answer) in request.actions(&answer) {
             let operation = Operation { session: session.clone(), action, invoked, responded, answer, is_part };
             heard.learn(&self.stack.ready, &client, &operation);
@@ -181,6 +197,11 @@ impl<'a> World<'a> {
         let mut heard = self.heard.lock().unwrap();
         if random.chance(50)
             && let Some(action) = heard.answer(random)
+        {
+            return (None, Request::One(action));
+        }
+        if random.chance(6)
+            && let Some(action) = heard.sign_in_with_passkey(random)
         {
             return (None, Request::One(action));
         }
@@ -245,6 +266,8 @@ impl<'a> World<'a> {
                 own_password: own.and_then(|known| known.passwords.last().cloned()).unwrap_or_default(),
                 is_primary_admin: session.user == *primary_admin,
                 started: heard.started.get(&session.id).map(|app| (app.clone(), Authenticator::present_step())),
+                made: heard.made.get(&session.id).cloned(),
+                passkeys: own.map(|known| known.passkeys.as_slice()).unwrap_or_default(),
                 emails: &self.wanted,
                 sessions: &heard.sessions,
             },
@@ -270,9 +293,21 @@ impl Known {
         }
     }
 
+    /// A passkey that a challenge lists. Sometimes its answer is wrong.
+    fn passkey(&self, challenge: &Challenge, random: &mut Random) -> Option<Reply> {
+        let listed: Vec<_> = self.passkeys.iter().filter(|made| made.is_listed_in(&challenge.passkey)).collect();
+        let made = Arc::clone(random.pick(&listed)?);
+        Some(Reply::Passkey { made, is_wrong: random.chance(10) })
+    }
+
     /// Remembers a new app, which was confirmed with the code of this step.
     fn enrols(&mut self, app: &Authenticator, step: u64, codes: &Value) {
         (self.app, self.next_step) = (Some(app.clone()), step + 1);
+        self.learn_codes(codes);
+    }
+
+    /// Remembers the recovery codes in a response, if it has any.
+    fn learn_codes(&mut self, codes: &Value) {
         if let Some(codes) = codes.as_array() {
             self.codes = codes.iter().filter_map(|code| Some(secrets::remembered(code.as_str()?))).collect();
         }
@@ -289,6 +324,7 @@ impl Heard {
             app: None,
             next_step: 0,
             codes: Vec::new(),
+            passkeys: Vec::new(),
             client: Client::of(ready),
             failures: 0,
             is_removed: false,
@@ -313,10 +349,26 @@ impl Heard {
         let reply = match &challenge.asks {
             Asks::Partner => Reply::Partner(random.pick(&challenge.offered)?.clone()),
             Asks::Password => Reply::Password(secrets::password()),
-            Asks::Factor => Reply::Factor(user.map_or_else(Code::wrong, |known| known.code(random))),
+            Asks::Factor => {
+                let passkey = user.as_ref().filter(|_| random.chance(60));
+                passkey
+                    .and_then(|known| known.passkey(&challenge, random))
+                    .unwrap_or_else(|| Reply::Factor(user.map_or_else(Code::wrong, |known| known.code(random))))
+            }
             Asks::Enrolment(_) => Reply::Enrolment(Authenticator::present_step()),
         };
         Some(Action::AnswerChallenge { challenge, reply })
+    }
+
+    /// A sign-in with a passkey, or its start. Some starts are used more than once.
+    fn sign_in_with_passkey(&mut self, random: &mut Random) -> Option<Action> {
+        let passkeys: Vec<_> = self.people.values().flat_map(|known| &known.passkeys).cloned().collect();
+        let made = random.pick(&passkeys).cloned()?;
+        let Some(started) = random.pick(&self.passkey_sign_ins).cloned() else { return Some(Action::StartPasskeySignIn) };
+        if random.chance(80) {
+            self.passkey_sign_ins.retain(|other| other.token != started.token);
+        }
+        Some(Action::SignInWithPasskey { started, made })
     }
 
     fn client_for(&mut self, ready: &Ready, partner: Option<&str>, email: &str) -> Client {
@@ -380,7 +432,7 @@ impl Heard {
         match operation.action.response() {
             Response::Empty
             | Response::SignedOutAt
-            | Response::NewApp
+            | Response::Started
             | Response::RecoveryCodes
             | Response::Settings => {}
             // The clients learn of a suspension only later, so they try to sign suspended users in.
@@ -400,7 +452,9 @@ impl Heard {
             Response::Session => {
                 let session = Session::read(client, answer);
                 self.see(ready, operation.user());
-                self.knows(&session.user, operation.action.new_password().unwrap_or_default());
+                if let Some(password) = operation.action.new_password() {
+                    self.knows(&session.user, password);
+                }
                 self.sessions.push(Arc::new(session));
             }
             Response::AccessToken => {
@@ -429,6 +483,23 @@ impl Heard {
             Action::StartApp if operation.is_granted() => {
                 let session = own.map(|own| own.id.clone()).unwrap_or_default();
                 self.started.insert(session, Authenticator::of(answer));
+            }
+            Action::StartPasskeySignIn if operation.is_granted() => {
+                self.passkey_sign_ins.push(Arc::new(Started::read(&operation.answer)));
+            }
+            Action::AddPasskey { made } => {
+                if operation.is_granted() {
+                    self.made.remove(own.map_or("", |own| own.id.as_str()));
+                }
+                if let (true, Some(known)) = (may_be, own.and_then(|own| self.people.get_mut(&own.user))) {
+                    known.passkeys.push(Arc::clone(made));
+                    known.learn_codes(&answer["recovery_codes"]);
+                }
+            }
+            Action::RemovePasskey { id } if operation.is_granted() => {
+                if let Some(known) = own.and_then(|own| self.people.get_mut(&own.user)) {
+                    known.passkeys.retain(|made| made.id != *id);
+                }
             }
             Action::ConfirmApp { app, step } => {
                 if operation.is_granted() {

@@ -25,8 +25,12 @@ pub(crate) fn check(operations: &[Operation]) -> Vec<String> {
     }
     let mut answered: BTreeMap<&str, &Operation> = BTreeMap::new();
     for operation in &granted {
-        let Action::AnswerChallenge { challenge, .. } = &operation.action else { continue };
-        if let Some(other) = answered.insert(&challenge.token, operation) {
+        let token = match &operation.action {
+            Action::AnswerChallenge { challenge, .. } => &challenge.token,
+            Action::SignInWithPasskey { started, .. } => &started.token,
+            _ => continue,
+        };
+        if let Some(other) = answered.insert(token, operation) {
             found("one challenge was used twice", other, operation);
         }
     }

@@ -10,7 +10,8 @@
 //! - `checker` replays the commits against `model`, a sequential model of the portal; `sign_ins` models the possible
 //!   results of a sign-in;
 //! - `direct` checks the main guarantees with the responses alone;
-//! - `tables` compares the result of the replay with the stored items.
+//! - `tables` compares the result of the replay with the stored items;
+//! - `passkeys` has the devices of the clients' users.
 //!
 //! `same_moment` arranges a case that random requests reach too rarely.
 #![allow(
@@ -26,6 +27,7 @@ mod clients;
 mod direct;
 mod model;
 mod operation;
+mod passkeys;
 mod random;
 mod recorder;
 mod same_moment;

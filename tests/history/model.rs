@@ -42,9 +42,10 @@ pub(crate) struct Live {
 /// The second factors of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Factors {
-    pub(crate) app: Authenticator,
-    /// The last step whose code was accepted.
-    pub(crate) last_step: u64,
+    /// The authenticator app, and the last step whose code was accepted.
+    pub(crate) app: Option<(Authenticator, u64)>,
+    /// The ids of the passkeys.
+    pub(crate) passkeys: BTreeSet<String>,
     /// The unused recovery codes that a client knows. After a lost response there are none.
     pub(crate) known_codes: BTreeSet<String>,
     /// The number of unused recovery codes.
@@ -52,16 +53,26 @@ pub(crate) struct Factors {
 }
 
 impl Factors {
-    /// The factors after a new app was confirmed with the code of a step. `codes` are those in the response.
-    pub(crate) fn new(app: &Authenticator, step: u64, codes: &Value) -> Self {
+    /// The recovery codes, as in a response, to which the first factor is added.
+    pub(crate) fn with_codes(codes: &Value) -> Self {
         let codes = codes.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-        Self { app: app.clone(), last_step: step, known_codes: codes.collect(), codes_left: RECOVERY_CODES }
+        Self { app: None, passkeys: BTreeSet::new(), known_codes: codes.collect(), codes_left: RECOVERY_CODES }
+    }
+
+    /// Whether there is neither an app nor a passkey.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.app.is_none() && self.passkeys.is_empty()
+    }
+
+    /// The strongest factor, as a response shows it.
+    fn kind(&self) -> &'static str {
+        if self.passkeys.is_empty() { "totp" } else { "passkey" }
     }
 
     /// Whether a code is right and has not been used. Of an app, only the codes of later steps than the last one are.
     pub(crate) fn accept(&self, code: &Code) -> bool {
         match code {
-            Code::App { app, step } => *app == self.app && *step > self.last_step,
+            Code::App { app, step } => self.app.as_ref().is_some_and(|(own, last)| own == app && step > last),
             Code::Recovery(code) => self.known_codes.contains(code),
         }
     }
@@ -72,7 +83,7 @@ impl Factors {
             return Err("a wrong or used code was accepted".to_owned());
         }
         match code {
-            Code::App { step, .. } => self.last_step = *step,
+            Code::App { app, step } => self.app = Some((app.clone(), *step)),
             Code::Recovery(code) => {
                 self.known_codes.remove(code);
                 self.codes_left -= 1;
@@ -164,7 +175,7 @@ impl Person {
             && held == self.access.permissions
             && user["status"] == if self.is_active { "active" } else { "suspended" }
             && user["must_change_password"] == self.must_change
-            && user["second_factor"] == if self.factors.is_some() { "totp" } else { "none" }
+            && user["second_factor"] == self.factors.as_ref().map_or("none", Factors::kind)
             && user["version"] == self.version
             && user["signed_out_at"].as_str() == self.signed_out_at.as_deref()
     }
@@ -192,6 +203,16 @@ impl Person {
     pub(crate) fn suspend(&mut self, at: &str) {
         self.sign_out(at);
         self.is_active = false;
+    }
+
+    /// Whether the user has an authenticator app.
+    pub(crate) fn has_app(&self) -> bool {
+        self.factors.as_ref().is_some_and(|factors| factors.app.is_some())
+    }
+
+    /// Whether the user has this passkey.
+    pub(crate) fn has_passkey(&self, id: &str) -> bool {
+        self.factors.as_ref().is_some_and(|factors| factors.passkeys.contains(id))
     }
 
     /// Adds, replaces or removes the second factors.
@@ -237,6 +258,11 @@ impl State {
         self.users.iter().find(|(_, person)| is_it(person)).map(|(id, _)| id.as_str())
     }
 
+    /// Whether some user can sign in with this passkey.
+    pub(crate) fn lets_in(&self, passkey: &str) -> bool {
+        self.users.values().any(|person| person.is_active && person.has_passkey(passkey))
+    }
+
     /// The user of a session, if the session is alive. A session that lacks a required second factor is not.
     pub(crate) fn holder_of(&self, session: &Session) -> Option<&Person> {
         let person = self.users.get(&session.user)?;
@@ -260,9 +286,15 @@ impl State {
                 _ => Some((403, "primary_admin_protected")),
             };
         }
-        if let Action::RemoveApp = action {
-            let is_required = self.requires_factor(actor).then_some((409, "factor_required"));
-            return if actor.factors.is_some() { is_required } else { Some((404, "not_found")) };
+        let has_removed = match action {
+            Action::RemoveApp => Some(actor.has_app()),
+            Action::RemovePasskey { id } => Some(actor.has_passkey(id)),
+            _ => None,
+        };
+        if let (Some(has_it), factors) = (has_removed, actor.factors.as_ref()) {
+            let is_last = factors.is_some_and(|own| usize::from(own.app.is_some()) + own.passkeys.len() == 1);
+            let is_required = (is_last && self.requires_factor(actor)).then_some((409, "factor_required"));
+            return if has_it { is_required } else { Some((404, "not_found")) };
         }
         let own = action.target() == Some(&session.user);
         let of_partner = |id| self.users.get(id).filter(|person| person.partner == actor.partner);

@@ -9,6 +9,7 @@ use portal_tests::{Answer, Authenticator, Client, secrets};
 use serde_json::{Value, json};
 
 use crate::model::{ALL, Factors, Person, reduced};
+use crate::passkeys::{Made, Started};
 use crate::random::Random;
 use crate::recorder::Commit;
 
@@ -131,6 +132,8 @@ pub(crate) struct Challenge {
     pub(crate) user: Option<String>,
     /// The partners that are offered.
     pub(crate) offered: Vec<String>,
+    /// The options for a passkey, if the user has one.
+    pub(crate) passkey: Value,
     /// A time before the request was sent.
     pub(crate) invoked: Instant,
     /// A time after the response.
@@ -158,6 +161,7 @@ impl Challenge {
             password: password.clone(),
             user,
             offered: ids.map(str::to_owned).collect(),
+            passkey: json["passkey"].clone(),
             invoked: operation.invoked,
             responded: operation.responded,
             client: client.clone(),
@@ -178,6 +182,11 @@ pub(crate) enum Reply {
     Partner(String),
     Password(String),
     Factor(Code),
+    /// The answer of this passkey, or a wrong one.
+    Passkey {
+        made: Arc<Made>,
+        is_wrong: bool,
+    },
     /// The code of the new app in this step.
     Enrolment(u64),
 }
@@ -197,8 +206,8 @@ pub(crate) enum Response {
     /// The user and the tokens of a new session.
     Session,
     AccessToken,
-    /// The secret of an authenticator app that can be added.
-    NewApp,
+    /// What the client needs to add a second factor, or to sign in with a passkey.
+    Started,
     /// The recovery codes, unless the user has some already.
     RecoveryCodes,
     /// The requirement of the partner.
@@ -241,6 +250,10 @@ pub(crate) struct Choices<'a> {
     pub(crate) is_primary_admin: bool,
     /// The app that was started in this session, and the number of the user's next unused step.
     pub(crate) started: Option<(Authenticator, u64)>,
+    /// The passkey that was made in this session.
+    pub(crate) made: Option<Arc<Made>>,
+    /// The user's known passkeys.
+    pub(crate) passkeys: &'a [Arc<Made>],
     /// Emails that many requests use.
     pub(crate) emails: &'a [(String, String)],
     /// The known sessions of all users.
@@ -265,6 +278,9 @@ fn requirement(random: &mut Random) -> &'static str {
         _ => "everyone",
     }
 }
+
+/// Clients add no passkey to a user who has more than this.
+const MOST_PASSKEYS: usize = 3;
 
 /// Events that may follow another event in the same transaction.
 pub(crate) const SECOND_EVENTS: [&str; 3] = ["access.reviewed", "primary_admin.handed_over", "session.started"];
@@ -348,6 +364,21 @@ pub(crate) enum Action {
         step: u64,
     },
     RemoveApp,
+    /// Starts to add a passkey.
+    StartPasskey,
+    /// Adds the passkey that a device has made.
+    AddPasskey {
+        made: Arc<Made>,
+    },
+    RemovePasskey {
+        id: String,
+    },
+    /// Starts a sign-in with a passkey in place of a password.
+    StartPasskeySignIn,
+    SignInWithPasskey {
+        started: Arc<Started>,
+        made: Arc<Made>,
+    },
     ResetFactors {
         target: String,
     },
@@ -383,6 +414,11 @@ impl Action {
             | Self::StartApp
             | Self::ConfirmApp { .. }
             | Self::RemoveApp
+            | Self::StartPasskey
+            | Self::AddPasskey { .. }
+            | Self::RemovePasskey { .. }
+            | Self::StartPasskeySignIn
+            | Self::SignInWithPasskey { .. }
             | Self::Require { .. } => None,
         }
     }
@@ -410,7 +446,13 @@ impl Action {
     /// The audit event of a success, or `None` for reads.
     pub(crate) fn event(&self) -> Option<&'static str> {
         match self {
-            Self::Me | Self::Get { .. } | Self::List | Self::Refresh | Self::StartApp => None,
+            Self::Me
+            | Self::Get { .. }
+            | Self::List
+            | Self::Refresh
+            | Self::StartApp
+            | Self::StartPasskey
+            | Self::StartPasskeySignIn => None,
             Self::Edit { .. } => Some("user.edited"),
             Self::SetPermissions { .. } => Some("permissions.set"),
             Self::SetPassword { .. } => Some("password.set"),
@@ -418,14 +460,16 @@ impl Action {
             Self::ForceLogout { .. } => Some("logout.forced"),
             Self::Remove { .. } => Some("user.removed"),
             Self::Add { .. } => Some("user.added"),
-            Self::SignIn { .. } | Self::AnswerChallenge { .. } => Some("session.started"),
+            Self::SignIn { .. } | Self::AnswerChallenge { .. } | Self::SignInWithPasskey { .. } => {
+                Some("session.started")
+            }
             Self::SignOut | Self::EndSession { .. } => Some("session.ended"),
             Self::SetStatus { is_active: true, .. } => Some("user.reactivated"),
             Self::SetStatus { is_active: false, .. } => Some("user.suspended"),
             Self::HandOver { .. } => Some("primary_admin.handed_over"),
             Self::Decide { .. } => Some("access.reviewed"),
-            Self::ConfirmApp { .. } => Some("second_factor.added"),
-            Self::RemoveApp => Some("second_factor.removed"),
+            Self::ConfirmApp { .. } | Self::AddPasskey { .. } => Some("second_factor.added"),
+            Self::RemoveApp | Self::RemovePasskey { .. } => Some("second_factor.removed"),
             Self::ResetFactors { .. } => Some("second_factor.reset"),
             Self::Require { .. } => Some("settings.changed"),
         }
@@ -455,10 +499,10 @@ impl Action {
             Self::List => Response::Users,
             Self::Decide { .. } => Response::Decision,
             Self::ForceLogout { .. } => Response::SignedOutAt,
-            Self::SignIn { .. } | Self::AnswerChallenge { .. } => Response::Session,
+            Self::SignIn { .. } | Self::AnswerChallenge { .. } | Self::SignInWithPasskey { .. } => Response::Session,
             Self::Refresh => Response::AccessToken,
-            Self::StartApp => Response::NewApp,
-            Self::ConfirmApp { .. } => Response::RecoveryCodes,
+            Self::StartApp | Self::StartPasskey | Self::StartPasskeySignIn => Response::Started,
+            Self::ConfirmApp { .. } | Self::AddPasskey { .. } => Response::RecoveryCodes,
             Self::Require { .. } => Response::Settings,
             Self::SetPassword { .. }
             | Self::OwnPassword { .. }
@@ -466,6 +510,7 @@ impl Action {
             | Self::EndSession { .. }
             | Self::SignOut
             | Self::RemoveApp
+            | Self::RemovePasskey { .. }
             | Self::ResetFactors { .. } => Response::Empty,
         }
     }
@@ -480,7 +525,7 @@ impl Action {
             | Self::SetStatus { target, is_active: false, .. }
             | Self::Decide { target, decision: "suspend" | "remove", .. } => Ended::All(target),
             Self::EndSession { session, .. } => Ended::One(session),
-            Self::OwnPassword { .. } | Self::RemoveApp => Ended::Others,
+            Self::OwnPassword { .. } | Self::RemoveApp | Self::RemovePasskey { .. } => Ended::Others,
             Self::SignOut => Ended::Own,
             _ => Ended::None,
         }
@@ -509,6 +554,11 @@ impl Action {
             | Self::StartApp
             | Self::ConfirmApp { .. }
             | Self::RemoveApp
+            | Self::StartPasskey
+            | Self::AddPasskey { .. }
+            | Self::RemovePasskey { .. }
+            | Self::StartPasskeySignIn
+            | Self::SignInWithPasskey { .. }
             | Self::Require { .. } => None,
         }
     }
@@ -563,7 +613,11 @@ impl Action {
         };
         let is_own_change = match self {
             Self::Edit { .. } | Self::EndSession { .. } => own,
-            Self::ConfirmApp { .. } | Self::RemoveApp | Self::Require { .. } => true,
+            Self::ConfirmApp { .. }
+            | Self::RemoveApp
+            | Self::AddPasskey { .. }
+            | Self::RemovePasskey { .. }
+            | Self::Require { .. } => true,
             _ => false,
         };
         is_attempt || is_own_change
@@ -583,8 +637,8 @@ impl Action {
 
     /// A random action in a session. Sign-ins and new users are chosen elsewhere.
     pub(crate) fn random(random: &mut Random, choices: Choices<'_>) -> Self {
-        let Choices { target, version, own, own_password: current, is_primary_admin, started, emails, sessions } =
-            choices;
+        let Choices { target, version, own, own_password: current, is_primary_admin, .. } = choices;
+        let Choices { started, made, passkeys, emails, sessions, .. } = choices;
         let if_match = if random.chance(50) { version } else { None };
         let hands_over = is_primary_admin && random.chance(10);
         let requires = is_primary_admin && random.chance(8);
@@ -593,7 +647,12 @@ impl Action {
         {
             return Self::ConfirmApp { app, step };
         }
-        match random.below(108) {
+        if let Some(made) = made
+            && random.chance(60)
+        {
+            return Self::AddPasskey { made };
+        }
+        match random.below(114) {
             _ if requires => Self::Require { requirement: requirement(random) },
             _ if hands_over => Self::HandOver { target, current },
             0..10 => Self::Get { target },
@@ -622,6 +681,11 @@ impl Action {
             96..98 => Self::RemoveApp,
             98..100 => Self::ResetFactors { target },
             100..101 => Self::Require { requirement: requirement(random) },
+            101..105 if passkeys.len() < MOST_PASSKEYS => Self::StartPasskey,
+            105..107 => {
+                let id = random.pick(passkeys).map_or_else(|| "unknown".to_owned(), |made| made.id.clone());
+                Self::RemovePasskey { id }
+            }
             _ => Self::Refresh,
         }
     }
@@ -697,11 +761,24 @@ impl Action {
                 let Asks::Enrolment(app) = &challenge.asks else { panic!("it asks for no app: {challenge:?}") };
                 client.enrol(&challenge.token, &app.code_at(*step))
             }
+            Self::AnswerChallenge { challenge, reply: Reply::Passkey { made, is_wrong } } => {
+                let credential = made.answer(&challenge.passkey, *is_wrong).await;
+                client.answer_with_passkey(&challenge.token, &credential)
+            }
             Self::StartApp => call("POST", "/v1/me/factors/totp"),
             Self::ConfirmApp { app, step } => {
                 call("POST", "/v1/me/factors/totp/confirm").json(&json!({ "code": app.code_at(*step) }))
             }
             Self::RemoveApp => call("DELETE", "/v1/me/factors/totp"),
+            Self::StartPasskey => call("POST", "/v1/me/passkeys/options"),
+            Self::AddPasskey { made } => {
+                call("POST", "/v1/me/passkeys").json(&json!({ "name": "Phone", "credential": made.credential }))
+            }
+            Self::RemovePasskey { id } => call("DELETE", &format!("/v1/me/passkeys/{id}")),
+            Self::StartPasskeySignIn => client.start_passkey_sign_in(),
+            Self::SignInWithPasskey { started, made } => {
+                client.sign_in_with_passkey(&started.token, &made.answer(&started.options, false).await)
+            }
             Self::ResetFactors { target } => call("DELETE", &format!("{}/factors", path(target))),
             Self::Require { requirement } => call("PUT", "/v1/settings").json(&json!({ "second_factor": requirement })),
             Self::SignOut => call("DELETE", "/v1/sessions/current"),
@@ -871,11 +948,11 @@ impl Operation {
             Action::OwnPassword { new, .. } => {
                 person.version += 1;
                 person.password.clone_from(new);
-                let own = self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+                let own = self.own_session();
                 person.sessions.retain(|session, _| *session == own);
             }
-            Action::SignIn { .. } | Action::AnswerChallenge { .. } => {
-                let mut has_factor = false;
+            Action::SignIn { .. } | Action::AnswerChallenge { .. } | Action::SignInWithPasskey { .. } => {
+                let mut has_factor = matches!(self.action, Action::SignInWithPasskey { .. });
                 if let Action::AnswerChallenge { challenge, reply } = &self.action {
                     has_factor = self.apply_reply(challenge, reply, person)?;
                 }
@@ -892,21 +969,35 @@ impl Operation {
             }
             Action::ConfirmApp { app, step } => {
                 person.version += 1;
-                let own = self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
-                let factors = if let Some(factors) = person.factors.take() {
+                let own = self.own_session();
+                if person.has_app() {
                     person.sessions.retain(|session, _| *session == own);
-                    Factors { app: app.clone(), last_step: *step, ..factors }
-                } else {
-                    Factors::new(app, *step, &self.answer.json["recovery_codes"])
-                };
+                }
+                let mut factors = self.factors_of(person);
+                factors.app = Some((app.clone(), *step));
                 person.change_factors(Some(factors));
                 person.sessions.get_mut(&own).ok_or("its session does not exist")?.has_factor = true;
             }
-            Action::RemoveApp => {
+            Action::AddPasskey { made } => {
                 person.version += 1;
-                let own = self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+                let mut factors = self.factors_of(person);
+                factors.passkeys.insert(made.id.clone());
+                person.change_factors(Some(factors));
+                let own = person.sessions.get_mut(&self.own_session()).ok_or("its session does not exist")?;
+                own.has_factor = true;
+            }
+            Action::RemoveApp | Action::RemovePasskey { .. } => {
+                person.version += 1;
+                let own = self.own_session();
                 person.sessions.retain(|session, _| *session == own);
-                person.change_factors(None);
+                let mut factors = person.factors.take().ok_or("there was no factor to remove")?;
+                match &self.action {
+                    Action::RemovePasskey { id } => {
+                        factors.passkeys.remove(id);
+                    }
+                    _ => factors.app = None,
+                }
+                person.change_factors(Some(factors).filter(|factors| !factors.is_empty()));
             }
             Action::ResetFactors { .. } => {
                 person.factors.as_ref().ok_or("there were no factors to reset")?;
@@ -914,17 +1005,33 @@ impl Operation {
                 person.change_factors(None);
             }
             Action::SignOut => {
-                let own = self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default();
+                let own = self.own_session();
                 person.sessions.remove(&own).ok_or("it ended no session")?;
             }
             Action::Add { .. } | Action::Remove { .. } | Action::Require { .. } => {
                 return Err("it is not a change of a user".to_owned());
             }
-            Action::Me | Action::Get { .. } | Action::List | Action::Refresh | Action::StartApp => {
+            Action::Me
+            | Action::Get { .. }
+            | Action::List
+            | Action::Refresh
+            | Action::StartApp
+            | Action::StartPasskey
+            | Action::StartPasskeySignIn => {
                 return Err("it only reads".to_owned());
             }
         }
         Ok(())
+    }
+
+    /// The id of the request's session.
+    fn own_session(&self) -> String {
+        self.session.as_ref().map(|session| session.id.clone()).unwrap_or_default()
+    }
+
+    /// The factors of a user, to which one is added. The first one comes with the recovery codes in the response.
+    fn factors_of(&self, person: &mut Person) -> Factors {
+        person.factors.take().unwrap_or_else(|| Factors::with_codes(&self.answer.json["recovery_codes"]))
     }
 
     /// Changes the model of a user as an accepted reply does. Returns whether it uses a second factor.
@@ -941,13 +1048,20 @@ impl Operation {
                 person.factors.as_mut().ok_or("a code was accepted without a factor")?.consume(code)?;
                 Ok(true)
             }
+            Reply::Passkey { .. } => Ok(true),
             Reply::Enrolment(step) => {
                 let Asks::Enrolment(app) = &challenge.asks else { return Err("no app was asked for".to_owned()) };
                 person.version += 1;
-                person.change_factors(Some(Factors::new(app, *step, &self.answer.json["recovery_codes"])));
+                let codes = Factors::with_codes(&self.answer.json["recovery_codes"]);
+                person.change_factors(Some(Factors { app: Some((app.clone(), *step)), ..codes }));
                 Ok(true)
             }
         }
+    }
+
+    /// Whether it is a sign-in with a passkey that was started as this one.
+    pub(crate) fn uses(&self, started: &Started) -> bool {
+        matches!(&self.action, Action::SignInWithPasskey { started: own, .. } if own.token == started.token)
     }
 
     /// Whether it succeeded and the client knows it.

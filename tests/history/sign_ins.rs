@@ -180,7 +180,7 @@ impl<'a> Open<'a> {
     fn chosen(&self, reply: &Reply) -> impl Iterator<Item = &Asked<'a>> {
         self.users.iter().filter(move |asked| match reply {
             Reply::Partner(chosen) => *chosen == asked.partner,
-            Reply::Password(_) | Reply::Factor(_) | Reply::Enrolment(_) => true,
+            Reply::Password(_) | Reply::Factor(_) | Reply::Passkey { .. } | Reply::Enrolment(_) => true,
         })
     }
 
@@ -197,6 +197,7 @@ impl<'a> Open<'a> {
                 person.must_change && person.factors.is_none() && may_require_factor(states, person)
             }
             (Reply::Factor(code), Some(_)) => person.factors.as_ref().is_some_and(|factors| factors.accept(code)),
+            (Reply::Passkey { made, is_wrong }, Some(_)) => !is_wrong && person.has_passkey(&made.id),
             (Reply::Enrolment(_), Some(_)) => person.factors.is_none() && !person.must_change,
             (_, None) => false,
         };
@@ -224,9 +225,13 @@ impl<'a> Open<'a> {
         matches!(reply, Reply::Partner(_)) && persons.into_iter().any(|person| needs_proof(states, person))
     }
 
-    /// Whether the code may have been wrong or used.
+    /// Whether the code may have been wrong or used, or the answer of a passkey is wrong.
     pub(crate) fn is_wrong_code(&self, states: &[State], reply: &Reply) -> bool {
-        let Reply::Factor(code) = reply else { return false };
+        let code = match reply {
+            Reply::Factor(code) => code,
+            Reply::Passkey { is_wrong, .. } => return *is_wrong,
+            _ => return false,
+        };
         self.chosen(reply).any(|asked| {
             let mut persons = states.iter().filter_map(|state| state.users.get(asked.id));
             persons.any(|person| person.factors.as_ref().is_none_or(|factors| !factors.accept(code)))
@@ -262,6 +267,16 @@ impl<'a> Open<'a> {
                 && (other.is_granted() || other.is_unknown())
         })
     }
+}
+
+/// Whether a user may have been signed in with this passkey alone in the state of the commit.
+pub(crate) fn is_committed_with_passkey(state: &State, passkey: &str, commit: &Commit) -> bool {
+    state.users.get(&commit.target).is_some_and(|person| {
+        person.is_active
+            && !person.must_change
+            && person.has_passkey(passkey)
+            && generation(commit) == Some(person.generation)
+    })
 }
 
 /// The generation of the session that a sign-in started.

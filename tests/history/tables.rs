@@ -7,7 +7,7 @@ use portal_core::models::{Permission, Role, Timestamp};
 use portal_tests::rows::{Row, Rows};
 use portal_tests::{Ready, User};
 
-use crate::model::{Live, Person, State};
+use crate::model::{Factors, Live, Person, State};
 use crate::recorder::Commit;
 
 /// The number of events for each partner's creation.
@@ -30,8 +30,17 @@ struct Stored {
     /// The users that the email items of this user name.
     email_names: Vec<String>,
     sessions: BTreeMap<String, Live>,
-    /// The last accepted step of the authenticator app, and the number of unused recovery codes.
-    factors: Option<(u64, usize)>,
+    factors: Option<StoredFactors>,
+}
+
+/// The factors in a credential.
+#[derive(Debug, PartialEq, Eq)]
+struct StoredFactors {
+    /// The last accepted step of the authenticator app.
+    last_step: Option<u64>,
+    passkeys: BTreeSet<String>,
+    /// The number of unused recovery codes.
+    codes_left: usize,
 }
 
 impl Tables {
@@ -142,16 +151,30 @@ impl Stored {
             && number(row, "session_generation") == person.generation
             && self.sessions == person.sessions
             && row.contains_key("second_factor") == person.factors.is_some()
-            && self.factors == person.factors.as_ref().map(|factors| (factors.last_step, factors.codes_left))
+            && self.factors == person.factors.as_ref().map(StoredFactors::of)
     }
 }
 
-/// The last accepted step and the number of unused recovery codes in a credential, if it has an app.
-fn factors(credential: &Row) -> Option<(u64, usize)> {
+impl StoredFactors {
+    /// The factors that a user of the model has.
+    fn of(factors: &Factors) -> Self {
+        Self {
+            last_step: factors.app.as_ref().map(|(_, last_step)| *last_step),
+            passkeys: factors.passkeys.clone(),
+            codes_left: factors.codes_left,
+        }
+    }
+}
+
+/// The factors in a credential, if it has any.
+fn factors(credential: &Row) -> Option<StoredFactors> {
     let factors = credential.get("factors")?.as_m().unwrap();
-    let app = factors.get("app")?.as_m().unwrap();
-    let codes = factors.get("recovery").map_or(0, |codes| codes.as_l().unwrap().len());
-    Some((app["last_step"].as_n().unwrap().parse().unwrap(), codes))
+    let last_step = factors.get("app").map(|app| number(app.as_m().unwrap(), "last_step"));
+    let list = |name: &str| factors.get(name).map_or(&[][..], |list| list.as_l().unwrap().as_slice());
+    let passkeys = list("passkeys").iter().map(|passkey| text(passkey.as_m().unwrap(), "id").to_owned()).collect();
+    let codes_left = list("recovery").len();
+    let found = StoredFactors { last_step, passkeys, codes_left };
+    (found.last_step.is_some() || !found.passkeys.is_empty()).then_some(found)
 }
 
 fn text<'a>(row: &'a Row, attribute: &str) -> &'a str {

@@ -7,7 +7,7 @@ use portal::App;
 use portal::error::{Cause, Failure};
 use portal::http::{Answer, Request, Stopped, serve};
 use portal::models::{Email, Language, PartnerId, Timestamp};
-use portal::store::{CommitError, Counter, ItemKey, Items, OutboxItem};
+use portal::store::{Counter, ItemKey, Items, OutboxItem};
 use portal::telemetry;
 
 /// The maximum number of attempts to count a request when others for the same email are counted at the same time.
@@ -42,11 +42,7 @@ async fn request_password_reset(app: &App, request: Request) -> Result<Answer, F
             transaction.count(counter, &stored, now)?;
         }
         transaction.send(&mail);
-        let is_sent = match transaction.commit().await {
-            Ok(()) => true,
-            Err(CommitError::Refused(_)) => false,
-            Err(CommitError::Store(error)) => return Err(error.into()),
-        };
+        let is_sent = transaction.commit_if_possible().await?;
         if is_sent || is_limited(&of_email, &stored, now)? {
             tracing::info!(request_id = request.id(), address, email = pseudonym, is_sent, "password reset requested");
             telemetry::count("PasswordResetsRequested", 1);

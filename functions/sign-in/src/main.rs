@@ -23,7 +23,7 @@ use portal::mail::MailKind;
 use portal::models::{ChallengeKind, Email, EventAction, PartnerId, PartnerName, Requirement, Timestamp};
 use portal::passwords::{Digests, HashingFailed, SubmittedPassword, verify_nobody};
 use portal::random;
-use portal::store::{Actor, ChoiceItem, Chosen, CommitError, Event, Items, Key, PartnerItem, Standing};
+use portal::store::{Actor, ChoiceItem, Chosen, Event, Items, Key, PartnerItem, Standing};
 use portal::telemetry;
 use serde::Serialize;
 use tokio::task::JoinError;
@@ -373,11 +373,9 @@ async fn record_refused(sign_in: &SignIn<'_>, refused: &Refused) {
             // Of several on one day, the function that sends mail sends the first.
             sign_in.notify(&mut transaction, MailKind::SignInBlocked, user, &event)?;
         }
-        match transaction.commit().await {
-            // The refusal is already recorded, or the candidate is a placeholder.
-            Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
-            Err(CommitError::Store(error)) => Err(Failure::from(error)),
-        }
+        // If a condition fails, the refusal is already recorded, or the candidate is a placeholder.
+        transaction.commit_if_possible().await?;
+        Ok::<_, Failure>(())
     };
     if let Err(failure) = result.await {
         let problem = format!("{failure:?}");

@@ -6,7 +6,6 @@ use super::Call;
 use crate::error::Failure;
 use crate::models::{EventAction, User};
 use crate::policy::{Action, Denied, authorize};
-use crate::store::CommitError;
 use crate::telemetry;
 
 /// How long a refused request waits for its audit event. A timeout does not change the refusal.
@@ -67,10 +66,8 @@ impl Call<'_> {
         let event = self.event(EventAction::ChangeRefused, action.target())?.refusing(attempted, code);
         let mut transaction = self.transaction();
         transaction.record_refused(&self.caller.user, attempted, &event);
-        match transaction.commit().await {
-            // If a condition failed, an event of this minute records the refusal already.
-            Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
-            Err(CommitError::Store(error)) => Err(error.into()),
-        }
+        // If a condition fails, an event of this minute records the refusal already.
+        transaction.commit_if_possible().await?;
+        Ok(())
     }
 }

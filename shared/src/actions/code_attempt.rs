@@ -5,7 +5,7 @@ use crate::error::Failure;
 use crate::factors::{Accepted, CodeLimit, SubmittedCode};
 use crate::models::{EventAction, Timestamp, User};
 use crate::origin::Origin;
-use crate::store::{Actor, CodesItem, CommitError, CredentialItem, Event};
+use crate::store::{Actor, CodesItem, CredentialItem, Event};
 use crate::telemetry;
 
 /// A request with a code, and the items that were read for it.
@@ -87,11 +87,9 @@ pub(super) async fn record_refused(
         let event = Event::new(action, now, actor, user, Some(origin.address), origin.request_id)?;
         let mut transaction = app.store().transaction();
         transaction.record_refused_sign_in(&user.partner_id, &user.id, &event, true);
-        match transaction.commit().await {
-            // It is already recorded.
-            Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
-            Err(CommitError::Store(error)) => Err(Failure::from(error)),
-        }
+        // If a condition fails, it is already recorded.
+        transaction.commit_if_possible().await?;
+        Ok::<_, Failure>(())
     };
     if let Err(failure) = result.await {
         let problem = format!("{failure:?}");

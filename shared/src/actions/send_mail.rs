@@ -12,7 +12,7 @@ use crate::error::Failure;
 use crate::mail::{Binding, By, Content, Letter, Link, LinkKind, MailKind, Offer, Offered, Place, Rendered, mail_name};
 use crate::mailer::{Mailer, SendError};
 use crate::models::{Email, EventAction, PartnerName, PendingKind, Status, Timestamp, User};
-use crate::store::{Actor, CommitError, Event, ItemKey, Key, OutboxItem, Store, jitter};
+use crate::store::{Actor, Event, ItemKey, Key, OutboxItem, Store, jitter};
 use crate::telemetry;
 
 /// The time for which a mail is retried while the mail service is unavailable.
@@ -108,11 +108,9 @@ async fn record_failure(
         let event = Event::new(EventAction::MailFailed, now, Actor::System, user, None, item.id())?;
         transaction.record(&user.partner_id, &event.failing(reason));
     }
-    match transaction.commit().await {
-        // Another invocation has claimed the mail since, and decides about it.
-        Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
-        Err(CommitError::Store(error)) => Err(error.into()),
-    }
+    // If a condition fails, another invocation has claimed the mail since, and decides about it.
+    transaction.commit_if_possible().await?;
+    Ok(())
 }
 
 /// Returns the mail, or `None` if it is no longer needed.

@@ -489,6 +489,18 @@ impl Transaction<'_> {
         self.record(partner, event);
     }
 
+    /// Commits the transaction if its conditions hold. Returns whether they do.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] as [`commit`](Self::commit) does.
+    pub async fn commit_if_possible(self) -> Result<bool, StoreError> {
+        match self.commit().await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Refused(_)) => Ok(false),
+            Err(CommitError::Store(error)) => Err(error),
+        }
+    }
+
     /// Commits the transaction. If it conflicts with another one, it is retried with jitter until the function's
     /// deadline.
     ///

@@ -39,7 +39,7 @@ use tokio::task::LocalSet;
 use cloud::Cloud;
 use measure::{Figures, Subject};
 use options::Options;
-use portal_bench::results::FIRST_SIGN_IN;
+use portal_bench::results::{FIRST_SIGN_IN, SIGN_IN_CODE};
 use report::Results;
 use scene::{Hands, Scene};
 use stand_in::{Process, Program};
@@ -166,7 +166,7 @@ const PYTHON: &str = "python";
 const FLOOR: &str = "floor";
 
 /// The functions that prepare the scene.
-const HANDS: [&str; 4] = ["create-partner", "sign-in", "add-user", "set-password"];
+const HANDS: [&str; 6] = ["create-partner", "sign-in", "add-user", "set-password", "start-totp", "confirm-totp"];
 /// The functions that have peers in other languages.
 const WITH_PEERS: [&str; 4] = ["get-user", "list-users", "add-user", "force-logout"];
 
@@ -218,6 +218,8 @@ async fn hands(cloud: &Cloud, functions: &[Function]) -> Outcome<Hands> {
         sign_in: hand("sign-in")?,
         add_user: hand("add-user")?,
         set_password: hand("set-password")?,
+        start_totp: hand("start-totp")?,
+        confirm_totp: hand("confirm-totp")?,
     })
 }
 
@@ -264,9 +266,14 @@ fn subjects(scene: &Scene, selected: &[Function], peers: &Peers) -> Outcome<Vec<
             binary(OURS, function, cloud)?,
             vec![builds::programs(OURS)?.join(&function.name)],
         );
-        if function.name == "sign-in" {
-            // The same program with another request. Its sizes are in the row of sign-in.
-            add(OURS, FIRST_SIGN_IN, memory, binary(OURS, function, cloud)?, Vec::new());
+        // The same program with another request. Its sizes are in the row of the function.
+        let other = match function.name.as_str() {
+            "sign-in" => Some(FIRST_SIGN_IN),
+            "answer-challenge" => Some(SIGN_IN_CODE),
+            _ => None,
+        };
+        if let Some(other) = other {
+            add(OURS, other, memory, binary(OURS, function, cloud)?, Vec::new());
         }
         if peers.naive && naive.join(&function.name).exists() {
             add(NAIVE, &function.name, memory, binary(NAIVE, function, cloud)?, vec![naive.join(&function.name)]);

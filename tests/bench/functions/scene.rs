@@ -2,9 +2,11 @@
 //! response is checked.
 
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use portal_bench::results::FIRST_SIGN_IN;
+use portal_bench::results::{FIRST_SIGN_IN, SIGN_IN_CODE};
 use serde_json::{Value, json};
+use totp_rs::{Builder, Secret};
 
 use crate::cloud::{Cloud, text};
 use crate::people::{FIRST_NAME, LAST_NAME, Person, Prototype, Session, forget_reads};
@@ -41,6 +43,8 @@ const PASSWORD: &str = "copper-Lantern-meadow-84";
 const OTHER_PASSWORD: &str = "violet-Harbor-stone-31";
 /// The number of previous passwords that the portal keeps.
 const HISTORY: usize = 5;
+/// The length of a step of authenticator apps in seconds.
+const STEP: u64 = 30;
 /// The number of users who sign in, in turns, because attempts are counted by email.
 const GUESTS: usize = 60;
 /// The number of users in the list.
@@ -56,6 +60,8 @@ pub(crate) struct Hands {
     pub(crate) sign_in: Process,
     pub(crate) add_user: Process,
     pub(crate) set_password: Process,
+    pub(crate) start_totp: Process,
+    pub(crate) confirm_totp: Process,
 }
 
 /// The data for the measurements.
@@ -74,6 +80,10 @@ pub(crate) struct Scene {
     regular: Prototype,
     /// The same, with a full history of passwords.
     seasoned: Prototype,
+    /// A user with an authenticator app.
+    secured: Prototype,
+    /// The secret of this app, and the last step whose code it has used.
+    app: (String, u64),
     target: Person,
     guests: Vec<Person>,
     /// Another partner, whose primary admin is recovered repeatedly.
@@ -116,6 +126,8 @@ impl Scene {
             settled: Prototype::default(),
             regular: Prototype::default(),
             seasoned: Prototype::default(),
+            secured: Prototype::default(),
+            app: (String::new(), 0),
             target: Person::default(),
             guests: Vec::new(),
             count: 1000,
@@ -129,6 +141,7 @@ impl Scene {
         scene.settled = scene.add("settled00@example.com", false).await?;
         scene.regular = scene.add_regular("regular00@example.com").await?;
         scene.seasoned = scene.add_seasoned("seasoned0@example.com").await?;
+        scene.secure("secured00@example.com").await?;
         scene.target = scene.new_person().await?;
         for _ in 0..GUESTS {
             let guest = scene.new_person().await?;
@@ -158,6 +171,21 @@ impl Scene {
         let body = json!({ "email": email, "password": PASSWORD, "partner_id": self.partner });
         Event::read("sign-in")?.address(self.count).body(&body).call(&self.hands.sign_in).await?;
         Prototype::of(&self.cloud, &self.partner, user.id(), email).await
+    }
+
+    /// Adds a user with an authenticator app.
+    async fn secure(&mut self, email: &str) -> Outcome<()> {
+        let user = self.add(email, false).await?;
+        self.count += 1;
+        let body = json!({ "email": email, "password": PASSWORD, "partner_id": self.partner });
+        let event = Event::read("sign-in")?.address(self.count).body(&body);
+        let session = Session::read(&event.call(&self.hands.sign_in).await?)?;
+        let started = Event::read("start-totp")?.claims(&session).call(&self.hands.start_totp).await?;
+        self.app = (text(&started, "/secret")?, present_step()?);
+        let body = json!({ "code": code(&self.app.0, self.app.1)? });
+        Event::read("confirm-totp")?.claims(&session).body(&body).call(&self.hands.confirm_totp).await?;
+        self.secured = Prototype::of(&self.cloud, &self.partner, user.id(), email).await?;
+        Ok(())
     }
 
     async fn new_person(&mut self) -> Outcome<Person> {
@@ -240,13 +268,20 @@ impl Scene {
             "answer-challenge" => {
                 self.count += 1;
                 let person = self.newcomer.settle(&self.cloud, self.count, &self.partner).await?;
-                let body = json!({ "email": person.email, "password": PASSWORD, "partner_id": self.partner });
-                let event = Event::read("sign-in")?.address(count).body(&body);
-                let challenge = text(&event.call(&self.hands.sign_in).await?, "/session")?;
+                let challenge = self.challenge(&person).await?;
                 let body = json!({
                     "challenge": "new_password_required", "session": challenge, "new_password": OTHER_PASSWORD,
                 });
                 Event::read(function)?.body(&body)
+            }
+            SIGN_IN_CODE => {
+                let person = self.secured.settle(&self.cloud, count, &self.partner).await?;
+                let challenge = self.challenge(&person).await?;
+                let (secret, used) = &self.app;
+                // A code of the next step is accepted too.
+                let code = code(secret, present_step()?.max(used + 1))?;
+                let body = json!({ "challenge": "second_factor", "session": challenge, "code": code });
+                Event::read("answer-challenge")?.body(&body)
             }
             "create-partner" => {
                 let admin = json!({ "first_name": "Bo", "last_name": "Day", "email": format!("{count}@example.com") });
@@ -266,6 +301,13 @@ impl Scene {
             },
         };
         Ok(Some(event.address(count).written()))
+    }
+
+    /// The session of the challenge that a user's right password gets.
+    async fn challenge(&self, person: &Person) -> Outcome<String> {
+        let body = json!({ "email": person.email, "password": PASSWORD, "partner_id": self.partner });
+        let event = Event::read("sign-in")?.address(self.count).body(&body);
+        text(&event.call(&self.hands.sign_in).await?, "/session")
     }
 
     /// A sign-in by a user with or without a history of passwords.
@@ -360,6 +402,18 @@ async fn new_partner(hands: &Hands, email: &str, password: Option<&str>) -> Outc
     let input = json!({ "partner_name": "Acme Agency", "primary_admin": admin });
     let answer = hands.create_partner.invoke(&input.to_string()).await?;
     text(&serde_json::from_slice(&answer.body)?, "/partner_id")
+}
+
+/// The number of the present step of authenticator apps.
+fn present_step() -> Outcome<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / STEP)
+}
+
+/// The code of an authenticator app in a step.
+fn code(secret: &str, step: u64) -> Outcome<String> {
+    let secret = Secret::try_from_base32(secret).map_err(|error| format!("the secret of an app: {error:?}"))?;
+    let app = Builder::new().with_secret(secret).build().map_err(|error| format!("an app: {error:?}"))?;
+    Ok(app.generate(step * STEP).to_string())
 }
 
 /// The body of a successful response.

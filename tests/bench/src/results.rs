@@ -8,6 +8,8 @@ use crate::cost::Usage;
 
 /// The name of the row for a sign-in that is the first of its generation.
 pub const FIRST_SIGN_IN: &str = "sign-in, first of a generation";
+/// The name of the row for the code of an authenticator app that completes a sign-in.
+pub const SIGN_IN_CODE: &str = "answer-challenge, code";
 /// The lists whose cost is measured at several sizes, by their names in the report.
 pub const PAGE: &str = "first 25 by name";
 /// A search that finds one user.
