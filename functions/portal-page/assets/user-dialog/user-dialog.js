@@ -109,7 +109,11 @@ function keepTyped(dialog, form, owner, access) {
   listen(dialog, "cancel", (event) => {
     if (!isAtRisk()) return;
     event.preventDefault();
-    showMessage(form, "form.unsaved", { tone: "info", action: { key: "form.discard", do: () => dialog.close() } });
+    const discard = () => {
+      discardDraft();
+      dialog.close();
+    };
+    showMessage(form, "form.unsaved", { tone: "info", action: { key: "form.discard", do: discard } });
   });
   if (!owner) return;
   // A change of the role has changed the permissions when the form gets the event "change".
