@@ -135,7 +135,9 @@ fn summary(operations: &[Operation]) -> String {
         let action = format!("{:?}", operation.action);
         let many = if operation.is_part { "… of many" } else { "" };
         let action = format!("{}{many}", action.split([' ', '{']).next().unwrap_or_default());
-        let asks = operation.answer.json["challenge"].as_str().unwrap_or_default();
+        // The options for a passkey have a challenge too, but no session.
+        let json = &operation.answer.json;
+        let asks = json["challenge"].as_str().filter(|_| json["session"].is_string()).unwrap_or_default();
         let answer = format!("{} {}{asks}", operation.answer.status, operation.code()).trim().to_owned();
         *counts.entry(action).or_default().entry(answer).or_default() += 1;
     }

@@ -405,6 +405,7 @@ async fn new_partner(hands: &Hands, email: &str, password: Option<&str>) -> Outc
 }
 
 /// The number of the present step of authenticator apps.
+#[allow(clippy::disallowed_methods, reason = "the app has the time of the functions, which is that of the machine")]
 fn present_step() -> Outcome<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / STEP)
 }
