@@ -90,7 +90,9 @@ impl Row {
             "POST /v1/me/factors/totp/confirm" | "POST /v1/me/reauthentication" => {
                 ordinary.always((422, "validation_failed"))
             }
-            "DELETE /v1/me/factors/totp"
+            // The user of a restore has not been removed.
+            "POST /v1/removed-users/{user_id}/restore"
+            | "DELETE /v1/me/factors/totp"
             | "POST /v1/me/recovery-codes"
             | "PATCH /v1/me/passkeys/{passkey_id}"
             | "DELETE /v1/me/passkeys/{passkey_id}"

@@ -245,12 +245,21 @@ async fn end(life: &Life<'_>) {
     life.owner().reactivate(&cat).await.expect(200);
     let other = Partner::of(life.ready()).await;
     User::recovered(life.ready(), &other.id, None).await;
+    let removed = life.owner().get("/v1/removed-users").await.expect(200);
+    assert_eq!(removed.json["items"][0]["id"], bob.id, "{removed}");
     for user in [&*ann, &*bob, &*cat, &**other.owner()] {
         assert!(
             rows.cognito_users(user).await.is_empty(),
             "the Cognito user of the ended generation is deleted at once"
         );
     }
+    life.owner().restore(&bob, &json!({ "password": bob.password })).await.expect(200);
+    let dan = life.viewer().await;
+    life.owner().remove(&dan).await.expect(204);
+    life.owner().restore(&dan, &json!({ "invite": true })).await.expect(200);
+    let eve = life.viewer().await;
+    life.owner().remove(&eve).await.expect(204);
+    life.viewer().await.restore(&eve, &json!({ "invite": true })).await.problem(403, "missing_permission");
 }
 
 /// Reviews users with every decision, and reads the decisions.

@@ -209,6 +209,11 @@ impl Actor {
         self.delete(&user.path())
     }
 
+    /// Tries to restore a removed user, with a password or an invitation in `body`.
+    pub fn restore(&self, user: &User, body: &Value) -> Call {
+        self.post(&format!("/v1/removed-users/{}/restore", user.id), body)
+    }
+
     /// Tries to sign out.
     pub fn sign_out(&self) -> Call {
         self.delete("/v1/sessions/current")

@@ -175,6 +175,13 @@ impl Rows {
         self.set("UsersTable", row, "user_count", AttributeValue::N(count.to_string())).await;
     }
 
+    /// Sets the time at which a user was removed.
+    pub async fn set_removed_at(&self, user: &User, at: &str) {
+        let mut rows = self.all("UsersTable", &format!("PARTNER#{}", user.partner_id)).await;
+        rows.retain(|row| row["sk"] == AttributeValue::S(format!("REMOVED#{}", user.id)));
+        self.set_text("UsersTable", rows.remove(0), "removed_at", at).await;
+    }
+
     /// The items that prevent a second event for the same refusal of this user. They are in the table of the audit trail.
     pub async fn refusals(&self, user: &User) -> Vec<Row> {
         self.all("AuditTable", &format!("REFUSED#{}#{}", user.partner_id, user.id)).await

@@ -56,6 +56,8 @@ pub(crate) enum Target {
     Suspended,
     /// Invited, without a password.
     Invited,
+    /// Removed, and to be restored.
+    Removed,
     /// The action ends the session.
     SignedIn,
     /// As `SignedIn`, with an authenticator app.
@@ -105,6 +107,8 @@ pub(crate) enum Effect {
     Reactivates,
     MakesPrimaryAdmin,
     Removes,
+    /// The removed user exists again, with a temporary password.
+    Restores,
 }
 
 /// The authenticator app of the caller before the action.
@@ -658,6 +662,17 @@ static ACTIONS: &[Row] = &[
         ..CHANGE
     },
     Row {
+        label: "restore",
+        function: "restore-user",
+        target: Target::Removed,
+        request: Request::Http(|scene| {
+            scene.caller().restore(scene.changed(), &json!({ "password": scene.new_password }))
+        }),
+        event: Some("user.restored"),
+        effect: Effect::Restores,
+        ..CHANGE
+    },
+    Row {
         label: "remove two",
         request: Request::Http(|scene| scene.caller().change_users("remove", scene.both_targets())),
         event: Some("user.removed"),
@@ -800,9 +815,9 @@ impl Row {
         self.event == Some("primary_admin.recovered")
     }
 
-    /// Whether it changes another user.
+    /// Whether it changes another user, who exists before.
     pub(crate) fn has_target(&self) -> bool {
-        self.target != Target::None
+        !matches!(self.target, Target::None | Target::Removed)
     }
 
     /// Whether it changes another user and nothing else. Its runs can have the same partner and the same caller, because each
@@ -855,6 +870,7 @@ impl Effect {
             self,
             Self::EndsAllSessions
                 | Self::Suspends
+                | Self::Restores
                 | Self::ResetsFactors
                 | Self::SetsPassword { ends_sessions: true, .. }
         )

@@ -292,14 +292,20 @@ impl Scene {
             Target::None => return,
             Target::Suspended => &models.suspended,
             Target::Invited => &models.invited,
-            Target::SignedOut | Target::SignedIn | Target::HasFactor | Target::HasSignedIn | Target::SecondOfTwo => {
-                &models.user
-            }
+            Target::SignedOut
+            | Target::Removed
+            | Target::SignedIn
+            | Target::HasFactor
+            | Target::HasSignedIn
+            | Target::SecondOfTwo => &models.user,
         };
         let target = model.put_user(rows, &self.owner).await;
         match self.action.target {
             Target::HasSignedIn => {
                 Client::of(&self.ready).signed_in(&target).await;
+            }
+            Target::Removed => {
+                self.caller().remove(&target).await.expect(204);
             }
             Target::SecondOfTwo => self.before_target = Some(model.put_user(rows, &self.owner).await),
             Target::None
@@ -618,6 +624,10 @@ impl Scene {
             assert!(now.is_none(), "the removed user still exists");
             return;
         }
+        if let Effect::Restores = self.action.effect {
+            assert!(before.is_none() && now.is_some(), "the removed user does not exist");
+            return;
+        }
         let ((row, credential), (old_row, old_credential)) = (now.unwrap(), before.unwrap());
         let text = |attribute: &str| row[attribute].as_s().cloned().unwrap_or_default();
         match self.action.effect {
@@ -644,7 +654,8 @@ impl Scene {
             | Effect::RequestsReset
             | Effect::EndsAllSessions
             | Effect::SetsPassword { .. }
-            | Effect::Removes => {}
+            | Effect::Removes
+            | Effect::Restores => {}
         }
         if self.action.is_sign_in {
             assert!(row["last_sign_in_key"] != old_row["last_sign_in_key"], "the sign-in did not update its time");
@@ -761,6 +772,12 @@ impl Scene {
                 let (right, wrong) = if is_committed { (new, old) } else { (old, new) };
                 self.signs_in_with(&present, right, is_committed && is_temporary).await;
                 self.refused(&present, wrong).await;
+            }
+            Effect::Restores => {
+                if is_committed {
+                    self.signs_in_with(&present, new, true).await;
+                }
+                self.refused(&present, old).await;
             }
             _ if self.action.target == Target::Invited => self.refused(&present, old).await,
             Effect::ResetsFactors => self.signs_in_with(&present, old, !is_committed).await,

@@ -19,6 +19,8 @@ type Who = (String, String);
 pub(crate) struct Whole {
     partners: BTreeMap<String, Row>,
     users: BTreeMap<Who, Row>,
+    /// The items from which removed users can be restored.
+    removed: BTreeMap<Who, Row>,
     /// Email entries by email and partner.
     emails: BTreeMap<(String, String), Row>,
     marks: Vec<Row>,
@@ -46,6 +48,7 @@ impl Whole {
         let mut whole = Self {
             partners: BTreeMap::new(),
             users: BTreeMap::new(),
+            removed: BTreeMap::new(),
             emails: BTreeMap::new(),
             marks: Vec::new(),
             credentials: BTreeMap::new(),
@@ -90,6 +93,8 @@ impl Whole {
                 self.partners.insert(partner, row);
             } else if let Some(user) = after(&row, "sk", "USER#") {
                 self.users.insert((partner, user), row);
+            } else if let Some(user) = after(&row, "sk", "REMOVED#") {
+                self.removed.insert((partner, user), row);
             } else {
                 self.marks.push(row);
             }
@@ -206,6 +211,13 @@ impl Whole {
                 report(partner, Some(&id), "an email entry has no user".to_owned());
             }
         }
+        for ((partner, id), was_removed) in self.removals() {
+            let who = (partner.clone(), id.clone());
+            let stored = (self.users.contains_key(&who), self.removed.contains_key(&who));
+            if stored != (!was_removed, was_removed) {
+                report(&partner, Some(&id), format!("removed: {was_removed}, but (user, removed user): {stored:?}"));
+            }
+        }
         let known: BTreeSet<&String> = self.users.keys().map(|(_, user)| user).collect();
         for id in self.credentials.keys().filter(|id| !known.contains(id)) {
             report("?", Some(id), format!("a credential has no user {id}"));
@@ -226,6 +238,19 @@ impl Whole {
             }
         }
         found
+    }
+
+    /// Every user with a removal in the audit trail or a removed item, and whether the last removal was not followed by a
+    /// restore.
+    fn removals(&self) -> BTreeMap<Who, bool> {
+        let mut removals: BTreeMap<Who, bool> = self.removed.keys().map(|who| (who.clone(), false)).collect();
+        for (partner, events) in &self.events {
+            for (_, user) in events.iter().filter(|(action, _)| action == "user.removed") {
+                let count = |action| self.count_of(partner, action, user);
+                removals.insert((partner.clone(), user.clone()), count("user.removed") > count("user.restored"));
+            }
+        }
+        removals
     }
 
     fn check_user(&self, (partner, id): &Who, user: &Row, report: &mut dyn FnMut(String)) {
@@ -285,7 +310,7 @@ impl Whole {
         if is_reviewed != (count(&["access.reviewed"]) != 0) {
             report(format!("reviewed is {is_reviewed}, but the audit trail differs"));
         }
-        if count(&["user.removed"]) != 0 {
+        if count(&["user.removed"]) != count(&["user.restored"]) {
             report("the audit trail says that the user was removed".to_owned());
         }
     }

@@ -59,6 +59,13 @@ async fn filled(function: &Function, stack: &Stack, partner: &Partner) -> Value 
     } else {
         String::new()
     };
+    let removed_user_id = if text.contains("{{removed_user_id}}") {
+        let dan = partner.owner().add("Dan", "Orr").created().await;
+        partner.owner().remove(&dan).await.expect(204);
+        dan.id
+    } else {
+        String::new()
+    };
     let app = if text.contains("{{new_code}}") {
         Some(Authenticator::of(&session.start_totp().await.expect(200).json))
     } else if text.contains("{{enrolled_") {
@@ -104,6 +111,7 @@ async fn filled(function: &Function, stack: &Stack, partner: &Partner) -> Value 
         ("origin_jti", claims["origin_jti"].as_str().unwrap()),
         ("caller_id", &session.id),
         ("user_id", &ann.id),
+        ("removed_user_id", &removed_user_id),
         ("next_admin_id", &next_admin.id),
         ("challenge", &challenge),
         ("link", &link),

@@ -329,6 +329,7 @@ export default {
   "event.user.suspended": "User suspended",
   "event.user.reactivated": "User reactivated",
   "event.user.removed": "User removed",
+  "event.user.restored": "User restored",
   "event.permissions.set": "Role or permissions changed",
   "event.password.set": "New password set",
   "event.password.changed": "Own password changed",

@@ -329,6 +329,7 @@ export default {
   "event.user.suspended": "Utilisateur suspendu",
   "event.user.reactivated": "Utilisateur réactivé",
   "event.user.removed": "Utilisateur supprimé",
+  "event.user.restored": "Utilisateur restauré",
   "event.permissions.set": "Rôle ou autorisations modifiés",
   "event.password.set": "Nouveau mot de passe défini",
   "event.password.changed": "Mot de passe personnel modifié",

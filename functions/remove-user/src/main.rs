@@ -1,4 +1,4 @@
-//! `DELETE /v1/users/{user_id}`: removes a user permanently.
+//! `DELETE /v1/users/{user_id}`: removes a user, who can be restored for 30 days.
 
 use portal::App;
 use portal::actions::{self, Call};

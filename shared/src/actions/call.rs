@@ -22,7 +22,9 @@ use crate::mail::MailKind;
 use crate::models::{EventAction, Timestamp, User, UserId};
 use crate::origin::Origin;
 use crate::session::{self, Caller, Claims};
-use crate::store::{Actor, Counter, CredentialItem, Event, ItemKey, Items, Key, PartnerItem, Transaction, UserItem};
+use crate::store::{
+    Actor, Counter, CredentialItem, Event, ItemKey, Items, Key, PartnerItem, RemovedItem, Transaction, UserItem,
+};
 
 /// The read that begins a call: the caller, the caller's session, and the items that the action adds.
 pub struct Read<'a> {
@@ -285,7 +287,7 @@ impl<'a> Call<'a> {
         self.caller.require_caller(&mut transaction, Some(target));
         match after {
             Some(after) => transaction.change_user(target, after),
-            None => transaction.remove_user(target),
+            None => transaction.remove_user(target, &RemovedItem::new(target, self.caller.user.id.clone(), self.now)),
         }
         let revocation = PendingRevocation::after(target, after);
         if revocation.is_some() {

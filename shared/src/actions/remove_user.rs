@@ -1,4 +1,4 @@
-//! Removes a user permanently.
+//! Removes a user, who can be restored for 30 days.
 
 use super::{Call, PendingRevocation};
 use crate::error::Failure;

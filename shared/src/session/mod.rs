@@ -11,8 +11,8 @@ use crate::factors::{RecoveryCodes, is_fresh};
 use crate::identity::{Generation, Tokens};
 use crate::models::{Email, PartnerId, Requirement, Status, Timestamp, User, UserId};
 use crate::store::{
-    EmailItem, IdempotencyItem, ItemKey, Items, Key, PartnerItem, SessionItem, Store, StoreError, Transaction,
-    UserItem, hash,
+    EmailItem, IdempotencyItem, ItemKey, Items, Key, PartnerItem, RemovedItem, SessionItem, Store, StoreError,
+    Transaction, UserItem, hash,
 };
 pub use devices::Devices;
 
@@ -111,6 +111,11 @@ impl Claims {
     /// Returns the key of a user of the caller's partner.
     pub fn colleague_key(&self, user: &UserId) -> Key<UserItem> {
         Key::user(&self.generation.partner, user)
+    }
+
+    /// Returns the key of a removed user of the caller's partner.
+    pub fn removed_key(&self, user: &UserId) -> Key<RemovedItem> {
+        Key::removed(&self.generation.partner, user)
     }
 }
 

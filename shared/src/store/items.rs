@@ -55,12 +55,12 @@ impl From<User> for UserItem {
 /// table and in two indexes. So nothing is stored twice, and values that follow from others or are empty are left out.
 /// Times are in milliseconds since 1970, in which a search for an earlier time is possible too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Stored {
-    /// Contains the partner's id.
-    #[serde(skip_serializing)]
+pub(super) struct Stored {
+    /// Contains the partner's id. A user within another item has none, and gets it from there.
+    #[serde(default, skip_serializing)]
     pk: String,
     /// Contains the user's id.
-    #[serde(skip_serializing)]
+    #[serde(default, skip_serializing)]
     sk: String,
     first_name: PersonName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +128,13 @@ struct Stored {
     /// The time of the last sign-in: the sort key of `by_last_sign_in`.
     last_sign_in_key: String,
     review: String,
+}
+
+impl Stored {
+    /// Returns the user with the key that a user within another item does not have.
+    pub(super) fn with_key(self, pk: String, id: &UserId) -> Self {
+        Self { pk, sk: keys::user_sort_key(id), ..self }
+    }
 }
 
 /// A time in milliseconds since 1970.
@@ -574,6 +581,14 @@ impl CredentialItem {
             factors: Factors::default(),
             factors_version: 0,
         }
+    }
+
+    /// Returns the credential of a restored user, whose passwords this count continues. The version was never used by the
+    /// credential from before the removal: versions grow by one, so they are smaller than the milliseconds since 1970.
+    #[must_use]
+    pub fn restored(self, user: &User, at: Timestamp) -> Self {
+        let version = u64::try_from(at.unix_millis()).unwrap_or_default();
+        Self { version, password_version: user.password_version, ..self }
     }
 
     /// Sets whether the portal generated the password.

@@ -11,12 +11,16 @@ use sha2::{Digest as _, Sha256};
 use super::items::{
     ChallengeItem, ChoiceItem, CredentialItem, EmailItem, PartnerItem, PasskeySignInItem, SessionItem, UserItem,
 };
+use super::removed::RemovedItem;
 use crate::models::{Email, EventId, PartnerId, Timestamp, UserId};
+
+/// The prefix of the sort keys of removed users.
+pub(super) const REMOVED: &str = "REMOVED#";
 
 /// One of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
-    /// Partners, users, email entries, idempotency keys and marks.
+    /// Partners, users, removed users, email entries, idempotency keys and marks.
     Users,
     /// Digests and machine secrets.
     Credentials,
@@ -79,6 +83,13 @@ impl Key<UserItem> {
     /// Returns the key of a user.
     pub fn user(partner: &PartnerId, user: &UserId) -> Self {
         Self::at(ItemKey::new(Table::Users, partition(partner), user_sort_key(user)))
+    }
+}
+
+impl Key<RemovedItem> {
+    /// Returns the key of a removed user.
+    pub fn removed(partner: &PartnerId, user: &UserId) -> Self {
+        Self::at(ItemKey::new(Table::Users, partition(partner), format!("{REMOVED}{user}")))
     }
 }
 

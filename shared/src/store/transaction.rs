@@ -21,6 +21,7 @@ use super::keys::{self, ItemKey, Key};
 use super::marks::Mark;
 use super::outbox::OutboxItem;
 use super::read::{Item, Items};
+use super::removed::RemovedItem;
 use super::{MAX_USERS, Store, StoreError};
 use crate::error::{Cause, Failure};
 use crate::mail::MailKind;
@@ -237,19 +238,33 @@ impl Transaction<'_> {
         }
     }
 
-    /// Removes a user with the email's entry and the credential. Sessions are invalid without the user, and expire.
-    pub fn remove_user(&mut self, user: &User) {
+    /// Removes a user with the email's entry and the credential, and adds the item from which the user can be restored.
+    /// Sessions are invalid without the user, and expire.
+    pub fn remove_user(&mut self, user: &User, removed: &RemovedItem) {
         let mut expression = Expression::default();
         expression.when_present();
         expression.when("version", "=", number(user.version));
         expression.when("access_version", "=", number(user.access_version));
         self.delete(Condition::Target, &Key::user(&user.partner_id, &user.id).item_key, expression);
         self.delete_email(user);
+        let item_key = Key::removed(&user.partner_id, &user.id).item_key;
+        self.put(Condition::Unconditional, &item_key, removed, Expression::default());
         self.delete(Condition::Unconditional, &Key::credential(&user.id).item_key, Expression::default());
         let mut expression = Expression::default();
         expression.when_present();
         expression.add("user_count", -1);
         self.update(Condition::Partner, &Key::partner(&user.partner_id).item_key, expression);
+    }
+
+    /// Restores a removed user as `after`. It requires that the removal is still the one that was read, that the email is
+    /// not in use, and that the partner has room.
+    pub fn restore_user(&mut self, removed: &RemovedItem, after: &User, credential: &CredentialItem) {
+        self.add_users(&after.partner_id, [after]);
+        self.add_credential(&after.id, credential);
+        let mut expression = Expression::default();
+        expression.when_present();
+        expression.when("removed_at", "=", text(removed.removed_at.to_string().as_str()));
+        self.delete(Condition::Target, &Key::removed(&after.partner_id, &after.id).item_key, expression);
     }
 
     /// Replaces the primary admin in the partner's item, and requires that it still names `from`. The items of both users

@@ -61,6 +61,8 @@ event_actions! {
         without values before: "noted why {target} is active";
     /// A user was removed.
     UserRemoved = "user.removed", "removed {target}";
+    /// A removed user was restored.
+    UserRestored = "user.restored", "restored {target} as {role}";
     /// A user's role or permissions were set.
     PermissionsSet = "permissions.set", "{changes}";
     /// A user set a new password for another user.

@@ -46,4 +46,4 @@ pub use second_factor::{
 pub use status::{Status, UnknownStatus};
 pub(crate) use text_form::text_form;
 pub use timestamp::{InvalidTimestamp, Timestamp};
-pub use user::{Profile, PublicUser, Reviewer, User};
+pub use user::{Profile, PublicUser, REMOVED_RETENTION, Reviewer, User};

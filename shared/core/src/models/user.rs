@@ -1,5 +1,7 @@
 //! A user of a partner: the whole record that is stored, and the part of it that clients see.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -80,6 +82,9 @@ pub struct User {
     /// access.
     pub raised_at: Option<Timestamp>,
 }
+
+/// How long a removed user can be restored.
+pub const REMOVED_RETENTION: Duration = Duration::from_hours(24 * 30);
 
 /// The user who made the decision in an access review.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,6 +296,26 @@ impl User {
         let after = self.signed_out(at);
         let past = u64::try_from(at.unix_millis()).unwrap_or_default();
         Self { session_generation: after.session_generation.max(past), ..after }
+    }
+
+    /// Returns the part of the user that is kept after a removal. Second factors, an invitation and a new email are not.
+    #[must_use]
+    pub fn removed(&self) -> Self {
+        Self {
+            pending_email: None,
+            mail_state: MailState::Ok,
+            second_factor: SecondFactor::None,
+            invited_at: None,
+            ..self.clone()
+        }
+    }
+
+    /// Returns a removed user after a restore, in a new generation and with a new password, which must be changed. This
+    /// counts as raised access, because a removed user has none. The counts continue, so nothing from before the removal
+    /// becomes valid again.
+    #[must_use]
+    pub fn restored(&self, at: Timestamp) -> Self {
+        self.removed().signed_out(at).with_new_password(true, at).raised(at)
     }
 
     /// Returns whether the user is the partner's primary admin.

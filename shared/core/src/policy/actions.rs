@@ -175,6 +175,17 @@ actions! {
         permissions: &'a Permissions,
     } => Rule::change("add_user", "add a user", &[UsersAdd]);
 
+    /// List the removed users of the actor's partner.
+    ListRemovedUsers => Rule::read("list_removed_users", &[UsersAdd]);
+
+    /// Restore a removed user. This is as adding a user with the same access.
+    RestoreUser {
+        /// The role of the removed user.
+        role: Role,
+        /// The permissions of the removed user.
+        permissions: &'a Permissions,
+    } => Rule::change("restore_user", "restore a removed user", &[UsersAdd]);
+
     /// Mail another invitation to a user who has not chosen a password.
     InviteUser {
         /// The user to invite.
