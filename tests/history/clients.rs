@@ -364,7 +364,9 @@ impl Heard {
     fn sign_in_with_passkey(&mut self, random: &mut Random) -> Option<Action> {
         let passkeys: Vec<_> = self.people.values().flat_map(|known| &known.passkeys).cloned().collect();
         let made = random.pick(&passkeys).cloned()?;
-        let Some(started) = random.pick(&self.passkey_sign_ins).cloned() else { return Some(Action::StartPasskeySignIn) };
+        let Some(started) = random.pick(&self.passkey_sign_ins).cloned() else {
+            return Some(Action::StartPasskeySignIn);
+        };
         if random.chance(80) {
             self.passkey_sign_ins.retain(|other| other.token != started.token);
         }

@@ -967,6 +967,34 @@ impl Operation {
                 }
                 person.sessions.extend(commit.begun.iter().cloned());
             }
+            Action::ConfirmApp { .. }
+            | Action::AddPasskey { .. }
+            | Action::RemoveApp
+            | Action::RemovePasskey { .. }
+            | Action::ResetFactors { .. } => return self.apply_to_factors(person, commit),
+            Action::SignOut => {
+                let own = self.own_session();
+                person.sessions.remove(&own).ok_or("it ended no session")?;
+            }
+            Action::Add { .. } | Action::Remove { .. } | Action::Require { .. } => {
+                return Err("it is not a change of a user".to_owned());
+            }
+            Action::Me
+            | Action::Get { .. }
+            | Action::List
+            | Action::Refresh
+            | Action::StartApp
+            | Action::StartPasskey
+            | Action::StartPasskeySignIn => {
+                return Err("it only reads".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the model of a user whose second factors a success changes.
+    fn apply_to_factors(&self, person: &mut Person, commit: &Commit) -> Result<(), String> {
+        match &self.action {
             Action::ConfirmApp { app, step } => {
                 person.version += 1;
                 let own = self.own_session();
@@ -1004,22 +1032,7 @@ impl Operation {
                 person.sign_out(&commit.at);
                 person.change_factors(None);
             }
-            Action::SignOut => {
-                let own = self.own_session();
-                person.sessions.remove(&own).ok_or("it ended no session")?;
-            }
-            Action::Add { .. } | Action::Remove { .. } | Action::Require { .. } => {
-                return Err("it is not a change of a user".to_owned());
-            }
-            Action::Me
-            | Action::Get { .. }
-            | Action::List
-            | Action::Refresh
-            | Action::StartApp
-            | Action::StartPasskey
-            | Action::StartPasskeySignIn => {
-                return Err("it only reads".to_owned());
-            }
+            _ => return Err("it does not change second factors".to_owned()),
         }
         Ok(())
     }
