@@ -397,6 +397,7 @@ export default {
   "attempt.force_logout": "force a logout",
   "attempt.end_session": "end a session",
   "attempt.remove_user": "remove a user",
+  "attempt.restore_user": "restore a removed user",
   "attempt.hand_over": "make another user the primary admin",
   "attempt.keep_access": "keep a user’s access in the review",
   "refusal.missing_permission": "the permission was missing",

@@ -397,6 +397,7 @@ export default {
   "attempt.force_logout": "forcer une déconnexion",
   "attempt.end_session": "mettre fin à une session",
   "attempt.remove_user": "supprimer quelqu’un",
+  "attempt.restore_user": "restaurer un utilisateur supprimé",
   "attempt.hand_over": "nommer un autre administrateur principal",
   "attempt.keep_access": "conserver l’accès de quelqu’un lors de la revue",
   "refusal.missing_permission": "autorisation manquante",
