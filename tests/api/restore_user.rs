@@ -91,6 +91,21 @@ async fn a_user_is_restored_with_an_invitation_once() {
 }
 
 #[tokio::test]
+async fn the_invitations_of_restores_count_like_all_others_to_an_address() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let ann = owner.add("Ann", "Lee").invited().await;
+    let invite = json!({ "invite": true });
+    for _ in 0..2 {
+        owner.remove(&ann).await.expect(204);
+        owner.restore(&ann, &invite).await.expect(200);
+    }
+    owner.remove(&ann).await.expect(204);
+    owner.restore(&ann, &invite).await.problem(429, "too_many_requests");
+    owner.restore(&ann, &password()).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_suspended_user_comes_back_suspended_and_cannot_be_invited() {
     let partner = Partner::new().await;
     let owner = partner.owner();
