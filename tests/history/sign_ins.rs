@@ -132,7 +132,7 @@ fn needs_proof(states: &[State], person: &Person) -> bool {
     person.factors.is_none() && !person.must_change && has_signed_in && may_require_factor(states, person)
 }
 
-/// A user for whom a challenge may have been created, and the state of that time on which the challenge depends.
+/// A user who may have got a challenge, and the state at that time. If the state changes, the challenge is invalid.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Asked<'a> {
     partner: &'a str,
@@ -150,7 +150,7 @@ impl Asked<'_> {
     }
 }
 
-/// A challenge, and the users for whom it may have been created.
+/// A challenge, and the users who may have got it.
 pub(crate) struct Open<'a> {
     challenge: &'a Challenge,
     users: BTreeSet<Asked<'a>>,

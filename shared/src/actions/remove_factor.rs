@@ -8,8 +8,8 @@ use crate::models::EventAction;
 use crate::store::{Counter, CredentialItem};
 
 impl Call<'_> {
-    /// Leaves these second factors to the caller, of whom `credential` is the credential, and ends all other sessions. Counts
-    /// the change in `changes`, which was read with the call.
+    /// Replaces the second factors in the caller's `credential` with the remaining `factors`, and ends all other sessions.
+    /// Counts the change in `changes`, which was read with the call.
     ///
     /// # Errors
     /// [`Failure::FactorRequired`] if none is left and the partner requires one, or why it could not be committed.

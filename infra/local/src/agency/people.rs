@@ -17,8 +17,9 @@ pub(super) enum First {
     Invitation,
 }
 
-/// A person with the first and last name, the email, the first role and the language; how many days ago the person was
-/// added, by whom and how; and the days between two sign-ins, with the number of days since the last one.
+/// A person. The fields are the first and the last name, the email, the first role, the language, the number of days since
+/// the person was added, the user who added the person, the way to the first password, and, if the person signs in, the
+/// number of days between two sign-ins and since the last one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Person(
     pub(super) &'static str,
@@ -39,7 +40,7 @@ impl Person {
     }
 }
 
-/// Everyone who was ever added. The first one is the primary admin, whom an operator created with the agency.
+/// All people, also those who were removed. The first one is the primary admin, who was created with the agency.
 #[rustfmt::skip]
 pub(super) const PEOPLE: [Person; 44] = [
     Person("Camille", "Laurent", "camille@example.com", PrimaryAdmin, French, 371, "", Password, Some((3, 0))),
