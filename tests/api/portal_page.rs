@@ -417,9 +417,18 @@ async fn the_page_or_a_later_script_has_every_template_that_a_script_uses() {
     for name in ["sign-in", "portal", "users", "user-row"] {
         assert!(first.contains(&name), "{name} is needed at once");
     }
-    for name in
-        ["user-dialog", "import-dialog", "review", "record", "history", "redeem", "user", "account", "authenticate"]
-    {
+    for name in [
+        "user-dialog",
+        "import-dialog",
+        "review",
+        "record",
+        "history",
+        "redeem",
+        "user",
+        "removed",
+        "account",
+        "authenticate",
+    ] {
         assert!(later.contains(&name), "{name} is needed later");
     }
     let templates = [first, later].concat();

@@ -2,6 +2,8 @@
 
 /** @import { Access, Permission, Status, User } from "../types/api.js" */
 
+/** @typedef {Pick<User, "id" | "role" | "permissions">} Holder A user, who may be removed. */
+
 /**
  * The permissions that a role has by default, and all that it can have. A test compares them with the server.
  * @type {Record<string, { preset: Permission[], ceiling: Permission[] }>}
@@ -37,28 +39,28 @@ export const PERMISSIONS = ROLES.admin.ceiling;
 export const STATUSES = ["active", "suspended"];
 
 /**
- * @param {User} user
+ * @param {Holder} user
  * @param {Permission} permission
  */
 export const holds = (user, permission) => user.permissions.includes(permission);
 
 /**
- * @param {User} user
+ * @param {Holder} user
  * @param {Permission[]} permissions
  */
 const holdsAll = (user, permissions) => permissions.every((permission) => holds(user, permission));
 
 /**
- * @param {User} me
- * @param {User} user
+ * @param {Holder} me
+ * @param {Holder} user
  */
 export const isSelf = (me, user) => me.id === user.id;
 
 /**
  * Whether `me` may change another user with this permission. Users cannot change a user who has more permissions, and
  * only the primary admin can change the primary admin.
- * @param {User} me
- * @param {User} user
+ * @param {Holder} me
+ * @param {Holder} user
  * @param {Permission} permission
  */
 export const mayChange = (me, user, permission) =>

@@ -166,6 +166,9 @@ export function keepOpen(dialog, isNeeded = () => true) {
 const NOTICE_TIME = 8_000;
 const BUTTON_TIME = 20_000;
 
+/** The key of the text of the button that undoes a change, which has a keyboard shortcut. */
+const UNDO = "review.undo";
+
 /** @type {number} */
 let noticeTimer;
 
@@ -173,25 +176,26 @@ let noticeTimer;
  * Shows a notice for some seconds.
  * @param {string} key
  * @param {import("./language.js").Values} [values]
- * @param {() => void} [undo] The notice has a button that calls this.
+ * @param {() => void} [action] The notice has a button that calls this.
+ * @param {string} [label] The key of the text of the button.
  */
-export function notify(key, values, undo) {
+export function notify(key, values, action, label = UNDO) {
   const content = document.createElement("span");
   setText(content, key, values);
   find("#notice").replaceChildren(content);
-  if (undo) {
+  if (action) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "link";
-    button.setAttribute("aria-keyshortcuts", "U");
-    setText(button, "review.undo");
+    if (label === UNDO) button.setAttribute("aria-keyshortcuts", "U");
+    setText(button, label);
     listen(button, "click", () => {
       clearNotice();
-      undo();
+      action();
     });
     content.after(button);
   }
-  clearLater(undo ? BUTTON_TIME : NOTICE_TIME);
+  clearLater(action ? BUTTON_TIME : NOTICE_TIME);
 }
 
 /**

@@ -33,6 +33,7 @@ import { users } from "../users/users.js";
 const VIEWS = {
   users: { load: async () => users, needs: ["users.read"], entry: "users", fault: "users.fault.title" },
   user: { load: async () => (await import("../user/user.js")).user, needs: ["users.read"], entry: "users", fault: "user.fault" },
+  removed: { load: async () => (await import("../removed/removed.js")).removed, needs: ["users.read", "users.add"], entry: "users", fault: "users.fault.title" },
   review: { load: async () => (await import("../review/review.js")).review, needs: ["users.read", "audit.read"], entry: "review", fault: "review.fault" },
   record: { load: async () => (await import("../record/record.js")).record, needs: ["users.read", "audit.read"], entry: "review", fault: "record.fault" },
   history: { load: async () => (await import("../history/history.js")).accountHistory, needs: ["audit.read"], entry: "history", fault: "history.fault" },
@@ -62,7 +63,7 @@ addEventListener("keydown", (event) => {
   } else if (key === "?") {
     showShortcuts();
   } else if (key.toLowerCase() === "u") {
-    find("#notice button")?.click();
+    find("#notice [aria-keyshortcuts]")?.click();
   }
 });
 

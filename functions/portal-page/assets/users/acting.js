@@ -76,13 +76,22 @@ export function acting(frame, view, reload) {
   }
 
   /**
-   * Shows that a change is done, with a button that undoes it if that is possible.
+   * Shows that a change is done, with a button that undoes it or restores the removed user if that is possible.
    * @param {string} key
    * @param {User} user
-   * @param {{ undo?: Undo }} result May have more values for the notice.
+   * @param {{ undo?: Undo, isRestorable?: boolean }} result May have more values for the notice.
    */
-  function notifyDone(key, user, { undo, ...values }) {
-    notify(key, { name: nameOf(user), ...values }, undo && (() => takeBack(user, undo)));
+  function notifyDone(key, user, { undo, isRestorable, ...values }) {
+    const named = { name: nameOf(user), ...values };
+    if (isRestorable) notify(key, named, () => restoreRemoved(user), "users.restore");
+    else notify(key, named, undo && (() => takeBack(user, undo)));
+  }
+
+  /** @param {User} user */
+  async function restoreRemoved(user) {
+    const part = await loadOrNotify(() => import("../removed/restore.js"));
+    // The page of a removed user is closed, so the list is shown.
+    part?.restoreUser(frame, user, async () => (view.isConnected ? reloadAndFocus() : frame.go("/")));
   }
 
   /**

@@ -17,7 +17,7 @@ import { change, path } from "./requests.js";
  * @property {string} key The key of the text in the menu.
  * @property {(me: Me, user: User) => boolean} isAllowed
  * @property {(me: Me, user: User) => unknown} do Returns or resolves to true if it has changed the user, or to values for the
- * notice. Among these, `undo` is a function that undoes the change.
+ * notice. Among these, `undo` is a function that undoes the change, and `isRestorable` whether `me` can restore the removed user.
  * @property {string} [done] The key of the notice after a change.
  * @property {boolean} [changesMe] Whether it also changes the signed-in user.
  * @property {boolean} [isDanger]
@@ -187,21 +187,24 @@ const handOver = {
 const remove = {
   key: "users.remove",
   isAllowed: (me, user) => mayChange(me, user, "users.remove"),
-  do: (_me, user) => confirm({
-    title: "remove.title",
-    message: "remove.text",
-    yes: "users.remove",
-    values: { name: nameOf(user), email: user.email },
-    typed: nameOf(user),
-    action: async () => {
-      try {
-        await call("DELETE", path(user));
-      } catch (error) {
-        // The user is already removed, perhaps by a request whose response was lost.
-        if (!(error instanceof Problem) || error.status !== 404) throw error;
-      }
-    },
-  }),
+  async do(me, user) {
+    const isDone = await confirm({
+      title: "remove.title",
+      message: "remove.text",
+      yes: "users.remove",
+      values: { name: nameOf(user), email: user.email },
+      typed: nameOf(user),
+      action: async () => {
+        try {
+          await call("DELETE", path(user));
+        } catch (error) {
+          // The user is already removed, perhaps by a request whose response was lost.
+          if (!(error instanceof Problem) || error.status !== 404) throw error;
+        }
+      },
+    });
+    return isDone && { isRestorable: holds(me, "users.add") };
+  },
   done: "remove.done",
   isDanger: true,
 };

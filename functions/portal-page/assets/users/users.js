@@ -76,6 +76,7 @@ export function users(frame) {
   });
   find('[data-do="add"]', view).hidden = find('[data-do="import"]', view).hidden = !holds(me, "users.add");
   find('[data-do="columns"]', view).hidden = find('[data-do="export"]', view).hidden = !holds(me, "users.read");
+  find(".foot a", view).hidden = !holds(me, "users.read") || !holds(me, "users.add");
 
   /** Opens the form again that a reload or the end of the session has closed. */
   async function resume() {
