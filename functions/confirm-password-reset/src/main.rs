@@ -43,7 +43,7 @@ async fn confirm_password_reset(app: &App, request: Request) -> Result<Answer, F
     let more = |token: &LinkToken| vec![Key::credential(token.user()).item_key()];
     let link = OpenLink::read(app.store(), &token, &kinds, more, now).await?;
     let Input { password, first_name, last_name } = input?;
-    let credential = link.stored.get(&Key::credential(&link.user.id))?;
+    let credential = link.stored.credential(&Key::credential(&link.user.id))?;
     let credential = credential.ok_or_else(|| Failure::bug("a user without a credential"))?;
     let named = User {
         first_name: first_name.unwrap_or_else(|| link.user.first_name.clone()),

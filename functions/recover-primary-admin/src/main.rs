@@ -71,7 +71,7 @@ async fn load(store: &Store, partner: &PartnerId) -> Result<(PartnerName, User, 
         store.read(&[key.item_key()]).await?.get(&key)?.ok_or(Failure::NotFound)?;
     let (user, credential) = (Key::user(partner, &id), Key::credential(&id));
     let stored = store.read(&[user.item_key(), credential.item_key()]).await?;
-    match (stored.get(&user)?.filter(|item| item.user.is_primary_admin()), stored.get(&credential)?) {
+    match (stored.get(&user)?.filter(|item| item.user.is_primary_admin()), stored.credential(&credential)?) {
         (Some(item), Some(credential)) => Ok((name, item.user, credential)),
         (Some(_), None) => Err(Failure::bug("a primary admin without a credential")),
         // The primary admin changed between the two reads.

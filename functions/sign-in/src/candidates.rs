@@ -81,7 +81,7 @@ pub(crate) async fn load(sign_in: &SignIn<'_>, found: Vec<(PartnerId, UserId)>) 
     let stored = sign_in.app.store().read(&item_keys).await?;
     let candidate = |(partner, id): (PartnerId, UserId)| {
         let (user, credential, sources) = keys(&(partner.clone(), id.clone()));
-        let found = match (stored.get(&user)?, stored.get(&credential)?) {
+        let found = match (stored.get(&user)?, stored.credential(&credential)?) {
             (Some(item), Some(credential)) => Some(Box::new(SigningIn {
                 user: item.user,
                 credential,

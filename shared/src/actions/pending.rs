@@ -80,7 +80,8 @@ impl SigningIn {
     /// # Errors
     /// [`Failure::Internal`] if an item is not valid.
     pub fn found(stored: &Items, partner: &PartnerId, id: &UserId) -> Result<Option<(Self, PartnerItem)>, Failure> {
-        let (Some(item), Some(credential)) = (stored.get(&Key::user(partner, id))?, stored.get(&Key::credential(id))?)
+        let (Some(item), Some(credential)) =
+            (stored.get(&Key::user(partner, id))?, stored.credential(&Key::credential(id))?)
         else {
             return Ok(None);
         };

@@ -153,7 +153,7 @@ impl Store {
         }
         let Some(password) = password else { return Ok(Some(created)) };
         let credential_key = Key::credential(&created.user_id);
-        let credential = self.read(&[credential_key.item_key()]).await?.get(&credential_key)?;
+        let credential = self.read(&[credential_key.item_key()]).await?.credential(&credential_key)?;
         if let Some(credential) = credential.filter(|credential| credential.version == 1) {
             self.begin_comparison(key, first).await?;
             let is_right = credential.digests.verify(&SubmittedPassword::parse(password.expose()))?;
