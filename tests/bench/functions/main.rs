@@ -39,6 +39,7 @@ use tokio::task::LocalSet;
 use cloud::Cloud;
 use measure::{Figures, Subject};
 use options::Options;
+use portal_bench::ledger::Ledger;
 use portal_bench::results::{FIRST_SIGN_IN, SIGN_IN_CODE};
 use report::Results;
 use scene::{Hands, Scene};
@@ -84,6 +85,9 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
     let hands = hands(&cloud, &functions).await?;
     let mut scene = Scene::set(cloud, hands).await?;
     let mut subjects = subjects(&scene, &selected, &peers)?;
+    if options.ledger {
+        return ledger(&mut scene, &subjects).await;
+    }
     eprintln!("measuring {} programs: starts", subjects.len());
     measure::cold(&mut scene, &mut subjects, options.starts()).await?;
     eprintln!("warm requests");
@@ -144,6 +148,21 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
     Ok(())
 }
 
+/// Writes the ledger of request units of all functions that have a request.
+async fn ledger(scene: &mut Scene, subjects: &[Subject]) -> Outcome<()> {
+    let (mut ledgers, mut unexplained) = (Vec::new(), Vec::new());
+    for subject in subjects.iter().filter(|subject| subject.kind == OURS) {
+        let Some(calls) = measure::calls(scene, subject).await? else { continue };
+        let ledger = Ledger::new(&subject.function, calls.entries);
+        unexplained.extend(ledger.unexplained());
+        ledgers.push(ledger.to_string());
+    }
+    let file = folder("")?.join("ledger.md");
+    fs::write(&file, ledgers.join("\n"))?;
+    eprintln!("written to {}", file.display());
+    if unexplained.is_empty() { Ok(()) } else { Err(format!("no reason for {}", unexplained.join("\n")).into()) }
+}
+
 /// Measures our programs that call Cognito with the slow Cognitos of prices.json.
 async fn slow_cognito(scene: &mut Scene, subjects: &mut [Subject]) -> Outcome<()> {
     let trips = report::prices()?.assumed_milliseconds;
@@ -188,6 +207,9 @@ fn build(options: &Options, selected: &[Function], notices: &mut Vec<String>) ->
         let hands = HANDS.iter().filter(|hand| !is_there(hand)).map(|hand| (*hand).to_owned());
         let all: Vec<String> = names.iter().cloned().chain(hands).collect();
         builds::release(OURS, root(), &all, &["--locked"])?;
+    }
+    if options.ledger {
+        return Ok(Peers::default());
     }
     builds::floor(options.no_build)?;
     if options.no_peers {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use portal_bench::chain::{self, Interval};
+use portal_bench::ledger::Entry;
 use portal_bench::statistics::Sample;
 use serde::Serialize;
 
@@ -75,6 +76,7 @@ pub(crate) struct Calls {
     pub(crate) after_the_answer: usize,
     pub(crate) read_units: f64,
     pub(crate) write_units: f64,
+    pub(crate) entries: Vec<Entry>,
 }
 
 impl Calls {
@@ -207,13 +209,15 @@ pub(crate) fn summary(calls: &[Call], answered_at: std::time::Instant) -> Calls 
     let waited_for: Vec<&Call> = calls.iter().filter(|call| call.end <= answered_at).collect();
     let origin = waited_for.iter().map(|call| call.start).min().unwrap_or(answered_at);
     let chain = chain::longest(&waited_for, |call| Interval { start: call.start - origin, end: call.end - origin });
+    let entries: Vec<Entry> = calls.iter().flat_map(|call| call.entries.clone()).collect();
     Calls {
         count: calls.len(),
         in_sequence: chain.iter().map(|call| call.operation.clone()).collect(),
         dynamodb_in_sequence: chain.iter().filter(|call| call.is_dynamodb).count(),
         after_the_answer: calls.len() - waited_for.len(),
-        read_units: calls.iter().fold(0.0, |units, call| units + call.read_units),
-        write_units: calls.iter().fold(0.0, |units, call| units + call.write_units),
+        read_units: entries.iter().fold(0.0, |units, entry| units + entry.read_units),
+        write_units: entries.iter().fold(0.0, |units, entry| units + entry.write_units),
+        entries,
     }
 }
 

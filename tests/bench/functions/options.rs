@@ -16,11 +16,14 @@ pub(crate) struct Options {
     /// Skip the naive builds, Node and Python; keep the floor
     #[arg(long)]
     pub(crate) no_peers: bool,
+    /// Measure no times: only count the request units, and write target/bench/ledger.md
+    #[arg(long, conflicts_with_all = ["quick", "no_peers"])]
+    pub(crate) ledger: bool,
     /// Measure the last builds
     #[arg(long)]
     pub(crate) no_build: bool,
     /// Measure only build times, which takes many minutes
-    #[arg(long, conflicts_with_all = ["only", "quick", "no_peers", "no_build"])]
+    #[arg(long, conflicts_with_all = ["only", "quick", "no_peers", "no_build", "ledger"])]
     pub(crate) build_times: bool,
     /// Given by `cargo bench`
     #[arg(long, hide = true)]

@@ -1,4 +1,4 @@
-//! A proxy in front of DynamoDB and Cognito that records the start, the end and the consumed capacity of every call. It
+//! A proxy in front of DynamoDB and Cognito that records the start, the end and the request units of every call. It
 //! is slow, so only the order of calls is measured through it. Another path of it is a Cognito whose calls take a given
 //! time.
 
@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use portal_bench::ledger::{self, Entry};
 use serde_json::{Value, json};
 
 /// The path of the recorder for the empty DynamoDB.
@@ -42,10 +43,8 @@ pub(crate) struct Call {
     pub(crate) is_dynamodb: bool,
     pub(crate) start: Instant,
     pub(crate) end: Instant,
-    /// Read request units, as DynamoDB reports them.
-    pub(crate) read_units: f64,
-    /// Write request units.
-    pub(crate) write_units: f64,
+    /// The request units, as DynamoDB reports them.
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// The proxy.
@@ -82,7 +81,8 @@ impl Recorder {
             (true, false) => &self.dynamodb,
             (false, _) => &self.cognito,
         };
-        let body = if is_dynamodb { asking_for_capacity(&body).unwrap_or(body) } else { body };
+        let input = if is_dynamodb { asking_for_capacity(&body) } else { None };
+        let body = input.as_ref().map_or(body, |input| input.to_string().into());
         let mut headers = headers;
         for name in [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
             headers.remove(name);
@@ -95,10 +95,9 @@ impl Recorder {
             tokio::time::sleep_until((start + delay).into()).await;
         } else {
             tokio::time::sleep(HOLD).await;
-            let units = units(&body);
-            let is_read = ["GetItem", "Query", "Scan"].iter().any(|word| operation.contains(word));
-            let (read_units, write_units) = if is_read { (units, 0.0) } else { (0.0, units) };
-            let call = Call { operation, is_dynamodb, start, end: Instant::now(), read_units, write_units };
+            let answer = serde_json::from_slice(&body).unwrap_or_default();
+            let entries = input.map(|input| ledger::entries(&operation, &input, &answer)).unwrap_or_default();
+            let call = Call { operation, is_dynamodb, start, end: Instant::now(), entries };
             self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         }
         let mut answer = (status, body).into_response();
@@ -120,17 +119,8 @@ async fn handle(State(recorder): State<Arc<Recorder>>, request: Request) -> Resp
     }
 }
 
-fn asking_for_capacity(body: &[u8]) -> Option<Bytes> {
+fn asking_for_capacity(body: &[u8]) -> Option<Value> {
     let mut input: Value = serde_json::from_slice(body).ok()?;
-    input.as_object_mut()?.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
-    Some(input.to_string().into())
-}
-
-/// The sum over all tables in the response of any operation.
-fn units(answer: &[u8]) -> f64 {
-    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
-    match &answer["ConsumedCapacity"] {
-        Value::Array(tables) => tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum(),
-        table => table["CapacityUnits"].as_f64().unwrap_or_default(),
-    }
+    input.as_object_mut()?.insert("ReturnConsumedCapacity".to_owned(), json!("INDEXES"));
+    Some(input)
 }

@@ -5,6 +5,7 @@ pub mod bill;
 pub mod chain;
 pub mod cost;
 pub mod deployment;
+pub mod ledger;
 pub mod limits;
 pub mod results;
 pub mod statistics;
