@@ -186,7 +186,7 @@ const FLOOR: &str = "floor";
 
 /// The functions that prepare the scene.
 const HANDS: [&str; 6] = ["create-partner", "sign-in", "add-user", "set-password", "start-totp", "confirm-totp"];
-/// The functions that have peers in other languages.
+/// The functions that have peers: a naive build, and programs in other languages.
 const WITH_PEERS: [&str; 4] = ["get-user", "list-users", "add-user", "force-logout"];
 
 /// The available peers, with the interpreters of Node and Python.
@@ -215,7 +215,8 @@ fn build(options: &Options, selected: &[Function], notices: &mut Vec<String>) ->
     if options.no_peers {
         return Ok(Peers::default());
     }
-    builds::naive(&names, options.no_build)?;
+    let compared: Vec<String> = names.into_iter().filter(|name| WITH_PEERS.contains(&name.as_str())).collect();
+    builds::naive(&compared, options.no_build)?;
     let peers = Peers { naive: true, node: builds::node(options.no_build)?, python: builds::python(options.no_build)? };
     for (name, found) in [("node", &peers.node), ("python3", &peers.python)] {
         if found.is_none() {
@@ -297,11 +298,11 @@ fn subjects(scene: &Scene, selected: &[Function], peers: &Peers) -> Outcome<Vec<
         if let Some(other) = other {
             add(OURS, other, memory, binary(OURS, function, cloud)?, Vec::new());
         }
-        if peers.naive && naive.join(&function.name).exists() {
-            add(NAIVE, &function.name, memory, binary(NAIVE, function, cloud)?, vec![naive.join(&function.name)]);
-        }
         if !WITH_PEERS.contains(&function.name.as_str()) {
             continue;
+        }
+        if peers.naive {
+            add(NAIVE, &function.name, memory, binary(NAIVE, function, cloud)?, vec![naive.join(&function.name)]);
         }
         if let Some(node) = &peers.node {
             let bundle = folder("node")?.join(format!("dist/{}.cjs", function.name));
