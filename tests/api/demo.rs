@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use portal_tests::{Actor, Client, Stack, User, secrets};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::{csv_export, list_audit_events};
+use crate::{csv_export, list_audit_events, restore_user};
 
 /// The fields of a user whose changes events record.
 const FIELDS: [&str; 9] = [
@@ -69,16 +69,11 @@ async fn the_history_of_the_demo_agrees_with_its_40_users() {
     let stack = Stack::start("demo", &["--demo"]).unwrap_or_else(|error| panic!("{error}"));
     let ready = &stack.ready;
     let password = secrets::remembered(&ready.primary_admin.password);
-    let sign_in = async |user: &Value| {
+    let user_of = |user: &Value| {
         let text = |field: &str| user[field].as_str().unwrap().to_owned();
-        let user = User {
-            id: text("id"),
-            partner_id: ready.partner_id.clone(),
-            email: text("email"),
-            password: password.clone(),
-        };
-        Client::of(ready).signed_in(&user).await
+        User { id: text("id"), partner_id: ready.partner_id.clone(), email: text("email"), password: password.clone() }
     };
+    let sign_in = async |user: &Value| Client::of(ready).signed_in(&user_of(user)).await;
     let answer = Client::of(ready).sign_in(&ready.primary_admin.email, &password).await.expect(200);
     let owner = sign_in(&answer.json["user"]).await;
 
@@ -99,6 +94,18 @@ async fn the_history_of_the_demo_agrees_with_its_40_users() {
     }
     assert_eq!(csv_export::all(&owner, "/v1/users", "users.csv").await.len(), 40);
 
+    // Two of the four removals can be undone.
+    let removals: Vec<_> = events.iter().filter(|event| event["action"] == "user.removed").collect();
+    let removed = restore_user::listed(&owner).await;
+    assert_eq!((removals.len(), removed.len()), (4, 2));
+    for user in &removed {
+        let event = removals.iter().find(|event| event["target"]["id"] == user["id"]).unwrap();
+        assert_eq!((&user["removed_at"], &user["removed_by"]), (&event["at"], &event["actor"]["id"]), "{event}");
+        for field in ["first_name", "last_name", "email", "role", "permissions", "status"] {
+            assert_eq!(user[field], event["before"][field], "{field}: {event}");
+        }
+    }
+
     let review = owner.get("/v1/access-review?limit=100").await.expect(200);
     assert_eq!(items(&review.json).len(), 40);
     for reason in ["never_signed_in", "inactive", "initial_password_unused", "exceeds_role_default", "not_reviewed"] {
@@ -118,4 +125,11 @@ async fn the_history_of_the_demo_agrees_with_its_40_users() {
     owner.force_logout(&ines).await.expect(200);
     ines.is_signed_out().await;
     sign_in(user).await.is_signed_in().await;
+
+    let new = secrets::password();
+    let jules = removed.iter().find(|user| user["email"] == "jules@example.com").unwrap();
+    let jules = user_of(jules).with_password(&new);
+    owner.restore(&jules, &json!({ "password": new })).await.expect(200);
+    assert_eq!((listed(&owner).await.len(), restore_user::listed(&owner).await.len()), (41, 1));
+    Client::of(ready).challenged(&jules).await;
 }

@@ -15,7 +15,7 @@ use portal::passwords::Digests;
 use portal::policy::{Action, authorize};
 use portal::random;
 use portal::review::{Access, reduced};
-use portal::store::{Actor, CredentialItem, Event, PartnerItem, SessionItem, hash};
+use portal::store::{Actor, CredentialItem, Event, PartnerItem, RemovedItem, SessionItem, hash};
 
 use super::people::{First, NAME, PEOPLE, Person};
 use super::story::{Act, Step};
@@ -59,6 +59,8 @@ pub(super) struct History {
     pub(super) partner_id: PartnerId,
     pub(super) partner: PartnerItem,
     pub(super) members: BTreeMap<&'static str, Member>,
+    /// The members who were removed.
+    pub(super) removed: Vec<(Member, RemovedItem)>,
     pub(super) events: Vec<Event>,
     /// The digests of the password that all members have.
     digests: Digests,
@@ -83,7 +85,7 @@ impl History {
         let credential = CredentialItem::new(digests.clone(), false, at, machine_secret()?);
         let member = Member { user, credential, sessions: Vec::new(), index: 0 };
         let members = BTreeMap::from([(founder.key(), member)]);
-        Ok(Self { partner_id, partner, members, events: vec![event], digests })
+        Ok(Self { partner_id, partner, members, removed: Vec::new(), events: vec![event], digests })
     }
 
     /// Applies a step. Users who are suspended at that time do not sign in.
@@ -103,8 +105,7 @@ impl History {
             _ => {
                 let (after, event) = self.changed(at, by, whom, act)?;
                 self.events.push(event);
-                self.replace(whom, after);
-                Ok(())
+                self.finish(at, by, whom, after)
             }
         }
     }
@@ -120,11 +121,15 @@ impl History {
         if can_act { Ok(member) } else { Err(wrong(key)) }
     }
 
-    fn replace(&mut self, key: &'static str, after: Option<Member>) {
-        match after {
-            Some(member) => self.members.insert(key, member),
-            None => self.members.remove(key),
-        };
+    /// Replaces a person after a change, or removes the person for `None`.
+    fn finish(&mut self, at: Timestamp, by: &str, whom: &'static str, after: Option<Member>) -> Result<(), Failure> {
+        if let Some(member) = after {
+            self.members.insert(whom, member);
+        } else if let Some(member) = self.members.remove(whom) {
+            let item = RemovedItem::new(&member.user, self.member(by)?.user.id.clone(), at);
+            self.removed.push((member, item));
+        }
+        Ok(())
     }
 
     fn event(&self, at: Timestamp, action: EventAction, actor: &Member, target: &User) -> Result<Event, Failure> {
@@ -156,7 +161,7 @@ impl History {
         let event = self.event(at, EventAction::UserAdded, actor, &user)?.changing(None, Some(&user));
         let credential = CredentialItem::new(digests, true, at, machine_secret()?);
         self.events.push(event);
-        self.replace(whom, Some(Member { user, credential, sessions: Vec::new(), index }));
+        self.members.insert(whom, Member { user, credential, sessions: Vec::new(), index });
         Ok(())
     }
 
@@ -196,7 +201,7 @@ impl History {
         let event = Event::new(EventAction::SessionStarted, at, actor, &before, Some(&address), &id)?;
         self.events.push(event.sorted_last()?);
         member.user = member.user.signed_in(at);
-        self.replace(whom, Some(member));
+        self.members.insert(whom, member);
         Ok(())
     }
 
@@ -225,8 +230,7 @@ impl History {
         let reviewed = reviewed.deciding(decision, &before.user, after.as_ref().map(|member| &member.user));
         let reviewed = reviewed.because(Note::parse(note).ok().as_ref()).sorted_last()?;
         self.events.extend(change.into_iter().chain([reviewed]));
-        self.replace(whom, after);
-        Ok(())
+        self.finish(at, by, whom, after)
     }
 
     /// Returns the person after a change, or `None` for a removal, and the event of the change.

@@ -116,11 +116,14 @@ fn time_of(now: Timestamp, days: u32, (hours, minutes): (u32, u32)) -> Timestamp
     if days == 0 { now.minus(time) } else { now.start_of_day().minus(DAY * days).plus(time) }
 }
 
-/// Writes the users and the events. Sessions that have expired are left out.
+/// Writes the users and the events. Sessions that have expired are left out. Removed users who can still be restored are
+/// added and removed.
 async fn save(store: &Store, history: &History, now: Timestamp) -> Result<(), Failure> {
-    let History { partner_id, partner, members, events, .. } = history;
+    let History { partner_id, partner, members, removed, events, .. } = history;
+    let removed: Vec<_> = removed.iter().filter(|(_, item)| item.is_restorable(now)).collect();
+    let members: Vec<&Member> = members.values().chain(removed.iter().map(|(member, _)| member)).collect();
     let (owners, others): (Vec<&User>, Vec<&User>) =
-        members.values().map(|member| &member.user).partition(|user| user.is_primary_admin());
+        members.iter().map(|member| &member.user).partition(|user| user.is_primary_admin());
     for owner in owners {
         let mut transaction = store.transaction();
         transaction.add_partner(partner, owner);
@@ -131,7 +134,6 @@ async fn save(store: &Store, history: &History, now: Timestamp) -> Result<(), Fa
         transaction.add_users(partner_id, users.iter().copied());
         transaction.commit().await?;
     }
-    let members: Vec<&Member> = members.values().collect();
     for members in members.chunks(MEMBERS_AT_ONCE) {
         let mut transaction = store.transaction();
         for Member { user, credential, sessions, .. } in members {
@@ -141,6 +143,11 @@ async fn save(store: &Store, history: &History, now: Timestamp) -> Result<(), Fa
                 transaction.add_session(&user.id, &id, session);
             }
         }
+        transaction.commit().await?;
+    }
+    for (Member { user, .. }, item) in removed {
+        let mut transaction = store.transaction();
+        transaction.remove_user(user, item);
         transaction.commit().await?;
     }
     for events in events.chunks(EVENTS_AT_ONCE) {
@@ -169,6 +176,8 @@ mod tests {
             let now = Timestamp::parse(now).unwrap();
             let history = replay(now, &digests).unwrap();
             assert_eq!(history.members.len(), 40);
+            let restorable = history.removed.iter().filter(|(_, item)| item.is_restorable(now)).count();
+            assert_eq!((history.removed.len(), restorable), (4, 2), "{now}");
             assert!(history.events.is_sorted_by_key(|event| event.at), "{now}");
             assert!(history.events.last().unwrap().at < now);
         }

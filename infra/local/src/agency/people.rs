@@ -74,7 +74,7 @@ pub(super) const PEOPLE: [Person; 44] = [
     Person("Benoît", "Girard", "benoit@example.com", Manager, French, 176, "elodie", Invitation, Some((6, 66))),
     Person("Sean", "Murphy", "sean@example.com", Viewer, English, 173, "oliver", Invitation, Some((9, 6))),
     Person("Nathalie", "Renaud", "nathalie@example.org", Viewer, French, 160, "sophie", Invitation, Some((15, 121))),
-    Person("Jules", "Perrin", "jules@example.com", Viewer, French, 150, "ines", Password, Some((4, 90))),
+    Person("Jules", "Perrin", "jules@example.com", Viewer, French, 150, "ines", Password, Some((4, 10))),
     Person("Kofi", "Mensah", "kofi@example.com", Viewer, English, 148, "mateo", Invitation, Some((7, 2))),
     Person("Alice", "Carpentier", "alice@example.com", Viewer, French, 133, "sophie", Invitation, Some((9, 0))),
     Person("Hannah", "O’Connor", "hannah@example.com", Manager, English, 120, "priya", Invitation, Some((5, 1))),
