@@ -78,18 +78,18 @@ fn replay(now: Timestamp, digests: &Digests) -> Result<History, Failure> {
 fn added() -> impl Iterator<Item = Step> {
     (0..).zip(&PEOPLE).skip(1).map(|(number, person)| {
         let &Person(.., days, by, _, _) = person;
-        Step(days, (9, number), by, person.key(), Act::IsAdded)
+        Step(days, (8 + number * 7 % 9, number * 37 % 60), by, person.key(), Act::IsAdded)
     })
 }
 
-/// Returns the ordinary sign-ins: the first on the day after a person was added, then one in a number of days that varies
-/// a little, and the last one.
+/// Returns the ordinary sign-ins: the first within three days after a person was added, then one in a number of days that
+/// varies a little, and the last one.
 fn sign_ins() -> impl Iterator<Item = Step> {
     (0..).zip(&PEOPLE).flat_map(|(number, person)| {
         let &Person(.., added, _, _, habit) = person;
         let mut days = Vec::new();
         if let Some((every, last)) = habit {
-            let mut day = added.saturating_sub(1);
+            let mut day = added.saturating_sub(1 + number / 2 % 3);
             for count in 0.. {
                 if day <= last {
                     break;
@@ -100,7 +100,8 @@ fn sign_ins() -> impl Iterator<Item = Step> {
             days.push(last);
         }
         (0..).zip(days).map(move |(count, day)| {
-            let minutes = if day == 0 { number * 13 % 170 + 6 } else { 450 + (number * 41 + count * 67) % 600 };
+            let minutes =
+                if day == 0 { number * 13 % 170 + 6 } else { 450 + (number * 41 + count * (count * 29 + 113)) % 600 };
             Step(day, (minutes / 60, minutes % 60), person.key(), person.key(), Act::SignsIn)
         })
     })
