@@ -2,6 +2,8 @@
 
 mod summary;
 
+use std::collections::BTreeMap;
+
 use portal::App;
 use portal::actions::Call;
 use portal::error::Failure;
@@ -10,7 +12,7 @@ use portal::models::{EventAction, EventId, Timestamp, UserId};
 use portal::policy::Action;
 use portal::store::{Actor, Counter, Event, EventFilter, Position, Target};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use summary::summary;
 
 const PARAMETERS: [&str; 7] = ["limit", "cursor", "user_id", "actor_id", "action", "from", "to"];
@@ -50,8 +52,8 @@ struct Item<'a> {
     actor: PublicActor<'a>,
     target: Option<&'a Target>,
     address: Option<&'a str>,
-    before: &'a Map<String, Value>,
-    after: &'a Map<String, Value>,
+    before: &'a BTreeMap<String, Value>,
+    after: &'a BTreeMap<String, Value>,
     summary: String,
 }
 

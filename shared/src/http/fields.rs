@@ -234,7 +234,8 @@ impl Fields {
     }
 
     fn record_unknown(&mut self) {
-        for name in self.values.keys() {
+        // The order of the map depends on a feature of serde_json, which other packages of a build can turn on.
+        for name in self.values.keys().collect::<BTreeSet<_>>() {
             let name = format!("{}{name}", self.prefix);
             self.unknown.push(FieldError::new(&name, "unknown_field", "There is no such field."));
         }

@@ -1,10 +1,11 @@
 //! Audit events. An event records the actor, the action, the target, the time, the client's address, and values before
 //! and after a change. It never contains a secret.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::items::SessionItem;
 use super::keys;
@@ -89,9 +90,9 @@ pub struct Event {
     /// The id of the request.
     pub request_id: String,
     /// The changed values before the action.
-    pub before: Map<String, Value>,
+    pub before: BTreeMap<String, Value>,
     /// The changed values after the action.
-    pub after: Map<String, Value>,
+    pub after: BTreeMap<String, Value>,
 }
 
 impl Event {
@@ -115,8 +116,8 @@ impl Event {
             target: target.into().map(|target| Target { id: target.id.clone(), name: target.full_name() }),
             address: address.map(str::to_owned),
             request_id: request_id.to_owned(),
-            before: Map::new(),
-            after: Map::new(),
+            before: BTreeMap::new(),
+            after: BTreeMap::new(),
         })
     }
 
@@ -177,14 +178,14 @@ impl Event {
     #[must_use]
     pub fn requiring(mut self, before: Requirement, after: Requirement) -> Self {
         let fact = |requirement: Requirement| ("second_factor".to_owned(), Value::from(requirement.as_str()));
-        (self.before, self.after) = (Map::from_iter([fact(before)]), Map::from_iter([fact(after)]));
+        (self.before, self.after) = (BTreeMap::from([fact(before)]), BTreeMap::from([fact(after)]));
         self
     }
 
     /// Adds why a mail could not be sent.
     #[must_use]
     pub fn failing(mut self, code: &str) -> Self {
-        self.after = Map::from_iter([("code".to_owned(), Value::from(code))]);
+        self.after = BTreeMap::from([("code".to_owned(), Value::from(code))]);
         self
     }
 
@@ -256,7 +257,7 @@ fn event_id(at: Timestamp, is_last: bool) -> Result<EventId, Failure> {
 }
 
 /// Returns the values of a user that events record.
-fn facts(user: &User) -> Map<String, Value> {
+fn facts(user: &User) -> BTreeMap<String, Value> {
     let pending_email = user.pending_email.as_ref().map(|email| ("pending_email".to_owned(), email.typed().into()));
     let second_factor = (user.second_factor != SecondFactor::None)
         .then(|| ("second_factor".to_owned(), user.second_factor.as_str().into()));
@@ -275,7 +276,7 @@ fn facts(user: &User) -> Map<String, Value> {
 }
 
 /// Returns the values that identify a user and describe the user's access.
-fn access(user: &User) -> Map<String, Value> {
+fn access(user: &User) -> BTreeMap<String, Value> {
     let is_wanted = |name: &str| matches!(name, "email" | "role" | "permissions" | "status");
     facts(user).into_iter().filter(|(name, _)| is_wanted(name)).collect()
 }
