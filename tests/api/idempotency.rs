@@ -1,9 +1,11 @@
-//! `Idempotency-Key`: a retried create is carried out once.
+//! `Idempotency-Key`: a retried create or restore is carried out once.
 
 use futures::future::join_all;
 use portal_tests::rows::Rows;
 use portal_tests::{Actor, Answer, Call, Client, Partner, invoke, secrets, stack};
 use serde_json::{Value, json};
+
+use crate::restore_user::{listed, removed};
 
 fn key() -> String {
     format!("a key of {}", secrets::random(12))
@@ -27,7 +29,7 @@ fn add(actor: &Actor, key: &str, body: &Value) -> Call {
 /// Checks that the response is a replay of the first one, without the generated password.
 #[track_caller]
 fn assert_replays(answer: &Answer, first: &Answer) {
-    assert_eq!(answer.status, 201, "{answer}");
+    assert_eq!(answer.status, first.status, "{answer}");
     assert_eq!(answer.header("idempotent-replayed"), "true", "{answer}");
     assert_eq!(first.header("idempotent-replayed"), "", "{first}");
     // The replay has the same fields in the same order.
@@ -332,15 +334,100 @@ async fn a_stored_response_holds_no_secret() {
         let user = portal_tests::User { id: answer.text_at("/id").to_owned(), ..partner.owner().user.clone() };
         hidden.extend(rows.hidden(&user).await);
     }
+    let (ann, body) = (removed(&partner, "viewer").await, json!({ "password": secrets::password() }));
+    partner.owner().restore(&ann, &body).idempotency_key(&key()).await.expect(200);
+    hidden.push(body["password"].as_str().unwrap().to_owned());
+    hidden.extend(rows.hidden(&ann).await);
 
     let kept = rows.kept_answers(Some(partner.owner())).await;
 
-    assert_eq!(kept.len(), 2);
+    assert_eq!(kept.len(), 3);
     let kept = format!("{kept:?}");
-    assert!(hidden.len() >= 6, "the list includes passwords, digests and machine secrets: {}", hidden.len());
+    assert!(hidden.len() >= 9, "the list includes passwords, digests and machine secrets: {}", hidden.len());
     for secret in hidden {
         assert!(!kept.contains(&secret), "{secret} in {kept}");
     }
+}
+
+#[tokio::test]
+async fn a_retried_restore_gets_the_first_response_and_changes_nothing() {
+    let (partner, rows) = (Partner::new().await, Rows::of(&stack().ready));
+    let owner = partner.owner();
+    let (invite, given) = (json!({ "invite": true }), json!({ "password": secrets::password() }));
+    for (body, unlike) in [(&invite, &given), (&given, &invite)] {
+        let (ann, other, key) = (removed(&partner, "viewer").await, removed(&partner, "viewer").await, key());
+        let restore = |body: &Value| owner.restore(&ann, body).idempotency_key(&key);
+        let first = restore(body).await.expect(200);
+        let state = async || (rows.user(&ann).await, rows.credentials(&ann).await, rows.audit(&partner.id).await.len());
+        let before = state().await;
+        assert_replays(&restore(body).await, &first);
+        for body in [&json!({ "password": secrets::password() }), unlike] {
+            restore(body).await.problem(422, "idempotency_key_reused");
+        }
+        owner.restore(&other, body).idempotency_key(&key).await.problem(422, "idempotency_key_reused");
+        add(owner, &key, &self::body()).await.problem(422, "idempotency_key_reused");
+        assert_replays(&restore(body).await, &first);
+        // An invitation is in the transaction of an event, so there is no further one.
+        assert_eq!(state().await, before);
+
+        // The response stays the same for a user who has been removed again.
+        owner.remove(&ann).await.expect(204);
+        assert_replays(&restore(body).await, &first);
+        let still = listed(owner).await;
+        assert!(still.iter().any(|user| user["id"] == ann.id), "{still:?}");
+        owner.restore(&ann, body).idempotency_key(&self::key()).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_retried_restore_reveals_nothing_about_a_later_password() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let (ann, key, body) = (removed(&partner, "viewer").await, key(), json!({ "password": secrets::password() }));
+    let first = owner.restore(&ann, &body).idempotency_key(&key).await.expect(200);
+    let own = secrets::password();
+    owner.set_password(&ann, &own, &json!({})).await.expect(204);
+    for password in [own, secrets::password()] {
+        let retry = owner.restore(&ann, &json!({ "password": password })).idempotency_key(&key);
+        assert_replays(&retry.await, &first);
+    }
+    let kept = &Rows::of(&stack().ready).kept_answers(Some(owner)).await[0];
+    assert_eq!(kept["comparisons"].as_n().unwrap(), "0", "no password was compared: {kept:?}");
+}
+
+#[tokio::test]
+async fn concurrent_retries_restore_a_user_once() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let (ann, key, body) = (removed(&partner, "viewer").await, key(), json!({ "password": secrets::password() }));
+    let retries = (0..4).map(|_| owner.restore(&ann, &body).idempotency_key(&key).into_future());
+    let answers = join_all(retries).await;
+    let (first, replays): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|answer| answer.header("idempotent-replayed").is_empty());
+    assert_eq!(first.len(), 1, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
+    first[0].clone().expect(200);
+    for answer in replays {
+        assert_replays(answer, first[0]);
+    }
+    let events = owner.get(&format!("/v1/audit-events?user_id={}&action=user.restored", ann.id)).await.expect(200);
+    assert_eq!(events.json["items"].as_array().unwrap().len(), 1);
+    assert_eq!(total(owner).await, 2);
+}
+
+#[tokio::test]
+async fn a_retried_restore_is_authorized_again() {
+    let partner = Partner::new().await;
+    let admin = partner.new_user("admin").await;
+    let (ann, key, body) = (removed(&partner, "manager").await, key(), json!({ "password": secrets::password() }));
+    let first = admin.restore(&ann, &body).idempotency_key(&key).await.expect(200);
+    let refusals = [(json!(["users.read"]), "missing_permission"), (json!(["users.add"]), "exceeds_own_permissions")];
+    for (permissions, code) in refusals {
+        let less = json!({ "role": "admin", "permissions": permissions });
+        partner.owner().set_permissions(&admin, &less).await.expect(200);
+        admin.restore(&ann, &body).idempotency_key(&key).await.problem(403, code);
+    }
+    partner.owner().set_permissions(&admin, &json!({ "role": "admin" })).await.expect(200);
+    assert_replays(&admin.restore(&ann, &body).idempotency_key(&key).await, &first);
 }
 
 #[tokio::test]

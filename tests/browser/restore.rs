@@ -1,7 +1,8 @@
 //! The list of removed users, and "Restore…".
 
 use portal_tests::browser::{Browser, Language};
-use portal_tests::{Client, Mailbox, Partner, secrets};
+use portal_tests::rows::Rows;
+use portal_tests::{Client, Mailbox, Partner, secrets, stack};
 use serde_json::json;
 
 in_both_languages![a_removed_user_is_restored_with_a_password];
@@ -49,6 +50,8 @@ async fn a_removed_user_is_restored_with_a_password(language: Language) {
     browser.has_focus_on("Ann Lee").await;
     assert_eq!(browser.path().await, format!("/?view=user&id={}", ann.id));
     browser.is_sound().await;
+    let kept = Rows::of(&stack().ready).kept_answers(Some(owner)).await;
+    assert_eq!(kept.len(), 1, "the page sends a key, so that it can retry: {kept:?}");
     let answer = Client::new().sign_in(&ann.email, &password).await.expect(200);
     assert_eq!(answer.json["challenge"], "new_password_required");
 }

@@ -253,7 +253,11 @@ async fn end(life: &Life<'_>) {
             "the Cognito user of the ended generation is deleted at once"
         );
     }
-    life.owner().restore(&bob, &json!({ "password": bob.password })).await.expect(200);
+    let (body, key) = (json!({ "password": bob.password }), secrets::random(20));
+    for replayed in ["", "true"] {
+        let answer = life.owner().restore(&bob, &body).idempotency_key(&key).await.expect(200);
+        assert_eq!(answer.header("idempotent-replayed"), replayed, "{answer}");
+    }
     let dan = life.viewer().await;
     life.owner().remove(&dan).await.expect(204);
     life.owner().restore(&dan, &json!({ "invite": true })).await.expect(200);

@@ -506,7 +506,7 @@ impl Rows {
         delete.set_key(Some(key)).send().await.unwrap();
     }
 
-    /// The responses to creates that are stored for retries by this actor, or by operators.
+    /// The responses to creates and restores that are stored for retries by this actor, or by operators.
     pub async fn kept_answers(&self, actor: Option<&User>) -> Vec<Row> {
         let of = actor.map_or_else(|| "operator".to_owned(), |actor| format!("{}#{}", actor.partner_id, actor.id));
         self.all("UsersTable", &format!("IDEMPOTENCY#{of}")).await

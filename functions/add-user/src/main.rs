@@ -20,11 +20,9 @@ async fn main() -> Result<(), Stopped> {
 
 async fn add_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut read = Call::begin(app, &request)?;
-    let key = request.idempotency_key();
-    let kept = key.as_ref().ok().and_then(Option::as_ref).map(|key| read.claims().idempotency_key(key.as_str()));
-    let kept = kept.map(|key| read.item(|_| key));
+    let kept = read.kept(&request);
     let partner = read.item(Claims::partner_key);
-    let (call, _) = read.send_with(key).await?;
+    let (call, kept) = read.send_with(kept).await?;
     let partner = call.partner(&partner)?.name;
     let Input { profile, language, first } = parse(&request, &partner, app.sends_mail())?;
     call.authorize(&Action::AddUser { role: profile.role, permissions: &profile.permissions }).await?;

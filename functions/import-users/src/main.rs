@@ -58,12 +58,11 @@ struct Planned<'a> {
 async fn import_users(app: &App, request: Request) -> Result<Answer, Failure> {
     let parsed = parse(&request);
     let mut read = Call::begin(app, &request)?;
-    let key = request.idempotency_key();
-    let key_read = key.as_ref().ok().and_then(Option::as_ref).map(|key| read.claims().idempotency_key(key.as_str()));
-    let key_read = key_read.map(|key| read.item(|_| key));
+    let key = read.kept(&request);
     let more: Vec<ItemKey> = parsed.iter().flat_map(|(_, input)| input.item_keys(read.claims())).collect();
     read.items(more);
-    let (call, (is_dry_run, mut input)) = read.send_with(key.and(parsed)).await?;
+    let input = key.and_then(|key| Ok((key, parsed?)));
+    let (call, (key, (is_dry_run, mut input))) = read.send_with(input).await?;
     if input.is_invited && !app.sends_mail() {
         return Err(Failure::field("invite", "mail_off", "This portal sends no mail."));
     }
@@ -72,7 +71,7 @@ async fn import_users(app: &App, request: Request) -> Result<Answer, Failure> {
     } else {
         call.authorize(&LEAST).await?;
     }
-    let key = key_read.filter(|_| !is_dry_run);
+    let key = key.filter(|_| !is_dry_run);
     let asked = input.asked();
     let first = match &key {
         Some(key) => app.store().first_import(call.stored(), key, &asked, call.now)?,

@@ -5,11 +5,13 @@ use portal::App;
 use portal::actions::{self, Call};
 use portal::error::Failure;
 use portal::http::{Answer, Request, Stopped, serve};
-use portal::models::{PartnerName, Status, User};
+use portal::models::{PartnerName, Permissions, Role, Status, User};
 use portal::passwords::{About, Password};
 use portal::policy::Action;
 use portal::session::Claims;
 use portal::store::RemovedItem;
+use serde::Deserialize;
+use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Stopped> {
@@ -18,10 +20,24 @@ async fn main() -> Result<(), Stopped> {
 
 async fn restore_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let mut read = Call::begin(app, &request)?;
-    let removed = request.user_id().map(|id| read.item(|claims| claims.removed_key(&id)));
+    let id = request.user_id();
+    let removed = id.as_ref().map(|id| read.item(|claims| claims.removed_key(id)));
+    let kept = read.kept(&request);
     let partner = read.item(Claims::partner_key);
-    let call = read.send().await?;
+    let (call, kept) = read.send_with(kept).await?;
     let password = parse(&request, app.sends_mail())?;
+    let asked = json!(["restore", id, password.is_some()]).to_string();
+    if let Some(kept) = &kept
+        && let Some((first, created)) = app.store().first_created(call.stored(), kept, &asked, call.now)?
+    {
+        // The removed user no longer exists. The response shows the access that the caller has given.
+        let Restored { role, permissions, version } = serde_json::from_str(&created.answer)
+            .map_err(|error| Failure::internal("reading a stored response", &error))?;
+        call.authorize(&Action::RestoreUser { role, permissions: &permissions }).await?;
+        app.store().check_retry(kept, first, &created, password.as_ref()).await?;
+        return Ok(Answer::written(200, created.answer).with_version(version).as_replay());
+    }
+
     let removed: Option<RemovedItem> = removed.map(|key| call.get(&key)).transpose()?.flatten();
     let removed = removed.filter(|removed| removed.is_restorable(call.now)).ok_or(Failure::NotFound)?;
     let User { role, permissions, status, .. } = &removed.user;
@@ -31,7 +47,16 @@ async fn restore_user(app: &App, request: Request) -> Result<Answer, Failure> {
         None if *status != Status::Active => return Err(Failure::CannotBeInvited),
         None => {}
     }
-    Answer::user(&actions::restore_user(&call, &removed, password.as_ref()).await?)
+    let kept = kept.as_ref().map(|key| (key, asked.as_str()));
+    Answer::user(&actions::restore_user(&call, &removed, password.as_ref(), kept).await?)
+}
+
+/// The user in a stored response.
+#[derive(Deserialize)]
+struct Restored {
+    role: Role,
+    permissions: Permissions,
+    version: u64,
 }
 
 /// Returns the first password, or `None` if the user is invited.

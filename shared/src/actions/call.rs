@@ -23,7 +23,8 @@ use crate::models::{EventAction, Timestamp, User, UserId};
 use crate::origin::Origin;
 use crate::session::{self, Caller, Claims};
 use crate::store::{
-    Actor, Counter, CredentialItem, Event, ItemKey, Items, Key, PartnerItem, RemovedItem, Transaction, UserItem,
+    Actor, Counter, CredentialItem, Event, IdempotencyItem, ItemKey, Items, Key, PartnerItem, RemovedItem, Transaction,
+    UserItem,
 };
 
 /// The read that begins a call: the caller, the caller's session, and the items that the action adds.
@@ -76,6 +77,15 @@ impl<'a> Read<'a> {
         let counter = counter(&self.claims);
         self.item_keys.push(counter.item_key().clone());
         counter
+    }
+
+    /// Adds what is stored under the request's `Idempotency-Key` to the read, if the request has one.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidRequest`] if the key is malformed. [`send_with`](Self::send_with) reports it.
+    pub fn kept(&mut self, request: &Request) -> Result<Option<Key<IdempotencyItem>>, Failure> {
+        let key = request.idempotency_key()?;
+        Ok(key.map(|key| self.item(|claims| claims.idempotency_key(key.as_str()))))
     }
 
     /// Adds a user of the caller's partner to the read.

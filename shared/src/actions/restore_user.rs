@@ -4,13 +4,14 @@ use super::Call;
 use crate::error::Failure;
 use crate::identity::machine_secret;
 use crate::mail::MailKind;
-use crate::models::{EventAction, User};
+use crate::models::{EventAction, PublicUser, User};
 use crate::passwords::{Digests, Password};
 use crate::random;
-use crate::store::{CredentialItem, OutboxItem, RemovedItem};
+use crate::store::{CredentialItem, IdempotencyItem, Key, OutboxItem, RemovedItem};
 
 /// Restores `removed` with `password`, or with an invitation to choose one, and returns the user. The user keeps the id, the
-/// history, the role, the permissions and the status, and gets a new generation of sessions.
+/// history, the role, the permissions and the status, and gets a new generation of sessions. `kept` is the idempotency key of the
+/// request, with what identifies its retries.
 ///
 /// # Errors
 /// [`Failure::EmailTaken`], [`Failure::UserLimitReached`], [`Failure::StaleRead`], or why it could not be committed.
@@ -18,6 +19,7 @@ pub async fn restore_user(
     call: &Call<'_>,
     removed: &RemovedItem,
     password: Option<&Password>,
+    kept: Option<(&Key<IdempotencyItem>, &str)>,
 ) -> Result<User, Failure> {
     let (now, restored) = (call.now, removed.user.restored(call.now));
     let (user, digests) = match password {
@@ -37,6 +39,11 @@ pub async fn restore_user(
     if user.invited_at.is_some() {
         transaction.send(&OutboxItem::link(MailKind::Invitation, &user, &event)?);
         call.count_invitation(&mut transaction, &user.email).await?;
+    }
+    if let Some((key, asked)) = kept {
+        let answer = PublicUser::from(&user);
+        let item = IdempotencyItem::restore(asked, &user.id, credential.version, &answer, now)?;
+        transaction.keep(key, &item, now);
     }
     transaction.commit().await?;
     Ok(user)

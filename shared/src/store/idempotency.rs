@@ -29,7 +29,7 @@ const MAX_WAITS: u32 = 20;
 pub struct IdempotencyItem {
     /// The hash of the request without its password. The password of a retry is compared with the user's digest.
     fingerprint: String,
-    /// The result of a request that added a user.
+    /// The result of a request that added or restored a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created: Option<Created>,
     /// The progress of an import.
@@ -42,13 +42,23 @@ pub struct IdempotencyItem {
     pub(super) expires_at: i64,
 }
 
-/// The result of a request that added a user.
+/// The version of the credential of a user who was added.
+const NEW_CREDENTIAL: u64 = 1;
+
+/// The result of a request that added or restored a user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Created {
     /// The user.
     pub user_id: UserId,
+    /// The version of the credential that the request wrote.
+    #[serde(default = "new_credential")]
+    credential: u64,
     /// The body of the response, in JSON, without the generated password.
     pub answer: String,
+}
+
+fn new_credential() -> u64 {
+    NEW_CREDENTIAL
 }
 
 /// The progress of an import.
@@ -97,7 +107,24 @@ impl IdempotencyItem {
     /// Returns [`Failure::Internal`] if the response has no JSON form.
     pub fn create(asked: &str, user_id: &UserId, answer: &impl Serialize, now: Timestamp) -> Result<Self, Failure> {
         let answer = serde_json::to_string(answer).map_err(|error| Failure::internal("storing a response", &error))?;
-        Ok(Self { created: Some(Created { user_id: user_id.clone(), answer }), ..Self::new(asked, now) })
+        let created = Created { user_id: user_id.clone(), credential: NEW_CREDENTIAL, answer };
+        Ok(Self { created: Some(created), ..Self::new(asked, now) })
+    }
+
+    /// Returns the result of a request that restored a user, with the version of the user's new credential. The other
+    /// parameters are those of [`create`](Self::create).
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn restore(
+        asked: &str,
+        user_id: &UserId,
+        credential: u64,
+        answer: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let item = Self::create(asked, user_id, answer, now)?;
+        Ok(Self { created: item.created.map(|created| Created { credential, ..created }), ..item })
     }
 
     /// Returns the progress of a started import.
@@ -132,12 +159,8 @@ impl Store {
     /// Returns the result of the first request with `key` that added a user, if there was one in the last day. `stored`
     /// must contain a read of the key.
     ///
-    /// The password of a retry is compared only while the user's credential is unchanged since the user was added.
-    /// Later the comparison would not identify the request, and it would be a way to guess the user's own password.
-    ///
     /// # Errors
-    /// Returns [`Failure::IdempotencyKeyReused`] if the key was used for a different request, or if too many wrong
-    /// passwords were sent. Returns another failure if a DynamoDB call fails.
+    /// As [`first_created`](Self::first_created) and [`check_retry`](Self::check_retry).
     pub async fn first_answer(
         &self,
         stored: &Items,
@@ -146,15 +169,50 @@ impl Store {
         password: Option<&Password>,
         now: Timestamp,
     ) -> Result<Option<Created>, Failure> {
+        let Some((first, created)) = self.first_created(stored, key, asked, now)? else { return Ok(None) };
+        self.check_retry(key, first, &created, password).await?;
+        Ok(Some(created))
+    }
+
+    /// Returns the result of the first request with `key` that added or restored a user, if there was one in the last
+    /// day. `stored` must contain a read of the key. [`check_retry`](Self::check_retry) has to follow.
+    ///
+    /// # Errors
+    /// Returns [`Failure::IdempotencyKeyReused`] if the key was used for a different request.
+    pub fn first_created(
+        &self,
+        stored: &Items,
+        key: &Key<IdempotencyItem>,
+        asked: &str,
+        now: Timestamp,
+    ) -> Result<Option<(IdempotencyItem, Created)>, Failure> {
         let Some(first) = kept(stored, key, asked, now)? else { return Ok(None) };
-        let Some(created) = first.created.clone() else { return Err(Failure::IdempotencyKeyReused) };
+        let created = first.created.clone().ok_or(Failure::IdempotencyKeyReused)?;
+        Ok(Some((first, created)))
+    }
+
+    /// Checks that a retry has the password of the first request.
+    ///
+    /// The password of a retry is compared only while the user's credential is the one that the first request wrote.
+    /// Later the comparison would not identify the request, and it would be a way to guess the user's own password.
+    ///
+    /// # Errors
+    /// Returns [`Failure::IdempotencyKeyReused`] if the password is another one, or if too many wrong passwords were
+    /// sent. Returns another failure if a DynamoDB call fails.
+    pub async fn check_retry(
+        &self,
+        key: &Key<IdempotencyItem>,
+        first: IdempotencyItem,
+        created: &Created,
+        password: Option<&Password>,
+    ) -> Result<(), Failure> {
         if first.mismatches >= MAX_MISMATCHES {
             return Err(Failure::IdempotencyKeyReused);
         }
-        let Some(password) = password else { return Ok(Some(created)) };
+        let Some(password) = password else { return Ok(()) };
         let credential_key = Key::credential(&created.user_id);
         let credential = self.read(&[credential_key.item_key()]).await?.credential(&credential_key)?;
-        if let Some(credential) = credential.filter(|credential| credential.version == 1) {
+        if let Some(credential) = credential.filter(|credential| credential.version == created.credential) {
             self.begin_comparison(key, first).await?;
             let is_right = credential.digests.verify(&SubmittedPassword::parse(password.expose()))?;
             self.end_comparison(key, is_right).await?;
@@ -162,7 +220,7 @@ impl Store {
                 return Err(Failure::IdempotencyKeyReused);
             }
         }
-        Ok(Some(created))
+        Ok(())
     }
 
     /// Returns the progress of the import with `key`, if there was one in the last day. `stored` must contain a read of

@@ -1,9 +1,9 @@
 // Restores a removed user, with an invitation or a first password.
-import { call } from "../api.js";
 import { find, listen, make, nameOf, notify, open } from "../dom.js";
 import { closed, markField, onSubmit } from "../forms.js";
 import { setText } from "../language.js";
 import { newPassword } from "../new-password/new-password.js";
+import { postOnce } from "../post-once.js";
 import { share } from "../share/share.js";
 import { invitation } from "../users/user-actions.js";
 
@@ -38,10 +38,10 @@ export async function restoreUser(frame, user, reload) {
   /** @type {{ user: User, password?: string } | undefined} */
   let restored;
   let isGone = false;
+  const restore = postOnce(`/v1/removed-users/${encodeURIComponent(user.id)}/restore`);
   onSubmit(form, async () => {
     const body = isInvited() ? { invite: true } : { password: password.input.value };
-    const answer = await call("POST", `/v1/removed-users/${encodeURIComponent(user.id)}/restore`, { body });
-    restored = { user: answer, password: body.password };
+    restored = { user: await restore(body), password: body.password };
     dialog.close();
   }, {
     onError: (error) => {

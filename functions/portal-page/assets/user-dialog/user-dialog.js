@@ -7,6 +7,7 @@ import { clearMessages, closed, markField, onSubmit, showError, showMessage } fr
 import { hasText, languages, moment, setText, text } from "../language.js";
 import { newPassword } from "../new-password/new-password.js";
 import { mailText, pendingText } from "../pending.js";
+import { postOnce } from "../post-once.js";
 import { ifMatch, path, restore } from "../users/requests.js";
 
 /** @import { Me, User } from "../../types/api.js" */
@@ -162,14 +163,10 @@ export function addUser(me, draft) {
   listen(find("[data-first]", dialog), "change", offerPassword);
   /** @type {Added | undefined} */
   let added;
-  let sent = { content: "", key: "" };
+  const add = postOnce("/v1/users");
   onSubmit(form, async () => {
     const first = isInvited() ? { invite: true } : { password: password.input.value, must_change: form.elements.must_change.checked };
-    const body = { ...person(), ...fields.value(), ...first };
-    // After an error it is unknown whether the user was added. The same content has the same key, so it is added once.
-    const content = JSON.stringify(body);
-    if (sent.content !== content) sent = { content, key: crypto.randomUUID() };
-    const user = await call("POST", "/v1/users", { body, headers: { "idempotency-key": sent.key } });
+    const user = await add({ ...person(), ...fields.value(), ...first });
     added = { user, password: first.password, mustChange: first.must_change };
     dialog.close();
   });
