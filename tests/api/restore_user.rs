@@ -161,12 +161,41 @@ async fn only_users_who_could_add_the_user_restore_it() {
     assert_eq!(listed(owner).await.len(), 1);
 }
 
+/// `recent` can be restored for ten more minutes.
 #[tokio::test]
-async fn an_expired_removal_is_neither_listed_nor_restored() {
+async fn a_user_who_was_removed_more_than_30_days_ago_is_neither_listed_nor_restored() {
     let partner = Partner::new().await;
+    let owner = partner.owner();
     let (old, recent) = (removed(&partner, "viewer").await, removed(&partner, "viewer").await);
-    rows().set_removed_at(&old, "2020-01-01T00:00:00.000Z").await;
-    let list = listed(partner.owner()).await;
+    let now = Timestamp::parse(listed(owner).await[0]["removed_at"].as_str().unwrap()).unwrap().unix_millis();
+    for (user, since_expiry) in [(&old, 0), (&recent, -10 * 60 * 1_000)] {
+        let at = Timestamp::from_unix_millis(now - 30 * 24 * 60 * 60 * 1_000 - since_expiry);
+        rows().set_removed_at(user, &at.to_string()).await;
+    }
+    let list = listed(owner).await;
     assert_eq!(list.iter().map(|user| &user["id"]).collect::<Vec<_>>(), [&json!(recent.id)]);
-    partner.owner().restore(&old, &password()).await.problem(404, "not_found");
+    owner.restore(&old, &password()).await.problem(404, "not_found");
+    owner.restore(&recent, &password()).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_primary_admin_is_never_listed_and_a_former_one_comes_back_as_an_admin() {
+    let partner = Partner::new().await;
+    let owner = partner.owner();
+    let heir = partner.new_user("admin").await;
+    heir.remove(owner).await.problem(403, "primary_admin_protected");
+    heir.change_users("remove", [&owner.user]).await.expect(200);
+    heir.decide(owner, "remove").await.problem(403, "primary_admin_protected");
+    assert!(listed(&heir).await.is_empty());
+    heir.restore(owner, &password()).await.problem(404, "not_found");
+
+    owner.hand_over(&heir).await.expect(200);
+    heir.remove(owner).await.expect(204);
+    let list = listed(&heir).await;
+    assert_eq!(
+        list.iter().map(|user| (&user["id"], &user["role"])).collect::<Vec<_>>(),
+        [(&json!(owner.id), &json!("admin"))]
+    );
+    let answer = heir.restore(owner, &password()).await.expect(200);
+    assert_eq!(answer.json["role"], "admin");
 }
