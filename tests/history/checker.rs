@@ -17,7 +17,7 @@ use std::time::Instant;
 use portal_tests::Authenticator;
 use serde_json::Value;
 
-use crate::model::{OVER, Person, RECOVERY_CODES, State};
+use crate::model::{OVER, Person, RECOVERY_CODES, Removed, State};
 use crate::operation::{Action, Asks, Challenge, Ended, Operation, Reply, Response, named_by};
 use crate::passkeys::{Made, Started};
 use crate::recorder::Commit;
@@ -100,6 +100,10 @@ impl History<'_> {
                 if let Err(what) = state.apply(&self.operations[index], commit) {
                     self.violation(index, &what);
                 }
+                self.note_last_sign_ins(index, point, &mut state);
+                if state.removed.values().any(|removed| removed.person.access.role == "primary_admin") {
+                    self.violation(index, "the primary admin was removed");
+                }
                 let emails: HashSet<(&str, &str)> =
                     state.users.values().map(|person| (person.partner.as_str(), person.email.as_str())).collect();
                 if emails.len() < state.users.len() {
@@ -116,6 +120,16 @@ impl History<'_> {
             }
             self.states.push(state);
         }
+    }
+
+    /// Adds the possible times of the last sign-in to a user whom a commit removed.
+    fn note_last_sign_ins(&self, index: usize, point: usize, state: &mut State) {
+        let (operation, commit) = (&self.operations[index], &self.commits[point]);
+        let removed = state.removed.get_mut(&commit.target).filter(|_| operation.action.removes());
+        let Some(removed) = removed.map(Arc::make_mut) else { return };
+        let read = self.states[*self.window(operation).start()..=point].iter();
+        let persons = read.filter_map(|state| state.users.get(&commit.target));
+        removed.last_sign_ins.extend(persons.map(|person| person.last_sign_in_at.clone()));
     }
 
     /// Checks that a commit is the requested one, that it is within the time of its request, and that the model allows
@@ -175,7 +189,12 @@ impl History<'_> {
     /// the maximum. A new password by the user ends all other sessions of the user.
     fn sessions(&mut self, index: usize, point: usize, state: &State) {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
-        let Some(person) = state.users.get(&commit.target) else { return };
+        let Some(person) = state.users.get(&commit.target) else {
+            if !(commit.begun.is_empty() && commit.ended.is_empty()) {
+                self.violation(index, "it started or ended sessions of a user who did not exist");
+            }
+            return;
+        };
         let own = operation.session.as_ref().map(|session| session.id.as_str()).unwrap_or_default();
         let replaces = matches!(operation.action, Action::ConfirmApp { .. }) && person.has_app();
         let ended = if replaces { Ended::Others } else { operation.action.ended_sessions() };
@@ -222,7 +241,12 @@ impl History<'_> {
             None if operation.is_granted() => {
                 let is_so = self.is_challenged_rightly(operation);
                 let is_so = is_so || self.states_of(operation).any(|state| reads(state, operation));
-                let is_so = is_so || (operation.action.response() == Response::Users && self.lists(operation));
+                let is_so = is_so
+                    || match operation.action.response() {
+                        Response::Users => self.lists(operation),
+                        Response::RemovedUsers => self.lists_removed(operation),
+                        _ => false,
+                    };
                 (!is_so).then_some("the model never returns this")
             }
             None => (!self.is_refused_rightly(operation)).then_some("the model never responds with this refusal"),
@@ -308,7 +332,9 @@ impl History<'_> {
                 (user["signed_out_at"] != commit.at.as_str()).then_some("the response has another time than the commit")
             }
             Response::Empty => None,
-            Response::Users | Response::AccessToken | Response::Started => Some("it only reads"),
+            Response::Users | Response::RemovedUsers | Response::AccessToken | Response::Started => {
+                Some("it only reads")
+            }
         }
     }
 
@@ -334,6 +360,33 @@ impl History<'_> {
             users.filter(stayed).all(|id| listed.contains_key(id.as_str()))
         };
         is_own
+            && self.states_of(operation).any(|state| state.refusal(operation).is_none())
+            && listed.iter().all(|(id, user)| was_so(id, user))
+            && self.states_of(operation).next().is_some_and(is_complete)
+    }
+
+    /// As [`lists`](Self::lists), for removed users. The last one on the page is the one who was added first.
+    fn lists_removed(&self, operation: &Operation) -> bool {
+        let Some(items) = operation.answer.json["items"].as_array() else { return false };
+        let listed: BTreeMap<&str, &Value> =
+            items.iter().filter_map(|item| Some((item["id"].as_str()?, item))).collect();
+        let is_last_page = operation.answer.json["next_cursor"].is_null();
+        let end = if is_last_page { None } else { listed.keys().next().copied() };
+        let own = operation
+            .actor()
+            .and_then(|actor| self.states.iter().find_map(|state| Some(state.users.get(actor)?.partner.as_str())));
+        let is_own = |removed: &Removed| Some(removed.person.partner.as_str()) == own;
+        let was_so = |id: &str, user: &Value| {
+            let mut removed = self.states_of(operation).filter_map(|state| state.removed.get(id));
+            removed.any(|removed| is_own(removed) && removed.is_shown_by(user))
+        };
+        let is_complete = |state: &State| {
+            let stayed = |id: &&String| self.states_of(operation).all(|state| state.removed.contains_key(*id));
+            let own = state.removed.iter().filter(|(_, removed)| is_own(removed)).map(|(id, _)| id);
+            let mut due = own.filter(|id| end.is_none_or(|end| id.as_str() >= end)).filter(stayed);
+            due.all(|id| listed.contains_key(id.as_str()))
+        };
+        listed.len() == items.len()
             && self.states_of(operation).any(|state| state.refusal(operation).is_none())
             && listed.iter().all(|(id, user)| was_so(id, user))
             && self.states_of(operation).next().is_some_and(is_complete)

@@ -40,6 +40,8 @@ pub(crate) struct World<'a> {
 #[derive(Debug, Default)]
 struct Heard {
     people: BTreeMap<String, Known>,
+    /// Users who were removed, the latest last. Some have been restored since.
+    removed: Vec<String>,
     /// The primary admins by partner.
     primary_admins: BTreeMap<String, String>,
     challenges: Vec<Arc<Challenge>>,
@@ -109,7 +111,7 @@ impl<'a> World<'a> {
             let confirm = Action::ConfirmApp { app, step: Authenticator::present_step() };
             self.ask(session.clone(), Request::One(confirm)).await;
             for _ in 0..FEWEST {
-                let action = self.add(random);
+                let action = self.add(&self.heard.lock().unwrap(), random);
                 self.ask(session.clone(), Request::One(action)).await;
             }
         }
@@ -163,15 +165,20 @@ impl<'a> World<'a> {
         }
     }
 
-    fn add(&self, random: &mut Random) -> Action {
-        let (email, shared) = self.new_email(random);
+    fn add(&self, heard: &Heard, random: &mut Random) -> Action {
+        let (email, shared) = self.new_email(heard, random);
         let password = shared.filter(|_| random.chance(70)).unwrap_or_else(secrets::password);
         let password = random.chance(85).then_some(password);
         Action::Add { email, first_name: secrets::random(8), password, access: Access::random(random) }
     }
 
-    /// An email for a new user, and the password of other users with this email.
-    fn new_email(&self, random: &mut Random) -> (String, Option<String>) {
+    /// An email for a new user, and the password of other users with this email. Some emails are those of removed users.
+    fn new_email(&self, heard: &Heard, random: &mut Random) -> (String, Option<String>) {
+        if random.chance(20)
+            && let Some(known) = random.pick(&heard.removed).and_then(|id| heard.people.get(id))
+        {
+            return (known.email.clone(), None);
+        }
         if random.chance(35) {
             let (email, password) = random.pick(&self.wanted).unwrap().clone();
             (email, Some(password))
@@ -180,10 +187,10 @@ impl<'a> World<'a> {
         }
     }
 
-    fn import(&self, random: &mut Random, most: u64) -> Request {
+    fn import(&self, heard: &Heard, random: &mut Random, most: u64) -> Request {
         let mut rows = BTreeMap::new();
         for _ in 0..=random.below(most) {
-            rows.insert(self.new_email(random).0, secrets::random(8));
+            rows.insert(self.new_email(heard, random).0, secrets::random(8));
         }
         let mut access = Access::random(random);
         // An empty cell means the role's default permissions.
@@ -227,7 +234,7 @@ impl<'a> World<'a> {
         let people: Vec<&String> = people.into_iter().filter(|id| heard.people[*id].partner == partner).collect();
         let primary_admin = &heard.primary_admins[&partner];
         if people.len() < FEWEST && random.chance(30) {
-            return (Some(session), Request::One(self.add(random)));
+            return (Some(session), Request::One(self.add(heard, random)));
         }
         let pick_target = |random: &mut Random| match random.below(20) {
             0 => session.user.clone(),
@@ -253,13 +260,15 @@ impl<'a> World<'a> {
         }
         if random.chance(2) {
             let most = if people.len() < MANY && random.chance(25) { IMPORTED_AT_MOST } else { 4 };
-            return (Some(session), self.import(random, most));
+            return (Some(session), self.import(heard, random, most));
         }
         let target = pick_target(random);
+        let removed = heard.removed_of(&partner, random);
         let own = heard.people.get(&session.user);
         let action = Action::random(
             random,
             Choices {
+                removed,
                 version: heard.people.get(&target).map(|known| known.version),
                 target,
                 own: &session,
@@ -373,6 +382,16 @@ impl Heard {
         Some(Action::SignInWithPasskey { started, made })
     }
 
+    /// A user of a partner who was removed, often one of the latest, so that several requests restore the same user.
+    fn removed_of(&self, partner: &str, random: &mut Random) -> Option<String> {
+        let is_it = |id: &&String| self.people.get(*id).is_some_and(|known| known.partner == partner);
+        let mut removed: Vec<&String> = self.removed.iter().filter(is_it).collect();
+        if random.chance(60) {
+            removed = removed.split_off(removed.len().saturating_sub(3));
+        }
+        random.pick(&removed).map(|id| (*id).clone())
+    }
+
     fn client_for(&mut self, ready: &Ready, partner: Option<&str>, email: &str) -> Client {
         let is_it = |known: &&mut Known| {
             known.email == email && !known.is_removed && partner.is_none_or(|partner| known.partner == partner)
@@ -399,7 +418,9 @@ impl Heard {
         // A password may have been set although the response was lost.
         let may_be = operation.is_granted() || operation.is_unknown();
         match &operation.action {
-            Action::SetPassword { target, password } if may_be => self.knows(target, password),
+            Action::SetPassword { target, password } | Action::Restore { target, password } if may_be => {
+                self.knows(target, password);
+            }
             Action::OwnPassword { new, .. } if may_be => {
                 self.knows(operation.actor().unwrap_or_default(), new);
             }
@@ -416,10 +437,16 @@ impl Heard {
             self.challenges.push(Arc::new(challenge));
             return;
         }
-        if operation.action.removes()
-            && let Some(known) = operation.action.target().and_then(|target| self.people.get_mut(target))
+        if let Some(target) = operation.action.target().filter(|_| operation.action.removes()) {
+            if let Some(known) = self.people.get_mut(target) {
+                known.is_removed = true;
+            }
+            self.removed.push(target.to_owned());
+        }
+        if let Action::Restore { target, .. } = &operation.action
+            && let Some(known) = self.people.get_mut(target)
         {
-            known.is_removed = true;
+            known.is_removed = false;
         }
         let own = operation.session.as_deref();
         let ended = operation.action.ended_sessions();
@@ -436,6 +463,7 @@ impl Heard {
             | Response::SignedOutAt
             | Response::Started
             | Response::RecoveryCodes
+            | Response::RemovedUsers
             | Response::Settings => {}
             // The clients learn of a suspension only later, so they try to sign suspended users in.
             Response::User | Response::Decision if matches!(ended, Ended::All(_)) => {}

@@ -88,7 +88,8 @@ async fn concurrent_requests_of_many_clients_are_linearizable() {
         (owner.id.clone(), Arc::new(person))
     };
     let requirements = owners.iter().map(|owner| (owner.partner_id.clone(), "optional")).collect();
-    let first = State { users: owners.iter().map(primary_admin).collect(), requirements: Arc::new(requirements) };
+    let users = owners.iter().map(primary_admin).collect();
+    let first = State { users, removed: BTreeMap::new(), requirements: Arc::new(requirements) };
 
     let started = Instant::now();
     let recorder = Recorder::new(Random::new(seed, u64::MAX), FAULTS);

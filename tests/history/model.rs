@@ -228,10 +228,50 @@ impl Person {
     }
 }
 
+/// A removed user, who can be restored.
+#[derive(Debug, Clone)]
+pub(crate) struct Removed {
+    /// The user at the removal.
+    pub(crate) person: Person,
+    /// The time of the removal.
+    pub(crate) at: String,
+    /// The user who removed this user.
+    pub(crate) by: String,
+    /// The possible times of the last sign-in. A sign-in does not increment the version, so the removal may have read the
+    /// user before it.
+    pub(crate) last_sign_ins: BTreeSet<Option<String>>,
+}
+
+impl Removed {
+    /// Whether a response shows this removed user.
+    pub(crate) fn is_shown_by(&self, user: &Value) -> bool {
+        let held: BTreeSet<&str> = user["permissions"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let person = &self.person;
+        user["email"] == person.email.as_str()
+            && user["first_name"] == person.first_name.as_str()
+            && user["role"] == person.access.role
+            && held == person.access.permissions
+            && user["status"] == if person.is_active { "active" } else { "suspended" }
+            && user["removed_at"] == self.at.as_str()
+            && user["removed_by"] == self.by.as_str()
+    }
+
+    /// The user after a restore. The items of the earlier sessions are still stored, but their generation has ended.
+    fn restored(&self, password: &str, last_sign_in_at: Option<String>, at: &str) -> Person {
+        let mut person =
+            Person { password: password.to_owned(), must_change: true, last_sign_in_at, ..self.person.clone() };
+        person.sign_out(at);
+        person.change_factors(None);
+        person
+    }
+}
+
 /// The users of all partners at one point. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) users: BTreeMap<String, Arc<Person>>,
+    /// The removed users. None of them has been restored since.
+    pub(crate) removed: BTreeMap<String, Arc<Removed>>,
     /// The users of each partner who need a second factor.
     pub(crate) requirements: Arc<BTreeMap<String, &'static str>>,
 }
@@ -285,6 +325,13 @@ impl State {
                 "primary_admin" => (!has_factor).then_some((403, "second_factor_required")),
                 _ => Some((403, "primary_admin_protected")),
             };
+        }
+        if let Action::Restore { target, .. } = action {
+            let of_partner = |removed: &&Arc<Removed>| removed.person.partner == actor.partner;
+            let Some(removed) = self.removed.get(target).filter(of_partner) else { return Some((404, "not_found")) };
+            let is_taken = self.holder(&actor.partner, &removed.person.email).is_some();
+            return denial(actor, action, Some(&removed.person), false, false)
+                .or_else(|| is_taken.then_some((409, "email_taken")));
         }
         let has_removed = match action {
             Action::RemoveApp => Some(actor.has_app()),
@@ -349,10 +396,25 @@ impl State {
             return Err("it changed another user".to_owned());
         }
         if operation.action.removes() {
-            return self
-                .users
-                .remove(&commit.target)
-                .map_or(Err("the removed user does not exist".to_owned()), |_| Ok(()));
+            let person = self.users.remove(&commit.target).ok_or("the removed user does not exist")?;
+            let removed = Removed {
+                at: commit.at.clone(),
+                by: operation.actor().unwrap_or_default().to_owned(),
+                last_sign_ins: BTreeSet::from([person.last_sign_in_at.clone()]),
+                person: Arc::unwrap_or_clone(person),
+            };
+            let before = self.removed.insert(commit.target.clone(), Arc::new(removed));
+            return before.map_or(Ok(()), |_| Err("a user was removed twice".to_owned()));
+        }
+        if let Action::Restore { target, password } = &operation.action {
+            let removed = self.removed.remove(target).ok_or("the restored user was not removed")?;
+            let last_sign_in_at = commit.added.as_ref().and_then(|added| added.last_sign_in_at.clone());
+            if !removed.last_sign_ins.contains(&last_sign_in_at) {
+                return Err("the restored user has another last sign-in".to_owned());
+            }
+            let restored = removed.restored(password, last_sign_in_at, &commit.at);
+            let before = self.users.insert(target.clone(), Arc::new(restored));
+            return before.map_or(Ok(()), |_| Err("the restored user exists already".to_owned()));
         }
         if let (true, Some(actor)) = (operation.action.swaps_roles(), operation.actor()) {
             let actor = self.users.get_mut(actor).ok_or("the caller does not exist")?;
@@ -400,6 +462,7 @@ fn denial(actor: &Person, action: &Action, target: Option<&Person>, own: bool, n
     let is_above_own = |access: &Access| exceeds(access) || rank(access) < rank(&actor.access);
     let given = match action {
         Action::SetPermissions { access, .. } | Action::Add { access, .. } => Some(access),
+        Action::Restore { .. } => target.map(|removed| &removed.access),
         _ => None,
     };
     let is_above = changed.is_some_and(|target| exceeds(&target.access)) || given.is_some_and(is_above_own);

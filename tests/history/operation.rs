@@ -199,6 +199,8 @@ pub(crate) enum Response {
     User,
     NewUser,
     Users,
+    /// The removed users.
+    RemovedUsers,
     /// The decision, and the user unless the decision removed the user.
     Decision,
     /// The time since which all sessions are invalid.
@@ -242,6 +244,8 @@ pub(crate) enum Permissions {
 #[derive(Debug)]
 pub(crate) struct Choices<'a> {
     pub(crate) target: String,
+    /// A user who was removed, as far as the clients know.
+    pub(crate) removed: Option<String>,
     /// The latest known version of the target.
     pub(crate) version: Option<u64>,
     /// The session of the request.
@@ -277,6 +281,22 @@ fn requirement(random: &mut Random) -> &'static str {
         5..8 => "admins",
         _ => "everyone",
     }
+}
+
+/// The body of a request that adds a user.
+fn new_user(email: &str, first_name: &str, password: Option<&str>, access: &Access) -> Value {
+    let mut user = json!({
+        "first_name": first_name,
+        "last_name": "Tester",
+        "email": email,
+        "role": access.role,
+        "permissions": access.permissions,
+    });
+    if let Some(password) = password {
+        user["password"] = password.into();
+        user["must_change"] = false.into();
+    }
+    user
 }
 
 /// Clients add no passkey to a user who has more than this.
@@ -344,6 +364,12 @@ pub(crate) enum Action {
         password: Option<String>,
         access: Access,
     },
+    ListRemoved,
+    /// Restores a removed user with this password, which must be changed.
+    Restore {
+        target: String,
+        password: String,
+    },
     /// Without a partner, the sign-in is at any partner where the password is right.
     SignIn {
         partner: Option<String>,
@@ -402,9 +428,11 @@ impl Action {
             | Self::EndSession { target, .. }
             | Self::HandOver { target, .. }
             | Self::Decide { target, .. }
+            | Self::Restore { target, .. }
             | Self::ResetFactors { target } => Some(target),
             Self::Me
             | Self::List
+            | Self::ListRemoved
             | Self::OwnPassword { .. }
             | Self::Add { .. }
             | Self::SignIn { .. }
@@ -449,6 +477,7 @@ impl Action {
             Self::Me
             | Self::Get { .. }
             | Self::List
+            | Self::ListRemoved
             | Self::Refresh
             | Self::StartApp
             | Self::StartPasskey
@@ -460,6 +489,7 @@ impl Action {
             Self::ForceLogout { .. } => Some("logout.forced"),
             Self::Remove { .. } => Some("user.removed"),
             Self::Add { .. } => Some("user.added"),
+            Self::Restore { .. } => Some("user.restored"),
             Self::SignIn { .. } | Self::AnswerChallenge { .. } | Self::SignInWithPasskey { .. } => {
                 Some("session.started")
             }
@@ -494,9 +524,11 @@ impl Action {
             | Self::Edit { .. }
             | Self::SetPermissions { .. }
             | Self::SetStatus { .. }
-            | Self::HandOver { .. } => Response::User,
+            | Self::HandOver { .. }
+            | Self::Restore { .. } => Response::User,
             Self::Add { .. } => Response::NewUser,
             Self::List => Response::Users,
+            Self::ListRemoved => Response::RemovedUsers,
             Self::Decide { .. } => Response::Decision,
             Self::ForceLogout { .. } => Response::SignedOutAt,
             Self::SignIn { .. } | Self::AnswerChallenge { .. } | Self::SignInWithPasskey { .. } => Response::Session,
@@ -543,7 +575,7 @@ impl Action {
             }
             Self::ForceLogout { .. } | Self::EndSession { .. } => Some("users.force_logout"),
             Self::Remove { .. } | Self::SetStatus { .. } | Self::Decide { .. } => Some("users.remove"),
-            Self::Add { .. } => Some("users.add"),
+            Self::Add { .. } | Self::ListRemoved | Self::Restore { .. } => Some("users.add"),
             Self::ResetFactors { .. } => Some("users.reset_factors"),
             Self::Me
             | Self::OwnPassword { .. }
@@ -638,7 +670,7 @@ impl Action {
     /// A random action in a session. Sign-ins and new users are chosen elsewhere.
     pub(crate) fn random(random: &mut Random, choices: Choices<'_>) -> Self {
         let Choices { target, version, own, own_password: current, is_primary_admin, .. } = choices;
-        let Choices { started, made, passkeys, emails, sessions, .. } = choices;
+        let Choices { removed, started, made, passkeys, emails, sessions, .. } = choices;
         let if_match = if random.chance(50) { version } else { None };
         let hands_over = is_primary_admin && random.chance(10);
         let requires = is_primary_admin && random.chance(8);
@@ -652,7 +684,7 @@ impl Action {
         {
             return Self::AddPasskey { made };
         }
-        match random.below(114) {
+        match random.below(130) {
             _ if requires => Self::Require { requirement: requirement(random) },
             _ if hands_over => Self::HandOver { target, current },
             0..10 => Self::Get { target },
@@ -686,6 +718,8 @@ impl Action {
                 let id = random.pick(passkeys).map_or_else(|| "unknown".to_owned(), |made| made.id.clone());
                 Self::RemovePasskey { id }
             }
+            107..110 => Self::ListRemoved,
+            110..122 => Self::Restore { target: removed.unwrap_or(target), password: secrets::password() },
             _ => Self::Refresh,
         }
     }
@@ -699,6 +733,10 @@ impl Action {
             Self::Me => call("GET", "/v1/me"),
             Self::Get { target } => call("GET", &path(target)),
             Self::List => call("GET", "/v1/users?limit=100"),
+            Self::ListRemoved => call("GET", "/v1/removed-users?limit=100"),
+            Self::Restore { target, password } => {
+                call("POST", &format!("/v1/removed-users/{target}/restore")).json(&json!({ "password": password }))
+            }
             Self::Edit { target, first_name, email, .. } => {
                 let mut changes = serde_json::Map::new();
                 changes.extend(first_name.iter().map(|name| ("first_name".to_owned(), name.clone().into())));
@@ -732,18 +770,7 @@ impl Action {
                 call("POST", "/v1/access-review/decisions").json(&json!({ "user_id": target, "decision": decision }))
             }
             Self::Add { email, first_name, password, access } => {
-                let mut user = json!({
-                    "first_name": first_name,
-                    "last_name": "Tester",
-                    "email": email,
-                    "role": access.role,
-                    "permissions": access.permissions,
-                });
-                if let Some(password) = password {
-                    user["password"] = password.as_str().into();
-                    user["must_change"] = false.into();
-                }
-                call("POST", "/v1/users").json(&user)
+                call("POST", "/v1/users").json(&new_user(email, first_name, password.as_deref(), access))
             }
             Self::SignIn { partner: Some(partner), email, password } => client.sign_in_at(partner, email, password),
             Self::SignIn { partner: None, email, password } => client.sign_in(email, password),
@@ -905,7 +932,7 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    /// Changes the model of the target as a success does. Users who are added or removed have no such change.
+    /// Changes the model of the target as a success does. Users who are added, removed or restored have no such change.
     pub(crate) fn apply(&self, person: &mut Person, commit: &Commit) -> Result<(), String> {
         match &self.action {
             Action::Edit { first_name, email, .. } => {
@@ -976,12 +1003,13 @@ impl Operation {
                 let own = self.own_session();
                 person.sessions.remove(&own).ok_or("it ended no session")?;
             }
-            Action::Add { .. } | Action::Remove { .. } | Action::Require { .. } => {
+            Action::Add { .. } | Action::Remove { .. } | Action::Restore { .. } | Action::Require { .. } => {
                 return Err("it is not a change of a user".to_owned());
             }
             Action::Me
             | Action::Get { .. }
             | Action::List
+            | Action::ListRemoved
             | Action::Refresh
             | Action::StartApp
             | Action::StartPasskey
@@ -1115,7 +1143,7 @@ impl Operation {
     /// Whether a commit of this request can be this operation's.
     pub(crate) fn is_about(&self, commit: &Commit) -> bool {
         let is_it = match &self.action {
-            Action::Add { email, .. } => commit.email.as_ref() == Some(email),
+            Action::Add { email, .. } => commit.added.as_ref().is_some_and(|added| added.email == *email),
             action => action.target() == Some(&commit.target),
         };
         is_it || !self.is_part

@@ -35,14 +35,22 @@ pub(crate) struct Commit {
     pub(crate) at: String,
     /// The user that it changed, or the user who changed the settings.
     pub(crate) target: String,
-    /// The email of the user, if it added one.
-    pub(crate) email: Option<String>,
+    /// The user that it added or restored.
+    pub(crate) added: Option<Added>,
     /// The ids of its audit events.
     pub(crate) events: Vec<String>,
     /// The sessions that it started.
     pub(crate) begun: Vec<(String, Live)>,
     /// The sessions that it ended one by one.
     pub(crate) ended: Vec<String>,
+}
+
+/// What a transaction stored about a user that it added or restored.
+#[derive(Debug, Clone)]
+pub(crate) struct Added {
+    pub(crate) email: String,
+    /// The time of the last sign-in, if there was one.
+    pub(crate) last_sign_in_at: Option<String>,
 }
 
 /// The number of faults per 1,000 calls.
@@ -229,7 +237,10 @@ fn commits(request: &Value, after: Instant, before: Instant) -> Vec<Commit> {
             request_id: text(&event["request_id"]),
             action: action(event),
             at: text(&event["at"]),
-            email: puts("UsersTable").find(|item| item["sk"]["S"] == key.as_str()).map(|item| text(&item["email"])),
+            added: puts("UsersTable").find(|item| item["sk"]["S"] == key.as_str()).map(|item| Added {
+                email: text(&item["email"]),
+                last_sign_in_at: Some(text(&item["last_sign_in_key"])).filter(|at| !at.starts_with('-')),
+            }),
             target,
             events: events.iter().map(|event| text(&event["id"])).collect(),
             begun: begun.clone(),

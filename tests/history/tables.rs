@@ -1,5 +1,5 @@
-//! Compares the stored items at the end with the result of the replay: users, emails, the user count, sessions and the
-//! audit trail.
+//! Compares the stored items at the end with the result of the replay: users, removed users, emails, the user count,
+//! sessions and the audit trail.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -7,7 +7,7 @@ use portal_core::models::{Permission, Role, Timestamp};
 use portal_tests::rows::{Row, Rows};
 use portal_tests::{Ready, User};
 
-use crate::model::{Factors, Live, Person, State};
+use crate::model::{Factors, Live, Person, Removed, State};
 use crate::recorder::Commit;
 
 /// The number of events for each partner's creation.
@@ -22,6 +22,7 @@ pub(crate) struct Tables {
     pub(crate) events: HashSet<String>,
     counts: BTreeMap<String, u64>,
     users: BTreeMap<String, Stored>,
+    removed: BTreeMap<String, Row>,
 }
 
 struct Stored {
@@ -47,7 +48,8 @@ impl Tables {
     /// Reads the items of the partners of these primary admins.
     pub(crate) async fn read(ready: &Ready, owners: &[User]) -> Self {
         let rows = Rows::of(ready);
-        let mut tables = Self { events: HashSet::new(), counts: BTreeMap::new(), users: BTreeMap::new() };
+        let (counts, users, removed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut tables = Self { events: HashSet::new(), counts, users, removed };
         for owner in owners {
             tables.add(&rows, &owner.partner_id).await;
         }
@@ -60,6 +62,10 @@ impl Tables {
             let key = text(&row, "sk");
             if key == "PARTNER" {
                 self.counts.insert(partner.to_owned(), number(&row, "user_count"));
+            }
+            if let Some(id) = key.strip_prefix("REMOVED#") {
+                self.removed.insert(id.to_owned(), row);
+                continue;
             }
             let Some(id) = key.strip_prefix("USER#") else { continue };
             let (id, email) = (id.to_owned(), text(&row, "email").to_owned());
@@ -87,6 +93,10 @@ impl Tables {
         if !self.users.keys().eq(last.users.keys()) {
             found.push(format!("{} users are stored, and {} expected", self.users.len(), last.users.len()));
         }
+        let is_removed = |id: &String, row: &Row| last.removed.get(id).is_some_and(|removed| is_of(removed, row));
+        if self.removed.len() != last.removed.len() || !self.removed.iter().all(|(id, row)| is_removed(id, row)) {
+            found.push(format!("the removed users {:?} are stored, and {:?} expected", self.removed, last.removed));
+        }
         for (partner, count) in &self.counts {
             let users = last.users.values().filter(|person| person.partner == *partner).count();
             if *count != users as u64 {
@@ -109,6 +119,18 @@ impl Tables {
         }
         found
     }
+}
+
+/// Whether an item has this removed user.
+fn is_of(removed: &Removed, row: &Row) -> bool {
+    let (user, person) = (row["user"].as_m().unwrap(), &removed.person);
+    text(row, "pk") == format!("PARTNER#{}", person.partner)
+        && text(row, "removed_at") == removed.at
+        && text(row, "removed_by") == removed.by
+        && text(user, "email") == person.email
+        && text(user, "first_name") == person.first_name
+        && number(user, "version") == person.version
+        && number(user, "session_generation") == person.generation
 }
 
 /// The permission that a stored user has as this letter.
