@@ -107,7 +107,7 @@ pub(crate) enum Effect {
     Reactivates,
     MakesPrimaryAdmin,
     Removes,
-    /// The removed user exists again, with a temporary password.
+    /// The removed user exists again, with a temporary password or an invitation.
     Restores,
 }
 
@@ -184,7 +184,7 @@ pub(crate) struct Row {
     pub(crate) uses_factor: bool,
     /// The number of users that it adds to the partner.
     pub(crate) adds: usize,
-    /// Whether it invites the users that it adds, so that they have no password.
+    /// Whether it invites the users that it adds or restores, so that they have no password.
     pub(crate) invites: bool,
     /// Whether the request has an idempotency key.
     pub(crate) has_key: bool,
@@ -229,6 +229,15 @@ const SIGN_IN: Row = Row {
 /// A decision in a review.
 const DECISION: Row =
     Row { function: "decide-access", target: Target::SignedOut, event: Some("access.reviewed"), ..CHANGE };
+
+/// A restore of a removed user.
+const RESTORE: Row = Row {
+    function: "restore-user",
+    target: Target::Removed,
+    event: Some("user.restored"),
+    effect: Effect::Restores,
+    ..CHANGE
+};
 
 /// A request for two users.
 const BULK: Row = Row { function: "change-users", target: Target::SecondOfTwo, ..CHANGE };
@@ -662,15 +671,19 @@ static ACTIONS: &[Row] = &[
         ..CHANGE
     },
     Row {
-        label: "restore",
-        function: "restore-user",
-        target: Target::Removed,
+        label: "restore, with a key",
         request: Request::Http(|scene| {
-            scene.caller().restore(scene.changed(), &json!({ "password": scene.new_password }))
+            let body = json!({ "password": scene.new_password });
+            scene.caller().restore(scene.changed(), &body).idempotency_key(&scene.key)
         }),
-        event: Some("user.restored"),
-        effect: Effect::Restores,
-        ..CHANGE
+        has_key: true,
+        ..RESTORE
+    },
+    Row {
+        label: "restore, invited",
+        request: Request::Http(|scene| scene.caller().restore(scene.changed(), &json!({ "invite": true }))),
+        invites: true,
+        ..RESTORE
     },
     Row {
         label: "remove two",

@@ -67,7 +67,7 @@ impl Outbox {
             "permissions.set" if actor != target => vec!["access_changed"],
             "primary_admin.handed_over" => vec!["handed_over"; 2],
             "invitation.sent" => vec!["invitation"],
-            "user.added" if is_invited => vec!["invitation"],
+            "user.added" | "user.restored" if is_invited => vec!["invitation"],
             _ => Vec::new(),
         };
         let noticed = Noticed { partner: partner.to_owned(), user: target.unwrap_or_default(), action, kinds };

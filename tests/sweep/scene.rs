@@ -774,8 +774,10 @@ impl Scene {
                 self.refused(&present, wrong).await;
             }
             Effect::Restores => {
-                if is_committed {
+                if is_committed && !self.action.invites {
                     self.signs_in_with(&present, new, true).await;
+                } else {
+                    self.refused(&present, new).await;
                 }
                 self.refused(&present, old).await;
             }
@@ -834,7 +836,11 @@ impl Scene {
         if is_over || !self.action.has_key {
             return;
         }
-        let email = if self.action.creates_partner() { &self.owner.email } else { &self.new_email };
+        let email = match self.action.target {
+            _ if self.action.creates_partner() => &self.owner.email,
+            Target::Removed => &self.changed().email,
+            _ => &self.new_email,
+        };
         let committed = whole.with_email(email).pop().map(|(_, user)| user);
         let again = self.act(&Trace::new()).await;
         assert!(again.is_success(), "the retry after {outcome:?}: {again:?}");
