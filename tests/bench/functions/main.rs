@@ -39,7 +39,7 @@ use tokio::task::LocalSet;
 use cloud::Cloud;
 use measure::{Figures, Subject};
 use options::Options;
-use portal_bench::ledger::Ledger;
+use portal_bench::ledger::{self, Ledger};
 use portal_bench::results::{FIRST_SIGN_IN, SIGN_IN_CODE};
 use report::Results;
 use scene::{Hands, Scene};
@@ -86,7 +86,7 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
     let mut scene = Scene::set(cloud, hands).await?;
     let mut subjects = subjects(&scene, &selected, &peers)?;
     if options.ledger {
-        return ledger(&mut scene, &subjects).await;
+        return write_ledger(&mut scene, &subjects).await;
     }
     eprintln!("measuring {} programs: starts", subjects.len());
     measure::cold(&mut scene, &mut subjects, options.starts()).await?;
@@ -149,8 +149,8 @@ async fn run(options: &Options, servers: &Handle) -> Outcome<()> {
 }
 
 /// Writes the ledger of request units of all functions that have a request.
-async fn ledger(scene: &mut Scene, subjects: &[Subject]) -> Outcome<()> {
-    let (mut ledgers, mut unexplained) = (Vec::new(), Vec::new());
+async fn write_ledger(scene: &mut Scene, subjects: &[Subject]) -> Outcome<()> {
+    let (mut ledgers, mut unexplained) = (vec![ledger::HEAD.to_owned()], Vec::new());
     for subject in subjects.iter().filter(|subject| subject.kind == OURS) {
         let Some(calls) = measure::calls(scene, subject).await? else { continue };
         let ledger = Ledger::new(&subject.function, calls.entries);

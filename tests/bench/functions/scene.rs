@@ -228,6 +228,10 @@ impl Scene {
                 let body = json!({ "role": role, "permissions": permissions });
                 self.owned(function)?.user(&person.id).body(&body)
             }
+            "reset-factors" => {
+                let person = self.secured.settle(&self.cloud, count, &self.partner).await?;
+                self.owned(function)?.user(&person.id)
+            }
             "add-user" => {
                 let email = format!("added-{count:012}@example.com");
                 self.owned(function)?.body(&json!({ "first_name": "Ann", "last_name": "Lee", "email": email }))
@@ -241,7 +245,8 @@ impl Scene {
             }
             "hand-over" => {
                 let (partner, owner) = self.new_owner(&format!("giver-{count:012}@example.com")).await?;
-                let heir = self.settled.settle(&self.cloud, count, &partner).await?;
+                // Only a user who has signed in can become the primary admin.
+                let heir = self.regular.settle(&self.cloud, count, &partner).await?;
                 let body = json!({ "user_id": heir.id, "current_password": PASSWORD });
                 Event::read(function)?.claims(&owner).body(&body)
             }

@@ -46,6 +46,8 @@ impl Template {
             let text = |(name, value): (String, Value)| match value {
                 Value::String(text) => Some((name, text)),
                 Value::Number(number) => Some((name, number.to_string())),
+                // It depends on the domain. Passkeys need it.
+                Value::Null if name == "PORTAL_URL" => Some((name, "https://portal.example.com".to_owned())),
                 _ => None,
             };
             Some(Function {

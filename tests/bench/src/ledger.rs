@@ -390,6 +390,8 @@ pub fn entries(operation: &str, input: &Value, answer: &Value) -> Vec<Entry> {
             }
         }
     }
+    // The order of tables in a response is random.
+    entries.sort_by(|one, other| (&one.table, &one.index).cmp(&(&other.table, &other.index)));
     entries
 }
 
@@ -462,7 +464,17 @@ fn short(table: &str) -> &str {
     table.trim_end_matches("Table")
 }
 
-/// The ledger of a function: its units, most of them with a reason.
+/// What begins the page of all ledgers.
+pub const HEAD: &str = "\
+# The ledger of request units
+
+`cargo bench -p portal-bench -- --ledger` wrote this page. It has the units of one warm request of each function to which
+the benchmark sends requests. A read unit (RRU) is a strongly consistent read of 4 KB, and a write unit (WRU) is a write of
+1 KB. A transaction takes two units for each item. The rows of an index have no items, because DynamoDB reports only their
+sum.
+";
+
+/// The ledger of a function: its units, each with a reason.
 #[derive(Debug, Clone)]
 pub struct Ledger<'a> {
     function: &'a str,
@@ -558,9 +570,9 @@ mod tests {
             ledger.to_string(),
             "## edit-user\n\n0 RRU, 7 WRU\n\n\
              | call | table | index | items | RRU | WRU | reason |\n|---|---|---|---|---|---|---|\n\
+             | TransactWriteItems | Audit | – | event (put) | – | 2 | each change has an event |\n\
              | TransactWriteItems | Users | – | user (update), user (check) | – | 4 | the user's data; conditions on version, status and generation; the user may still do this, or has not changed |\n\
-             | TransactWriteItems | Users | by_name | – | – | 1 | lists by name show the user |\n\
-             | TransactWriteItems | Audit | – | event (put) | – | 2 | each change has an event |\n"
+             | TransactWriteItems | Users | by_name | – | – | 1 | lists by name show the user |\n"
         );
     }
 
