@@ -1,5 +1,5 @@
 // My account: the signed-in user's details, password, second factor and sessions, and for the primary admin the settings.
-import { call, Problem, SessionEnded } from "../api.js";
+import { call, endSession, Problem, SessionEnded } from "../api.js";
 import { find, listen, make, nameOf, notify, on, open, whileBusy } from "../dom.js";
 import { permissionsOf, showFacts } from "../facts.js";
 import { clearMessages, closed, loadErrorMessage, onSubmit, showError, showMessage } from "../forms.js";
@@ -7,7 +7,7 @@ import { languages, moment, setText, text } from "../language.js";
 import { sessionList } from "../sessions/sessions.js";
 import { hasPasskeys } from "../sign-in/passkeys.js";
 import { confirm } from "../confirm/confirm.js";
-import { forceLogout } from "../users/user-actions.js";
+import { path } from "../users/requests.js";
 import { newApp } from "./new-app.js";
 import { addPasskey, passkeyEntry } from "./own-passkeys.js";
 import { keepCodes } from "./recovery-codes.js";
@@ -165,6 +165,16 @@ export function account(frame) {
     }
   }
 
+  async function signOutEverywhere() {
+    const isDone = await confirm({
+      title: "force_logout.own_title",
+      message: "force_logout.own_text",
+      yes: "account.everywhere",
+      action: () => call("POST", path(me(), "/force-logout")),
+    });
+    if (isDone) endSession("everywhere");
+  }
+
   /**
    * Shows the changed factors. The button that was clicked may be hidden now.
    * @param {string} notice
@@ -184,7 +194,7 @@ export function account(frame) {
   act("replace", () => addApp(true));
   on(view, "remove", removeApp);
   on(view, "renew", renewCodes);
-  on(view, "everywhere", () => forceLogout.do(me(), me()));
+  on(view, "everywhere", signOutEverywhere);
   const settings = find("[data-settings] form", view);
   onSubmit(settings, async () => {
     await call("PUT", "/v1/settings", { body: { second_factor: settings.elements.second_factor.value } });

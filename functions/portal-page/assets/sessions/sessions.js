@@ -1,24 +1,11 @@
-// The list of a user's sessions, each of which can be ended, and a dialog with it.
+// The list of a user's sessions, each of which can be ended.
 import { call, Problem, SessionEnded, signOut } from "../api.js";
-import { find, listen, make, nameOf, notify, on, open, whileBusy } from "../dom.js";
+import { find, listen, make, notify, whileBusy } from "../dom.js";
 import { clearMessages, loadErrorMessage, showError, showMessage } from "../forms.js";
 import { moment, setText, text } from "../language.js";
 import { path } from "../users/requests.js";
 
 /** @import { Session, User } from "../../types/api.js" */
-
-/**
- * @param {User} user Another user.
- */
-export function sessions(user) {
-  const dialog = make("sessions-dialog");
-  const title = find("h2", dialog);
-  setText(title, "sessions.title", { name: nameOf(user) });
-  on(dialog, "close", () => dialog.close());
-  open(dialog);
-  title.focus();
-  sessionList(dialog, title, user).load();
-}
 
 /**
  * Sets up the list in `root`.

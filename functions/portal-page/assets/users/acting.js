@@ -59,15 +59,16 @@ export function acting(frame, view, reload) {
    * @param {User} user
    */
   async function run(action, user) {
+    const performed = await loadOrNotify(action.load);
     /** @type {any} */
-    const changed = await action.do(frame.me(), user);
-    if (!changed) return;
-    if (action.changesMe) {
+    const changed = view.isConnected && await performed?.do(frame.me(), user);
+    if (!performed || !changed) return;
+    if (performed.changesMe) {
       await frame.restart();
     } else {
       await reloadAndFocus();
     }
-    if (action.done) notifyDone(action.done, user, { ...changed });
+    if (performed.done) notifyDone(performed.done, user, { ...changed });
   }
 
   async function reloadAndFocus() {

@@ -8,8 +8,8 @@ import { text } from "../language.js";
 import { atOnce } from "../at-once.js";
 import { givePassword, offerPasswords } from "./first-passwords.js";
 import { showResults } from "./results.js";
+import { sendInvitation, setStatus } from "./perform.js";
 import { change, restore } from "./requests.js";
-import { sendInvitation, setStatus } from "./user-actions.js";
 
 /** @import { BulkResult, Me, User } from "../../types/api.js" */
 /** @import { Undo } from "./requests.js" */
