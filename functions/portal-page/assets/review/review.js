@@ -12,7 +12,7 @@ import { errorMessage, loadErrorMessage, showEmpty } from "../forms.js";
 import { ago, daysSince, setText, text } from "../language.js";
 import { pendingText } from "../pending.js";
 import { showResults } from "../users/results.js";
-import { ifMatch, path as userPath, restore } from "../users/requests.js";
+import { ifMatch, LARGE_LIMIT, path as userPath, restore } from "../users/requests.js";
 
 /** @import { Decided, Decision, NewDecision, Review, ReviewItem, ReviewSummary, User } from "../../types/api.js" */
 
@@ -23,9 +23,6 @@ import { ifMatch, path as userPath, restore } from "../users/requests.js";
  */
 
 const LIMIT = 25;
-
-/** The number of users in each request when all of them are loaded. */
-const LARGE_LIMIT = 100;
 
 /**
  * The filters: the key of the text, and the users that are shown.

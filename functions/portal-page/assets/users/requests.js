@@ -5,6 +5,9 @@ import { call } from "../api.js";
 
 /** @typedef {() => Promise<User>} Undo Undoes a change, unless the user was changed since. */
 
+/** The number of users in each request for all users that match. */
+export const LARGE_LIMIT = 100;
+
 /**
  * @param {Pick<User, "id">} user
  * @param {string} [part]

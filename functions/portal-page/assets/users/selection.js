@@ -4,12 +4,10 @@ import { holds, mayChange } from "../access.js";
 import { find, listen, nameOf, notify, on, whileBusy } from "../dom.js";
 import { loadErrorMessage, loadOrNotify } from "../forms.js";
 import { setText, text } from "../language.js";
+import { LARGE_LIMIT } from "./requests.js";
 import { mayInvite } from "./user-actions.js";
 
 /** @import { Me, Permission, User, Users } from "../../types/api.js" */
-
-/** The number of users in each request when all users are selected. */
-const LARGE_LIMIT = 100;
 
 /**
  * @param {Permission} permission
