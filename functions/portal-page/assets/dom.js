@@ -110,6 +110,17 @@ export function languageSelect() {
 }
 
 /**
+ * Creates the element of a template in the frame of the sign-in and its steps.
+ * @param {string} template
+ */
+export function entrance(template) {
+  const view = make("entrance");
+  find(".entrance-top", view).append(make("brand"), languageSelect());
+  view.append(make(template));
+  return view;
+}
+
+/**
  * Runs the action of a button, unless it is still running.
  * @param {HTMLElement} button
  * @param {() => Promise<void>} action

@@ -1,6 +1,6 @@
 // Entry point: opens a mailed link, resumes the session in the cookie, or shows the sign-in page.
 import { call, isSessionExpected, onSessionEnded, onStaleSession, SessionEnded } from "./api.js";
-import { clearNotice, find, languageSelect, listen, make, show } from "./dom.js";
+import { clearNotice, entrance, find, listen, make, show } from "./dom.js";
 import { loadErrorMessage, showMessage } from "./forms.js";
 import { loadLanguage, preferredLanguage, setLanguage, translate } from "./language.js";
 import { load } from "./load.js";
@@ -45,10 +45,9 @@ async function attempt(action) {
     await action();
   } catch (error) {
     if (error instanceof SessionEnded) return;
-    const view = make("sign-in");
+    const view = entrance("sign-in");
     find("form", view).remove();
     for (const hint of view.querySelectorAll(".hint")) hint.remove();
-    find(".entrance-top", view).append(make("brand"), languageSelect());
     show(view);
     const [key, values] = loadErrorMessage(error);
     showMessage(view, key, { values, action: { key: "try_again", do: () => attempt(action) } });

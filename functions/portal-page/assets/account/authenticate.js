@@ -3,9 +3,8 @@ import { call } from "../api.js";
 import { find, make, on, open } from "../dom.js";
 import { closed, onSubmit } from "../forms.js";
 import { setText } from "../language.js";
-import { codeField } from "../sign-in/code-field.js";
-
 import { hasPasskeys, usePasskey } from "../sign-in/passkeys.js";
+import { codeField } from "./code-field.js";
 
 /** @import { Factors } from "../../types/api.js" */
 

@@ -1,6 +1,6 @@
 // The step of a sign-in in which a user adds the second factor that the partner requires.
 import { answerChallenge } from "../api.js";
-import { setTitle, show } from "../dom.js";
+import { show } from "../dom.js";
 import { onSubmit } from "../forms.js";
 import { step } from "../sign-in/sign-in.js";
 import { newApp } from "./new-app.js";
@@ -15,7 +15,7 @@ import { keepCodes } from "./recovery-codes.js";
  * @param {(answer: Awaited<ReturnType<typeof answerChallenge>>, attempt: Attempt) => Promise<void>} proceed Continues the sign-in.
  */
 export function enrol({ challenge, session, totp }, attempt, proceed) {
-  const { view, form, onError } = step("enrolment", attempt);
+  const { view, form, onError } = step("enrolment", "enrolment.title", "enrolment.lead", attempt);
   const code = newApp(view, totp);
   onSubmit(form, async () => {
     const answer = await answerChallenge({ challenge, session, code: code.value });
@@ -23,7 +23,6 @@ export function enrol({ challenge, session, totp }, attempt, proceed) {
     if (!answer.challenge && answer.recovery_codes) await keepCodes(answer.recovery_codes, answer.user.email);
     await proceed(answer, attempt);
   }, { onError });
-  setTitle("enrolment.title", attempt.name);
   show(view);
   code.focus({ preventScroll: true });
 }

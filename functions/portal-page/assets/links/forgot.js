@@ -10,7 +10,7 @@ import { partner, partnerHint, signIn, step } from "../sign-in/sign-in.js";
  * @param {{ then: () => unknown, email?: string }} options `then` is called after a later sign-in.
  */
 export function forgot({ then, email = "" }) {
-  const { view, form } = step("forgot", { then, email });
+  const { view, form } = step("forgot", "forgot.title", "forgot.lead", { then, email });
   const input = form.elements.email;
   input.value = email;
   partnerHint(view, { title: "forgot.title", known: "forgot.at", unknown: "forgot.somewhere" });

@@ -1,6 +1,6 @@
 // What a mailed link opens: choosing a password after an invitation or a reset, and confirming one's own new email.
 import { call, forgetSession, isSessionExpected, post, Problem, SessionEnded, signOut } from "../api.js";
-import { entry, find, languageSelect, make, nameOf, notify, on, setTitle, show } from "../dom.js";
+import { entrance, entry, find, nameOf, notify, on, setTitle, show } from "../dom.js";
 import { errorMessage, loadErrorMessage, onSubmit, showMessage } from "../forms.js";
 import { setText } from "../language.js";
 import { newPassword } from "../new-password/new-password.js";
@@ -96,10 +96,9 @@ function showInvalid({ kind }, page) {
 function choosePassword(link, page, found, me) {
   const isInvitation = found.kind === "invitation";
   const other = me && (me.partner.id !== found.partner.id || me.email !== found.email) ? me : null;
-  const view = make("redeem");
+  const view = entrance("redeem");
   const form = find("form", view);
   const { email, first_name: firstName, last_name: lastName } = form.elements;
-  find(".entrance-top", view).append(make("brand"), languageSelect());
   setText(find("h1", view), isInvitation ? "redeem.invitation" : "choose.title");
   setText(find(".lead", view), isInvitation ? "redeem.invitation_lead" : "redeem.reset_lead");
   find(".people", view).append(entry(found.partner.name, isInvitation ? found.email : `${nameOf(found)} · ${found.email}`));

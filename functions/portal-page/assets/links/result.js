@@ -1,5 +1,5 @@
 // The end of a step around mailed links: what happened, and buttons for what the user can do next.
-import { find, languageSelect, listen, make, setTitle, show } from "../dom.js";
+import { entrance, find, listen, setTitle, show } from "../dom.js";
 import { setText } from "../language.js";
 
 /** @import { Message } from "../language.js" */
@@ -12,8 +12,7 @@ import { setText } from "../language.js";
  * @param {{ label: Message, do: () => unknown }[]} result.choices The first one is the most probable.
  */
 export function showResult({ title, message, hint, choices }) {
-  const view = make("link-result");
-  find(".entrance-top", view).append(make("brand"), languageSelect());
+  const view = entrance("link-result");
   setText(find("h1", view), title);
   setText(find(".lead", view), ...message);
   find(".hint", view).hidden = !hint;

@@ -1,11 +1,10 @@
 // The sign-in page, and the further steps that a sign-in may need.
 import * as api from "../api.js";
-import { entry, find, languageSelect, listen, make, on, setTitle, show, whileBusy } from "../dom.js";
+import { entrance, entry, find, listen, make, on, setTitle, show, whileBusy } from "../dom.js";
 import { clearMessages, loadOrNotify, onSubmit, passwordToggle, showError, showMessage } from "../forms.js";
 import { setText } from "../language.js";
 import { load } from "../load.js";
 import { newPassword } from "../new-password/new-password.js";
-import { codeField } from "./code-field.js";
 import { hasPasskeys, knowsPasskey, usePasskey } from "./passkeys.js";
 
 /** @import { Challenge } from "../../types/api.js" */
@@ -84,10 +83,9 @@ const CHOSEN = ["signed_out", "everywhere", "password_set"];
  * @param {string} [options.email]
  */
 export function signIn({ reason, fault, then, email = "" }) {
-  const view = make("sign-in");
+  const view = entrance("sign-in");
   const form = find("form", view);
   const { email: emailInput, password } = form.elements;
-  find(".entrance-top", view).append(make("brand"), languageSelect());
   emailInput.value = email;
   const showPassword = passwordToggle(form, password);
   const showPartner = partnerHint(view, { title: "sign_in.title", known: "sign_in.at", unknown: "sign_in.somewhere" });
@@ -193,20 +191,25 @@ async function proceed(answer, attempt) {
     if (attempt.partner) localStorage.setItem(PARTNER, attempt.partner);
     await attempt.then();
   } else if (answer.challenge === "choose_partner") choosePartner(answer, attempt);
-  else if (answer.challenge === "second_factor") useFactor(answer, attempt);
+  else if (answer.challenge === "second_factor") (await load(() => import("../account/use-factor.js"))).useFactor(answer, attempt, proceed);
   else if (answer.challenge === "new_password_required") choosePassword(answer, attempt);
   else (await load(() => import("../account/enrolment.js"))).enrol(answer, attempt, proceed);
 }
 
 /**
- * A step after the password: the view, its form, and a way back to the sign-in.
+ * A further step of the sign-in: the view, its form with the elements of a template, and a way back.
  * @param {string} template
+ * @param {string} title The key of a text, as is `lead`.
+ * @param {string} lead
  * @param {Attempt} attempt
  */
-export function step(template, { email, then }) {
-  const view = make(template);
+export function step(template, title, lead, { email, then, name }) {
+  const view = entrance("step");
   const form = find("form", view);
-  find(".entrance-top", view).append(make("brand"), languageSelect());
+  form.append(...make(template).children);
+  setText(find("h1", view), title);
+  setText(find(".lead", view), lead);
+  setTitle(title, name);
   // Do nothing while a request is running: it may sign the user in.
   const back = () => {
     if (form.getAttribute("aria-busy") !== "true") signIn({ then, email });
@@ -237,7 +240,7 @@ function showExpired(form, error) {
  * @param {Attempt} attempt
  */
 function choosePartner({ challenge, session, partners }, attempt) {
-  const { view, form, back, onError } = step("choose-partner", attempt);
+  const { view, form, back, onError } = step("choose-partner", "choose_partner.title", "choose_partner.lead", attempt);
   find("ul", form).append(...partners.map(({ id, name }) => {
     const item = make("partner");
     find("button", item).value = id;
@@ -252,33 +255,9 @@ function choosePartner({ challenge, session, partners }, attempt) {
     const name = partners.find(({ id }) => id === partner)?.name;
     await proceed(await api.answerChallenge({ challenge, session, partner_id: partner }), { ...attempt, partner, name });
   }, { onError });
-  setTitle("choose_partner.title");
   show(view);
   // Do not focus a partner: the user may press Enter twice after typing the password.
   find("h1", view).focus();
-}
-
-/**
- * @param {Extract<Challenge, { challenge: "second_factor" }>} challenge
- * @param {Attempt} attempt
- */
-function useFactor({ challenge, session, factors, passkey }, attempt) {
-  const { view, form, onError } = step("use-factor", attempt);
-  const hasApp = factors.includes("totp");
-  const withPasskey = async () => {
-    const credential = passkey && await usePasskey(passkey);
-    if (credential) await proceed(await api.answerWithPasskey("/v1/sessions/challenge/passkey", session, credential), attempt);
-  };
-  const code = codeField(form, { hasApp, withPasskey: passkey && hasPasskeys() ? withPasskey : undefined, onError });
-  onSubmit(form, async () => {
-    await proceed(await api.answerChallenge({ challenge, session, code: code.input.value }), attempt);
-  }, { onError });
-  const title = hasApp ? "factor.title" : "factor.passkey_title";
-  setText(find("h1", view), title);
-  setText(find(".lead", view), hasApp ? "factor.lead" : "factor.passkey_lead");
-  setTitle(title, attempt.name);
-  show(view);
-  code.focus();
 }
 
 /**
@@ -286,7 +265,7 @@ function useFactor({ challenge, session, factors, passkey }, attempt) {
  * @param {Attempt} attempt
  */
 function choosePassword({ challenge, session }, attempt) {
-  const { view, form, onError } = step("choose-password", attempt);
+  const { view, form, onError } = step("choose-password", "choose.title", "choose.lead", attempt);
   const { email, name } = attempt;
   form.elements.email.value = email;
   find(".people", view).append(name ? entry(name, email) : entry(email, ""));
@@ -294,7 +273,6 @@ function choosePassword({ challenge, session }, attempt) {
   onSubmit(form, async () => {
     await proceed(await api.answerChallenge({ challenge, session, new_password: input.value }), attempt);
   }, { onError });
-  setTitle("choose.title", name);
   show(view);
   input.focus();
 }
