@@ -76,6 +76,9 @@ export function users(frame) {
   });
   find('[data-do="add"]', view).hidden = find('[data-do="import"]', view).hidden = !holds(me, "users.add");
   find('[data-do="columns"]', view).hidden = find('[data-do="export"]', view).hidden = !holds(me, "users.read");
+  // On a phone, a menu has the buttons that are used rarely.
+  const rare = ["export", "import"].map((name) => find(`[data-do="${name}"]`, view));
+  menu(find('[data-do="rare"]', view), () => rare.filter(({ hidden }) => !hidden).map((button) => ({ label: button.textContent, do: () => button.click() })));
   find(".foot a", view).hidden = !holds(me, "users.read") || !holds(me, "users.add");
 
   /** Opens the form again that a reload or the end of the session has closed. */
