@@ -19,9 +19,15 @@ async fn an_admin_edits_name_email_and_permissions(language: Language) {
     browser.edit("Ann Lee").await;
     browser.is_accessible("edit").await;
     browser.type_in("user.last_name", "Lee-Park").await;
+    browser.delays_an_answer("/v1/users?").await;
     browser.press("save").await;
+    browser.is_back_on_the_page().await;
+    browser.is_busy().await;
+    let notice = browser.script("return document.querySelector('#notice').textContent", json!([])).await;
+    assert_eq!(notice, "", "the notice comes when the list has the change, for the next action needs the changed user");
+    browser.lets_through().await;
     browser.announces(&language.text_with("edit.done", &[("name", "Ann Lee-Park")])).await;
-    browser.lists(&["Ann Lee-Park", "Olive Owner"]).await;
+    assert_eq!(browser.names().await, ["Ann Lee-Park", "Olive Owner"]);
 
     let email = secrets::email("ann");
     browser.edit("Ann Lee-Park").await;

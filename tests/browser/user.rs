@@ -1,7 +1,7 @@
 //! The page of one user, with its own address.
 
 use portal_tests::Partner;
-use portal_tests::browser::{Browser, Language};
+use portal_tests::browser::{Browser, Language, keys};
 use serde_json::json;
 
 in_both_languages![a_user_has_a_page];
@@ -55,8 +55,11 @@ async fn a_user_has_a_page(language: Language) {
     browser.goto(&format!("/?view=user&id={}", ann.id)).await;
     browser.announces(&browser.text("fault.gone")).await;
     browser.lists(&["Olive Owner"]).await;
-    browser.click("Olive Owner").await;
+    // The button of the account has the same text as the link.
+    browser.tab_to("Olive Owner").await;
+    browser.keys(keys::ENTER).await;
     browser.has_focus_on(&browser.text("nav.account")).await;
+    assert_eq!(browser.path().await, "/?view=account");
     browser.is_sound().await;
 }
 

@@ -31,8 +31,9 @@ export function acting(frame, view, reload) {
     const part = await loadOrNotify(() => import("../user-dialog/user-dialog.js"));
     const saved = view.isConnected && await part?.editUser(frame.me(), user, { draft });
     if (!saved) return;
-    reload();
+    const reloaded = reload();
     if (saved.password || saved.email) await share(saved);
+    await reloaded;
     notifyDone("edit.done", saved.user, { undo: saved.undo });
   }
 
