@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -123,6 +123,17 @@ impl Language {
     }
 }
 
+/// What a user does: the clicks, the keys that are commands, and the characters of typed text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Clicks.
+    pub clicks: usize,
+    /// Keys that are commands, such as Tab, Enter and the shortcuts.
+    pub keys: usize,
+    /// Characters of typed text.
+    pub typed: usize,
+}
+
 /// The browsers that can run the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Engine {
@@ -209,6 +220,7 @@ pub struct Browser {
     /// The language of its user.
     pub language: Language,
     profile: PathBuf,
+    effort: Mutex<Effort>,
 }
 
 impl Browser {
@@ -261,7 +273,8 @@ impl Browser {
         let session =
             answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}")).to_owned();
         let url = proxy_to_the_portal(ready, number).await;
-        let browser = Self { engine, driver, http, session, url, language, profile };
+        let effort = Mutex::default();
+        let browser = Self { engine, driver, http, session, url, language, profile, effort };
         browser.command("window/rect", &json!({ "width": 1280, "height": 860 })).await;
         browser
     }
@@ -398,11 +411,27 @@ impl Browser {
             let element = self.until(what, script, arguments.clone()).await;
             let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("{what} is no element: {element}"));
             match self.try_command(&format!("element/{id}/{command}"), body).await {
-                Ok(_) => return,
+                Ok(_) => {
+                    let typed = body["text"].as_str().unwrap_or_default().chars().count();
+                    self.count(Effort { clicks: usize::from(command == "click"), typed, ..Effort::default() });
+                    return;
+                }
                 Err(error) if begun.elapsed() > WAIT_TIMEOUT => self.give_up(what, &error).await,
                 Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
             }
         }
+    }
+
+    fn count(&self, Effort { clicks, keys, typed }: Effort) {
+        let mut effort = self.effort.lock().unwrap();
+        effort.clicks += clicks;
+        effort.keys += keys;
+        effort.typed += typed;
+    }
+
+    /// What the user did since the last call.
+    pub fn effort(&self) -> Effort {
+        std::mem::take(&mut self.effort.lock().unwrap())
     }
 
     /// The text for `key` in this browser's language.
@@ -550,6 +579,8 @@ impl Browser {
             return found && [...found.options].find((option) => plain(option.textContent) === arguments[1])";
         let label = self.text(key);
         self.act(&format!("{option:?} in {label:?}"), script, json!([label, option]), "click", &json!({})).await;
+        // A user opens the list with another click.
+        self.count(Effort { clicks: 1, ..Effort::default() });
     }
 
     /// Waits until the page shows this text.
@@ -673,8 +704,20 @@ impl Browser {
         self.reads("section.person").await;
     }
 
-    /// Sends keys to the focused element.
+    /// Types text into the focused field.
+    pub async fn types(&self, text: &str) {
+        self.send_keys(text).await;
+        self.count(Effort { typed: text.chars().count(), ..Effort::default() });
+    }
+
+    /// Sends keys to the focused element, which are commands.
     pub async fn keys(&self, keys: &str) {
+        self.send_keys(keys).await;
+        let keys = keys.trim_start_matches(keys::SHIFT).chars().count();
+        self.count(Effort { keys, ..Effort::default() });
+    }
+
+    async fn send_keys(&self, keys: &str) {
         let strokes =
             |kind: &str| keys.chars().map(|key| json!({ "type": kind, "value": key.to_string() })).collect::<Vec<_>>();
         let actions: Vec<Value> = if let Some(shifted) = keys.strip_prefix(keys::SHIFT) {

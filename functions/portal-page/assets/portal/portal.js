@@ -60,6 +60,7 @@ addEventListener("keydown", (event) => {
   if (key === "/" && search?.checkVisibility()) {
     event.preventDefault();
     search.focus();
+    search.select();
   } else if (key === "?") {
     showShortcuts();
   } else if (key.toLowerCase() === "u") {

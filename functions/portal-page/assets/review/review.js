@@ -380,7 +380,8 @@ export function review(frame) {
     if (summary) render(summary);
     recount();
     if (!isDone) return;
-    find("h1", view).focus();
+    // The remaining users can be decided with keys at once.
+    focusOn(people.find(isListed));
     const values = { total: usual.length - faults.length, all: usual.length };
     if (faults.length === 0) notify("review.keep_usual.done", values);
     else showResults("review.keep_usual.some", values, faults);
