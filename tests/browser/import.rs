@@ -71,7 +71,10 @@ async fn the_user_chooses_a_role_for_users_without_one(language: Language) {
     for role in ["role.manager", "role.viewer"] {
         browser.sees(&format!("{} (1)", browser.text(role))).await;
     }
+    browser.delays_an_answer("/v1/users/import").await;
     browser.click(&do_both).await;
+    browser.announces(&language.text_with("import.adding.other", &[("total", "2")])).await;
+    browser.lets_through().await;
     browser.has_focus_on(&language.text_with("import.done.other", &[("total", "2")])).await;
     browser.press("import.download").await;
     let details = browser.downloaded("sign-in-details-").await;

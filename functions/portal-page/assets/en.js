@@ -668,6 +668,8 @@ export default {
   "import.column.number": "Column {number}",
   "import.do.one": "Add {total} user",
   "import.do.other": "Add {total} users",
+  "import.adding.one": "Adding {total} user…",
+  "import.adding.other": "Adding {total} users…",
   "import.done.one": "{total} user was added",
   "import.done.other": "{total} users were added",
   "import.invited.one": "{total} invitation is on its way. The link is valid until {until}.",

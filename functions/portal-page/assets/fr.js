@@ -668,6 +668,8 @@ export default {
   "import.column.number": "Colonne {number}",
   "import.do.one": "Ajouter {total} utilisateur",
   "import.do.other": "Ajouter {total} utilisateurs",
+  "import.adding.one": "Ajout de {total} utilisateur…",
+  "import.adding.other": "Ajout de {total} utilisateurs…",
   "import.done.one": "{total} utilisateur a été ajouté",
   "import.done.other": "{total} utilisateurs ont été ajoutés",
   "import.invited.one": "{total} invitation est en cours d’envoi. Le lien est valable jusqu’au {until}.",

@@ -85,6 +85,9 @@ export function storeLanguage(code) {
 
 export const currentLanguage = () => language;
 
+/** The language with the reader's region if the browser has it, such as `en-GB`: dates and numbers depend on the region. */
+const locale = () => navigator.languages.find((code) => code.slice(0, 2) === language) ?? language;
+
 /** @param {string} key */
 export const hasText = (key) => Object.hasOwn(texts, key);
 
@@ -99,7 +102,7 @@ export const keysOf = (group) =>
  * Formats a number.
  * @param {number} value
  */
-export const number = (value) => new Intl.NumberFormat(language).format(value);
+export const number = (value) => new Intl.NumberFormat(locale()).format(value);
 
 /** French words that lose their last letter before a vowel, before a placeholder. */
 const ELIDED = /(?<![\p{L}’])(de|que|le|la) \{(\w+)\}/giu;
@@ -174,7 +177,7 @@ export function translate(root) {
  * Formats a list of items.
  * @param {string[]} items
  */
-export const list = (items) => new Intl.ListFormat(language).format(items);
+export const list = (items) => new Intl.ListFormat(locale()).format(items);
 
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const AGES = [["year", 365], ["month", 30], ["day", 1]];
@@ -186,21 +189,21 @@ const AGES = [["year", 365], ["month", 30], ["day", 1]];
 export function ago(time) {
   const days = daysSince(time);
   const [unit, length] = AGES.find(([, length]) => days >= 2 * length) ?? ["day", 1];
-  return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(-Math.floor(days / length), unit);
+  return new Intl.RelativeTimeFormat(locale(), { numeric: "auto" }).format(-Math.floor(days / length), unit);
 }
 
 /**
  * Formats the day of a time.
  * @param {string} time
  */
-export const day = (time) => new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(time)).replaceAll(" ", "\u00A0");
+export const day = (time) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(new Date(time)).replaceAll(" ", "\u00A0");
 
 /**
  * Formats a time. A line can break only between the day and the time of day.
  * @param {string} time
  */
 export const moment = (time) =>
-  new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time))
+  new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(time))
     .replaceAll(" ", "\u00A0").replace(/,\u00A0(?=[^,]*$)/, ", ");
 
 /**

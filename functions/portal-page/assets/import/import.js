@@ -37,6 +37,8 @@ export function importUsers(me) {
   let charset = "";
   let key = "";
   let selections = 0;
+  /** The number of users to add. */
+  let total = 0;
   let isSent = false;
   // While users are added, and until the passwords are saved or given up, only the dialog's own button closes it.
   let isLocked = false;
@@ -52,6 +54,12 @@ export function importUsers(me) {
       headers: { "content-type": charset ? `text/csv; charset=${charset}` : "text/csv", ...headers },
     });
 
+  /**
+   * @param {string} key
+   * @param {import("../language.js").Values} values
+   */
+  const summarize = (key, values) => setText(find("[data-summary]", dialog), key, values);
+
   const isInvited = () => me.mail && form.elements.first.value === "invite";
 
   // A repeated request with the same key returns new passwords for the users that the first one added, so a lost response
@@ -63,8 +71,9 @@ export function importUsers(me) {
     throw error;
   };
 
-  /** @param {number} total */
-  const setReady = (total) => {
+  /** @param {number} count */
+  const setReady = (count) => {
+    total = count;
     button.hidden = button.disabled = total === 0;
     setText(button, "import.do", { total });
   };
@@ -150,7 +159,7 @@ export function importUsers(me) {
     fill("problems", problems, ({ line, field, code }) => [line, columnName(field, code), problemText(field, code)]);
     fill("users", users, (user) => [user.line, find("div", entry(nameOf(user), user.email)), text(`role.${user.role}`)]);
     const summary = isBad ? "import.bad" : isRoleMissing ? "import.needs_role" : "import.good";
-    setText(find("[data-summary]", dialog), summary, { total: (isBad ? problems : users).length });
+    summarize(summary, { total: (isBad ? problems : users).length });
     const counts = Object.entries(roles).filter(([, total]) => total > 0);
     find("[data-roles]", dialog).textContent = counts.map(([role, total]) => `${text(`role.${role}`)} (${number(total)})`).join(", ");
     if (ignored.length > 0) setText(find("[data-ignored]", dialog), "import.ignored", { columns: ignored.join(", ") });
@@ -199,10 +208,12 @@ export function importUsers(me) {
   on(dialog, "example", () => save("users", toTable(example())));
   onSubmit(form, async () => {
     isSent = isLocked = first.disabled = input.disabled = role.disabled = true;
+    summarize("import.adding", { total });
     showResults(await add().catch(retry));
   }, {
     onError: (error) => {
       isLocked = first.disabled = input.disabled = role.disabled = false;
+      summarize("import.good", { total });
       showRejection(error);
       return true;
     },
