@@ -8,7 +8,7 @@ use portal_tests::{Partner, secrets, stack};
 /// The copies of a user whose access is not unusual.
 const COPIES: usize = 288;
 
-/// The users with more permissions than their role has by default, whom the admin reviews one by one.
+/// The number of users with more permissions than their role has by default. The admin reviews them one by one.
 const UNUSUAL: usize = 8;
 
 /// The steps of a day, and what they need.

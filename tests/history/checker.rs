@@ -122,7 +122,7 @@ impl History<'_> {
         }
     }
 
-    /// Adds the possible times of the last sign-in to a user whom a commit removed.
+    /// Records the possible times of the last sign-in of a user, if a commit removed the user.
     fn note_last_sign_ins(&self, index: usize, point: usize, state: &mut State) {
         let (operation, commit) = (&self.operations[index], &self.commits[point]);
         let removed = state.removed.get_mut(&commit.target).filter(|_| operation.action.removes());

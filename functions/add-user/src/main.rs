@@ -42,7 +42,8 @@ async fn add_user(app: &App, request: Request) -> Result<Answer, Failure> {
     let answer = Added { user: user.into(), generated_password: newcomer.generated_password() };
     if let Some(kept) = &kept {
         let without_password = Added { generated_password: None, ..answer };
-        transaction.keep(kept, &IdempotencyItem::create(&asked, &user.id, &without_password, call.now)?, call.now);
+        let item = IdempotencyItem::create(&asked, &user.id, &newcomer.credential, &without_password, call.now)?;
+        transaction.keep(kept, &item, call.now);
     }
     transaction.commit().await?;
     Ok(added(Answer::json(201, &answer)?, &user.id))

@@ -31,8 +31,7 @@ async fn create_partner(app: &App, mut input: Fields, request_id: String) -> Res
     if let Some(kept) = &kept {
         let stored = store.read(&[kept.item_key()]).await?;
         if let Some(first) = store.first_answer(&stored, kept, &asked, password.as_ref(), now).await? {
-            let mut answer: Value = serde_json::from_str(&first.answer)
-                .map_err(|error| Failure::internal("reading a stored response", &error))?;
+            let mut answer: Value = first.read()?;
             if let Value::Object(fields) = &mut answer {
                 fields.insert("idempotent_replayed".to_owned(), true.into());
             }
@@ -64,7 +63,8 @@ async fn create_partner(app: &App, mut input: Fields, request_id: String) -> Res
     let mut transaction = store.transaction();
     transaction.add_partner(&partner, &user);
     let credential = CredentialItem::new(digests, must_change_password, now, machine_secret()?);
-    transaction.add_credential(&user.id, &credential.generated(issued.generated().is_some()));
+    let credential = credential.generated(issued.generated().is_some());
+    transaction.add_credential(&user.id, &credential);
     let event =
         Event::new(EventAction::PartnerCreated, now, Actor::operator(operator.as_ref()), &user, None, &request_id)?
             .changing(None, Some(&user));
@@ -77,7 +77,7 @@ async fn create_partner(app: &App, mut input: Fields, request_id: String) -> Res
         })
     };
     if let Some(kept) = &kept {
-        transaction.keep(kept, &IdempotencyItem::create(&asked, &user.id, &answer(None), now)?, now);
+        transaction.keep(kept, &IdempotencyItem::create(&asked, &user.id, &credential, &answer(None), now)?, now);
     }
     transaction.commit().await?;
     Ok(answer(issued.generated()))

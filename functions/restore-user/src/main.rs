@@ -31,8 +31,7 @@ async fn restore_user(app: &App, request: Request) -> Result<Answer, Failure> {
         && let Some((first, created)) = app.store().first_created(call.stored(), kept, &asked, call.now)?
     {
         // The removed user no longer exists. The response shows the access that the caller has given.
-        let Restored { role, permissions, version } = serde_json::from_str(&created.answer)
-            .map_err(|error| Failure::internal("reading a stored response", &error))?;
+        let Restored { role, permissions, version } = created.read()?;
         call.authorize(&Action::RestoreUser { role, permissions: &permissions }).await?;
         app.store().check_retry(kept, first, &created, password.as_ref()).await?;
         return Ok(Answer::written(200, created.answer).with_version(version).as_replay());

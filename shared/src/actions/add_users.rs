@@ -51,7 +51,8 @@ impl FirstPassword {
 pub struct Newcomer {
     /// The user.
     pub user: User,
-    credential: CredentialItem,
+    /// The user's credential.
+    pub credential: CredentialItem,
     /// `None` for an invited user.
     issued: Option<Issued>,
 }

@@ -42,7 +42,7 @@ pub async fn restore_user(
     }
     if let Some((key, asked)) = kept {
         let answer = PublicUser::from(&user);
-        let item = IdempotencyItem::restore(asked, &user.id, credential.version, &answer, now)?;
+        let item = IdempotencyItem::create(asked, &user.id, &credential, &answer, now)?;
         transaction.keep(key, &item, now);
     }
     transaction.commit().await?;

@@ -5,12 +5,13 @@
 use std::slice;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::conflict::jitter;
 use super::expression::{Expression, number, text};
 use super::keys::{self, ItemKey, Key, Table};
-use super::{Items, Store};
+use super::{CredentialItem, Items, Store};
 use crate::error::{Cause, Failure};
 use crate::models::{PartnerId, Timestamp, UserId};
 use crate::passwords::{Password, SubmittedPassword};
@@ -42,23 +43,31 @@ pub struct IdempotencyItem {
     pub(super) expires_at: i64,
 }
 
-/// The version of the credential of a user who was added.
-const NEW_CREDENTIAL: u64 = 1;
-
 /// The result of a request that added or restored a user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Created {
     /// The user.
     pub user_id: UserId,
     /// The version of the credential that the request wrote.
-    #[serde(default = "new_credential")]
+    #[serde(default = "first_version")]
     credential: u64,
     /// The body of the response, in JSON, without the generated password.
     pub answer: String,
 }
 
-fn new_credential() -> u64 {
-    NEW_CREDENTIAL
+/// The version of the credential of a user who was added.
+fn first_version() -> u64 {
+    1
+}
+
+impl Created {
+    /// Reads the body of the response.
+    ///
+    /// # Errors
+    /// Returns [`Failure::Internal`] if it does not have this form.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(&self.answer).map_err(|error| Failure::internal("reading a stored response", &error))
+    }
 }
 
 /// The progress of an import.
@@ -100,31 +109,22 @@ fn sort_key(key: &str) -> String {
 }
 
 impl IdempotencyItem {
-    /// Returns the result of a request that added a user. `asked` is the relevant content of the request without the
-    /// password, and `answer` is the response without the generated password.
+    /// Returns the result of a request that added or restored a user. `asked` is the relevant content of the request
+    /// without the password, `credential` is the one that the request writes, and `answer` is the response without the
+    /// generated password.
     ///
     /// # Errors
     /// Returns [`Failure::Internal`] if the response has no JSON form.
-    pub fn create(asked: &str, user_id: &UserId, answer: &impl Serialize, now: Timestamp) -> Result<Self, Failure> {
-        let answer = serde_json::to_string(answer).map_err(|error| Failure::internal("storing a response", &error))?;
-        let created = Created { user_id: user_id.clone(), credential: NEW_CREDENTIAL, answer };
-        Ok(Self { created: Some(created), ..Self::new(asked, now) })
-    }
-
-    /// Returns the result of a request that restored a user, with the version of the user's new credential. The other
-    /// parameters are those of [`create`](Self::create).
-    ///
-    /// # Errors
-    /// As [`create`](Self::create).
-    pub fn restore(
+    pub fn create(
         asked: &str,
         user_id: &UserId,
-        credential: u64,
+        credential: &CredentialItem,
         answer: &impl Serialize,
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        let item = Self::create(asked, user_id, answer, now)?;
-        Ok(Self { created: item.created.map(|created| Created { credential, ..created }), ..item })
+        let answer = serde_json::to_string(answer).map_err(|error| Failure::internal("storing a response", &error))?;
+        let created = Created { user_id: user_id.clone(), credential: credential.version, answer };
+        Ok(Self { created: Some(created), ..Self::new(asked, now) })
     }
 
     /// Returns the progress of a started import.
