@@ -4,6 +4,7 @@
 
 pub mod actions;
 mod app;
+mod clients;
 pub mod clock;
 pub mod config;
 mod connector;

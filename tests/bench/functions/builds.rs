@@ -108,7 +108,7 @@ pub(crate) fn naive(functions: &[String], no_build: bool) -> Outcome<()> {
     let overlay = [
         ("Cargo.toml", naive_manifest(&functions_manifest()?)?),
         ("shared/Cargo.toml", shared),
-        ("shared/src/config.rs", naive("config.rs")?),
+        ("shared/src/clients.rs", naive("clients.rs")?),
         ("shared/src/connector.rs", naive("connector.rs")?),
     ];
     sources(&workspace, &overlay.map(|(path, text)| (PathBuf::from(path), text)).into())?;

@@ -464,7 +464,7 @@ fn short(table: &str) -> &str {
     table.trim_end_matches("Table")
 }
 
-/// What begins the page of all ledgers.
+/// The beginning of the page with all ledgers.
 pub const HEAD: &str = "\
 # The ledger of request units
 
